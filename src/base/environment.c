@@ -1,0 +1,87 @@
+/* --env and --env-file. */
+#include "base/environment.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `text` is NAME=VALUE. 0, or -1 when it is not. */
+static int set(char *text)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return -1;
+    *equals = '\0';
+    int r = setenv(text, equals + 1, 1);
+    *equals = '=';
+    return r;
+}
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t size = strlen(text);
+    while (size > 0 && isspace((unsigned char)text[size - 1]))
+        text[--size] = '\0';
+    return text;
+}
+
+static void unquote(char *value)
+{
+    size_t size = strlen(value);
+    if (size < 2 || (value[0] != '"' && value[0] != '\'') || value[size - 1] != value[0])
+        return;
+    memmove(value, value + 1, size - 2);
+    value[size - 2] = '\0';
+}
+
+static int set_line(char *line)
+{
+    line = trim(line);
+    if (*line == '\0' || *line == '#')
+        return 0;
+    if (strncmp(line, "export ", 7) == 0)
+        line = trim(line + 7);
+    char *equals = strchr(line, '=');
+    if (equals != NULL)
+        unquote(equals + 1);
+    return set(line);
+}
+
+static int set_file(const char *path, char *message, size_t message_size)
+{
+    char *line = NULL;
+    size_t room = 0, number = 0;
+    int r = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        snprintf(message, message_size, "gateway: --env-file: %s: %s", path, strerror(errno));
+        return -1;
+    }
+    while (r == 0 && getline(&line, &room, file) >= 0) {
+        number++;
+        r = set_line(line);
+    }
+    if (r < 0)
+        snprintf(message, message_size, "gateway: --env-file: %s, line %zu: NAME=VALUE is expected", path,
+                 number);
+    free(line);
+    fclose(file);
+    return r;
+}
+
+int environment_apply(const struct options *options, char *message, size_t message_size)
+{
+    if (options->env_file != NULL && set_file(options->env_file, message, message_size) < 0)
+        return -1;
+    for (size_t i = 0; i < options->env.count; i++)
+        if (set(options->env.items[i]) < 0) {
+            snprintf(message, message_size, "gateway: --env: \"%s\": NAME=VALUE is expected",
+                     options->env.items[i]);
+            return -1;
+        }
+    return 0;
+}

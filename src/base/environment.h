@@ -1,0 +1,16 @@
+/*
+ * --env and --env-file: what the application's process finds in its environment.
+ */
+#ifndef BASE_ENVIRONMENT_H
+#define BASE_ENVIRONMENT_H
+
+#include <stddef.h>
+
+#include "base/options.h"
+
+/* Sets the variables of the file, then those of the command line, in this process. 0, or -1 with one sentence in `message`.
+ * The file has NAME=VALUE lines; empty ones and those that begin with # are skipped, "export " in front is allowed, a value
+ * may stand in single or double quotes. */
+int environment_apply(const struct options *options, char *message, size_t message_size);
+
+#endif

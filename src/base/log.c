@@ -1,0 +1,161 @@
+/*
+ * The error log: levels, identity, time stamps, and a record in either format. Where it goes is log_file's business.
+ */
+#include "base/log.h"
+
+#include "base/log_file.h"
+#include "base/log_text.h"
+#include "base/slice.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info",         [LOG_WARNING] = "warning",
+    [LOG_ERROR] = "error", [LOG_CRITICAL] = "critical",
+};
+
+/* The process's one log. A process is the master until it says that it is something else. */
+static struct {
+    struct log_file *file; /* NULL before log_open */
+    enum log_level level;
+    bool json;
+    char process[32];
+} process_log = {.level = LOG_INFO, .process = "master"};
+
+/* A time stamp is the same all second long but for its milliseconds. Per thread: then it needs no lock. */
+static _Thread_local struct {
+    time_t second;
+    char date[32]; /* 2026-11-22T10:00:00 */
+    char zone[32]; /* +01:00 */
+} stamp;
+
+int log_open(const struct log_options *options)
+{
+    struct log_file *file = log_file_open(options->path, STDERR_FILENO);
+    if (file == NULL)
+        return -1;
+    log_file_close(process_log.file);
+    process_log.file = file;
+    process_log.level = options->level;
+    process_log.json = options->json;
+    return 0;
+}
+
+int log_reopen(void)
+{
+    return process_log.file == NULL ? 0 : log_file_reopen(process_log.file);
+}
+
+void log_identify(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(process_log.process, sizeof(process_log.process), format, args);
+    va_end(args);
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level >= process_log.level;
+}
+
+static void stamp_second(time_t second)
+{
+    struct tm local;
+    localtime_r(&second, &local);
+    strftime(stamp.date, sizeof(stamp.date), "%Y-%m-%dT%H:%M:%S", &local);
+    long minutes = labs(local.tm_gmtoff) / 60;
+    snprintf(stamp.zone, sizeof(stamp.zone), "%c%02ld:%02ld", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
+             minutes % 60);
+    stamp.second = second;
+}
+
+/* 2026-11-22T10:00:00.123+01:00 */
+static void add_time(struct log_text *record)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != stamp.second)
+        stamp_second(now.tv_sec);
+    log_text_printf(record, "%s.%03d%s", stamp.date, (int)(now.tv_nsec / 1000000), stamp.zone);
+}
+
+static void add_text_record(struct log_text *record, enum log_level level, const struct log_text *message,
+                            struct slice block)
+{
+    add_time(record);
+    log_text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
+    log_text_add_plain(record, message->data, message->size, false);
+    if (block.size > 0) {
+        log_text_add(record, "\n", 1);
+        log_text_add_plain(record, block.data, block.size, true);
+    }
+}
+
+static void add_json_record(struct log_text *record, enum log_level level, const struct log_text *message,
+                            struct slice block)
+{
+    log_text_printf(record, "{\"time\":\"");
+    add_time(record);
+    log_text_printf(record, "\",\"level\":\"%s\",\"pid\":%d,\"process\":\"", level_names[level],
+                    (int)getpid());
+    log_text_add_json(record, process_log.process, strlen(process_log.process));
+    log_text_printf(record, "\",\"message\":\"");
+    log_text_add_json(record, message->data, message->size);
+    if (block.size > 0) {
+        log_text_add_json(record, "\n", 1);
+        log_text_add_json(record, block.data, block.size);
+    }
+    log_text_add(record, "\"}", 2);
+}
+
+static void write_record(enum log_level level, struct slice block, const char *format, va_list args)
+{
+    int error = errno;
+    struct log_text message, record;
+    log_text_init(&message);
+    log_text_init(&record);
+    log_text_vprintf(&message, format, args);
+    if (process_log.json)
+        add_json_record(&record, level, &message, block);
+    else
+        add_text_record(&record, level, &message, block);
+    log_text_add(&record, "\n", 1);
+    if (process_log.file != NULL) {
+        log_file_write(process_log.file, record.data, record.size);
+    } else {
+        ssize_t written = write(STDERR_FILENO, record.data, record.size);
+        (void)written;
+    }
+    log_text_fini(&message);
+    log_text_fini(&record);
+    errno = error;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    va_list args;
+    va_start(args, format);
+    write_record(level, (struct slice){NULL, 0}, format, args);
+    va_end(args);
+}
+
+void log_block(enum log_level level, const char *block, size_t size, const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    if (size > 0 && block[size - 1] == '\n')
+        size--;
+    va_list args;
+    va_start(args, format);
+    write_record(level, (struct slice){block, size}, format, args);
+    va_end(args);
+}

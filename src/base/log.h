@@ -1,0 +1,54 @@
+/*
+ * The error log: one per process, set up once by main and inherited over fork.
+ *
+ *   2026-11-22T10:00:00.123+01:00 [pid] [worker 3] error: text
+ *
+ * or, with log_options.json, one JSON object a line: time, level, pid, process, message.
+ * Control characters in the text are escaped (\xNN), so that nothing a client sent can forge a line; a newline is kept
+ * only between the lines of log_block, which is how tracebacks are written: one record, one write(2).
+ * Thread-safe after log_open.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
+
+struct log_options {
+    const char *path; /* "-" is standard error */
+    enum log_level level;
+    bool json;
+};
+
+/* Until log_open records go to standard error, as text, at level info. 0, or -1 and errno: then nothing changed. */
+int log_open(const struct log_options *options);
+int log_reopen(void); /* USR1; 0, or -1 and errno, the old file stays in use */
+
+/* "master", "worker 3": what stands in the second brackets. Copied. */
+void log_identify(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool log_enabled(enum log_level level);
+
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define log_debug(...)                         \
+    do {                                       \
+        if (log_enabled(LOG_DEBUG))            \
+            log_write(LOG_DEBUG, __VA_ARGS__); \
+    } while (0)
+#define log_info(...)     log_write(LOG_INFO, __VA_ARGS__)
+#define log_warning(...)  log_write(LOG_WARNING, __VA_ARGS__)
+#define log_error(...)    log_write(LOG_ERROR, __VA_ARGS__)
+#define log_critical(...) log_write(LOG_CRITICAL, __VA_ARGS__)
+
+/* One record of several lines: the formatted text, then `block` (a traceback) with its newlines kept and its other
+ * control characters escaped. `size` bytes; a newline at the end is dropped. */
+void log_block(enum log_level level, const char *block, size_t size, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Escapes what could break or forge a log line: control characters, DEL, `"` and `\`, and with `ascii` also bytes from
+ * 0x80, as \xNN (`\"` and `\\` for those two). Writes at most `room` bytes, never a partial escape; returns the bytes
+ * written, which may be up to four times `size`. Not terminated. */
+size_t log_escape(char *out, size_t room, const char *text, size_t size, bool ascii);
+
+#endif

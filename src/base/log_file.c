@@ -1,0 +1,219 @@
+/*
+ * Where records go. No locks: the descriptor's number never changes (a new file is put in its place with dup3), what is
+ * counted is atomic, and so a fork at any moment leaves nothing held in the child.
+ *
+ * Whether a write may block is decided once, when the destination is opened:
+ *
+ *   regular file        does not block on a reader
+ *   socket              MSG_DONTWAIT; an inherited one (journald) cannot be opened anew
+ *   pipe, terminal      opened anew through /proc with O_NONBLOCK. Not fcntl: that would reach everyone who shares
+ *                       the description, and the app's print() would fail with EAGAIN
+ *   ... not permitted   poll(2) first, and no more at once than a pipe that polls writable is sure to take
+ */
+#include "base/log_file.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum method { WRITE, SEND, POLL };
+
+struct log_file {
+    char *path; /* NULL: an inherited descriptor */
+    int fd;
+    bool owned; /* fd is ours to close */
+    _Atomic(enum method) method;
+    _Atomic bool regular;
+    _Atomic int64_t checked;  /* the second in which the path was last compared with fd */
+    _Atomic uint64_t dropped; /* records since one last went through */
+    _Atomic bool torn;        /* the last of them was cut: its line has no end */
+};
+
+static bool is_regular(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static bool is_socket(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+static int open_path(const char *path)
+{
+    /* O_NONBLOCK: a FIFO that nobody reads is an error, not a wait. */
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+}
+
+/* Settles file->fd and how to write to it, for a descriptor that others use too. */
+static void adopt(struct log_file *file, int standard)
+{
+    file->fd = standard;
+    if (is_regular(standard))
+        return;
+    if (is_socket(standard)) {
+        file->method = SEND;
+        return;
+    }
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", standard);
+    int own = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (own >= 0) {
+        file->fd = own;
+        file->owned = true;
+    } else {
+        file->method = POLL;
+    }
+}
+
+struct log_file *log_file_open(const char *path, int standard)
+{
+    struct log_file *file = xcalloc(1, sizeof(*file));
+    if (strcmp(path, "-") == 0) {
+        adopt(file, standard);
+        return file;
+    }
+    file->fd = open_path(path);
+    if (file->fd < 0) {
+        free(file);
+        return NULL;
+    }
+    file->path = xstrdup(path);
+    file->owned = true;
+    file->regular = is_regular(file->fd);
+    return file;
+}
+
+int log_file_reopen(struct log_file *file)
+{
+    if (file->path == NULL)
+        return 0;
+    int fd = open_path(file->path);
+    if (fd < 0)
+        return -1;
+    int result = dup3(fd, file->fd, O_CLOEXEC) < 0 ? -1 : 0;
+    int error = errno;
+    close(fd);
+    file->regular = is_regular(file->fd);
+    errno = error;
+    return result;
+}
+
+static bool was_moved(const struct log_file *file)
+{
+    struct stat named, open;
+    if (fstat(file->fd, &open) < 0)
+        return false;
+    if (stat(file->path, &named) < 0)
+        return errno == ENOENT;
+    return named.st_dev != open.st_dev || named.st_ino != open.st_ino;
+}
+
+/* At most once a second, by whichever thread comes first. When it cannot be opened the old file stays in use, and
+ * the next second tries again. */
+static void follow(struct log_file *file)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    int64_t last = file->checked;
+    if (!file->regular || last == now.tv_sec ||
+        !atomic_compare_exchange_strong(&file->checked, &last, (int64_t)now.tv_sec))
+        return;
+    if (was_moved(file))
+        log_file_reopen(file);
+}
+
+static size_t write_polled(int fd, const char *data, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        if (poll(&room, 1, 0) <= 0 || !(room.revents & POLLOUT))
+            break;
+        size_t piece = size - done < PIPE_BUF ? size - done : PIPE_BUF;
+        ssize_t written = write(fd, data + done, piece);
+        if (written <= 0)
+            break;
+        done += (size_t)written;
+    }
+    return done;
+}
+
+/* The bytes that were taken; 0 when none were, whatever the reason: there is no place left to tell it. */
+static size_t put(const struct log_file *file, const char *data, size_t size)
+{
+    ssize_t written;
+    if (file->method == POLL)
+        return write_polled(file->fd, data, size);
+    do {
+        written = file->method == SEND ? send(file->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                       : write(file->fd, data, size);
+    } while (written < 0 && errno == EINTR);
+    return written > 0 ? (size_t)written : 0;
+}
+
+static void drop(struct log_file *file, uint64_t count, bool torn)
+{
+    file->dropped += count;
+    if (torn)
+        file->torn = true;
+}
+
+/* What was lost and then the record, in one write. In the record's own format: whoever reads JSON lines gets one. */
+static void put_after_gap(struct log_file *file, const char *record, size_t size)
+{
+    uint64_t dropped = atomic_exchange(&file->dropped, 0);
+    bool torn = atomic_exchange(&file->torn, false);
+    bool json = size > 0 && record[0] == '{';
+    char *notice =
+        xasprintf("%s%s%llu log record%s dropped here%s\n", torn ? "\n" : "", json ? "{\"message\":\"" : "",
+                  (unsigned long long)dropped, dropped == 1 ? " was" : "s were", json ? "\"}" : "");
+    size_t before = strlen(notice);
+    notice = xrealloc(notice, before + size);
+    memcpy(notice + before, record, size);
+    size_t written = put(file, notice, before + size);
+    free(notice);
+    if (written == 0)
+        drop(file, dropped + 1, torn);
+    else if (written < before + size)
+        drop(file, 1, true);
+}
+
+void log_file_write(struct log_file *file, const char *record, size_t size)
+{
+    int error = errno;
+    follow(file);
+    if (file->dropped > 0) {
+        put_after_gap(file, record, size);
+    } else {
+        size_t written = put(file, record, size);
+        if (written < size)
+            drop(file, 1, written > 0);
+    }
+    errno = error;
+}
+
+void log_file_close(struct log_file *file)
+{
+    if (file == NULL)
+        return;
+    if (file->owned)
+        close(file->fd);
+    free(file->path);
+    free(file);
+}

@@ -1,0 +1,23 @@
+/*
+ * A log's destination: a file, or a descriptor that was inherited. One write(2) a record.
+ *
+ * Logging never blocks: what a full pipe does not take is dropped and counted, and the count is told once there is
+ * room. A file that was moved away is reopened by itself within a second, and at log_file_reopen.
+ * Thread-safe: records are written whole by O_APPEND (or PIPE_BUF). The process ignores SIGPIPE and SIGXFSZ.
+ */
+#ifndef BASE_LOG_FILE_H
+#define BASE_LOG_FILE_H
+
+#include <stddef.h>
+
+struct log_file;
+
+/* path "-" is `standard` (a descriptor, which stays open and is never reopened). NULL and errno when the file cannot
+ * be opened for appending. */
+struct log_file *log_file_open(const char *path, int standard);
+void log_file_write(struct log_file *file, const char *record, size_t size);
+/* Opens the path anew (USR1). On failure the old descriptor stays in use; -1 and errno. */
+int log_file_reopen(struct log_file *file);
+void log_file_close(struct log_file *file); /* NULL is fine */
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The options: what the user asked for, whatever way it was said.
+ *
+ * options_table.c has one row per option; the row yields the flag, GATEWAY_<NAME>, the check, --help and the manual
+ * page. Precedence: defaults < GATEWAY_* and the known variables < GATEWAY_CMD_ARGS < command line.
+ * A new option is a field here and a row there.
+ *
+ * Times are milliseconds, sizes are bytes. All strings belong to the struct.
+ */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+struct string_list {
+    char **items;
+    size_t count;
+};
+
+enum options_action {
+    OPTIONS_SERVE,
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_MANUAL, /* --help-manual: the OPTIONS section of gateway(1), for the build */
+};
+
+struct options {
+    char *application; /* MODULE[:CALLABLE] */
+    enum options_action action;
+
+    /* server */
+    struct string_list bind;
+    int64_t backlog;
+    int64_t workers;            /* 0 = auto */
+    int64_t worker_connections; /* 0 = from the descriptor limit */
+    char *tmp_dir;
+
+    /* application */
+    char *chdir;
+    char *pythonpath; /* colon-separated */
+    char *venv;
+    struct string_list env; /* K=V */
+    char *env_file;
+    char *root_path; /* SCRIPT_NAME */
+
+    /* times, ms; 0 = none */
+    int64_t graceful_timeout, keep_alive, header_timeout, body_timeout, write_timeout;
+
+    /* limits, bytes unless said otherwise */
+    int64_t min_body_rate; /* bytes a second; 0 = none */
+    int64_t limit_request_line, limit_request_fields /* count */, limit_request_field_size,
+        limit_request_head;
+    int64_t limit_request_body, body_memory, response_memory, response_spool;
+
+    /* logs */
+    char *access_logfile; /* NULL = off */
+    char *access_logformat;
+    char *error_logfile;
+    int64_t log_level;  /* enum log_level */
+    int64_t log_format; /* 0 text, 1 json */
+};
+
+/*
+ * Fills `options` from the environment and the command line. 0; or -1 when the user was wrong: then one clear sentence
+ * (what, where, what to do) stands in `message` and the exit status is 2. Unknown options name the nearest known one.
+ * `environment` is environ(7)-like; argv[0] is skipped.
+ */
+int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
+                  char *message, size_t message_size);
+void options_free(struct options *options);
+
+/* The values' grammar, also for fuzzing. `90`, `30s`, `500ms`, `2m`, `1h` to ms; `64k`, `10m`, `1g`, `4096` to bytes.
+ * 0, or -1 when it is not of that form or does not fit. */
+int options_parse_time(const char *text, int64_t *ms);
+int options_parse_size(const char *text, int64_t *bytes);
+
+void options_help(FILE *out);   /* --help: grouped, in 80 columns */
+void options_manual(FILE *out); /* the OPTIONS section of gateway(1), mdoc */
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * The options' table and what its rows mean. Private to options*.c and their test.
+ */
+#ifndef BASE_OPTIONS_TABLE_H
+#define BASE_OPTIONS_TABLE_H
+
+#include "base/options.h"
+
+enum option_kind {
+    OPTION_STRING,   /* char *; at least `min` characters */
+    OPTION_URL_PATH, /* char *; empty, or starts with a slash; slashes at its end are taken off */
+    OPTION_LIST,     /* struct string_list; repeatable */
+    OPTION_PAIRS,    /* struct string_list of NAME=VALUE; repeatable */
+    OPTION_NUMBER,   /* int64_t from min to max, as the next two */
+    OPTION_TIME,     /* milliseconds */
+    OPTION_SIZE,     /* bytes */
+    OPTION_CHOICE,   /* int64_t: the index in `choices` */
+    OPTION_ACTION,   /* takes no value and has no variable */
+};
+
+struct option_row {
+    const char *section;
+    const char *name; /* without the dashes */
+    char letter;      /* 0: none */
+    bool hidden;      /* not in --help, the manual or suggestions */
+    enum option_kind kind;
+    enum options_action action;
+    size_t field;        /* offset in struct options */
+    const char *value;   /* what the value is called in --help */
+    const char *initial; /* the default, as a user would write it; NULL leaves the field zero */
+    const char *word;    /* this value stands for 0, or for NULL */
+    int64_t min, max;
+    const char *const *choices; /* ends with NULL */
+    const char *variable;       /* a well-known variable that has a say after GATEWAY_<NAME> */
+    const char *help;           /* sentences, without the default */
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_row_count; /* at most 64: struct parse has a bit for each */
+
+/* Gives the row's field the value; a list gets one more. 0, or -1 and in `wrong` what is wrong with the text: a verb
+ * and its object, `is not a number`. */
+int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
+               size_t size);
+/* Zeroes the row's field. */
+void option_clear(struct options *options, const struct option_row *row);
+bool option_is_list(const struct option_row *row);
+
+void string_list_add(struct string_list *list, const char *text);
+void string_list_free(struct string_list *list);
+
+/* Splits as a shell does: blanks, both quotes, backslash; nothing is expanded. 0, or -1 when a quote is left open:
+ * then the list is empty. */
+int words_split(const char *text, struct string_list *words);
+
+/* The row of that name (an underscore is as good as a dash), of that letter; NULL when there is none. */
+const struct option_row *option_find_name(const char *name, size_t size);
+const struct option_row *option_find_letter(char letter);
+/* The row whose name is most like it; NULL when none is. */
+const struct option_row *option_find_nearest(const char *name, size_t size);
+
+#endif

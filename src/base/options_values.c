@@ -1,0 +1,212 @@
+/*
+ * The options' values: what a text has to look like for each kind of option, and the fields that take it.
+ */
+#include "base/mem.h"
+#include "base/options_table.h"
+#include "base/slice.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+/* A value is printed in the largest unit that divides it, the last of equals. */
+static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
+static const struct unit times[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
+                                    {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1},        {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30},
+                                    {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {NULL, 0}};
+
+static int parse_units(const struct unit *units, const char *text, int64_t *value)
+{
+    size_t digits = strspn(text, "0123456789");
+    uint64_t number;
+    if (slice_to_uint64((struct slice){text, digits}, &number) < 0)
+        return -1;
+    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+        if (strcmp(text + digits, unit->name) == 0)
+            return __builtin_mul_overflow(number, unit->factor, value) ? -1 : 0;
+    }
+    return -1;
+}
+
+int options_parse_time(const char *text, int64_t *ms)
+{
+    int64_t value;
+    if (parse_units(times, text, &value) < 0)
+        return -1;
+    *ms = value;
+    return 0;
+}
+
+int options_parse_size(const char *text, int64_t *bytes)
+{
+    int64_t value;
+    if (parse_units(sizes, text, &value) < 0)
+        return -1;
+    *bytes = value;
+    return 0;
+}
+
+static void print_units(const struct unit *units, int64_t value, char *out, size_t size)
+{
+    const struct unit *best = units;
+    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+        bool larger = value != 0 && value % unit->factor == 0 && unit->factor >= best->factor;
+        if (larger || value % best->factor != 0)
+            best = unit;
+    }
+    snprintf(out, size, "%" PRId64 "%s", value / best->factor, best->name);
+}
+
+static void *field_of(struct options *options, const struct option_row *row)
+{
+    return (char *)options + row->field;
+}
+
+static void set_text(struct options *options, const struct option_row *row, const char *text)
+{
+    char **field = field_of(options, row);
+    free(*field);
+    *field = text == NULL ? NULL : xstrdup(text);
+}
+
+static int set_string(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                      size_t size)
+{
+    if (row->word != NULL && strcmp(text, row->word) == 0) {
+        set_text(options, row, NULL);
+        return 0;
+    }
+    if (strlen(text) < (size_t)row->min) {
+        snprintf(wrong, size, "is empty");
+        return -1;
+    }
+    set_text(options, row, text);
+    return 0;
+}
+
+static int set_url_path(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                        size_t size)
+{
+    if (text[0] != '\0' && text[0] != '/') {
+        snprintf(wrong, size, "does not start with a slash");
+        return -1;
+    }
+    set_text(options, row, text);
+    char *path = *(char **)field_of(options, row);
+    for (size_t length = strlen(path); length > 0 && path[length - 1] == '/'; length--)
+        path[length - 1] = '\0';
+    return 0;
+}
+
+static int add_item(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                    size_t size)
+{
+    if (strlen(text) < (size_t)row->min) {
+        snprintf(wrong, size, "is empty");
+        return -1;
+    }
+    string_list_add(field_of(options, row), text);
+    return 0;
+}
+
+static int add_pair(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                    size_t size)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text) {
+        snprintf(wrong, size, "is not NAME=VALUE");
+        return -1;
+    }
+    string_list_add(field_of(options, row), text);
+    return 0;
+}
+
+static const struct {
+    const struct unit *units;
+    const char *form;
+} integers[] = {
+    [OPTION_NUMBER] = {no_units, "a number"},
+    [OPTION_TIME] = {times, "a time like 30s, 500ms, 2m or 1h"},
+    [OPTION_SIZE] = {sizes, "a size like 4096, 64k, 10m or 1g"},
+};
+
+static int set_integer(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                       size_t size)
+{
+    const struct unit *units = integers[row->kind].units;
+    int64_t value;
+    if (row->word != NULL && strcmp(text, row->word) == 0) {
+        *(int64_t *)field_of(options, row) = 0;
+        return 0;
+    }
+    if (parse_units(units, text, &value) < 0) {
+        snprintf(wrong, size, row->word != NULL ? "is not %s or \"%s\"" : "is not %s",
+                 integers[row->kind].form, row->word);
+        return -1;
+    }
+    if (value < row->min || value > row->max) {
+        char min[32], max[32];
+        print_units(units, row->min, min, sizeof(min));
+        print_units(units, row->max, max, sizeof(max));
+        snprintf(wrong, size, "is not between %s and %s", min, max);
+        return -1;
+    }
+    *(int64_t *)field_of(options, row) = value;
+    return 0;
+}
+
+static int set_choice(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                      size_t size)
+{
+    for (int64_t i = 0; row->choices[i] != NULL; i++) {
+        if (strcmp(text, row->choices[i]) == 0) {
+            *(int64_t *)field_of(options, row) = i;
+            return 0;
+        }
+    }
+    size_t used = (size_t)snprintf(wrong, size, "is not one of %s", row->choices[0]);
+    for (size_t i = 1; row->choices[i] != NULL && used < size; i++)
+        used += (size_t)snprintf(wrong + used, size - used, ", %s", row->choices[i]);
+    return -1;
+}
+
+static int set_action(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                      size_t size)
+{
+    (void)text, (void)wrong, (void)size;
+    options->action = row->action;
+    return 0;
+}
+
+static int (*const setters[])(struct options *, const struct option_row *, const char *, char *, size_t) = {
+    [OPTION_STRING] = set_string, [OPTION_URL_PATH] = set_url_path, [OPTION_LIST] = add_item,
+    [OPTION_PAIRS] = add_pair,    [OPTION_NUMBER] = set_integer,    [OPTION_TIME] = set_integer,
+    [OPTION_SIZE] = set_integer,  [OPTION_CHOICE] = set_choice,     [OPTION_ACTION] = set_action,
+};
+
+int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
+               size_t size)
+{
+    return setters[row->kind](options, row, text, wrong, size);
+}
+
+bool option_is_list(const struct option_row *row)
+{
+    return row->kind == OPTION_LIST || row->kind == OPTION_PAIRS;
+}
+
+void option_clear(struct options *options, const struct option_row *row)
+{
+    if (option_is_list(row))
+        string_list_free(field_of(options, row));
+    else if (row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH)
+        set_text(options, row, NULL);
+    else if (row->kind != OPTION_ACTION)
+        *(int64_t *)field_of(options, row) = 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * The scoreboard: what every worker is doing, in memory shared by the master and all workers. Nothing on disk.
+ *
+ * One anonymous MAP_SHARED region made by the master before the first fork; a row of its own cache lines per slot.
+ * A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set); the master and the siblings read.
+ * The master alone writes pid, generation and state for a worker that is not there.
+ */
+#ifndef BASE_SCOREBOARD_H
+#define BASE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum worker_state {
+    WORKER_NONE,     /* no process in this slot */
+    WORKER_BOOTING,  /* forked; the application is being imported */
+    WORKER_READY,    /* serving */
+    WORKER_DRAINING, /* told to stop: finishes what it has */
+    WORKER_STATES
+};
+
+/* How many bytes of the request in progress are kept for the post-mortem. */
+enum { SCOREBOARD_REQUEST_SIZE = 192 };
+
+struct scoreboard_row {
+    _Alignas(64) _Atomic uint32_t pid;
+    _Atomic uint32_t generation;
+    _Atomic uint32_t state;       /* enum worker_state */
+    _Atomic uint32_t connections; /* open now */
+    _Atomic uint32_t calls;       /* app calls running now */
+    _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
+    _Atomic uint64_t progress;    /* turns of the event loop: a stuck worker's stands still */
+    _Atomic uint64_t requests;    /* answered since the slot was made: survives the worker */
+    _Atomic uint64_t accepted;    /* connections, likewise */
+    _Atomic uint64_t call_since;  /* CLOCK_MONOTONIC, ns, of the running call; 0 when none */
+    /* "GET /path" of the request whose app call runs, or the empty string; what killed a worker is read from here.
+     * Written by the worker before the call, not cleared after it: call_since says whether it is current. */
+    _Alignas(64) char request[SCOREBOARD_REQUEST_SIZE];
+};
+
+struct scoreboard {
+    uint32_t slots;
+    struct scoreboard_row rows[];
+};
+
+struct scoreboard *scoreboard_new(uint32_t slots); /* zeroed; NULL and errno when the kernel has no memory */
+void scoreboard_free(struct scoreboard *board);
+
+const char *worker_state_name(enum worker_state state);
+
+#define scoreboard_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+#define scoreboard_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
+/* Only the row's one writer may use it: no locked instruction. */
+#define scoreboard_add(field, value) scoreboard_set((field), scoreboard_get(field) + (value))
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * A log's destination: it never blocks, tells what it dropped, follows a file that was moved.
+ */
+#include "base/log_file.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char directory[] = "/tmp/test_log_file-XXXXXX";
+static char path[64], moved[64];
+
+static void set_up(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/log", directory);
+    snprintf(moved, sizeof(moved), "%s/log.1", directory);
+}
+
+static void tear_down(void)
+{
+    unlink(path);
+    unlink(moved);
+    rmdir(directory);
+}
+
+static void write_text(struct log_file *file, const char *text)
+{
+    log_file_write(file, text, strlen(text));
+}
+
+/* What a file holds, or a descriptor has to give; the caller frees it. */
+static char *read_all(int fd)
+{
+    size_t size = 0, room = 1 << 20;
+    char *text = malloc(room);
+    ssize_t got;
+    while ((got = read(fd, text + size, room - 1 - size)) > 0)
+        size += (size_t)got;
+    text[size] = '\0';
+    return text;
+}
+
+static void assert_holds(const char *name, const char *expected)
+{
+    int fd = open(name, O_RDONLY);
+    ck_assert_msg(fd >= 0, "%s: %s", name, strerror(errno));
+    char *text = read_all(fd);
+    ck_assert_str_eq(text, expected);
+    free(text);
+    close(fd);
+}
+
+START_TEST(records_are_appended_to_what_is_there)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "one\n");
+    log_file_close(file);
+    file = log_file_open(path, STDERR_FILENO);
+    errno = EXDEV;
+    write_text(file, "two\n");
+    ck_assert_int_eq(errno, EXDEV);
+    log_file_close(file);
+    assert_holds(path, "one\ntwo\n");
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_opened_is_told)
+{
+    ck_assert_ptr_null(log_file_open("/nonexistent/log", STDERR_FILENO));
+    ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+START_TEST(closing_no_file_is_fine)
+{
+    log_file_close(NULL);
+}
+END_TEST
+
+START_TEST(the_standard_descriptor_stays_open)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    struct log_file *file = log_file_open("-", fd);
+    write_text(file, "one\n");
+    ck_assert_int_eq(log_file_reopen(file), 0);
+    log_file_close(file);
+    ck_assert_int_eq(write(fd, "two\n", 4), 4);
+    close(fd);
+    assert_holds(path, "one\ntwo\n");
+}
+END_TEST
+
+static void make_pipe(int ends[2])
+{
+    ck_assert_int_eq(pipe(ends), 0);
+}
+
+static void make_socket(int ends[2])
+{
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+}
+
+static struct log_file *open_standard(int fd)
+{
+    return log_file_open("-", fd);
+}
+
+/* No descriptor is left to open the pipe anew with, as where its owner is somebody else. */
+static struct log_file *open_without_reopening(int fd)
+{
+    struct rlimit limit, none;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    struct log_file *file = log_file_open("-", fd);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return file;
+}
+
+static const struct {
+    const char *name;
+    void (*make)(int ends[2]);
+    struct log_file *(*open)(int fd);
+    size_t record; /* its size: small ones are whole or not there, large ones may be cut */
+} readers[] = {
+    {"a pipe", make_pipe, open_standard, 100},
+    {"a pipe that cannot be opened anew", make_pipe, open_without_reopening, 100},
+    {"a socket", make_socket, open_standard, 100},
+    {"a pipe and long records", make_pipe, open_standard, 20000},
+    {"a pipe that cannot be opened anew and long records", make_pipe, open_without_reopening, 20000},
+    {"a socket and long records", make_socket, open_standard, 20000},
+};
+
+enum { RECORDS = 5000 };
+
+/* Far more than a pipe or a socket buffer takes: blocking would be a time-out of the test. */
+static void overfill(struct log_file *file, size_t size)
+{
+    char *record = malloc(size);
+    memset(record, 'x', size - 1);
+    record[size - 1] = '\n';
+    for (int i = 0; i < RECORDS; i++)
+        log_file_write(file, record, size);
+    free(record);
+}
+
+START_TEST(a_reader_that_stands_still_stops_nobody)
+{
+    int ends[2];
+    readers[_i].make(ends);
+    struct log_file *file = readers[_i].open(ends[1]);
+    overfill(file, readers[_i].record);
+    ck_assert_msg(!(fcntl(ends[1], F_GETFL) & O_NONBLOCK), "%s: others see O_NONBLOCK", readers[_i].name);
+
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    char *before = read_all(ends[0]);
+    int whole = 0;
+    for (const char *line = before; (line = strchr(line, '\n')) != NULL; line++)
+        whole++;
+    write_text(file, "through\n");
+    char *after = read_all(ends[0]), expected[128];
+    bool torn = before[strlen(before) - 1] != '\n';
+    snprintf(expected, sizeof(expected), "%s%d log records were dropped here\nthrough\n", torn ? "\n" : "",
+             RECORDS - whole);
+    ck_assert_msg(whole > 0 && whole < RECORDS, "%s: %d went through", readers[_i].name, whole);
+    ck_assert_msg(strcmp(after, expected) == 0, "%s: %s", readers[_i].name, after);
+    free(before);
+    free(after);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(a_json_log_is_told_in_json)
+{
+    int ends[2];
+    make_pipe(ends);
+    struct log_file *file = log_file_open("-", ends[1]);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    overfill(file, 4096);
+    free(read_all(ends[0]));
+    write_text(file, "{\"a\":1}\n");
+    char *text = read_all(ends[0]);
+    const char *start = strchr(text, '{');
+    ck_assert_ptr_nonnull(start);
+    int dropped, used = 0;
+    ck_assert_int_eq(
+        sscanf(start, "{\"message\":\"%d log records were dropped here\"}\n{\"a\":1}\n%n", &dropped, &used),
+        1);
+    ck_assert_uint_eq((size_t)used, strlen(start));
+    free(text);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(what_a_full_disk_does_not_take_is_told_when_there_is_room)
+{
+    ck_assert_int_eq(symlink("/dev/full", path), 0);
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "lost\n");
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(log_file_reopen(file), 0);
+    write_text(file, "kept\n");
+    write_text(file, "too\n");
+    log_file_close(file);
+    assert_holds(path, "1 log record was dropped here\nkept\ntoo\n");
+}
+END_TEST
+
+/* A limit on the size of files stands for a disk that is full in the middle of a record. */
+START_TEST(a_record_that_was_cut_does_not_swallow_the_next)
+{
+    struct rlimit limit, little;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    little = limit;
+    little.rlim_cur = 6;
+    signal(SIGXFSZ, SIG_IGN);
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    setrlimit(RLIMIT_FSIZE, &little);
+    write_text(file, "one\n");
+    write_text(file, "two\n");
+    write_text(file, "three\n");
+    setrlimit(RLIMIT_FSIZE, &limit);
+    write_text(file, "four\n");
+    log_file_close(file);
+    assert_holds(path, "one\ntw\n2 log records were dropped here\nfour\n");
+}
+END_TEST
+
+static void assert_follows(struct log_file *file)
+{
+    struct stat status;
+    for (int i = 0; i < 300 && stat(path, &status) < 0; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        write_text(file, "new\n");
+    }
+    ck_assert_msg(stat(path, &status) == 0, "the file was not made anew");
+    ck_assert_int_gt(status.st_size, 0);
+}
+
+START_TEST(a_file_that_was_moved_away_is_made_anew)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "old\n");
+    ck_assert_int_eq(rename(path, moved), 0);
+    assert_follows(file);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(a_file_that_was_removed_is_made_anew)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    ck_assert_int_eq(unlink(path), 0);
+    assert_follows(file);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(reopening_puts_the_next_record_into_the_new_file)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "old\n");
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_int_eq(log_file_reopen(file), 0);
+    write_text(file, "new\n");
+    log_file_close(file);
+    assert_holds(moved, "old\n");
+    assert_holds(path, "new\n");
+}
+END_TEST
+
+START_TEST(when_reopening_fails_the_old_file_stays_in_use)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(log_file_reopen(file), -1);
+    ck_assert_int_eq(errno, EISDIR);
+    write_text(file, "old\n");
+    log_file_close(file);
+    ck_assert_int_eq(rmdir(path), 0);
+    assert_holds(moved, "old\n");
+}
+END_TEST
+
+enum { WRITERS = 4, LINES = 500 };
+
+static void write_lines(struct log_file *file, int writer)
+{
+    char line[302];
+    memset(line, 'a' + writer, sizeof(line) - 1);
+    line[sizeof(line) - 2] = '\n';
+    for (int i = 0; i < LINES; i++)
+        log_file_write(file, line, sizeof(line) - 1);
+    _exit(0);
+}
+
+START_TEST(processes_do_not_mix_their_lines)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    for (int i = 0; i < WRITERS; i++) {
+        if (fork() == 0)
+            write_lines(file, i);
+    }
+    while (wait(NULL) > 0)
+        continue;
+    log_file_close(file);
+
+    int lines = 0;
+    char line[400];
+    FILE *in = fopen(path, "r");
+    for (; fgets(line, sizeof(line), in) != NULL; lines++) {
+        ck_assert_uint_eq(strlen(line), 301);
+        ck_assert_uint_eq(strspn(line, (char[]){line[0], '\0'}), 300);
+    }
+    fclose(in);
+    ck_assert_int_eq(lines, WRITERS * LINES);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, records_are_appended_to_what_is_there);
+    tcase_add_test(tests, a_file_that_cannot_be_opened_is_told);
+    tcase_add_test(tests, closing_no_file_is_fine);
+    tcase_add_test(tests, the_standard_descriptor_stays_open);
+    unit_add_rows(tests, a_reader_that_stands_still_stops_nobody, readers);
+    tcase_add_test(tests, a_json_log_is_told_in_json);
+    tcase_add_test(tests, what_a_full_disk_does_not_take_is_told_when_there_is_room);
+    tcase_add_test(tests, a_record_that_was_cut_does_not_swallow_the_next);
+    tcase_add_test(tests, a_file_that_was_moved_away_is_made_anew);
+    tcase_add_test(tests, a_file_that_was_removed_is_made_anew);
+    tcase_add_test(tests, reopening_puts_the_next_record_into_the_new_file);
+    tcase_add_test(tests, when_reopening_fails_the_old_file_stays_in_use);
+    tcase_add_test(tests, processes_do_not_mix_their_lines);
+}
+
+int main(void)
+{
+    return unit_run("base/log_file", add);
+}

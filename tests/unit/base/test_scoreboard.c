@@ -1,0 +1,100 @@
+/*
+ * The scoreboard: shared with the children, a row's cache lines its own.
+ */
+#include "base/scoreboard.h"
+
+#include "unit.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+START_TEST(a_new_board_is_zero)
+{
+    struct scoreboard *board = scoreboard_new(3);
+    ck_assert_ptr_nonnull(board);
+    ck_assert_uint_eq(board->slots, 3);
+    for (uint32_t i = 0; i < board->slots; i++) {
+        ck_assert_uint_eq(scoreboard_get(board->rows[i].pid), 0);
+        ck_assert_uint_eq(scoreboard_get(board->rows[i].state), WORKER_NONE);
+        ck_assert_uint_eq(scoreboard_get(board->rows[i].requests), 0);
+        ck_assert_str_eq(board->rows[i].request, "");
+    }
+    scoreboard_free(board);
+}
+END_TEST
+
+START_TEST(rows_share_no_cache_line)
+{
+    struct scoreboard *board = scoreboard_new(2);
+    ck_assert_uint_eq((uintptr_t)&board->rows[0] % 64, 0);
+    ck_assert_uint_eq(sizeof(board->rows[0]) % 64, 0);
+    ck_assert_uint_eq((uintptr_t)board->rows[0].request % 64, 0);
+    scoreboard_free(board);
+}
+END_TEST
+
+static void be_worker(struct scoreboard_row *row)
+{
+    scoreboard_set(row->pid, (uint32_t)getpid());
+    scoreboard_set(row->state, WORKER_READY);
+    scoreboard_add(row->requests, 40);
+    scoreboard_add(row->requests, 2);
+    scoreboard_add(row->connections, 3);
+    scoreboard_add(row->connections, -1);
+    strcpy(row->request, "GET /");
+    _exit(0);
+}
+
+START_TEST(what_a_forked_child_writes_is_seen)
+{
+    struct scoreboard *board = scoreboard_new(2);
+    pid_t child = fork();
+    if (child == 0)
+        be_worker(&board->rows[1]);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_uint_eq(scoreboard_get(board->rows[1].pid), (uint32_t)child);
+    ck_assert_uint_eq(scoreboard_get(board->rows[1].state), WORKER_READY);
+    ck_assert_uint_eq(scoreboard_get(board->rows[1].requests), 42);
+    ck_assert_uint_eq(scoreboard_get(board->rows[1].connections), 2);
+    ck_assert_str_eq(board->rows[1].request, "GET /");
+    ck_assert_uint_eq(scoreboard_get(board->rows[0].requests), 0);
+    scoreboard_free(board);
+}
+END_TEST
+
+static const struct {
+    enum worker_state state;
+    const char *name;
+} states[] = {
+    {WORKER_NONE, "none"},
+    {WORKER_BOOTING, "booting"},
+    {WORKER_READY, "ready"},
+    {WORKER_DRAINING, "draining"},
+};
+
+START_TEST(every_state_has_its_name)
+{
+    ck_assert_int_eq(UNIT_ROWS(states), WORKER_STATES);
+    ck_assert_str_eq(worker_state_name(states[_i].state), states[_i].name);
+}
+END_TEST
+
+START_TEST(freeing_no_board_is_fine)
+{
+    scoreboard_free(NULL);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_test(tests, a_new_board_is_zero);
+    tcase_add_test(tests, rows_share_no_cache_line);
+    tcase_add_test(tests, what_a_forked_child_writes_is_seen);
+    unit_add_rows(tests, every_state_has_its_name, states);
+    tcase_add_test(tests, freeing_no_board_is_fine);
+}
+
+int main(void)
+{
+    return unit_run("base/scoreboard", add);
+}
