@@ -1,0 +1,91 @@
+/*
+ * Where a request's head ends. Only line ends, the starts of lines and the limits are looked at here; what the lines
+ * say is for request_line.c and header_section.c.
+ */
+#include "http/parser.h"
+
+/* The line from finder->line; `size` is what has arrived of it without a CR at its end, or all of it. */
+static int line_check(const struct head_finder *finder, size_t size, const struct parser_limits *limits)
+{
+    if (finder->line == 0)
+        return size > limits->request_line ? 414 : 0;
+    return size > limits->field_size ? 431 : 0;
+}
+
+/* White space here is obs-fold (RFC 9112 5.2), or stands before the first field (2.2). An empty request line means that
+ * its CR arrived alone and was never skipped. */
+static bool line_start_is_bad(const struct head_finder *finder, struct slice bytes)
+{
+    char first = bytes.data[finder->line];
+    return finder->line == 0 ? first == '\r' : first == ' ' || first == '\t';
+}
+
+/* The line under way may be the last that is here: not whole, but perhaps too long already. */
+static int tail_check(const struct head_finder *finder, struct slice view, const struct parser_limits *limits)
+{
+    size_t size = view.size - finder->line;
+    if (size == 0)
+        return 0;
+    if (line_start_is_bad(finder, view))
+        return 400;
+    return line_check(finder, size - (view.data[view.size - 1] == '\r'), limits);
+}
+
+/* Takes the line that ends before `next`. *last when it is the empty one. */
+static int line_take(struct head_finder *finder, struct slice view, size_t next,
+                     const struct parser_limits *limits, bool *last)
+{
+    if (line_start_is_bad(finder, view))
+        return 400;
+    bool proper = next - finder->line >= 2 && view.data[next - 2] == '\r';
+    size_t size = next - finder->line - 1 - proper;
+    int status = line_check(finder, size, limits);
+    if (status != 0)
+        return status;
+    if (!proper)
+        return 400;
+    if (finder->line == 0)
+        finder->line_size = size;
+    finder->line = next;
+    *last = size == 0;
+    return 0;
+}
+
+int head_find_end(struct head_finder *finder, struct slice bytes, const struct parser_limits *limits,
+                  size_t *head_size)
+{
+    /* Nothing beyond the limit is looked at: so the answer is the same however the bytes arrive. */
+    struct slice view = {bytes.data, bytes.size < limits->head ? bytes.size : limits->head};
+    *head_size = 0;
+    if (bytes.size == 0 || (bytes.size == 1 && bytes.data[0] == '\r'))
+        return 0; /* a CR alone may be half of an empty line that is to be skipped */
+
+    while (finder->scanned < view.size) {
+        const char *start = view.data + finder->scanned;
+        const char *end = memchr(start, '\n', view.size - finder->scanned);
+        if (end == NULL) {
+            finder->scanned = view.size;
+            break;
+        }
+        bool last = false;
+        finder->scanned = (size_t)(end + 1 - view.data);
+        int status = line_take(finder, view, finder->scanned, limits, &last);
+        if (status != 0)
+            return status;
+        if (last) {
+            *head_size = finder->scanned;
+            return 0;
+        }
+    }
+
+    int status = tail_check(finder, view, limits);
+    return status == 0 && bytes.size > limits->head ? 431 : status;
+}
+
+size_t head_skip_empty_lines(struct slice bytes)
+{
+    size_t skipped = 0;
+    while (bytes.size - skipped >= 2 && bytes.data[skipped] == '\r' && bytes.data[skipped + 1] == '\n')
+        skipped += 2;
+    return skipped;
+}

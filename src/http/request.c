@@ -1,0 +1,50 @@
+/*
+ * A request as parsed: the life of its header section, and what both parts of its head decide together. The parser
+ * fills it in.
+ */
+#include <stdlib.h>
+
+#include "http/parser.h"
+#include "http/request.h"
+
+struct header_section *header_section_ref(struct header_section *section)
+{
+    section->references++;
+    return section;
+}
+
+void header_section_unref(struct header_section *section)
+{
+    if (section == NULL || --section->references > 0)
+        return;
+    if (section->environ != NULL)
+        section->environ_free(section->environ);
+    free(section);
+}
+
+const struct field *header_section_find(const struct header_section *section, struct slice name)
+{
+    for (uint32_t i = 0; i < section->count; i++) {
+        if (slice_eq_nocase(section->fields[i].name, name))
+            return &section->fields[i];
+    }
+    return NULL;
+}
+
+bool request_keep_alive(const struct request *request)
+{
+    const struct header_section *section = request->section;
+    if (section == NULL || section->connection_close)
+        return false;
+    return request->minor >= 1 || section->connection_keep_alive;
+}
+
+int request_check(const struct request *request)
+{
+    const struct header_section *section = request->section;
+    if (request->minor >= 1 && section->host.data == NULL)
+        return 400; /* RFC 9112 3.2 */
+    if (request->minor == 0 && section->framing == FRAMING_CHUNKED)
+        return 400; /* RFC 9112 6.1: its framing is faulty */
+    return 0;
+}

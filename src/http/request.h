@@ -1,0 +1,67 @@
+/*
+ * A request as parsed: the request line, and the header section. Slices only; nothing here allocates per field.
+ *
+ * The request line's slices point into the bytes that were parsed, which must outlive the request. The header section
+ * is an object of its own, shared by all requests that repeat it byte for byte (see memo.h).
+ * Not thread-safe: everything here belongs to the thread that runs the event loop.
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct field {
+    struct slice name;  /* as sent */
+    struct slice value; /* without the white space around it */
+};
+
+enum framing {
+    FRAMING_NONE,    /* no body */
+    FRAMING_LENGTH,  /* Content-Length; may be 0 */
+    FRAMING_CHUNKED, /* Transfer-Encoding: chunked */
+};
+
+/* The header section (RFC 9110 6.3) and what it decides. One block of memory; the slices point into itself. */
+struct header_section {
+    uint32_t references;
+    uint32_t count;
+    struct slice bytes; /* as sent, from the first field line through the empty line that ends the head */
+    struct slice host;  /* the Host field's value; data is NULL when there was none */
+    enum framing framing;
+    uint64_t content_length; /* with FRAMING_LENGTH */
+    bool connection_close;
+    bool connection_keep_alive;
+    bool expect_continue;
+    /* What py/environ made of this section, and how to let go of it; NULL until somebody sets it. */
+    void *environ;
+    void (*environ_free)(void *environ);
+    /* Without the fields that no application may see: names with an underscore (CVE-2015-0219), and Proxy
+     * (CVE-2016-5388). */
+    struct field fields[];
+};
+
+struct header_section *header_section_ref(struct header_section *section);
+void header_section_unref(struct header_section *section); /* NULL is fine */
+/* The first field of that name (any case), or NULL. */
+const struct field *header_section_find(const struct header_section *section, struct slice name);
+
+struct request {
+    struct slice line; /* the request line as sent, without its CRLF */
+    struct slice method;
+    struct slice target;    /* as sent */
+    struct slice authority; /* of an absolute-form target, in the place of Host; data is NULL otherwise */
+    struct slice path;      /* raw: begins with "/", or is "*"; "/" when an absolute form has none */
+    struct slice query;     /* without the "?"; empty when there is none */
+    bool path_escaped;      /* path holds a percent escape (all of which were found well-formed) */
+    bool is_head;
+    uint8_t minor;                  /* HTTP/1.minor: 0 or 1 */
+    struct header_section *section; /* a reference; NULL until the fields are parsed */
+};
+
+/* Whether the connection may stay open after the answer (RFC 9112 9.3). */
+bool request_keep_alive(const struct request *request);
+
+#endif

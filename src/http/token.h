@@ -1,0 +1,38 @@
+/*
+ * Character classes of RFC 9110 and 9112, and the scans built on them.
+ */
+#ifndef HTTP_TOKEN_H
+#define HTTP_TOKEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum {
+    CHAR_TOKEN = 1,  /* tchar, RFC 9110 5.6.2 */
+    CHAR_VALUE = 2,  /* field-content: HTAB, SP, VCHAR, obs-text, RFC 9110 5.5 */
+    CHAR_TARGET = 4, /* what a request target may hold: VCHAR but "#" */
+    CHAR_HOST = 8,   /* unreserved / sub-delims / "%", RFC 3986 3.2.2 */
+    CHAR_HEX = 16,
+    CHAR_DIGIT = 32,
+};
+
+extern const uint8_t char_classes[256];
+
+static inline bool char_is(unsigned char c, int class)
+{
+    return char_classes[c] & class;
+}
+
+bool slice_all(struct slice s, int class); /* true for an empty slice */
+bool slice_is_token(struct slice s);       /* all tchar, and not empty */
+int hex_value(unsigned char c);            /* 0-15, or -1 */
+size_t value_span(struct slice s);         /* how many bytes at the start are CHAR_VALUE */
+bool escapes_are_whole(struct slice s);    /* every "%" is followed by two hexadecimal digits */
+
+/* uri-host [ ":" port ] of RFC 9112 3.2: a registered name, an IPv4 address or an IPv6 literal in brackets; no userinfo.
+ * The host must not be empty. */
+bool slice_is_host(struct slice s);
+
+#endif

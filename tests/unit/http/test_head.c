@@ -1,0 +1,99 @@
+/*
+ * The end of a head is found, or refused, at the first byte that decides it.
+ */
+#include "http/parser.h"
+#include "unit.h"
+
+static const struct parser_limits limits = {.request_line = 16, .fields = 4, .field_size = 10, .head = 50};
+
+static const struct {
+    const char *name;
+    struct slice bytes;
+    int status;
+    size_t head; /* bytes; 0 for one that is not whole */
+    size_t when; /* after how many bytes the answer is known */
+} cases[] = {
+    {"a head without fields", SLICE("GET / HTTP/1.1\r\n\r\n"), 0, 18, 18},
+    {"what follows is left", SLICE("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET "), 0, 27, 27},
+    {"a head that goes on", SLICE("GET / HTTP/1.1\r\nHost: a\r\n"), 0, 0, 25},
+    {"nothing", SLICE(""), 0, 0, 0},
+    {"half an empty line", SLICE("\r"), 0, 0, 1},
+    {"a CR and another byte", SLICE("\rG"), 400, 0, 2},
+    {"a bare LF first", SLICE("\nG"), 400, 0, 1},
+    {"a bare LF ends the request line", SLICE("GET /\nHost"), 400, 0, 6},
+    {"a bare LF ends a field line", SLICE("GET /\r\nA: b\nC"), 400, 0, 12},
+    {"a bare LF in the place of the empty line", SLICE("GET /\r\nA: b\r\n\nx"), 400, 0, 14},
+    {"a space before the first field", SLICE("GET /\r\n A: b"), 400, 0, 8},
+    {"a folded line", SLICE("GET /\r\nA: b\r\n\tc"), 400, 0, 14},
+    {"a request line of the limit", SLICE("0123456789abcdef\r\n\r\n"), 0, 20, 20},
+    {"a request line over the limit", SLICE("0123456789abcdefg\r\n\r\n"), 414, 0, 17},
+    {"a CR within does not count as the end", SLICE("0123456789abcde\r\rx"), 414, 0, 18},
+    {"a field line of the limit", SLICE("GET /\r\nA: 3456789\r\n\r\n"), 0, 21, 21},
+    {"a field line over the limit", SLICE("GET /\r\nA: 3456789ab\r\n\r\n"), 431, 0, 18},
+    {"a head of the limit", SLICE("GET /ab\r\nA: 345678\r\nA: 345678\r\nA: 345678\r\nA: b\r\n\r\n"), 0, 50,
+     50},
+    {"a head over the limit", SLICE("GET /\r\nA: 345678\r\nA: 345678\r\nA: 345678\r\nA: 345678\r\n\r\n"), 431,
+     0, 51},
+};
+
+START_TEST(the_answer_is_as_the_table_says)
+{
+    struct head_finder finder = {0};
+    size_t head;
+    int status = head_find_end(&finder, cases[_i].bytes, &limits, &head);
+    ck_assert_msg(status == cases[_i].status, "%s: %d", cases[_i].name, status);
+    ck_assert_msg(head == cases[_i].head, "%s: %zu bytes", cases[_i].name, head);
+}
+END_TEST
+
+START_TEST(the_answer_comes_with_the_byte_that_decides)
+{
+    struct head_finder finder = {0};
+    size_t head, fed = 0;
+    int status = 0;
+    do {
+        struct slice arrived = {cases[_i].bytes.data, fed};
+        status = head_find_end(&finder, arrived, &limits, &head);
+    } while (status == 0 && head == 0 && fed++ < cases[_i].bytes.size);
+    if (fed > cases[_i].bytes.size)
+        fed--;
+    ck_assert_msg(status == cases[_i].status, "%s: %d", cases[_i].name, status);
+    ck_assert_msg(head == cases[_i].head, "%s: %zu bytes", cases[_i].name, head);
+    ck_assert_msg(fed == cases[_i].when, "%s: after %zu bytes", cases[_i].name, fed);
+}
+END_TEST
+
+START_TEST(the_request_line_is_measured)
+{
+    struct head_finder finder = {0};
+    size_t head;
+    head_find_end(&finder, SLICE("GET / HTTP/1.1\r"), &limits, &head);
+    ck_assert_uint_eq(finder.line_size, 0);
+    head_find_end(&finder, SLICE("GET / HTTP/1.1\r\nHo"), &limits, &head);
+    ck_assert_uint_eq(finder.line_size, 14);
+}
+END_TEST
+
+START_TEST(empty_lines_are_skipped_in_whole_pairs)
+{
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("")), 0);
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("GET")), 0);
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r")), 0);
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\n\n")), 0);
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r\n\r\n\rG")), 4);
+    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r\nGET")), 2);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    unit_add_rows(tests, the_answer_is_as_the_table_says, cases);
+    unit_add_rows(tests, the_answer_comes_with_the_byte_that_decides, cases);
+    tcase_add_test(tests, the_request_line_is_measured);
+    tcase_add_test(tests, empty_lines_are_skipped_in_whole_pairs);
+}
+
+int main(void)
+{
+    return unit_run("http/head", add);
+}

@@ -1,0 +1,150 @@
+/*
+ * The header section: what is kept and what it decides. What is refused, and with what, is also in tests/wire.
+ */
+#include "http/parser.h"
+#include "unit.h"
+
+static const struct parser_limits limits = {.request_line = 100, .fields = 3, .field_size = 40, .head = 1000};
+
+static struct header_section *parse(struct slice bytes)
+{
+    struct header_section *section = NULL;
+    int status = header_section_parse(bytes, &limits, &section);
+    ck_assert_msg(status == 0, "\"%s\": refused with %d", bytes.data, status);
+    return section;
+}
+
+START_TEST(fields_are_kept_as_sent_and_values_trimmed)
+{
+    struct header_section *section = parse(SLICE("hOst: a \r\nX-Y:\t b c\t\r\nEmpty:\r\n\r\n"));
+    ck_assert_uint_eq(section->count, 3);
+    ck_assert(slice_eq(section->fields[0].name, SLICE("hOst")));
+    ck_assert(slice_eq(section->fields[0].value, SLICE("a")));
+    ck_assert(slice_eq(section->fields[1].value, SLICE("b c")));
+    ck_assert(slice_eq(section->fields[2].name, SLICE("Empty")));
+    ck_assert_uint_eq(section->fields[2].value.size, 0);
+    ck_assert(slice_eq(section->host, SLICE("a")));
+    ck_assert(slice_eq(section->bytes, SLICE("hOst: a \r\nX-Y:\t b c\t\r\nEmpty:\r\n\r\n")));
+    header_section_unref(section);
+}
+END_TEST
+
+START_TEST(the_section_does_not_need_the_bytes_it_was_parsed_from)
+{
+    char bytes[] = "Host: a\r\n\r\n";
+    struct header_section *section = parse((struct slice){bytes, sizeof(bytes) - 1});
+    memset(bytes, 'x', sizeof(bytes));
+    ck_assert(slice_eq(section->host, SLICE("a")));
+    header_section_unref(section);
+}
+END_TEST
+
+START_TEST(an_empty_section_decides_nothing)
+{
+    struct header_section *section = parse(SLICE("\r\n"));
+    ck_assert_uint_eq(section->count, 0);
+    ck_assert_uint_eq(section->references, 1);
+    ck_assert_ptr_null(section->host.data);
+    ck_assert_int_eq(section->framing, FRAMING_NONE);
+    ck_assert(!section->connection_close && !section->connection_keep_alive && !section->expect_continue);
+    ck_assert_ptr_null(section->environ);
+    header_section_unref(section);
+}
+END_TEST
+
+START_TEST(fields_that_could_spoof_others_are_dropped)
+{
+    struct header_section *section = parse(SLICE("X_Y: a\r\nPROXY: b\r\nProxy-Status: c\r\n\r\n"));
+    ck_assert_uint_eq(section->count, 1);
+    ck_assert(slice_eq(section->fields[0].name, SLICE("Proxy-Status")));
+    header_section_unref(section);
+}
+END_TEST
+
+START_TEST(a_dropped_field_decides_nothing)
+{
+    struct header_section *section = parse(SLICE("Content_Length: 5\r\nTransfer_Encoding: chunked\r\n\r\n"));
+    ck_assert_int_eq(section->framing, FRAMING_NONE);
+    header_section_unref(section);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    struct slice bytes;
+    enum framing framing;
+    uint64_t length;
+    bool close, keep_alive, expect;
+} decisions[] = {
+    {"a length", SLICE("Content-Length: 42\r\n\r\n"), FRAMING_LENGTH, 42, false, false, false},
+    {"a length of none", SLICE("content-length:0\r\n\r\n"), FRAMING_LENGTH, 0, false, false, false},
+    {"the largest length", SLICE("Content-Length: 18446744073709551615\r\n\r\n"), FRAMING_LENGTH, UINT64_MAX,
+     false, false, false},
+    {"chunks", SLICE("Transfer-Encoding: Chunked\r\n\r\n"), FRAMING_CHUNKED, 0, false, false, false},
+    {"close", SLICE("Connection: x , CLOSE\r\n\r\n"), FRAMING_NONE, 0, true, false, false},
+    {"keep-alive", SLICE("Connection: Keep-Alive\r\n\r\n"), FRAMING_NONE, 0, false, true, false},
+    {"both, in two fields", SLICE("Connection: close\r\nConnection: keep-alive\r\n\r\n"), FRAMING_NONE, 0,
+     true, true, false},
+    {"neither", SLICE("Connection: close-x,, keep\r\n\r\n"), FRAMING_NONE, 0, false, false, false},
+    {"an expectation", SLICE("Expect: 100-Continue\r\n\r\n"), FRAMING_NONE, 0, false, false, true},
+};
+
+START_TEST(the_section_decides_as_the_table_says)
+{
+    struct header_section *section = parse(decisions[_i].bytes);
+    const char *name = decisions[_i].name;
+    ck_assert_msg(section->framing == decisions[_i].framing, "%s: framing", name);
+    ck_assert_msg(section->content_length == decisions[_i].length, "%s: length", name);
+    ck_assert_msg(section->connection_close == decisions[_i].close, "%s: close", name);
+    ck_assert_msg(section->connection_keep_alive == decisions[_i].keep_alive, "%s: keep-alive", name);
+    ck_assert_msg(section->expect_continue == decisions[_i].expect, "%s: expect", name);
+    header_section_unref(section);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    struct slice bytes;
+    int status;
+} refusals[] = {
+    {"nothing at all", SLICE(""), 400},
+    {"no empty line", SLICE("A: b\r\n"), 400},
+    {"no line end", SLICE("A: b"), 400},
+    {"bytes behind the empty line", SLICE("A: b\r\n\r\nC: d\r\n"), 400},
+    {"an empty line that is not CRLF", SLICE("A: b\r\nx\n"), 400},
+    {"too many fields", SLICE("A: b\r\nA: b\r\nA: b\r\nA: b\r\n\r\n"), 431},
+    {"a field too long", SLICE("A: 3456789012345678901234567890123456789x\r\n\r\n"), 431},
+    {"two hosts", SLICE("Host: a\r\nHost: a\r\n\r\n"), 400},
+    {"two lengths", SLICE("Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400},
+    {"two codings", SLICE("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), 400},
+    {"a length and a coding", SLICE("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400},
+    {"a coding and a length", SLICE("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"), 400},
+    {"another coding", SLICE("Transfer-Encoding: gzip\r\n\r\n"), 501},
+    {"two content types", SLICE("Content-Type: a\r\nContent-Type: a\r\n\r\n"), 400},
+    {"another expectation", SLICE("Expect: the worst\r\n\r\n"), 417},
+};
+
+START_TEST(the_section_is_refused_with_the_status_of_the_table)
+{
+    struct header_section *section = NULL;
+    int status = header_section_parse(refusals[_i].bytes, &limits, &section);
+    ck_assert_msg(status == refusals[_i].status, "%s: %d", refusals[_i].name, status);
+    ck_assert_ptr_null(section);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_test(tests, fields_are_kept_as_sent_and_values_trimmed);
+    tcase_add_test(tests, the_section_does_not_need_the_bytes_it_was_parsed_from);
+    tcase_add_test(tests, an_empty_section_decides_nothing);
+    tcase_add_test(tests, fields_that_could_spoof_others_are_dropped);
+    tcase_add_test(tests, a_dropped_field_decides_nothing);
+    unit_add_rows(tests, the_section_decides_as_the_table_says, decisions);
+    unit_add_rows(tests, the_section_is_refused_with_the_status_of_the_table, refusals);
+}
+
+int main(void)
+{
+    return unit_run("http/header_section", add);
+}

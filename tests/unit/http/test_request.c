@@ -1,0 +1,110 @@
+/*
+ * What a request line and a header section decide together, and the life of a section.
+ */
+#include "http/parser.h"
+#include "unit.h"
+
+static const struct {
+    const char *name;
+    int minor;
+    bool close, keep_alive, kept;
+} connections[] = {
+    {"HTTP/1.1 is kept", 1, false, false, true},
+    {"HTTP/1.1 is kept when it says so", 1, false, true, true},
+    {"HTTP/1.1 closes when it says so", 1, true, false, false},
+    {"close wins in HTTP/1.1", 1, true, true, false},
+    {"HTTP/1.0 closes", 0, false, false, false},
+    {"HTTP/1.0 is kept when it says so", 0, false, true, true},
+    {"HTTP/1.0 closes when it says so", 0, true, false, false},
+    {"close wins in HTTP/1.0", 0, true, true, false},
+};
+
+START_TEST(the_connection_is_kept_as_the_table_says)
+{
+    struct header_section section = {.connection_close = connections[_i].close,
+                                     .connection_keep_alive = connections[_i].keep_alive};
+    struct request request = {.minor = (uint8_t)connections[_i].minor, .section = &section};
+    ck_assert_msg(request_keep_alive(&request) == connections[_i].kept, "%s", connections[_i].name);
+}
+END_TEST
+
+START_TEST(a_request_without_its_fields_is_not_kept)
+{
+    struct request request = {.minor = 1};
+    ck_assert(!request_keep_alive(&request));
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    int minor;
+    struct slice host;
+    enum framing framing;
+    int status;
+} checks[] = {
+    {"a Host", 1, SLICE("a"), FRAMING_NONE, 0},
+    {"no Host", 1, {NULL, 0}, FRAMING_NONE, 400},
+    {"no Host in HTTP/1.0", 0, {NULL, 0}, FRAMING_LENGTH, 0},
+    {"chunks", 1, SLICE("a"), FRAMING_CHUNKED, 0},
+    {"chunks in HTTP/1.0", 0, SLICE("a"), FRAMING_CHUNKED, 400},
+};
+
+START_TEST(the_two_parts_fit_together_as_the_table_says)
+{
+    struct header_section section = {.host = checks[_i].host, .framing = checks[_i].framing};
+    struct request request = {.minor = (uint8_t)checks[_i].minor, .section = &section};
+    ck_assert_msg(request_check(&request) == checks[_i].status, "%s", checks[_i].name);
+}
+END_TEST
+
+static struct header_section *section_of(struct slice bytes)
+{
+    static const struct parser_limits limits = {
+        .request_line = 100, .fields = 9, .field_size = 99, .head = 999};
+    struct header_section *section;
+    ck_assert_int_eq(header_section_parse(bytes, &limits, &section), 0);
+    return section;
+}
+
+START_TEST(a_field_is_found_in_any_case)
+{
+    struct header_section *section = section_of(SLICE("X: a\r\nAccept: b\r\naccept: c\r\n\r\n"));
+    ck_assert(slice_eq(header_section_find(section, SLICE("ACCEPT"))->value, SLICE("b")));
+    ck_assert_ptr_null(header_section_find(section, SLICE("Acc")));
+    header_section_unref(section);
+}
+END_TEST
+
+static void count(void *environ)
+{
+    ++*(int *)environ;
+}
+
+START_TEST(the_last_reference_lets_the_environ_go)
+{
+    int freed = 0;
+    struct header_section *section = section_of(SLICE("\r\n"));
+    section->environ = &freed;
+    section->environ_free = count;
+    ck_assert_ptr_eq(header_section_ref(section), section);
+    header_section_unref(section);
+    ck_assert_int_eq(freed, 0);
+    header_section_unref(section);
+    ck_assert_int_eq(freed, 1);
+    header_section_unref(NULL);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    unit_add_rows(tests, the_connection_is_kept_as_the_table_says, connections);
+    tcase_add_test(tests, a_request_without_its_fields_is_not_kept);
+    unit_add_rows(tests, the_two_parts_fit_together_as_the_table_says, checks);
+    tcase_add_test(tests, a_field_is_found_in_any_case);
+    tcase_add_test(tests, the_last_reference_lets_the_environ_go);
+}
+
+int main(void)
+{
+    return unit_run("http/request", add);
+}
