@@ -1,0 +1,265 @@
+/* An address to listen on: its forms, and its listening sockets. */
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/slice.h"
+
+#define FORMS "give HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N"
+
+static int fail(int error, char *message, size_t size, const char *text, const char *what)
+{
+    snprintf(message, size, "--bind: \"%s\" %s", text, what);
+    errno = error;
+    return -1;
+}
+
+static int parse_unix(struct address *address, const char *path, char *message, size_t message_size)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)&address->socket_address;
+    size_t size = strlen(path);
+    bool abstract = path[0] == '@';
+    if (size == 0)
+        return fail(EINVAL, message, message_size, address->text, "has no path: " FORMS);
+    if (size >= sizeof(un->sun_path))
+        return fail(ENAMETOOLONG, message, message_size, address->text,
+                    "is too long: a socket's path has at most 107 bytes");
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, size);
+    if (abstract)
+        un->sun_path[0] = '\0';
+    else
+        address->path = xstrdup(path);
+    address->family = AF_UNIX;
+    address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + (abstract ? 0 : 1));
+    address->shared = true;
+    address->url = xstrdup(address->text);
+    address->local = (struct local_endpoint){xstrdup("localhost"), xstrdup("80"), false};
+    return 0;
+}
+
+static int resolve(struct address *address, const char *host, const char *port, char *message,
+                   size_t message_size)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error != 0) {
+        char what[128];
+        snprintf(what, sizeof(what), "can not be resolved: %s", gai_strerror(error));
+        return fail(EADDRNOTAVAIL, message, message_size, address->text, what);
+    }
+    memcpy(&address->socket_address, found->ai_addr, found->ai_addrlen);
+    address->size = found->ai_addrlen;
+    address->family = found->ai_family;
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int parse_tcp(struct address *address, char *message, size_t message_size)
+{
+    const char *text = address->text;
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+    if (colon == NULL || slice_to_uint64(slice_of(colon + 1), &port) < 0 || port > 65535)
+        return fail(EINVAL, message, message_size, text,
+                    "is not an address with a port of 0 to 65535: " FORMS);
+    struct slice host = {text, (size_t)(colon - text)};
+    bool v6 = host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']';
+    if (v6)
+        host = (struct slice){host.data + 1, host.size - 2};
+    else if (memchr(host.data, ':', host.size) != NULL)
+        return fail(EINVAL, message, message_size, text,
+                    "is an IPv6 address without brackets: write [V6]:PORT");
+    char *name = host.size > 0 ? xstrndup(host.data, host.size) : xstrdup(v6 ? "::" : "0.0.0.0");
+    int r = resolve(address, name, colon + 1, message, message_size);
+    address->local = (struct local_endpoint){name, xstrdup(colon + 1), false};
+    return r;
+}
+
+static int parse_inherited(struct address *address, const char *number, char *message, size_t message_size)
+{
+    uint64_t fd;
+    int listening;
+    socklen_t size = sizeof(listening);
+    if (slice_to_uint64(slice_of(number), &fd) < 0 || fd > 1 << 20)
+        return fail(EINVAL, message, message_size, address->text, "is not a descriptor: " FORMS);
+    address->inherited = (int)fd;
+    address->shared = true;
+    if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening)
+        return fail(ENOTSOCK, message, message_size, address->text,
+                    "is not a listening socket that this process inherited");
+    address->size = sizeof(address->socket_address);
+    getsockname((int)fd, (struct sockaddr *)&address->socket_address, &address->size);
+    address->family = address->socket_address.ss_family;
+    return 0;
+}
+
+int address_parse(struct address *address, const char *text, char *message, size_t message_size)
+{
+    *address = (struct address){.text = xstrdup(text), .inherited = -1};
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(address, text + 5, message, message_size);
+    if (strncmp(text, "fd://", 5) == 0)
+        return parse_inherited(address, text + 5, message, message_size);
+    return parse_tcp(address, message, message_size);
+}
+
+/* Fills local and url from what the kernel says the socket is bound to. */
+static void describe(struct address *address, int fd)
+{
+    if (address->family == AF_UNIX) {
+        if (address->url == NULL) {
+            address->url = xstrdup(address->text);
+            address->local = (struct local_endpoint){xstrdup("localhost"), xstrdup("80"), false};
+        }
+        return;
+    }
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    address->size = sizeof(address->socket_address);
+    getsockname(fd, (struct sockaddr *)&address->socket_address, &address->size);
+    getnameinfo((struct sockaddr *)&address->socket_address, address->size, host, sizeof(host), port,
+                sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+    if (address->local.server_name == NULL)
+        address->local.server_name = xstrdup(host);
+    free(address->local.server_port);
+    address->local.server_port = xstrdup(port);
+    free(address->url);
+    address->url = xasprintf(address->family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+}
+
+static int bind_failed(const struct address *address, char *message, size_t size)
+{
+    int error = errno;
+    const char *hint = "";
+    if (error == EADDRINUSE)
+        hint = "; stop what listens there, or choose another with --bind";
+    else if (error == EACCES && address->family != AF_UNIX)
+        hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another with --bind";
+    snprintf(message, size, "%s can not be bound: %s%s", address->text, strerror(error), hint);
+    errno = error;
+    return -1;
+}
+
+/* A bound socket, or -1 and errno. */
+static int open_socket(const struct address *address, bool reuse_port)
+{
+    int on = 1;
+    int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (address->family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* inherited by what is accepted */
+        if (reuse_port)
+            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    }
+    if (bind(fd, (const struct sockaddr *)&address->socket_address, address->size) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* A socket file whose server is gone is in the way; one that somebody serves, or another kind of file, is not ours to
+ * remove. */
+static void remove_stale(const struct address *address)
+{
+    struct stat status;
+    if (lstat(address->path, &status) < 0 || !S_ISSOCK(status.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)&address->socket_address, address->size) < 0 &&
+        errno == ECONNREFUSED)
+        unlink(address->path);
+    close(fd);
+}
+
+static int listen_on(struct address *address, int fd, int backlog, char *message, size_t message_size)
+{
+    if (fd >= 0 && listen(fd, backlog) == 0) {
+        describe(address, fd);
+        return fd;
+    }
+    bind_failed(address, message, message_size);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int open_shared(struct address *address)
+{
+    if (address->inherited >= 0) {
+        fcntl(address->inherited, F_SETFL, fcntl(address->inherited, F_GETFL) | O_NONBLOCK);
+        fcntl(address->inherited, F_SETFD, FD_CLOEXEC);
+        return address->inherited;
+    }
+    if (address->path != NULL)
+        remove_stale(address);
+    int fd = open_socket(address, false);
+    address->owns_path = fd >= 0 && address->path != NULL;
+    return fd;
+}
+
+/* Sockets with SO_REUSEPORT would happily join another server of the same user: first see whether the address is free. For
+ * port 0 this also chooses the port. */
+static int probe(struct address *address, char *message, size_t message_size)
+{
+    int fd = open_socket(address, false);
+    if (fd < 0)
+        return bind_failed(address, message, message_size);
+    describe(address, fd);
+    close(fd);
+    return 0;
+}
+
+int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size)
+{
+    address->slots = slots;
+    address->sockets = xcalloc(slots, sizeof(*address->sockets));
+    for (unsigned slot = 0; slot < slots; slot++)
+        address->sockets[slot] = -1;
+    if (!address->shared && probe(address, message, message_size) < 0)
+        return -1;
+    for (unsigned slot = 0; slot < slots; slot++) {
+        if (address->shared && slot > 0) {
+            address->sockets[slot] = address->sockets[0];
+            continue;
+        }
+        int fd = address->shared ? open_shared(address) : open_socket(address, true);
+        address->sockets[slot] = listen_on(address, fd, backlog, message, message_size);
+        if (address->sockets[slot] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void address_close(struct address *address, bool unlink_path)
+{
+    for (unsigned slot = 0; slot < address->slots; slot++)
+        if (address->sockets[slot] >= 0 && (slot == 0 || !address->shared))
+            close(address->sockets[slot]);
+    if (unlink_path && address->owns_path)
+        unlink(address->path);
+    free(address->sockets);
+    free(address->text);
+    free(address->url);
+    free(address->path);
+    free(address->local.server_name);
+    free(address->local.server_port);
+}

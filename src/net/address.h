@@ -1,0 +1,45 @@
+/*
+ * An address to listen on, and its listening sockets.
+ *
+ *   HOST:PORT  :PORT  [V6]:PORT  unix:PATH  unix:@ABSTRACT  fd://N
+ *
+ * The master makes the sockets before the first fork and keeps them for its whole life: for TCP one SO_REUSEPORT socket per
+ * worker slot, so that a worker that dies leaves its accept queue to its successor; for the others one that all slots share.
+ */
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "http/endpoint.h"
+
+struct address {
+    char *text; /* as the user wrote it */
+    char *
+        url; /* "http://127.0.0.1:8000", "unix:/run/app.sock": once it listens, with the port that the kernel chose */
+    int family;
+    struct sockaddr_storage socket_address;
+    socklen_t size;
+    struct local_endpoint local;
+    int inherited; /* fd://N, or -1 */
+    char *path;    /* of a unix socket in the file system, to be removed by address_close; else NULL */
+    int *sockets;  /* one per slot; the same one for all when `shared` */
+    unsigned slots;
+    bool shared;
+    bool owns_path; /* we made the socket file */
+};
+
+/* 0, or -1 with one sentence in `message`: errno is EINVAL when `text` is not of a form above, anything else when the host is
+ * unknown, the path too long or the descriptor no listening socket. */
+int address_parse(struct address *address, const char *text, char *message, size_t message_size);
+
+/* Binds and listens. 0, or -1 when the address is in use, not permitted, ...: one sentence in `message`. A socket file that
+ * nobody listens on is replaced; a living one never. */
+int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size);
+
+/* Closes the sockets; removes the socket file if we made it and `unlink_path`. */
+void address_close(struct address *address, bool unlink_path);
+
+#endif

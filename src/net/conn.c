@@ -1,0 +1,253 @@
+/* A connection: a socket, its one event, and what was not sent yet. */
+#include "net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static void broke(struct conn *conn)
+{
+    conn->broken = true;
+    conn->ended = true;
+    conn->readable = false;
+}
+
+/* Sends what the socket takes of what waits. 0, or -1 when the connection broke. */
+static int send_output(struct conn *conn, uint64_t *sent)
+{
+    if (output_drain(conn->output, conn->fd, sent) < 0) {
+        if (errno == EIO)
+            log_error("a file became shorter while it was being sent; the connection is cut");
+        broke(conn);
+        return -1;
+    }
+    if (output_is_empty(conn->output)) {
+        output_free(conn->output);
+        conn->output = NULL;
+    }
+    return 0;
+}
+
+static void drain_output(struct conn *conn)
+{
+    uint64_t sent = 0;
+    send_output(conn, &sent);
+    if (sent > 0 || conn->broken)
+        conn->protocol->drained(conn);
+}
+
+static void event_happened(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    struct conn *conn = arg;
+    if (what & EV_CLOSED)
+        conn->ended = true;
+    if ((what & EV_WRITE) && conn->output != NULL && !conn->closing)
+        drain_output(conn);
+    if (what & (EV_READ | EV_CLOSED)) {
+        conn->readable = true;
+        if (!conn->closing)
+            conn->protocol->readable(conn);
+    }
+}
+
+static void watch(struct conn *conn)
+{
+    assert(!conn->watched);
+    event_add(&conn->event, NULL);
+    conn->watched = true;
+}
+
+void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
+                 const struct local_endpoint *local, const struct peer_endpoint *peer)
+{
+    struct conn *conn = pool_take(&loop->connections);
+    memset(conn, 0, protocol->size);
+    conn->loop = loop;
+    conn->protocol = protocol;
+    conn->local = local;
+    conn->fd = fd;
+    conn->peer = *peer;
+    event_assign(&conn->event, loop->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+                 event_happened, conn);
+    loop->open_count++;
+    scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
+    scoreboard_add(loop->row->accepted, 1);
+    protocol->open(conn);
+    conn->readable = true;
+    protocol->readable(conn);
+}
+
+struct slice conn_receive(struct conn *conn)
+{
+    char *scratch = conn->loop->scratch;
+    ssize_t n;
+    do
+        n = recv(conn->fd, scratch, LOOP_SCRATCH_SIZE, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        /* A short read drained the socket, unless its end is due: that edge has been seen already. */
+        if (n < LOOP_SCRATCH_SIZE && !conn->ended)
+            conn->readable = false;
+        return (struct slice){scratch, (size_t)n};
+    }
+    conn->readable = false;
+    if (n == 0)
+        conn->ended = true;
+    else if (errno != EAGAIN)
+        broke(conn);
+    return (struct slice){scratch, 0};
+}
+
+/* Steps over `n` sent bytes. */
+static void skip(struct iovec **vectors, int *count, size_t n)
+{
+    while (*count > 0 && n >= (*vectors)->iov_len) {
+        n -= (*vectors)->iov_len;
+        (*vectors)++;
+        (*count)--;
+    }
+    if (*count > 0) {
+        (*vectors)->iov_base = (char *)(*vectors)->iov_base + n;
+        (*vectors)->iov_len -= n;
+    }
+}
+
+static int spool_failed(struct conn *conn)
+{
+    log_error("an answer to a slow client could not be kept in %s: %s; the connection is cut",
+              conn->loop->output_limits.tmp_dir, strerror(errno));
+    broke(conn);
+    return -1;
+}
+
+static struct output *output_of(struct conn *conn)
+{
+    if (conn->output == NULL)
+        conn->output = output_new(&conn->loop->output_limits);
+    return conn->output;
+}
+
+int conn_send(struct conn *conn, struct iovec *vectors, int count)
+{
+    uint64_t sent = 0;
+    /* What waits goes first: a client that has caught up gets each block at once. */
+    if (conn->broken || (conn->output != NULL && send_output(conn, &sent) < 0))
+        return -1;
+    while (count > 0 && conn->output == NULL) {
+        struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
+        ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            broke(conn);
+            return -1;
+        }
+        if (n < 0)
+            break;
+        skip(&vectors, &count, (size_t)n);
+    }
+    if (count > 0 && output_append(output_of(conn), vectors, count) < 0)
+        return spool_failed(conn);
+    return 0;
+}
+
+int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size)
+{
+    if (conn->broken)
+        return -1;
+    if (output_append_file(output_of(conn), file, offset, size) < 0)
+        return spool_failed(conn);
+    uint64_t sent = 0;
+    return send_output(conn, &sent);
+}
+
+bool conn_is_drained(const struct conn *conn)
+{
+    return conn->output == NULL;
+}
+
+int conn_wait(struct conn *conn)
+{
+    int64_t timeout = conn->loop->options->write_timeout;
+    while (!conn->broken && conn->output != NULL && output_is_full(conn->output)) {
+        struct pollfd poll_for = {.fd = conn->fd, .events = POLLOUT};
+        int n = poll(&poll_for, 1, timeout > 0 ? (int)timeout : -1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        uint64_t sent = 0;
+        if (n <= 0)
+            broke(conn);
+        else
+            send_output(conn, &sent);
+    }
+    return conn->broken ? -1 : 0;
+}
+
+void conn_settle(struct conn *conn)
+{
+    if (conn->settling)
+        return;
+    conn->settling = true;
+    conn->next_settled = conn->loop->settled;
+    conn->loop->settled = conn;
+}
+
+void conn_close(struct conn *conn)
+{
+    conn->closing = true;
+    timeout_clear(&conn->timeout);
+    conn_settle(conn);
+}
+
+void conn_shut(struct conn *conn)
+{
+    if (shutdown(conn->fd, SHUT_WR) < 0)
+        broke(conn);
+}
+
+static void conn_free(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    conn->protocol->free(conn);
+    if (conn->watched)
+        event_del(&conn->event);
+    /* A client that takes up reading again must not believe that what it has is the whole. */
+    if (conn->resetting || conn->output != NULL) {
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    } else if (loop->shared_with_children) {
+        shutdown(conn->fd, SHUT_RDWR);
+    }
+    close(conn->fd);
+    output_free(conn->output);
+    pool_give(&loop->connections, conn);
+    loop->open_count--;
+    scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
+    if (loop->accepting_paused && loop->open_count < loop->open_limit && loop->on_room != NULL)
+        loop->on_room(loop->on_room_context);
+}
+
+void conn_settle_now(struct conn *conn)
+{
+    conn->settling = false;
+    if (conn->closing) {
+        conn_free(conn);
+        return;
+    }
+    if (!conn->watched)
+        watch(conn);
+    conn->protocol->readable(conn);
+}
+
+struct conn *conn_of_timeout(struct timeout *timeout)
+{
+    return (struct conn *)((char *)timeout - offsetof(struct conn, timeout));
+}

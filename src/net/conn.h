@@ -1,0 +1,84 @@
+/*
+ * A connection: a socket, its one event, and what was not sent yet. What the bytes mean is its protocol's business.
+ *
+ * The event is edge-triggered for reading, writing and the peer's end, armed once (and only when the first answer did not
+ * end the connection anyway), so that no request costs an epoll_ctl. `readable` remembers an edge until the socket is drained.
+ * No callback frees a connection: conn_close marks it, loop_turn frees it.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/slice.h"
+#include "http/endpoint.h"
+#include "net/loop.h"
+#include "net/output.h"
+#include "net/timeouts.h"
+
+struct conn;
+
+/* One of the two tables that carry calls upward: what a connection's bytes are. */
+struct protocol {
+    const char *name;
+    size_t size; /* of the struct that begins with a struct conn */
+    void (*open)(struct conn *conn);
+    void (*readable)(struct conn *conn); /* conn->readable was set, or it was settled with bytes left over */
+    void (*drained)(struct conn *conn);  /* some output was taken; conn_is_drained tells whether all of it */
+    void (*timed_out)(struct conn *conn, enum timeout_class class);
+    void (*drain)(struct conn *conn); /* idle, and the worker is stopping */
+    void (*free)(struct conn *conn);  /* lets go of what the protocol holds; the socket is still open */
+};
+
+struct conn {
+    struct event event;
+    struct loop *loop;
+    const struct protocol *protocol;
+    const struct local_endpoint *local;
+    struct timeout timeout;
+    struct conn *next_settled;
+    struct output *output; /* NULL while the socket takes everything */
+    int fd;
+    bool watched : 1;   /* the event is added */
+    bool readable : 1;  /* an edge was seen and the socket was not drained since */
+    bool ended : 1;     /* the peer will send no more */
+    bool broken : 1;    /* nothing can be sent any more */
+    bool settling : 1;  /* on loop->settled */
+    bool closing : 1;   /* to be freed when settled */
+    bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
+    struct peer_endpoint peer;
+};
+
+/* Takes the non-blocking socket and reads from it at once. */
+void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
+                 const struct local_endpoint *local, const struct peer_endpoint *peer);
+
+/* What the socket has, in loop->scratch; empty when there is nothing (now, or no more: conn->ended, conn->broken). */
+struct slice conn_receive(struct conn *conn);
+
+/* Sends; what the socket does not take is copied to conn->output. 0, or -1 when the connection is broken or its spool failed
+ * (logged): then it is to be closed. The vectors are used up: not valid afterwards. */
+int conn_send(struct conn *conn, struct iovec *vectors, int count);
+/* The same for a stretch of a regular file, the last part of an answer. */
+int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
+bool conn_is_drained(const struct conn *conn);
+/* Blocks until the client has taken enough for more output, at most --write-timeout. 0, or -1: close it. */
+int conn_wait(struct conn *conn);
+
+/* To be looked at before the next poll, outside of any call that uses the connection. */
+void conn_settle(struct conn *conn);
+void conn_close(struct conn *conn); /* settles; gone after the next loop_turn */
+/* The write side is closed, input goes on: the first half of a lingering close (RFC 9112 9.6). */
+void conn_shut(struct conn *conn);
+
+/* Called by loop_turn for each settled connection. */
+void conn_settle_now(struct conn *conn);
+/* The one whose timeout this is. */
+struct conn *conn_of_timeout(struct timeout *timeout);
+
+#endif

@@ -1,0 +1,238 @@
+/* An exchange: one request and its response. */
+#include "net/exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/parser.h"
+#include "net/access_log.h"
+
+/* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
+enum { SEND_CHUNKS = 64, SEND_VECTORS = SEND_CHUNKS + 3 };
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
+                              int *status, void (*done)(struct conn *conn, bool keep_alive))
+{
+    struct loop *loop = conn->loop;
+    struct exchange *exchange = pool_take(&loop->exchanges);
+    exchange->conn = conn;
+    exchange->done = done;
+    exchange->started_ns = loop->access_log != NULL ? clock_ns() : 0;
+    exchange->body_sent = 0;
+    exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
+    exchange->body = (struct body){.content = {.spool = -1}};
+    exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
+    memcpy(exchange->line, line.data, line.size);
+    response_init(&exchange->response);
+    struct request *request = &exchange->request;
+    *request = (struct request){.line = {exchange->line, line.size}};
+    *status = request_line_parse(request, (struct slice){exchange->line, line.size});
+    request->section = section;
+    if (*status == 0 && section != NULL)
+        *status = request_check(request);
+    return exchange;
+}
+
+static void exchange_free(struct exchange *exchange)
+{
+    header_section_unref(exchange->request.section);
+    body_fini(&exchange->body);
+    response_fini(&exchange->response);
+    if (exchange->line != exchange->inline_line)
+        free(exchange->line);
+    pool_give(&exchange->conn->loop->exchanges, exchange);
+}
+
+void exchange_ready(struct exchange *exchange)
+{
+    loop_add_ready(exchange->conn->loop, exchange);
+}
+
+static bool may_keep_alive(const struct exchange *exchange)
+{
+    return !exchange->conn->loop->draining;
+}
+
+void exchange_head(struct exchange *exchange, bool known, uint64_t size)
+{
+    response_finish(&exchange->response, &exchange->request, may_keep_alive(exchange), known, size,
+                    loop_date_line(exchange->conn->loop));
+    exchange->head_finished = true;
+}
+
+static const char *request_text(const struct exchange *exchange, char *out, size_t room)
+{
+    size_t n = log_escape(out, room - 1, exchange->line, exchange->request.line.size, true);
+    out[n] = '\0';
+    return out;
+}
+
+static void log_overrun(struct exchange *exchange)
+{
+    char text[300];
+    if (!exchange->overrun)
+        log_error("%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
+                  request_text(exchange, text, sizeof(text)), exchange->response.length);
+    exchange->overrun = true;
+}
+
+/* How much of `size` more bytes the framing lets through. */
+static uint64_t allow(struct exchange *exchange, uint64_t size)
+{
+    const struct response *response = &exchange->response;
+    if (response->framing == RESPONSE_EMPTY)
+        return 0;
+    if (response->framing == RESPONSE_LENGTH && size > response->length - exchange->body_sent) {
+        log_overrun(exchange);
+        size = response->length - exchange->body_sent;
+    }
+    exchange->body_sent += size;
+    return size;
+}
+
+static int add_head(struct exchange *exchange, struct iovec *vectors)
+{
+    if (exchange->head_sent)
+        return 0;
+    exchange->head_sent = true;
+    vectors[0] = (struct iovec){exchange->response.head, exchange->response.size};
+    return 1;
+}
+
+static int add_chunks(struct iovec *vectors, const struct slice *chunks, size_t count, uint64_t size)
+{
+    int n = 0;
+    for (size_t i = 0; i < count && size > 0; i++) {
+        size_t part = chunks[i].size < size ? chunks[i].size : (size_t)size;
+        vectors[n++] = (struct iovec){(char *)chunks[i].data, part};
+        size -= part;
+    }
+    return n;
+}
+
+int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count, bool last)
+{
+    static char end[] = "\r\n", final[] = "\r\n0\r\n\r\n";
+    struct iovec vectors[SEND_VECTORS];
+    char size_line[CHUNK_HEAD_MAX];
+    uint64_t size = 0;
+    assert(count <= SEND_CHUNKS);
+    for (size_t i = 0; i < count; i++)
+        size += chunks[i].size;
+    size = allow(exchange, size);
+    int n = add_head(exchange, vectors);
+    bool chunked = exchange->response.framing == RESPONSE_CHUNKED && size > 0;
+    if (chunked)
+        vectors[n++] = (struct iovec){size_line, chunk_head(size_line, size)};
+    n += add_chunks(vectors + n, chunks, count, size);
+    if (chunked && !last)
+        vectors[n++] = (struct iovec){end, sizeof(end) - 1};
+    else if (chunked)
+        vectors[n++] = (struct iovec){final, sizeof(final) - 1};
+    exchange->final_sent |= chunked && last;
+    return n > 0 ? conn_send(exchange->conn, vectors, n) : 0;
+}
+
+int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size)
+{
+    struct iovec vector;
+    size = allow(exchange, size);
+    assert(exchange->response.framing != RESPONSE_CHUNKED);
+    if (add_head(exchange, &vector) > 0 && conn_send(exchange->conn, &vector, 1) < 0)
+        return -1;
+    return size > 0 ? conn_send_file(exchange->conn, fd, offset, size) : 0;
+}
+
+bool exchange_wants_more(const struct exchange *exchange)
+{
+    return exchange->response.framing != RESPONSE_EMPTY && !exchange->overrun;
+}
+
+bool exchange_is_full(const struct exchange *exchange)
+{
+    return exchange->conn->output != NULL && output_is_full(exchange->conn->output);
+}
+
+int exchange_wait(struct exchange *exchange)
+{
+    return conn_wait(exchange->conn);
+}
+
+static void finish(struct exchange *exchange, bool keep_alive)
+{
+    struct conn *conn = exchange->conn;
+    struct loop *loop = conn->loop;
+    void (*done)(struct conn * conn, bool keep_alive) = exchange->done;
+    scoreboard_add(loop->row->requests, 1);
+    if (loop->access_log != NULL)
+        access_log_write(loop->access_log, exchange,
+                         exchange->started_ns != 0 ? clock_ns() - exchange->started_ns : 0);
+    exchange_free(exchange);
+    done(conn, keep_alive);
+}
+
+void exchange_flush(struct exchange *exchange)
+{
+    static char final[] = "0\r\n\r\n";
+    struct iovec vectors[2];
+    int n = add_head(exchange, vectors);
+    if (exchange->response.framing == RESPONSE_CHUNKED && !exchange->final_sent)
+        vectors[n++] = (struct iovec){final, sizeof(final) - 1};
+    exchange->final_sent = true;
+    if (n > 0)
+        conn_send(exchange->conn, vectors, n);
+}
+
+void exchange_end(struct exchange *exchange)
+{
+    const struct response *response = &exchange->response;
+    exchange_flush(exchange);
+    if (response->framing == RESPONSE_LENGTH && exchange->body_sent < response->length) {
+        char text[300];
+        log_error("%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
+                  "; the connection is closed",
+                  request_text(exchange, text, sizeof(text)), exchange->body_sent, response->length);
+        exchange_cut(exchange);
+        return;
+    }
+    finish(exchange, response->keep_alive);
+}
+
+void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
+{
+    if (exchange->head_sent) {
+        exchange_cut(exchange);
+        return;
+    }
+    const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
+    struct response *response = &exchange->response;
+    response_error(response, status, request, keep_alive && may_keep_alive(exchange),
+                   loop_date_line(exchange->conn->loop));
+    struct iovec vector = {response->head, response->size};
+    exchange->head_sent = true;
+    exchange->body_sent = response->framing == RESPONSE_LENGTH ? response->length : 0;
+    conn_send(exchange->conn, &vector, 1);
+    finish(exchange, response->keep_alive);
+}
+
+void exchange_cut(struct exchange *exchange)
+{
+    struct conn *conn = exchange->conn;
+    /* Without a length or chunks, only a reset tells the client that this is not the end. */
+    if (exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE)
+        conn->resetting = true;
+    finish(exchange, false);
+}

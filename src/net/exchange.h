@@ -1,0 +1,78 @@
+/*
+ * An exchange: one request and its response. The protocol makes it and hands it on when the request is whole; a handler
+ * answers it; it ends in exactly one of exchange_end, exchange_fail, exchange_cut, and is gone after that.
+ *
+ *   exchange_new .. exchange_parse .. (body) .. exchange_ready          the protocol, in the loop
+ *   exchange_head, exchange_send..., exchange_end                       the handler, outside the event base
+ *
+ * Failure is one path: exchange_fail answers when no byte has left, otherwise it cuts the connection.
+ */
+#ifndef NET_EXCHANGE_H
+#define NET_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/body.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "net/conn.h"
+
+/* Room for a request line within the exchange; longer ones go to the heap. */
+enum { EXCHANGE_INLINE = 256 };
+
+/* The other table that carries calls upward: who answers. */
+struct handler {
+    const char *name;
+    /* Called outside the event base; ends the exchange before it returns. */
+    void (*run)(void *context, struct exchange *exchange);
+};
+
+struct exchange {
+    struct conn *conn;
+    struct exchange *next_ready;
+    struct request request;
+    struct body body;
+    struct response response;
+    void (*done)(struct conn *conn, bool keep_alive); /* the protocol's: the exchange is gone */
+    uint64_t started_ns; /* CLOCK_MONOTONIC at the request's completion; 0 without access log */
+    uint64_t body_sent;  /* bytes of content given to the connection */
+    bool head_finished;  /* by exchange_head */
+    bool head_sent;
+    bool final_sent; /* the last chunk */
+    bool overrun;    /* the application sent more than its Content-Length: told once */
+    char *line;      /* `inline_line`, or the heap */
+    char inline_line[EXCHANGE_INLINE];
+};
+
+/* Copies the request line, parses it; `section` is taken over when it is not NULL. *status is 0, or what to answer with:
+ * then too there is an exchange, to answer on. */
+struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
+                              int *status, void (*done)(struct conn *conn, bool keep_alive));
+/* The request is whole: on to the ready list. */
+void exchange_ready(struct exchange *exchange);
+
+/* Ends the head. `known`: `size` is that of the whole body. */
+void exchange_head(struct exchange *exchange, bool known, uint64_t size);
+/* Body chunks, none of them empty; the head leaves with the first. `last`: nothing follows but exchange_end. 0, or -1 when the
+ * client is gone (or nothing can be kept for it): stop producing. More than Content-Length is cut, and logged. */
+int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count, bool last);
+/* The whole body from a file. */
+int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size);
+/* False when nothing more can be sent: no body may follow this head, or Content-Length was overrun. */
+bool exchange_wants_more(const struct exchange *exchange);
+/* Output that the client has not taken is over all limits: call exchange_wait (which blocks) before producing more. */
+bool exchange_is_full(const struct exchange *exchange);
+int exchange_wait(struct exchange *exchange); /* 0, or -1 as exchange_send */
+
+/* All was sent: what ends the body (or the head, if there was no body) leaves now. exchange_end does it otherwise. */
+void exchange_flush(struct exchange *exchange);
+/* All was sent, and the call is over. A body shorter than its Content-Length cuts the connection, and is logged. */
+void exchange_end(struct exchange *exchange);
+/* Answers with `status` and a short text if no byte has left, else cuts the connection. `keep_alive` is false where the
+ * request's framing is in doubt. */
+void exchange_fail(struct exchange *exchange, int status, bool keep_alive);
+/* The client is gone, or must be able to tell that the answer is not whole. */
+void exchange_cut(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,444 @@
+/* HTTP/1 on a connection: the states, and what happens in each. */
+#include "net/h1.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/parser.h"
+#include "net/exchange.h"
+
+enum h1_state {
+    H1_IDLE,   /* between requests */
+    H1_HEAD,   /* reading a request head */
+    H1_BODY,   /* reading a request body */
+    H1_APP,    /* the handler has the exchange; output may be in flight */
+    H1_SEND,   /* the answer is complete, the client has not taken all of it */
+    H1_LINGER, /* the answer is sent, input is discarded until the peer closes */
+    H1_CLOSED, /* waits for the loop to free it */
+    H1_STATES
+};
+
+/* What a state does with time-outs and input; h1_enter applies a row, nothing else touches the timer. */
+static const struct {
+    const char *name;
+    bool reads;
+    bool timed;
+    enum timeout_class timeout;
+    int timeout_status; /* to answer with; 0: close */
+} states[H1_STATES] = {
+    [H1_IDLE] = {"idle", true, true, TIMEOUT_KEEP_ALIVE, 0},
+    [H1_HEAD] = {"head", true, true, TIMEOUT_HEADER, 408},
+    [H1_BODY] = {"body", true, true, TIMEOUT_BODY, 408},
+    [H1_APP] = {"app", false, false, TIMEOUT_NONE, 0},
+    [H1_SEND] = {"send", false, true, TIMEOUT_WRITE, 0},
+    [H1_LINGER] = {"linger", true, true, TIMEOUT_LINGER, 0},
+    [H1_CLOSED] = {"closed", false, false, TIMEOUT_NONE, 0},
+};
+
+/* Below --min-body-rate after this long, a body is too slow. */
+enum { BODY_RATE_GRACE_MS = 10000 };
+
+struct h1 {
+    struct conn conn;
+    enum h1_state state;
+    unsigned memo_slot;        /* where this client's header section was last time */
+    struct exchange *exchange; /* in H1_BODY and H1_APP */
+    bool keep_alive;           /* in H1_SEND: what follows */
+    struct head_finder finder; /* in H1_HEAD */
+    uint64_t body_since;       /* in H1_BODY, ms */
+    uint64_t body_received;    /* raw bytes */
+    /* Received and not consumed: a part of a head, or pipelined requests. NULL when there is nothing. */
+    char *pending;
+    size_t pending_size, pending_capacity;
+};
+
+static struct h1 *h1_of(struct conn *conn)
+{
+    return (struct h1 *)conn;
+}
+
+static void h1_enter(struct h1 *h, enum h1_state state)
+{
+    h->state = state;
+    if (states[state].timed)
+        timeout_set(h->conn.loop->timeouts, &h->conn.timeout, states[state].timeout);
+    else
+        timeout_clear(&h->conn.timeout);
+}
+
+static void h1_close(struct h1 *h)
+{
+    h1_enter(h, H1_CLOSED);
+    conn_close(&h->conn);
+}
+
+/* Closing at once while the peer still sends would reset the connection and destroy the answer on its way. */
+static void h1_linger(struct h1 *h)
+{
+    if (h->conn.broken || (h->conn.ended && !h->conn.readable)) {
+        h1_close(h);
+        return;
+    }
+    conn_shut(&h->conn);
+    h1_enter(h, H1_LINGER);
+    conn_settle(&h->conn);
+}
+
+static void pending_free(struct h1 *h)
+{
+    free(h->pending);
+    h->pending = NULL;
+    h->pending_size = h->pending_capacity = 0;
+}
+
+/* Keeps `bytes`, and only them. They may be the end of what is kept already. */
+static void pending_keep(struct h1 *h, struct slice bytes)
+{
+    if (bytes.size == 0) {
+        pending_free(h);
+        return;
+    }
+    if (h->pending != NULL && bytes.data >= h->pending && bytes.data < h->pending + h->pending_size) {
+        memmove(h->pending, bytes.data, bytes.size);
+        h->pending_size = bytes.size;
+        return;
+    }
+    h->pending = xrealloc(h->pending, bytes.size);
+    memcpy(h->pending, bytes.data, bytes.size);
+    h->pending_size = h->pending_capacity = bytes.size;
+}
+
+static void pending_append(struct h1 *h, struct slice bytes)
+{
+    if (h->pending_size + bytes.size > h->pending_capacity) {
+        h->pending_capacity = (h->pending_size + bytes.size) * 2;
+        h->pending = xrealloc(h->pending, h->pending_capacity);
+    }
+    memcpy(h->pending + h->pending_size, bytes.data, bytes.size);
+    h->pending_size += bytes.size;
+}
+
+/* The answer is out, or on its way: what now. */
+static void h1_next(struct h1 *h)
+{
+    if (!h->keep_alive) {
+        bool unread = h->conn.readable || h->pending != NULL;
+        if (unread && !h->conn.resetting)
+            h1_linger(h);
+        else
+            h1_close(h);
+        return;
+    }
+    h1_enter(h, H1_IDLE);
+    if (!h->conn.watched || h->conn.readable || h->pending != NULL || (h->conn.ended && !h->conn.readable))
+        conn_settle(&h->conn);
+}
+
+/* The exchange is over. */
+static void h1_done(struct conn *conn, bool keep_alive)
+{
+    struct h1 *h = h1_of(conn);
+    h->exchange = NULL;
+    h->keep_alive = keep_alive && !conn->broken;
+    if (conn->broken) {
+        h1_close(h);
+    } else if (!conn_is_drained(conn)) {
+        h1_enter(h, H1_SEND);
+        if (!conn->watched)
+            conn_settle(conn);
+    } else {
+        h1_next(h);
+    }
+}
+
+/* The same for a request that was refused: its framing is in doubt or its body unread, so it lingers. */
+static void h1_refused(struct conn *conn, bool keep_alive)
+{
+    (void)keep_alive;
+    conn->readable = true;
+    h1_done(conn, false);
+}
+
+static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
+{
+    exchange->done = h1_refused;
+    h->exchange = NULL;
+    h1_enter(h, H1_APP);
+    exchange_fail(exchange, status, false);
+}
+
+static void h1_continue(struct h1 *h)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct iovec vector = {(char *)line, sizeof(line) - 1};
+    conn_send(&h->conn, &vector, 1);
+}
+
+static void h1_ready(struct h1 *h)
+{
+    h1_enter(h, H1_APP);
+    exchange_ready(h->exchange);
+}
+
+/* The head is whole and good: is there a body? `more` tells that bytes stand behind it already. */
+static void h1_begin_body(struct h1 *h, bool more)
+{
+    struct exchange *exchange = h->exchange;
+    int status = body_init(&exchange->body, exchange->request.section, &h->conn.loop->body_limits);
+    if (status != 0) {
+        h1_refuse(h, exchange, status);
+        return;
+    }
+    if (exchange->body.complete) {
+        h1_ready(h);
+        return;
+    }
+    if (exchange->request.section->expect_continue && exchange->request.minor > 0 && !more)
+        h1_continue(h);
+    h->body_since = clock_ms();
+    h->body_received = 0;
+    h1_enter(h, H1_BODY);
+}
+
+struct head {
+    size_t size;                    /* 0: more is needed */
+    struct slice line;              /* without its CRLF */
+    struct header_section *section; /* a reference, or NULL: see status */
+};
+
+/* The common case: the client's header section is the one it sent last time. */
+static bool guess_head(struct h1 *h, struct slice bytes, struct head *head)
+{
+    const struct parser_limits *limits = &h->conn.loop->parser_limits;
+    size_t span = bytes.size < limits->request_line + 2 ? bytes.size : limits->request_line + 2;
+    const char *end = memchr(bytes.data, '\n', span);
+    if (end == NULL || end == bytes.data || end[-1] != '\r')
+        return false;
+    size_t line = (size_t)(end + 1 - bytes.data);
+    struct slice rest = {end + 1, bytes.size - line};
+    struct header_section *section = memo_guess(h->conn.loop->memo, h->memo_slot, rest);
+    if (section == NULL || line + section->bytes.size > limits->head)
+        return false;
+    *head = (struct head){line + section->bytes.size, {bytes.data, line - 2}, header_section_ref(section)};
+    return true;
+}
+
+/* 0 or a status; head->size is 0 while the head is not whole. */
+static int find_head(struct h1 *h, struct slice bytes, struct head *head)
+{
+    struct loop *loop = h->conn.loop;
+    if (h->finder.scanned == 0 && guess_head(h, bytes, head))
+        return 0;
+    *head = (struct head){0};
+    int status = head_find_end(&h->finder, bytes, &loop->parser_limits, &head->size);
+    head->line = (struct slice){bytes.data, h->finder.line_size};
+    if (status != 0 || head->size == 0)
+        return status;
+    size_t line = h->finder.line_size + 2;
+    struct slice rest = {bytes.data + line, head->size - line};
+    struct header_section *section = memo_find(loop->memo, rest, &h->memo_slot);
+    if (section != NULL) {
+        head->section = header_section_ref(section);
+        return 0;
+    }
+    status = header_section_parse(rest, &loop->parser_limits, &head->section);
+    if (status == 0)
+        memo_offer(loop->memo, head->section, &h->memo_slot);
+    return status;
+}
+
+/* Each consumes from the front of `bytes`, and returns false when it needs more or is done with the connection. */
+static bool consume_idle(struct h1 *h, struct slice *bytes)
+{
+    size_t empty = head_skip_empty_lines(*bytes);
+    bytes->data += empty;
+    bytes->size -= empty;
+    if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r' && !h->conn.ended))
+        return false;
+    h->finder = (struct head_finder){0};
+    h1_enter(h, H1_HEAD);
+    return true;
+}
+
+static bool consume_head(struct h1 *h, struct slice *bytes)
+{
+    struct head head;
+    int status = find_head(h, *bytes, &head);
+    if (status == 0 && head.size == 0)
+        return false;
+    int line_status;
+    struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
+    /* A bad request line is the better reason: what follows it may not be a header at all. */
+    if (line_status != 0 && (status == 0 || head.line.size > 0))
+        status = line_status;
+    if (status != 0) {
+        h1_refuse(h, exchange, status);
+        return false;
+    }
+    bytes->data += head.size;
+    bytes->size -= head.size;
+    h->exchange = exchange;
+    h1_begin_body(h, bytes->size > 0);
+    return h->state == H1_BODY;
+}
+
+static bool body_is_slow(const struct h1 *h)
+{
+    int64_t rate = h->conn.loop->options->min_body_rate;
+    uint64_t elapsed = clock_ms() - h->body_since;
+    return rate > 0 && elapsed > BODY_RATE_GRACE_MS && h->body_received * 1000 / elapsed < (uint64_t)rate;
+}
+
+static bool consume_body(struct h1 *h, struct slice *bytes)
+{
+    struct exchange *exchange = h->exchange;
+    size_t before = bytes->size;
+    if (before == 0)
+        return false;
+    int status = body_feed(&exchange->body, bytes);
+    h->body_received += before - bytes->size;
+    if (status == 503)
+        log_error("a request body could not be kept in %s: %s", h->conn.loop->body_limits.tmp_dir,
+                  strerror(exchange->body.error));
+    if (status == 0 && !exchange->body.complete && body_is_slow(h))
+        status = 408;
+    if (status != 0)
+        h1_refuse(h, exchange, status);
+    else if (exchange->body.complete)
+        h1_ready(h);
+    else
+        h1_enter(h, H1_BODY);
+    return false;
+}
+
+static bool consume_nothing(struct h1 *h, struct slice *bytes)
+{
+    (void)h, (void)bytes;
+    return false;
+}
+
+static bool consume_all(struct h1 *h, struct slice *bytes)
+{
+    (void)h;
+    bytes->size = 0;
+    return false;
+}
+
+static bool (*const consume[H1_STATES])(struct h1 *h, struct slice *bytes) = {
+    [H1_IDLE] = consume_idle,   [H1_HEAD] = consume_head,    [H1_BODY] = consume_body,
+    [H1_APP] = consume_nothing, [H1_SEND] = consume_nothing, [H1_LINGER] = consume_all,
+    [H1_CLOSED] = consume_all,
+};
+
+static void h1_consume(struct h1 *h, struct slice bytes)
+{
+    while (consume[h->state](h, &bytes))
+        ;
+    pending_keep(h, bytes);
+}
+
+/* The peer will send no more. A request under way can not be completed; an answer under way is still sent. */
+static void h1_ended(struct h1 *h)
+{
+    if (h->state == H1_HEAD && !h->conn.broken) {
+        int status;
+        h1_refuse(h, exchange_new(&h->conn, (struct slice){"", 0}, NULL, &status, h1_done), 400);
+    } else if (h->state == H1_BODY && !h->conn.broken) {
+        h1_refuse(h, h->exchange, 400);
+    } else if (h->state == H1_BODY) {
+        exchange_cut(h->exchange);
+    } else if (states[h->state].reads) {
+        h1_close(h);
+    }
+}
+
+/* Once per call: a client that sends faster than we read must not hold the loop. */
+static void h1_receive(struct h1 *h)
+{
+    struct slice bytes = conn_receive(&h->conn);
+    if (bytes.size == 0)
+        return;
+    if (h->pending != NULL) {
+        pending_append(h, bytes);
+        bytes = (struct slice){h->pending, h->pending_size};
+    }
+    h1_consume(h, bytes);
+}
+
+static void h1_readable(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    if (h->pending != NULL && h->state == H1_IDLE)
+        h1_consume(h, (struct slice){h->pending, h->pending_size});
+    if (states[h->state].reads && conn->readable)
+        h1_receive(h);
+    if (states[h->state].reads && conn->ended && !conn->readable)
+        h1_ended(h);
+    else if (states[h->state].reads && (conn->readable || !conn->watched))
+        conn_settle(conn);
+}
+
+static void h1_open(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    h->memo_slot = memo_recent(conn->loop->memo);
+    h1_enter(h, H1_IDLE);
+}
+
+static void h1_drained(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    if (h->state != H1_SEND)
+        return;
+    if (conn->broken)
+        h1_close(h);
+    else if (conn_is_drained(conn))
+        h1_next(h);
+    else
+        h1_enter(h, H1_SEND);
+}
+
+static void h1_timed_out(struct conn *conn, enum timeout_class class)
+{
+    (void)class;
+    struct h1 *h = h1_of(conn);
+    int status = states[h->state].timeout_status;
+    if (status == 0) {
+        h1_close(h);
+        return;
+    }
+    struct exchange *exchange = h->exchange;
+    if (exchange == NULL) {
+        int ignored;
+        exchange = exchange_new(conn, (struct slice){"", 0}, NULL, &ignored, h1_done);
+    }
+    h1_refuse(h, exchange, status);
+}
+
+/* The worker is stopping: a request that has just arrived is still answered. */
+static void h1_drain(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    conn->readable = true;
+    h1_readable(conn);
+    if (h->state == H1_IDLE)
+        h1_linger(h);
+}
+
+static void h1_free(struct conn *conn)
+{
+    pending_free(h1_of(conn));
+}
+
+const struct protocol h1_protocol = {
+    .name = "http/1",
+    .size = sizeof(struct h1),
+    .open = h1_open,
+    .readable = h1_readable,
+    .drained = h1_drained,
+    .timed_out = h1_timed_out,
+    .drain = h1_drain,
+    .free = h1_free,
+};

@@ -1,0 +1,16 @@
+/*
+ * HTTP/1.0 and HTTP/1.1 on a connection (RFC 9112): from bytes to exchanges, one at a time, in order.
+ *
+ *            ┌──────────────── answered, kept alive ────────────────┐
+ *            v                                                      │
+ *   ──> IDLE ──> HEAD ──> BODY ──> APP ──> (SEND while the client is slow) ──> closed
+ *                  └────────┴── refused ──────────────> SEND ──> LINGER ──────────┘
+ */
+#ifndef NET_H1_H
+#define NET_H1_H
+
+#include "net/conn.h"
+
+extern const struct protocol h1_protocol;
+
+#endif

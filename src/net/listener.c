@@ -1,0 +1,192 @@
+/* A worker's listeners. */
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/h1.h"
+
+enum {
+    BURST_MAX = 16, /* connections accepted in one callback */
+    RETRY_MS = 100, /* without a descriptor */
+    REPORT_MS = 10000,
+};
+
+struct listener {
+    struct listeners *all;
+    struct event *event;
+    const struct local_endpoint *local;
+    int fd;
+    unsigned
+        burst; /* how many to try: grows while connections wait, so that a single one costs a single call */
+};
+
+struct listeners {
+    struct loop *loop;
+    struct event *retry;
+    uint64_t reported; /* when the lack of descriptors was logged last, ms */
+    bool stopped;
+    size_t count;
+    struct listener items[];
+};
+
+static void pause_all(struct listeners *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        event_del(all->items[i].event);
+    all->loop->accepting_paused = true;
+}
+
+static void resume_all(void *context)
+{
+    struct listeners *all = context;
+    if (all->stopped)
+        return;
+    all->loop->accepting_paused = false;
+    event_del(all->retry);
+    for (size_t i = 0; i < all->count; i++)
+        event_add(all->items[i].event, NULL);
+}
+
+static void retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    resume_all(arg);
+}
+
+static void format_v4(struct peer_endpoint *peer, const struct sockaddr_in *v4)
+{
+    inet_ntop(AF_INET, &v4->sin_addr, peer->address, sizeof(peer->address));
+}
+
+/* An IPv4 client of a dual-stack socket is shown as an IPv4 client. */
+static void format_v6(struct peer_endpoint *peer, const struct sockaddr_in6 *v6)
+{
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], peer->address, sizeof(peer->address));
+    else
+        inet_ntop(AF_INET6, &v6->sin6_addr, peer->address, sizeof(peer->address));
+}
+
+static void format_peer(struct peer_endpoint *peer, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+    if (address->ss_family == AF_INET)
+        format_v4(peer, (const struct sockaddr_in *)address);
+    else if (address->ss_family == AF_INET6)
+        format_v6(peer, v6);
+    else
+        return;
+    /* sin_port and sin6_port are at the same place. */
+    snprintf(peer->port, sizeof(peer->port), "%u", ntohs(v6->sin6_port));
+}
+
+static void out_of_descriptors(struct listeners *all)
+{
+    struct timeval soon = {.tv_usec = RETRY_MS * 1000};
+    uint64_t now = clock_ms();
+    if (all->reported == 0 || now - all->reported >= REPORT_MS) {
+        log_warning("accepting pauses, %zu connections are open: %s", all->loop->open_count, strerror(errno));
+        all->reported = now;
+    }
+    pause_all(all);
+    event_add(all->retry, &soon);
+}
+
+static bool errno_is_transient(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+}
+
+/* One connection; false when there is none to be had now. */
+static bool accept_one(struct listener *listener)
+{
+    struct sockaddr_storage address;
+    struct peer_endpoint peer = {0}; /* compared whole */
+    socklen_t size = sizeof(address);
+    address.ss_family = AF_UNSPEC;
+    int fd = accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno_is_transient())
+            out_of_descriptors(listener->all);
+        else if (errno == EBADF || errno == ENOTSOCK || errno == EINVAL)
+            loop_broken("accepted from");
+        /* A connection that was reset while it waited is no reason to stop. */
+        return errno == ECONNABORTED || errno == EINTR;
+    }
+    format_peer(&peer, &address);
+    conn_accept(listener->all->loop, &h1_protocol, fd, listener->local, &peer);
+    return true;
+}
+
+static bool has_room(const struct listeners *all)
+{
+    return all->loop->open_count < all->loop->open_limit;
+}
+
+static void acceptable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct listener *listener = arg;
+    struct listeners *all = listener->all;
+    unsigned accepted = 0;
+    while (accepted < listener->burst && has_room(all) && accept_one(listener))
+        accepted++;
+    listener->burst = accepted < listener->burst ? 1 : listener->burst * 2;
+    if (listener->burst > BURST_MAX)
+        listener->burst = BURST_MAX;
+    if (!has_room(all) && !all->loop->accepting_paused)
+        pause_all(all);
+}
+
+struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
+                                unsigned slot)
+{
+    struct listeners *all = xcalloc(1, sizeof(*all) + count * sizeof(all->items[0]));
+    all->loop = loop;
+    all->count = count;
+    all->retry = evtimer_new(loop->base, retry, all);
+    loop->on_room = resume_all;
+    loop->on_room_context = all;
+    for (size_t i = 0; i < count; i++) {
+        struct listener *listener = &all->items[i];
+        listener->all = all;
+        listener->local = &addresses[i].local;
+        listener->fd = addresses[i].sockets[slot];
+        listener->burst = 1;
+        listener->event = event_new(loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
+        event_add(listener->event, NULL);
+    }
+    return all;
+}
+
+void listeners_stop(struct listeners *all)
+{
+    if (all->stopped)
+        return;
+    all->stopped = true;
+    for (size_t i = 0; i < all->count; i++) {
+        event_del(all->items[i].event);
+        while (accept_one(&all->items[i]))
+            ;
+    }
+    event_del(all->retry);
+}
+
+void listeners_free(struct listeners *all)
+{
+    if (all == NULL)
+        return;
+    for (size_t i = 0; i < all->count; i++)
+        event_free(all->items[i].event);
+    event_free(all->retry);
+    free(all);
+}

@@ -1,0 +1,22 @@
+/*
+ * A worker's listeners: the sockets of its slot, accepted from while there is room.
+ *
+ * At --worker-connections, or when the process or the system has no descriptor left, accepting pauses: the kernel keeps what
+ * waits, nothing is dropped, nothing spins. It goes on when a connection closes, or shortly after.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "net/address.h"
+#include "net/loop.h"
+
+struct listeners;
+
+/* Starts accepting. The addresses' sockets of `slot` must outlive the listeners; they are not closed. */
+struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
+                                unsigned slot);
+/* Takes what the kernel has already accepted, then accepts no more. */
+void listeners_stop(struct listeners *listeners);
+void listeners_free(struct listeners *listeners); /* NULL is fine */
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * The event loop of one worker: the event base and everything that lives on it.
+ *
+ * Whoever calls loop_turn is the only one to touch the base, to close a socket, to change a connection. Callbacks receive,
+ * parse and put complete requests on the ready list; they never call the application. The caller takes requests off the
+ * list (loop_take_ready) between two turns and runs them outside the event base.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "base/options.h"
+#include "base/scoreboard.h"
+#include "http/body.h"
+#include "http/memo.h"
+#include "http/parser.h"
+#include "http/response.h"
+#include "net/output.h"
+#include "net/timeouts.h"
+
+struct access_log;
+struct conn;
+struct event_base;
+struct exchange;
+struct handler;
+
+/* Bytes received by one call: large, so that a short read nearly always means that the socket is drained. */
+enum { LOOP_SCRATCH_SIZE = 64 * 1024 };
+
+struct loop {
+    struct event_base *base;
+    const struct options *options;
+    const struct handler *handler; /* of all requests; its context is handler_context */
+    void *handler_context;
+    struct access_log *access_log; /* NULL when off */
+    struct scoreboard_row *row;    /* ours to write */
+    struct timeouts *timeouts;
+    struct memo *memo;
+    struct date_cache date;
+    struct parser_limits parser_limits;
+    struct body_limits body_limits;
+    struct output_limits output_limits;
+    struct pool exchanges;
+    struct pool connections;
+    char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
+    struct exchange *ready_first, **ready_last;
+    size_t ready_count;
+    struct conn *settled;  /* to be watched, resumed or closed before the next poll */
+    size_t open_count;     /* connections */
+    size_t open_limit;     /* at which accepting pauses */
+    bool accepting_paused; /* at the limit: told to on_room when a connection closes */
+    bool
+        shared_with_children; /* forked processes may hold our sockets: close alone would not reach the peer */
+    bool draining;            /* no connection is kept alive any more */
+    void (*on_room)(void *context);
+    void *on_room_context;
+};
+
+/* All pointers must outlive the loop. access_log may be NULL. */
+struct loop *loop_new(const struct options *options, const struct handler *handler, void *handler_context,
+                      struct access_log *access_log, struct scoreboard_row *row);
+void loop_free(struct loop *loop); /* what is left of connections ends with the process */
+
+/* One turn: settles what the last requests left, polls (waits for an event if `wait` and nothing is ready), runs callbacks. */
+void loop_turn(struct loop *loop, bool wait);
+
+/* The worker can not go on (errno says why): one log record, and the process ends; the master starts another. */
+void loop_broken(const char *what) __attribute__((noreturn));
+
+/* The oldest complete request, or NULL. The caller runs its handler. */
+struct exchange *loop_take_ready(struct loop *loop);
+void loop_add_ready(struct loop *loop, struct exchange *exchange);
+
+/* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
+void loop_drain(struct loop *loop);
+
+struct slice loop_date_line(struct loop *loop);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What a client has not taken yet of its answer: in memory up to --response-memory, then in a spool up to
+ * --response-spool, last a file that is sent as it is. Sent in that order.
+ *
+ * A connection has one only while its socket is full: the fast path never sees it. It copies what it is given, so that
+ * nobody's buffer has to wait for a slow client.
+ */
+#ifndef NET_OUTPUT_H
+#define NET_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct output;
+
+struct output_limits {
+    size_t memory;  /* bytes */
+    uint64_t spool; /* bytes */
+    const char *tmp_dir;
+};
+
+struct output *output_new(const struct output_limits *limits); /* limits must outlive it */
+void output_free(struct output *output);                       /* NULL is fine */
+
+/* Appends a copy of what stands in the vectors. 0, or -1 and errno when the spool failed. */
+int output_append(struct output *output, const struct iovec *vectors, int count);
+
+/* Appends `size` bytes of a regular file from `offset`; takes a descriptor of its own. 0, or -1 and errno. Nothing but
+ * bytes that fit in memory may be appended after a file: see output_append. */
+int output_append_file(struct output *output, int fd, off_t offset, uint64_t size);
+
+/* Sends as much as the socket takes. 0; or -1 and errno when the connection is broken, or EIO when the file ended early.
+ * *sent is increased by the bytes taken. */
+int output_drain(struct output *output, int socket, uint64_t *sent);
+
+bool output_is_empty(const struct output *output);
+/* Both limits are reached: whoever produces should wait. */
+bool output_is_full(const struct output *output);
+
+#endif

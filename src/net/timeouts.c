@@ -1,0 +1,130 @@
+/* Time-outs by class: one sorted queue per duration, one timer for all. */
+#include "net/timeouts.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+enum { GRANULARITY_MS = 50, NEVER_ARMED = 0 };
+
+struct queue {
+    struct timeout head; /* a ring: head.next is the oldest */
+    uint64_t duration;
+};
+
+struct timeouts {
+    struct queue queues[TIMEOUT_CLASSES];
+    struct event *timer;
+    uint64_t armed; /* what the timer is set for, ms; NEVER_ARMED when it is not */
+    void (*expired)(struct timeout *timeout, enum timeout_class class);
+};
+
+uint64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void arm(struct timeouts *timeouts, uint64_t deadline, uint64_t now)
+{
+    if (timeouts->armed != NEVER_ARMED && timeouts->armed <= deadline)
+        return;
+    uint64_t wait = deadline > now ? deadline - now : 0;
+    wait = (wait / GRANULARITY_MS + 1) * GRANULARITY_MS;
+    struct timeval tv = {.tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
+    event_add(timeouts->timer, &tv);
+    timeouts->armed = deadline;
+}
+
+static void unlink_timeout(struct timeout *timeout)
+{
+    timeout->previous->next = timeout->next;
+    timeout->next->previous = timeout->previous;
+    timeout->previous = timeout->next = NULL;
+}
+
+static void expire_queue(struct timeouts *timeouts, enum timeout_class class, uint64_t now)
+{
+    struct queue *queue = &timeouts->queues[class];
+    while (queue->head.next != &queue->head && queue->head.next->deadline <= now) {
+        struct timeout *oldest = queue->head.next;
+        unlink_timeout(oldest);
+        timeouts->expired(oldest, class);
+    }
+}
+
+static void timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct timeouts *timeouts = arg;
+    uint64_t now = clock_ms();
+    timeouts->armed = NEVER_ARMED;
+    for (int class = 0; class < TIMEOUT_CLASSES; class ++)
+        if (timeouts->queues[class].duration != 0)
+            expire_queue(timeouts, class, now);
+    for (int class = 0; class < TIMEOUT_CLASSES; class ++) {
+        struct queue *queue = &timeouts->queues[class];
+        if (queue->duration != 0 && queue->head.next != &queue->head)
+            arm(timeouts, queue->head.next->deadline, now);
+    }
+}
+
+struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[TIMEOUT_CLASSES],
+                              void (*expired)(struct timeout *timeout, enum timeout_class class))
+{
+    struct timeouts *timeouts = xcalloc(1, sizeof(*timeouts));
+    for (int class = 0; class < TIMEOUT_CLASSES; class ++) {
+        struct queue *queue = &timeouts->queues[class];
+        queue->duration = durations[class];
+        queue->head.next = queue->head.previous = &queue->head;
+    }
+    timeouts->expired = expired;
+    timeouts->timer = evtimer_new(base, timer_fired, timeouts);
+    assert(timeouts->timer != NULL);
+    return timeouts;
+}
+
+void timeouts_free(struct timeouts *timeouts)
+{
+    if (timeouts == NULL)
+        return;
+    event_free(timeouts->timer);
+    free(timeouts);
+}
+
+void timeout_set(struct timeouts *timeouts, struct timeout *timeout, enum timeout_class class)
+{
+    struct queue *queue = &timeouts->queues[class];
+    timeout_clear(timeout);
+    timeout->previous = queue->head.previous;
+    timeout->next = &queue->head;
+    queue->head.previous->next = timeout;
+    queue->head.previous = timeout;
+    if (queue->duration == 0)
+        return;
+    uint64_t now = clock_ms();
+    timeout->deadline = now + queue->duration;
+    arm(timeouts, timeout->deadline, now);
+}
+
+void timeout_clear(struct timeout *timeout)
+{
+    if (timeout->next != NULL)
+        unlink_timeout(timeout);
+}
+
+void timeouts_each(struct timeouts *timeouts, enum timeout_class class,
+                   void (*visit)(struct timeout *timeout))
+{
+    struct queue *queue = &timeouts->queues[class];
+    struct timeout *next;
+    for (struct timeout *t = queue->head.next; t != &queue->head; t = next) {
+        next = t->next;
+        visit(t);
+    }
+}

@@ -1,0 +1,48 @@
+/*
+ * Time-outs by class: every connection waits in at most one queue, and all who wait in a queue have the same duration, so
+ * that each queue is sorted by deadline without sorting. Setting one costs a relink; one coarse timer serves all.
+ * An idle process has no timer that ticks: it is armed for the earliest deadline only.
+ * Belongs to the thread that runs the loop.
+ */
+#ifndef NET_TIMEOUTS_H
+#define NET_TIMEOUTS_H
+
+#include <stdint.h>
+
+struct event_base;
+struct timeouts;
+
+enum timeout_class {
+    TIMEOUT_NONE, /* waits without a deadline */
+    TIMEOUT_KEEP_ALIVE,
+    TIMEOUT_HEADER,
+    TIMEOUT_BODY,
+    TIMEOUT_WRITE,
+    TIMEOUT_LINGER,
+    TIMEOUT_CLASSES
+};
+
+/* Embedded in what waits. Zero is: waits for nothing. */
+struct timeout {
+    struct timeout *previous, *next;
+    uint64_t deadline; /* ms, see clock_ms */
+};
+
+/* `durations` in ms, one per class; 0 = never. `expired` is called from the loop, after the timeout was unlinked; it may set,
+ * clear or free any timeout. */
+struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[TIMEOUT_CLASSES],
+                              void (*expired)(struct timeout *timeout, enum timeout_class class));
+void timeouts_free(struct timeouts *timeouts); /* NULL is fine */
+
+/* From now, in whatever queue it was before. */
+void timeout_set(struct timeouts *timeouts, struct timeout *timeout, enum timeout_class class);
+void timeout_clear(struct timeout *timeout);
+
+/* Calls `visit` for everyone in one class, oldest first; visit may clear or free the one it is given, and no other. */
+void timeouts_each(struct timeouts *timeouts, enum timeout_class class,
+                   void (*visit)(struct timeout *timeout));
+
+/* CLOCK_MONOTONIC_COARSE in ms: a few nanoseconds to read, a few milliseconds fine. */
+uint64_t clock_ms(void);
+
+#endif
