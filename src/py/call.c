@@ -1,0 +1,245 @@
+/* One call of the application, step by step. */
+#include "py/call.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "py/application_object.h"
+#include "py/environ.h"
+#include "py/errors_stream.h"
+#include "py/exception.h"
+#include "py/file_wrapper.h"
+#include "py/start_response.h"
+
+struct caller {
+    PyObject *application; /* strong */
+    PyObject *close_name;  /* "close" */
+    struct responder_pair pair;
+    /* The call under way: */
+    const struct call_request *request;
+    PyObject *result;   /* what the application returned */
+    PyObject *iterator; /* over result; NULL before the first step of an iterable that is not a list */
+    PyObject *chunk;    /* what output->chunks points into */
+};
+
+struct caller *caller_new(struct application *application, const struct options *options, bool multiprocess)
+{
+    if (environ_init(options, multiprocess) < 0 || responder_init() < 0) {
+        exception_log("the interpreter could not be prepared");
+        return NULL;
+    }
+    struct caller *caller = xcalloc(1, sizeof(*caller));
+    caller->application = application->callable;
+    caller->close_name = PyUnicode_InternFromString("close");
+    Py_INCREF(caller->application);
+    return caller;
+}
+
+void caller_free(struct caller *caller)
+{
+    if (caller == NULL)
+        return;
+    responder_free(&caller->pair);
+    Py_XDECREF(caller->application);
+    Py_XDECREF(caller->close_name);
+    free(caller);
+}
+
+/* "GET /path", safe to log. */
+static const char *request_name(const struct caller *caller, char *out, size_t room)
+{
+    const struct request *request = caller->request->request;
+    size_t n = log_escape(out, room - 2, request->method.data, request->method.size, true);
+    out[n++] = ' ';
+    n += log_escape(out + n, room - 1 - n, request->path.data, request->path.size, true);
+    out[n] = '\0';
+    return out;
+}
+
+/* The exception under way is the application's: logged, unless it is only that write() had nobody to write to. */
+static enum call_step failed(struct caller *caller)
+{
+    char name[256];
+    if (caller->pair.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
+        PyErr_Clear();
+    else
+        exception_log("exception in the application at %s", request_name(caller, name, sizeof(name)));
+    return CALL_FAILED;
+}
+
+static enum call_step broke_protocol(struct caller *caller, const char *what, PyObject *b_object)
+{
+    PyErr_Format(PyExc_TypeError, "%s, not %.100s", what, Py_TYPE(b_object)->tp_name);
+    return failed(caller);
+}
+
+static bool has_started(struct caller *caller)
+{
+    if (caller->pair.responder->started)
+        return true;
+    PyErr_SetString(PyExc_AssertionError,
+                    "the application produced output before it called start_response()");
+    return false;
+}
+
+static enum call_step ended(struct caller *caller, struct call_output *output)
+{
+    output->count = 0;
+    output->size = 0;
+    if (!caller->pair.responder->started) {
+        PyErr_SetString(PyExc_AssertionError, "the application never called start_response()");
+        return failed(caller);
+    }
+    output->known = !caller->pair.responder->head_left;
+    return CALL_END;
+}
+
+/* A list or tuple of few bytes objects is the whole body at once. CALL_CHUNKS with output->known, or CALL_FAILED. */
+static enum call_step take_all(struct caller *caller, struct call_output *output)
+{
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(caller->result);
+    output->count = 0;
+    output->size = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *b_item = PySequence_Fast_GET_ITEM(caller->result, i);
+        if (!PyBytes_Check(b_item))
+            return broke_protocol(caller, "the application must return an iterable of bytes", b_item);
+        size_t size = (size_t)PyBytes_GET_SIZE(b_item);
+        if (size == 0)
+            continue;
+        output->chunks[output->count++] = (struct slice){PyBytes_AS_STRING(b_item), size};
+        output->size += size;
+    }
+    if (output->count == 0)
+        return ended(caller, output);
+    if (!has_started(caller))
+        return failed(caller);
+    output->known = !caller->pair.responder->head_left;
+    caller->pair.responder->head_left = true;
+    return CALL_CHUNKS;
+}
+
+static bool is_short_sequence(PyObject *result)
+{
+    return (PyList_CheckExact(result) || PyTuple_CheckExact(result)) &&
+           PySequence_Fast_GET_SIZE(result) <= CALL_CHUNKS_MAX;
+}
+
+/* The first chunk of a sequence of length 1 is the whole body (PEP 3333, "Handling the Content-Length Header"). */
+static bool is_single(PyObject *result)
+{
+    if (!PySequence_Check(result))
+        return false;
+    Py_ssize_t size = PySequence_Size(result);
+    if (size < 0)
+        PyErr_Clear();
+    return size == 1;
+}
+
+static enum call_step take_file(struct caller *caller, struct call_output *output)
+{
+    if (!caller->pair.responder->started)
+        return ended(caller, output);
+    output->known = !caller->pair.responder->head_left;
+    caller->pair.responder->head_left = true;
+    return CALL_FILE;
+}
+
+static enum call_step first_step(struct caller *caller, struct call_output *output)
+{
+    if (is_short_sequence(caller->result))
+        return take_all(caller, output);
+    if (file_wrapper_check(caller->result) && !caller->pair.responder->head_left &&
+        file_wrapper_is_file(caller->result, &output->fd, &output->offset, &output->size))
+        return take_file(caller, output);
+    if (PyBytes_Check(caller->result) || PyUnicode_Check(caller->result) || caller->result == Py_None)
+        return broke_protocol(caller, "the application must return an iterable of bytes", caller->result);
+    caller->iterator = PyObject_GetIter(caller->result);
+    if (caller->iterator == NULL)
+        return failed(caller);
+    return call_next(caller, output);
+}
+
+enum call_step call_start(struct caller *caller, const struct call_request *request,
+                          struct call_output *output)
+{
+    caller->request = request;
+    if (responder_begin(&caller->pair, request) < 0) {
+        exception_log("start_response could not be made");
+        return CALL_FAILED;
+    }
+    PyObject *environ = environ_new(request);
+    if (environ == NULL)
+        return failed(caller);
+    PyObject *arguments[] = {NULL, environ, caller->pair.start_response};
+    caller->result =
+        PyObject_Vectorcall(caller->application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(environ);
+    if (caller->result == NULL)
+        return failed(caller);
+    return first_step(caller, output);
+}
+
+/* The next chunk that is not empty, in caller->chunk. 1; 0 at the end; -1 with an exception. */
+static int next_chunk(struct caller *caller)
+{
+    for (;;) {
+        Py_XSETREF(caller->chunk, PyIter_Next(caller->iterator));
+        if (caller->chunk == NULL)
+            return PyErr_Occurred() != NULL ? -1 : 0;
+        if (!PyBytes_Check(caller->chunk)) {
+            PyErr_Format(PyExc_TypeError, "the application's iterable must produce bytes, not %.100s",
+                         Py_TYPE(caller->chunk)->tp_name);
+            return -1;
+        }
+        if (PyBytes_GET_SIZE(caller->chunk) > 0)
+            return 1;
+    }
+}
+
+enum call_step call_next(struct caller *caller, struct call_output *output)
+{
+    struct responder *responder = caller->pair.responder;
+    if (caller->iterator == NULL)
+        return ended(caller, output);
+    int r = next_chunk(caller);
+    if (r == 0)
+        return ended(caller, output);
+    if (r < 0 || !has_started(caller))
+        return failed(caller);
+    output->known = !responder->head_left && is_single(caller->result);
+    responder->head_left = true;
+    output->count = 1;
+    output->size = (uint64_t)PyBytes_GET_SIZE(caller->chunk);
+    output->chunks[0] = (struct slice){PyBytes_AS_STRING(caller->chunk), (size_t)output->size};
+    return CALL_CHUNKS;
+}
+
+/* close() of the iterable, when it has one; what it raises is logged, nothing more. */
+static void close_result(struct caller *caller)
+{
+    char name[256];
+    PyObject *close, *value = NULL;
+    if (caller->result == NULL || PyList_CheckExact(caller->result) || PyTuple_CheckExact(caller->result))
+        return;
+    int found = object_lookup(caller->result, caller->close_name, &close);
+    if (found > 0) {
+        value = PyObject_CallNoArgs(close);
+        Py_DECREF(close);
+    }
+    if (found < 0 || (found > 0 && value == NULL))
+        exception_log("exception in close() of the application's iterable at %s",
+                      request_name(caller, name, sizeof(name)));
+    Py_XDECREF(value);
+}
+
+void call_finish(struct caller *caller)
+{
+    Py_CLEAR(caller->chunk);
+    Py_CLEAR(caller->iterator);
+    close_result(caller);
+    errors_flush();
+    Py_CLEAR(caller->result);
+    responder_end(&caller->pair);
+}

@@ -1,0 +1,377 @@
+/* environ: constants once, a template per header section, a copy per request. */
+#include "config.h"
+
+#include "py/environ.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/parser.h"
+#include "py/field_names.h"
+#include "py/file_wrapper.h"
+#include "py/input.h"
+#include "py/latin1.h"
+
+/* Longer request lines are not compared with the one before. */
+enum { LINE_KEPT = 256 };
+
+/* What py/environ keeps with a header section: the environ of the last request that had it. */
+struct template
+{
+    PyObject *dict;
+    const struct local_endpoint *local;
+    struct peer_endpoint peer;
+    bool host_replaced; /* HTTP_HOST is an absolute-form target's authority */
+    size_t line_size;   /* of the last request line; 0 when it was not kept */
+    char line[LINE_KEPT];
+};
+
+#define KEYS(X)                           \
+    X(request_method, "REQUEST_METHOD")   \
+    X(script_name, "SCRIPT_NAME")         \
+    X(path_info, "PATH_INFO")             \
+    X(query_string, "QUERY_STRING")       \
+    X(request_uri, "REQUEST_URI")         \
+    X(raw_uri, "RAW_URI")                 \
+    X(server_name, "SERVER_NAME")         \
+    X(server_port, "SERVER_PORT")         \
+    X(server_protocol, "SERVER_PROTOCOL") \
+    X(server_software, "SERVER_SOFTWARE") \
+    X(remote_addr, "REMOTE_ADDR")         \
+    X(remote_port, "REMOTE_PORT")         \
+    X(content_length, "CONTENT_LENGTH")   \
+    X(http_host, "HTTP_HOST")             \
+    X(http_cookie, "HTTP_COOKIE")         \
+    X(https, "HTTPS")                     \
+    X(version, "wsgi.version")            \
+    X(url_scheme, "wsgi.url_scheme")      \
+    X(input, "wsgi.input")                \
+    X(errors, "wsgi.errors")              \
+    X(multithread, "wsgi.multithread")    \
+    X(multiprocess, "wsgi.multiprocess")  \
+    X(run_once, "wsgi.run_once")          \
+    X(file_wrapper, "wsgi.file_wrapper")  \
+    X(input_terminated, "wsgi.input_terminated")
+
+static struct {
+#define X(name, text) PyObject *name;
+    KEYS(X)
+#undef X
+} keys;
+
+static struct {
+    PyObject *dict;         /* every key that all requests have */
+    PyObject *empty;        /* "" */
+    PyObject *http, *https; /* url_scheme */
+    PyObject *on;           /* HTTPS */
+    PyObject *protocols[2]; /* HTTP/1.0, HTTP/1.1 */
+    const char *root_path;
+    size_t root_path_size;
+} base;
+
+static const char *const method_names[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"};
+enum { METHODS = sizeof(method_names) / sizeof(method_names[0]) };
+static PyObject *methods[METHODS];
+
+static int intern_all(void)
+{
+#define X(name, text)                                           \
+    if ((keys.name = PyUnicode_InternFromString(text)) == NULL) \
+        return -1;
+    KEYS(X)
+#undef X
+    for (int i = 0; i < METHODS; i++)
+        if ((methods[i] = PyUnicode_InternFromString(method_names[i])) == NULL)
+            return -1;
+    base.empty = PyUnicode_InternFromString("");
+    base.http = PyUnicode_InternFromString("http");
+    base.https = PyUnicode_InternFromString("https");
+    base.on = PyUnicode_InternFromString("on");
+    base.protocols[0] = PyUnicode_InternFromString("HTTP/1.0");
+    base.protocols[1] = PyUnicode_InternFromString("HTTP/1.1");
+    return PyErr_Occurred() != NULL ? -1 : 0;
+}
+
+/* Steals `value`. */
+static int set_new(PyObject *dict, PyObject *key, PyObject *value)
+{
+    int r = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return r;
+}
+
+static int set_text(PyObject *dict, PyObject *key, const char *text)
+{
+    return set_new(dict, key, latin1_str(slice_of(text)));
+}
+
+/* HTTP_HOST stands in here too, so that the dict has room for a usual header section: see environ.h. */
+static int fill_base(const struct options *options, bool multiprocess)
+{
+    PyObject *dict = base.dict;
+    PyObject *const blank[] = {keys.request_method, keys.path_info,   keys.query_string, keys.request_uri,
+                               keys.raw_uri,        keys.remote_addr, keys.remote_port,  keys.server_name,
+                               keys.server_port,    keys.http_host};
+    for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++)
+        if (PyDict_SetItem(dict, blank[i], base.empty) < 0)
+            return -1;
+    struct body_content nothing = {.spool = -1};
+    if (set_new(dict, keys.input, input_new(&nothing)) < 0 || set_new(dict, keys.errors, errors_new()) < 0 ||
+        set_new(dict, keys.version, Py_BuildValue("(ii)", 1, 0)) < 0 ||
+        set_text(dict, keys.script_name, options->root_path) < 0 ||
+        set_new(dict, keys.server_software, PyUnicode_FromString(PACKAGE "/" VERSION)) < 0)
+        return -1;
+    if (PyDict_SetItem(dict, keys.url_scheme, base.http) < 0 ||
+        PyDict_SetItem(dict, keys.multithread, Py_False) < 0 ||
+        PyDict_SetItem(dict, keys.multiprocess, multiprocess ? Py_True : Py_False) < 0 ||
+        PyDict_SetItem(dict, keys.run_once, Py_False) < 0 ||
+        PyDict_SetItem(dict, keys.input_terminated, Py_True) < 0 ||
+        PyDict_SetItem(dict, keys.server_protocol, base.protocols[1]) < 0)
+        return -1;
+    return PyDict_SetItem(dict, keys.file_wrapper, file_wrapper_type());
+}
+
+int environ_init(const struct options *options, bool multiprocess)
+{
+    base.root_path = options->root_path;
+    base.root_path_size = strlen(options->root_path);
+    if (intern_all() < 0 || field_names_init() < 0 || input_init() < 0 || file_wrapper_init() < 0)
+        return -1;
+    base.dict = PyDict_New();
+    return base.dict != NULL ? fill_base(options, multiprocess) : -1;
+}
+
+/* A repeated field: RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
+static int join_field(PyObject *dict, PyObject *key, PyObject *b_first, PyObject *value)
+{
+    const char *format = key == keys.http_cookie ? "%U; %U" : "%U, %U";
+    return set_new(dict, key, PyUnicode_FromFormat(format, b_first, value));
+}
+
+static int add_field(PyObject *dict, const struct field *field)
+{
+    PyObject *b_key = field_name_key(field->name);
+    if (b_key == NULL)
+        return PyErr_Occurred() != NULL ? -1 : 0; /* not for the application */
+    PyObject *value = latin1_str(field->value);
+    if (value == NULL)
+        return -1;
+    int r;
+    if (b_key == keys.http_host) {
+        r = PyDict_SetItem(dict, b_key, value);
+    } else {
+        PyObject *b_there = PyDict_SetDefault(dict, b_key, value);
+        r = b_there == NULL ? -1 : b_there == value ? 0 : join_field(dict, b_key, b_there, value);
+    }
+    Py_DECREF(value);
+    return r;
+}
+
+static PyObject *dict_of_section(const struct header_section *section)
+{
+    PyObject *dict = PyDict_Copy(base.dict);
+    if (dict == NULL)
+        return NULL;
+    if (section->host.data == NULL && PyDict_DelItem(dict, keys.http_host) < 0)
+        goto failed;
+    for (uint32_t i = 0; i < section->count; i++)
+        if (add_field(dict, &section->fields[i]) < 0)
+            goto failed;
+    return dict;
+failed:
+    Py_DECREF(dict);
+    return NULL;
+}
+
+static int set_method(PyObject *dict, struct slice method)
+{
+    for (int i = 0; i < METHODS; i++)
+        if (slice_eq(method, slice_of(method_names[i])))
+            return PyDict_SetItem(dict, keys.request_method, methods[i]);
+    return set_new(dict, keys.request_method, latin1_str(method));
+}
+
+/* Without SCRIPT_NAME where the path begins with it; a proxy may have taken it off already. */
+static struct slice strip_root(struct slice path)
+{
+    size_t n = base.root_path_size;
+    if (n > 0 && path.size >= n && memcmp(path.data, base.root_path, n) == 0 &&
+        (path.size == n || path.data[n] == '/'))
+        return (struct slice){path.data + n, path.size - n};
+    return path;
+}
+
+/* "*" is no path: environ has none then. */
+static PyObject *path_info(const struct request *request)
+{
+    struct slice path = request->path;
+    if (path.data[0] == '*')
+        return Py_INCREF(base.empty), base.empty;
+    if (!request->path_escaped)
+        return latin1_str(strip_root(path));
+    char *decoded = xmalloc(path.size);
+    PyObject *text = latin1_str(strip_root((struct slice){decoded, path_decode(decoded, path)}));
+    free(decoded);
+    return text;
+}
+
+static int set_target(PyObject *dict, const struct request *request)
+{
+    PyObject *target = latin1_str(request->target);
+    if (target == NULL)
+        return -1;
+    int r = -1;
+    if (PyDict_SetItem(dict, keys.request_uri, target) == 0 &&
+        PyDict_SetItem(dict, keys.raw_uri, target) == 0 &&
+        set_new(dict, keys.path_info, path_info(request)) == 0 &&
+        set_new(dict, keys.query_string, latin1_str(request->query)) == 0)
+        r = 0;
+    Py_DECREF(target);
+    return r;
+}
+
+/* The target's authority stands in for Host (RFC 9112 3.2.2). */
+static int set_host(PyObject *dict, const struct request *request, bool replaced)
+{
+    if (request->authority.data != NULL)
+        return set_new(dict, keys.http_host, latin1_str(request->authority));
+    if (!replaced)
+        return 0;
+    if (request->section->host.data == NULL)
+        return PyDict_DelItem(dict, keys.http_host);
+    return set_new(dict, keys.http_host, latin1_str(request->section->host));
+}
+
+static int set_line(PyObject *dict, const struct request *request, bool host_replaced)
+{
+    if (set_method(dict, request->method) < 0 || set_target(dict, request) < 0 ||
+        set_host(dict, request, host_replaced) < 0)
+        return -1;
+    return PyDict_SetItem(dict, keys.server_protocol, base.protocols[request->minor]);
+}
+
+static int set_local(PyObject *dict, const struct local_endpoint *local)
+{
+    if (PyDict_SetItem(dict, keys.url_scheme, local->https ? base.https : base.http) < 0 ||
+        (local->https && PyDict_SetItem(dict, keys.https, base.on) < 0) ||
+        set_text(dict, keys.server_name, local->server_name) < 0)
+        return -1;
+    return set_text(dict, keys.server_port, local->server_port);
+}
+
+static int set_peer(PyObject *dict, const struct peer_endpoint *peer)
+{
+    return set_text(dict, keys.remote_addr, peer->address) == 0 ? set_text(dict, keys.remote_port, peer->port)
+                                                                : -1;
+}
+
+/* Clients of one proxy, or one machine, differ in the port alone. */
+static int update_peer(struct template *template, const struct peer_endpoint *peer)
+{
+    if (strcmp(template->peer.address, peer->address) != 0) {
+        template->peer.address[0] = '\0';
+        if (set_text(template->dict, keys.remote_addr, peer->address) < 0)
+            return -1;
+        memcpy(template->peer.address, peer->address, sizeof(peer->address));
+    }
+    if (strcmp(template->peer.port, peer->port) != 0) {
+        template->peer.port[0] = '\0';
+        if (set_text(template->dict, keys.remote_port, peer->port) < 0)
+            return -1;
+        memcpy(template->peer.port, peer->port, sizeof(peer->port));
+    }
+    return 0;
+}
+
+static void template_free(void *environ)
+{
+    struct template *template = environ;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_DECREF(template->dict);
+    PyGILState_Release(gil);
+    free(template);
+}
+
+/* The section's template, made at the first request that finds the section in the memo. NULL with an exception. */
+static struct template *template_of(struct header_section *section)
+{
+    if (section->environ != NULL)
+        return section->environ;
+    PyObject *dict = dict_of_section(section);
+    if (dict == NULL)
+        return NULL;
+    struct template *template = xcalloc(1, sizeof(*template));
+    template->dict = dict;
+    section->environ = template;
+    section->environ_free = template_free;
+    return template;
+}
+
+static bool same_line(const struct template *template, struct slice line)
+{
+    return line.size == template->line_size && memcmp(line.data, template->line, line.size) == 0;
+}
+
+/* Writes what differs from the template's last request. On failure nothing in it is trusted the next time. */
+static int template_update(struct template *template, const struct call_request *call)
+{
+    const struct request *request = call->request;
+    if (!same_line(template, request->line)) {
+        template->line_size = 0;
+        if (set_line(template->dict, request, template->host_replaced) < 0)
+            return -1;
+        template->host_replaced = request->authority.data != NULL;
+        if (request->line.size <= LINE_KEPT) {
+            memcpy(template->line, request->line.data, request->line.size);
+            template->line_size = request->line.size;
+        }
+    }
+    if (template->local != call->local) {
+        template->local = NULL;
+        if (set_local(template->dict, call->local) < 0)
+            return -1;
+        template->local = call->local;
+    }
+    return update_peer(template, call->peer);
+}
+
+static PyObject *environ_from_template(const struct call_request *call)
+{
+    struct template *template = template_of(call->request->section);
+    if (template == NULL || template_update(template, call) < 0)
+        return NULL;
+    return PyDict_Copy(template->dict);
+}
+
+static PyObject *environ_from_scratch(const struct call_request *call)
+{
+    PyObject *dict = dict_of_section(call->request->section);
+    if (dict != NULL && (set_line(dict, call->request, false) < 0 || set_local(dict, call->local) < 0 ||
+                         set_peer(dict, call->peer) < 0))
+        Py_CLEAR(dict);
+    return dict;
+}
+
+/* Decoded and whole: a chunked body has a length too by now. */
+static int set_body(PyObject *dict, const struct call_request *call)
+{
+    if (call->request->section->framing == FRAMING_CHUNKED &&
+        set_new(dict, keys.content_length,
+                PyUnicode_FromFormat("%llu", (unsigned long long)call->content->size)) < 0)
+        return -1;
+    if (call->content->size == 0)
+        return 0;
+    return set_new(dict, keys.input, input_new(call->content));
+}
+
+PyObject *environ_new(const struct call_request *call)
+{
+    const struct header_section *section = call->request->section;
+    /* Only the memo holds a section longer than one request does. */
+    bool kept = section->environ != NULL || section->references > 1;
+    PyObject *dict = kept ? environ_from_template(call) : environ_from_scratch(call);
+    if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}

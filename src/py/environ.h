@@ -1,0 +1,23 @@
+/*
+ * environ (PEP 3333, "environ Variables"): from a parsed request to a dict.
+ *
+ * A header section that is in the memo carries a ready dict; a request that repeats it costs a PyDict_Copy, after writing into
+ * that dict only what differs from the request before (path, client, ...). The application gets a dict of its own each time
+ * and may do with it what it likes.
+ */
+#ifndef PY_ENVIRON_H
+#define PY_ENVIRON_H
+
+#include <stdbool.h>
+
+#include "base/options.h"
+#include "py/call.h"
+#include "py/compat.h"
+
+/* Builds the constants; once, after the interpreter has started. 0, or -1 with an exception. */
+int environ_init(const struct options *options, bool multiprocess);
+
+/* A new reference, or NULL with an exception. Moves call->content into wsgi.input. */
+PyObject *environ_new(const struct call_request *call);
+
+#endif

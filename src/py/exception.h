@@ -1,0 +1,13 @@
+/*
+ * Python exceptions as log records.
+ */
+#ifndef PY_EXCEPTION_H
+#define PY_EXCEPTION_H
+
+#include "py/compat.h"
+
+/* Logs the exception under way with its traceback, one record, level error, and clears it: the text, then
+ * the traceback. Never raises; does nothing when there is none. */
+void exception_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

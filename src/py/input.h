@@ -1,0 +1,21 @@
+/*
+ * wsgi.input and wsgi.errors (PEP 3333, "Input and Error Streams").
+ *
+ * The body is complete before the application starts, so reading never waits. An input object owns its content: an
+ * application that keeps it beyond the request does no harm.
+ */
+#ifndef PY_INPUT_H
+#define PY_INPUT_H
+
+#include "http/body.h"
+#include "py/compat.h"
+
+int input_init(void); /* makes the types; 0, or -1 with an exception */
+
+/* A new reference. Moves the content in; an empty one gives the stateless object that all empty bodies share. */
+PyObject *input_new(struct body_content *content);
+
+/* wsgi.errors: text in, a log record of level error per line out. One object for the process; a new reference. */
+PyObject *errors_new(void);
+
+#endif

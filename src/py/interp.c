@@ -1,0 +1,229 @@
+/*
+ * The embedded interpreter: which python it takes itself for, its start and end, and the GIL of each thread.
+ */
+#include "py/compat.h"
+
+#include "py/interp.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config.h" /* PYTHON_EXECUTABLE */
+#include "py/errors_stream.h"
+#include "py/exception.h"
+#include "py/venv.h"
+
+/* The process's own state, set by the fork handlers. */
+static atomic_bool is_fork, has_forked;
+
+/* What this thread's PyEval_SaveThread returned; NULL before its first gil_take or gil_release. */
+static _Thread_local PyThreadState *thread_state;
+
+const char *interp_version(void)
+{
+    static char version[32];
+    const char *text = Py_GetVersion();
+    size_t size = strcspn(text, " ");
+
+    if (size >= sizeof(version))
+        size = sizeof(version) - 1;
+    memcpy(version, text, size);
+    return version;
+}
+
+static char *absolute_path(const char *path)
+{
+    if (path[0] == '/')
+        return xstrdup(path);
+    char *directory = getcwd(NULL, 0);
+    char *absolute = directory == NULL ? xstrdup(path) : xasprintf("%s/%s", directory, path);
+    free(directory);
+    return absolute;
+}
+
+/* The bin/python of the virtual environment at `directory`; or NULL when it is not to be used: after a
+ * record, and with *refused when that is an error. */
+static char *venv_python(const char *directory, bool required, bool *refused)
+{
+    const struct venv_host host = {.version = interp_version(), .python = PYTHON_EXECUTABLE};
+    char message[1024];
+    char *path = absolute_path(directory), *python = NULL;
+    enum venv_answer answer = venv_check(path, &host, message, sizeof(message));
+
+    *refused = answer == VENV_UNFIT || (answer == VENV_MISSING && required);
+    if (*refused)
+        log_error("%s", message);
+    else if (answer == VENV_MISSING)
+        log_warning("VIRTUAL_ENV is ignored: %s", message);
+    else
+        python = xasprintf("%s/bin/python", path);
+    if (answer == VENV_OTHER_BUILD)
+        log_warning("%s", message);
+    free(path);
+    return python;
+}
+
+/* What sys.executable will be, and where CPython finds its library from: never left to $PATH. NULL after a
+ * record. */
+static char *find_python(const struct options *options)
+{
+    const char *from_environment = getenv("VIRTUAL_ENV");
+    const char *directory = options->venv != NULL ? options->venv : from_environment;
+
+    if (directory != NULL && *directory != '\0') {
+        /* The option's value may have come from the variable, which outlives the directory in many a
+         * shell. */
+        bool required = from_environment == NULL || strcmp(directory, from_environment) != 0;
+        bool refused;
+        char *python = venv_python(directory, required, &refused);
+        if (python != NULL || refused)
+            return python;
+    }
+    if (access(PYTHON_EXECUTABLE, X_OK) != 0)
+        log_warning("%s, which sys.executable will name: %s", PYTHON_EXECUTABLE, strerror(errno));
+    return xstrdup(PYTHON_EXECUTABLE);
+}
+
+static PyStatus initialize(const char *python)
+{
+    static char program[] = "gateway";
+    char *argv[] = {program, NULL};
+    PyPreConfig preconfig;
+    PyConfig config;
+
+    PyPreConfig_InitPythonConfig(&preconfig);
+    preconfig.parse_argv = 0;
+    PyStatus status = Py_PreInitialize(&preconfig);
+    if (PyStatus_Exception(status))
+        return status;
+
+    PyConfig_InitPythonConfig(&config);
+    config.parse_argv = 0;
+    config.install_signal_handlers = 0;
+    config.faulthandler = 1;
+    config.buffered_stdio = 0; /* or print() shows nothing for long in a container */
+    status = PyConfig_SetBytesString(&config, &config.program_name, python);
+    if (!PyStatus_Exception(status))
+        status = PyConfig_SetBytesArgv(&config, 1, argv);
+    if (!PyStatus_Exception(status))
+        status = Py_InitializeFromConfig(&config);
+    PyConfig_Clear(&config);
+    return status;
+}
+
+static int append_path(PyObject *list, const char *path)
+{
+    char *absolute = absolute_path(path);
+    PyObject *text = PyUnicode_DecodeFSDefault(absolute);
+    int result = text == NULL ? -1 : PyList_Append(list, text);
+
+    Py_XDECREF(text);
+    free(absolute);
+    return result;
+}
+
+static int append_paths(PyObject *list, const char *colon_separated)
+{
+    char *paths = xstrdup(colon_separated), *rest = paths, *path;
+    int result = 0;
+
+    while (result == 0 && (path = strsep(&rest, ":")) != NULL) {
+        if (*path != '\0')
+            result = append_path(list, path);
+    }
+    free(paths);
+    return result;
+}
+
+/* An embedded interpreter has no current directory on sys.path. */
+static int extend_path(const struct options *options)
+{
+    PyObject *b_path = PySys_GetObject("path");
+    PyObject *front = PyList_New(0);
+    char *directory = getcwd(NULL, 0);
+    int result = -1;
+
+    if (b_path == NULL || !PyList_Check(b_path))
+        PyErr_SetString(PyExc_RuntimeError, "sys.path is not a list");
+    else if (front == NULL || (directory != NULL && append_path(front, directory) != 0))
+        goto out;
+    else if (options->pythonpath != NULL && append_paths(front, options->pythonpath) != 0)
+        goto out;
+    else
+        result = PyList_SetSlice(b_path, 0, 0, front);
+out:
+    free(directory);
+    Py_XDECREF(front);
+    return result;
+}
+
+static void forked_parent(void)
+{
+    atomic_store_explicit(&has_forked, true, memory_order_relaxed);
+}
+
+static void forked_child(void)
+{
+    atomic_store_explicit(&is_fork, true, memory_order_relaxed);
+}
+
+int interp_start(const struct options *options)
+{
+    char *python = find_python(options);
+    if (python == NULL)
+        return -1;
+
+    PyStatus status = initialize(python);
+    free(python);
+    if (PyStatus_Exception(status)) {
+        log_error("Python %s does not start: %s", interp_version(),
+                  status.err_msg != NULL ? status.err_msg : "it wants to exit");
+        return -1;
+    }
+    if (extend_path(options) != 0) {
+        exception_log("sys.path cannot be set");
+        return -1;
+    }
+    int error = pthread_atfork(NULL, forked_parent, forked_child);
+    if (error != 0) {
+        log_error("fork handlers cannot be installed: %s", strerror(error));
+        return -1;
+    }
+    return 0;
+}
+
+void interp_stop(void)
+{
+    errors_flush();
+    if (Py_FinalizeEx() != 0)
+        log_warning("Python could not flush its output when it stopped");
+}
+
+void gil_take(void)
+{
+    if (thread_state != NULL)
+        PyEval_RestoreThread(thread_state);
+    else
+        (void)PyGILState_Ensure(); /* never matched: the thread state made here stays the thread's own */
+}
+
+void gil_release(void)
+{
+    thread_state = PyEval_SaveThread();
+}
+
+bool interp_is_fork(void)
+{
+    return atomic_load_explicit(&is_fork, memory_order_relaxed);
+}
+
+bool interp_has_forked(void)
+{
+    return atomic_load_explicit(&has_forked, memory_order_relaxed);
+}

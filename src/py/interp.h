@@ -1,0 +1,38 @@
+/*
+ * The embedded interpreter: started once per worker, after the fork, on the thread that stays its main thread.
+ *
+ * It never includes Python.h: app/ and proc/ use it. Errors are logged here, in one record, as one sentence where one is
+ * enough; the caller only has to leave.
+ */
+#ifndef PY_INTERP_H
+#define PY_INTERP_H
+
+#include <stdbool.h>
+
+#include "base/options.h"
+
+/*
+ * Finds the interpreter (options->venv, $VIRTUAL_ENV, else the python this program was configured with), checks that a
+ * virtual environment fits this libpython before anything is started, and starts it: site and the environment are
+ * honoured, stdio is unbuffered, faulthandler is on, no signal handler is installed. sys.path begins with the working
+ * directory and options->pythonpath; sys.argv is ["gateway"]; sys.executable is a real python.
+ * On return the calling thread holds the GIL. 0, or -1 after one log record.
+ */
+int interp_start(const struct options *options);
+
+/* Runs atexit functions and threading's shutdown, and flushes. GIL held; the caller has a deadline around it. */
+void interp_stop(void);
+
+/* For the calling thread, which keeps its thread state for life. Order: baton first, GIL second. */
+void gil_take(void);
+void gil_release(void);
+
+/* "3.11.2": of the libpython that is loaded. Works before interp_start. */
+const char *interp_version(void);
+
+/* True in a process that the application forked: it must never run the event loop, and ends with _exit. */
+bool interp_is_fork(void);
+/* True in a process that has forked at least once: descriptors may be held by children. */
+bool interp_has_forked(void);
+
+#endif

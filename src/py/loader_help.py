@@ -1,0 +1,204 @@
+"""What there is to say about an application that does not load: hints, nearest names, tracebacks. Runs in the
+namespace of loader.py.
+"""
+
+FACTORY_NAMES = ("create_app", "make_app", "create_application", "make_application", "get_wsgi_application")
+
+
+def hint(*arguments):
+    return "  hint: gateway " + " ".join(map(quoted, arguments))
+
+
+def quoted(text):
+    """For a shell."""
+    if all(c.isalnum() or c in "_-.:/" for c in text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def path_for_module(path, expression):
+    return Refused(f'"{path}" is a path, not the name of a module', hint_for_path(path, expression))
+
+
+def hint_for_path(path, expression=""):
+    """The arguments that would have meant the file at `path`."""
+    stem = os.path.normpath(path[:-3] if path.endswith(".py") else path)
+    expression = expression or (callables_in_file(stem + ".py") or DEFAULT_NAMES)[0]
+    directory, name = os.path.split(stem)
+    if os.path.isabs(stem) or directory.startswith(".."):
+        return hint("--chdir", directory, f"{name}:{expression}")
+    return hint(f"{stem.replace('/', '.')}:{expression}")
+
+
+def missing_module(name, error):
+    lines = ["  looked in: " + ", ".join(dict.fromkeys(str(place) for place in sys.path))]
+    if name.endswith(".py") and error.name == name:  # what is before the suffix was found
+        lines.append(hint_for_path(name))
+    else:
+        nearest = near(name.removesuffix(".py"), modules_here())
+        found = [(file, callables_in_file(file)) for file in files_here()]
+        found = [(file, names) for file, names in found if names]
+        if nearest:
+            names = callables_in_file(nearest[0] + ".py") or ["application"]
+            lines.append(f"  did you mean {nearest[0]}:{names[0]}?")
+        if found:
+            files = ", ".join(f"{file} ({', '.join(names)})" for file, names in found[:8])
+            lines.append("  hint: files here that define a WSGI callable: " + files)
+    return Refused(f'cannot import "{name}": {first_line(error)}', *lines)
+
+
+def files_here():
+    try:
+        files = (entry.name for entry in os.scandir(".") if entry.name.endswith(".py") and entry.is_file())
+        return sorted(files)[:100]
+    except OSError:
+        return []
+
+
+def modules_here():
+    try:
+        packages = [entry.name for entry in os.scandir(".") if os.path.exists(entry.path + "/__init__.py")]
+    except OSError:
+        packages = []
+    return [file[:-3] for file in files_here()] + packages
+
+
+def callables_in_file(path):
+    """The names in a source file, not imported, that look like an application."""
+    import re
+
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            source = file.read(1 << 18)
+    except OSError:
+        return []
+    names, factories = "|".join(DEFAULT_NAMES), "|".join(FACTORY_NAMES)
+    pattern = rf"^(?:({names})\s*(?::[^=\n]+)?=(?!=)|(?:def|class)\s+({names})\b|def\s+({factories})\b)"
+    found = re.findall(pattern, source, re.MULTILINE)
+    return list(dict.fromkeys(assigned or defined or factory + "()" for assigned, defined, factory in found))
+
+
+def missing_attribute(module, name, *wanted):
+    known = possible_callables(module)
+    nearest = near(wanted[0], [other for other in vars(module) if not other.startswith("__")])
+    sentence = f"{file_of(module, name)} has no " + " or ".join(f'"{one}"' for one in wanted)
+    if known:
+        sentence += "; it does have: " + ", ".join(known[:8])
+    elif nearest:
+        sentence += "; did you mean " + ", ".join(nearest) + "?"
+    best = [other for other in known if other.rstrip("()") in nearest] or known[:1]
+    return Refused(sentence, *(hint(f"{name}:{other}") for other in best[:1]))
+
+
+def file_of(module, name):
+    """How to call a module in a message: "app.py", or where it is when that is not here: it may be a surprise."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str):
+        return f'module "{name}"'
+    shown = short(file)
+    return shown if not os.path.isabs(shown) else f'module "{name}" ({shown})'
+
+
+def short(path):
+    here = os.path.join(os.getcwd(), "")
+    return path[len(here):] if path.startswith(here) else path
+
+
+def near(name, names):
+    import difflib
+
+    return difflib.get_close_matches(name, names, 3)
+
+
+def possible_callables(module):
+    """The names in a module that could be what was meant; those of factories with "()"."""
+    names, factories = [], []
+    for name, value in vars(module).items():
+        if name.startswith("_") or not callable(value) or isinstance(value, type):
+            continue
+        function, bound = function_of(value)
+        if function is None or (function is value and value.__module__ != module.__name__):
+            continue
+        required, most, _ = arguments_of(function, bound)
+        if required <= 2 <= most:
+            names.append(name)
+        elif function is value and required == 0:
+            factories.append(name + "()")
+    return names + factories
+
+
+def inside(target):
+    """A hint for a module that was named in the place of the application in it."""
+    if type(target) is not type(sys):
+        return []
+    return [hint(f"{target.__name__}:{name}") for name in possible_callables(target)[:1]]
+
+
+def failure(what, error):
+    """What the application raised while it was loaded, with the frames that are its own."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.exists(error.filename):
+        sentence = f"{short(error.filename)}:{error.lineno}: {kind}: {error.msg}"
+    elif isinstance(error, SystemExit):
+        status = 0 if error.code is None else error.code if isinstance(error.code, int) else 1
+        sentence = f"{what} exited at import with status {status}"
+        if not isinstance(error.code, (int, type(None))):
+            sentence += f": {first_line(error.code)}"
+    else:
+        text = first_line(error)
+        sentence = f"{what} raised {kind} while loading" + (f": {text}" if text else "")
+    return Refused(sentence, *formatted(error))
+
+
+def formatted(error):
+    """The lines of the traceback without the frames of the import machinery."""
+    try:
+        import traceback
+
+        shown = traceback.TracebackException(type(error), error, error.__traceback__)
+        strip(shown, set())
+        if isinstance(error, SyntaxError) and not shown.stack:
+            lines = [line for line in shown.format_exception_only() if line.startswith("    ")]
+        else:
+            lines = shown.format()
+        return "".join(lines).rstrip("\n").split("\n")
+    except Exception as second:
+        return [f"  (its traceback cannot be shown: {type(second).__name__})"]
+
+
+def strip(shown, seen):
+    if shown is None or id(shown) in seen:
+        return
+    seen.add(id(shown))
+    shown.stack[:] = [frame for frame in shown.stack if is_own(frame.filename)]
+    strip(shown.__cause__, seen)
+    strip(shown.__context__, seen)
+    for inner in getattr(shown, "exceptions", None) or ():
+        strip(inner, seen)
+
+
+def own_frames(trace):
+    while trace is not None:
+        if is_own(trace.tb_frame.f_code.co_filename):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def is_own(filename):
+    return filename != OWN_FILE and not filename.startswith("<frozen importlib")
+
+
+def is_missing(error, name):
+    """Whether the module itself, or a package it is in, was not found; not something that it imports."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return False
+    return f"{name}.".startswith(f"{error.name}.") and not own_frames(error.__traceback__)
+
+
+def first_line(value):
+    try:
+        line = str(value).strip().partition("\n")[0]
+    except BaseException:
+        return "(its text cannot be shown)"
+    return line if len(line) <= 300 else line[:300] + "..."

@@ -1,0 +1,229 @@
+/* start_response and write(). */
+#include "py/start_response.h"
+
+#include <string.h>
+
+#include "py/header_cache.h"
+#include "py/latin1.h"
+
+static PyTypeObject *responder_type;
+
+static int check_running(const struct responder *responder, const char *name)
+{
+    if (responder->call != NULL)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s() was called after its request was over", name);
+    return -1;
+}
+
+/* exc_info once the head has left: the original exception goes on (PEP 3333, "Error Handling"). */
+static void raise_again(PyObject *exc_info)
+{
+    PyObject *b_value = PyTuple_GET_ITEM(exc_info, 1);
+    PyObject *b_traceback = PyTuple_GET_ITEM(exc_info, 2);
+    if (!PyExceptionInstance_Check(b_value)) {
+        PyErr_SetObject(PyTuple_GET_ITEM(exc_info, 0), b_value);
+        return;
+    }
+    if (PyTraceBack_Check(b_traceback))
+        PyException_SetTraceback(b_value, b_traceback);
+    PyErr_SetObject((PyObject *)Py_TYPE(b_value), b_value);
+}
+
+/* Whether start_response may be called now. 0, or -1 with an exception. */
+static int check_order(const struct responder *responder, PyObject *exc_info)
+{
+    if (exc_info != NULL && exc_info != Py_None) {
+        if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3) {
+            PyErr_SetString(PyExc_TypeError, "exc_info must be a tuple as sys.exc_info() returns it");
+            return -1;
+        }
+        if (responder->head_left)
+            raise_again(exc_info);
+        return responder->head_left ? -1 : 0;
+    }
+    if (responder->started) {
+        PyErr_SetString(PyExc_AssertionError, "start_response() was called a second time without exc_info");
+        return -1;
+    }
+    return 0;
+}
+
+static int start(struct response *response, PyObject *status)
+{
+    struct slice text;
+    if (latin1_slice(status, "the status", &text) < 0)
+        return -1;
+    const char *reason = response_start(response, text);
+    if (reason == NULL)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "status %R: %s", status, reason);
+    return -1;
+}
+
+static int add_headers(struct response *response, PyObject *headers)
+{
+    if (!PyList_Check(headers) && !PyTuple_Check(headers)) {
+        PyErr_Format(PyExc_TypeError, "headers must be a list of (name, value) tuples, not %.100s",
+                     Py_TYPE(headers)->tp_name);
+        return -1;
+    }
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(headers);
+    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(headers); i++)
+        if (header_cache_add(response, PySequence_Fast_GET_ITEM(headers, i)) < 0)
+            return -1;
+    return 0;
+}
+
+static PyObject *respond(struct responder *responder, PyObject *status, PyObject *headers, PyObject *exc_info)
+{
+    if (check_running(responder, "start_response") < 0 || check_order(responder, exc_info) < 0)
+        return NULL;
+    responder->started = false;
+    if (start(responder->call->response, status) < 0 || add_headers(responder->call->response, headers) < 0)
+        return NULL;
+    responder->started = true;
+    Py_INCREF(responder->b_write);
+    return responder->b_write;
+}
+
+static const char *const parameters[] = {"status", "headers", "exc_info"};
+enum { PARAMETERS = 3, REQUIRED = 2 };
+
+/* Puts the keyword arguments in their places. 0, or -1 with an exception. */
+static int place_keywords(PyObject **places, PyObject *const *values, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *b_name = PyTuple_GET_ITEM(names, i);
+        int place = 0;
+        while (place < PARAMETERS && PyUnicode_CompareWithASCIIString(b_name, parameters[place]) != 0)
+            place++;
+        if (place == PARAMETERS || places[place] != NULL) {
+            PyErr_Format(PyExc_TypeError, "start_response() got an unexpected or repeated argument '%U'",
+                         b_name);
+            return -1;
+        }
+        places[place] = values[i];
+    }
+    return 0;
+}
+
+/* start_response(status, headers, exc_info=None) */
+static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyObject *places[PARAMETERS] = {NULL, NULL, NULL};
+    if (count > PARAMETERS) {
+        PyErr_Format(PyExc_TypeError, "start_response() takes at most 3 arguments, %zd were given", count);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        places[i] = args[i];
+    if (names != NULL && place_keywords(places, args + count, names) < 0)
+        return NULL;
+    for (int i = 0; i < REQUIRED; i++)
+        if (places[i] == NULL) {
+            PyErr_Format(PyExc_TypeError, "start_response() needs its argument '%s'", parameters[i]);
+            return NULL;
+        }
+    return respond((struct responder *)self, places[0], places[1], places[2]);
+}
+
+/* write(data): sent, or kept for a slow client, when it returns (PEP 3333, "The write() Callable"). */
+static PyObject *write_data(PyObject *self, PyObject *data)
+{
+    struct responder *responder = (struct responder *)self;
+    if (check_running(responder, "write") < 0)
+        return NULL;
+    if (!PyBytes_Check(data)) {
+        PyErr_Format(PyExc_TypeError, "write() takes bytes, not %.100s", Py_TYPE(data)->tp_name);
+        return NULL;
+    }
+    if (!responder->started) { /* the head in the response is half of one */
+        PyErr_SetString(PyExc_AssertionError, "write() was called after start_response() had failed");
+        return NULL;
+    }
+    if (PyBytes_GET_SIZE(data) == 0)
+        Py_RETURN_NONE;
+    struct slice bytes = {PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+    responder->head_left = true;
+    if (responder->call->write(responder->call->context, bytes) < 0) {
+        responder->client_gone = true;
+        PyErr_SetString(PyExc_BrokenPipeError, "the client has gone away");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef start_response_definition = {"start_response", (PyCFunction)(void (*)(void))start_response,
+                                                METH_FASTCALL | METH_KEYWORDS,
+                                                "start_response(status, headers, exc_info=None) -> write"};
+static PyMethodDef write_definition = {"write", write_data, METH_O, "write(data)"};
+
+static void responder_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+int responder_init(void)
+{
+    static PyType_Slot slots[] = {
+        {Py_tp_dealloc, responder_dealloc}, {Py_tp_new, type_refuses_new}, {0, NULL}};
+    static PyType_Spec spec = {
+        .name = "gateway.Responder",
+        .basicsize = sizeof(struct responder),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+        .slots = slots,
+    };
+    responder_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return responder_type != NULL ? 0 : -1;
+}
+
+static int pair_make(struct responder_pair *pair)
+{
+    struct responder *responder = PyObject_New(struct responder, responder_type);
+    if (responder == NULL)
+        return -1;
+    responder->call = NULL;
+    pair->responder = responder;
+    pair->start_response = PyCFunction_New(&start_response_definition, (PyObject *)responder);
+    pair->write = PyCFunction_New(&write_definition, (PyObject *)responder);
+    responder->b_write = pair->write;
+    return pair->start_response != NULL && pair->write != NULL ? 0 : -1;
+}
+
+/* Ours, and one of each function: nobody else has any part of the pair. */
+static bool pair_is_ours(const struct responder_pair *pair)
+{
+    return pair->responder != NULL && Py_REFCNT(pair->start_response) == 1 && Py_REFCNT(pair->write) == 1 &&
+           Py_REFCNT(pair->responder) == 3;
+}
+
+int responder_begin(struct responder_pair *pair, const struct call_request *call)
+{
+    if (!pair_is_ours(pair)) {
+        responder_free(pair);
+        if (pair_make(pair) < 0) {
+            responder_free(pair);
+            return -1;
+        }
+    }
+    struct responder *responder = pair->responder;
+    responder->call = call;
+    responder->started = responder->head_left = responder->client_gone = false;
+    return 0;
+}
+
+void responder_end(struct responder_pair *pair)
+{
+    if (pair->responder != NULL)
+        pair->responder->call = NULL;
+}
+
+void responder_free(struct responder_pair *pair)
+{
+    Py_CLEAR(pair->start_response);
+    Py_CLEAR(pair->write);
+    Py_CLEAR(pair->responder);
+}
