@@ -1,0 +1,142 @@
+/* The handler that asks the WSGI application. */
+#include "app/wsgi.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "py/interp.h"
+
+enum outcome {
+    OUTCOME_DONE,
+    OUTCOME_FAILED, /* the application's fault: 500, or a cut */
+    OUTCOME_GONE,   /* the client's */
+};
+
+struct wsgi {
+    struct caller *caller;
+};
+
+struct wsgi *wsgi_new(struct application *application, const struct options *options, bool multiprocess)
+{
+    struct caller *caller = caller_new(application, options, multiprocess);
+    if (caller == NULL)
+        return NULL;
+    struct wsgi *wsgi = xcalloc(1, sizeof(*wsgi));
+    wsgi->caller = caller;
+    return wsgi;
+}
+
+void wsgi_free(struct wsgi *wsgi)
+{
+    if (wsgi == NULL)
+        return;
+    caller_free(wsgi->caller);
+    free(wsgi);
+}
+
+/* While this thread waits for a client, others may run Python. */
+static int wait_for_client(struct exchange *exchange)
+{
+    if (!exchange_is_full(exchange))
+        return 0;
+    gil_release();
+    int r = exchange_wait(exchange);
+    gil_take();
+    return r;
+}
+
+/* The write() callable. */
+static int write_through(void *context, struct slice data)
+{
+    struct exchange *exchange = context;
+    if (!exchange->head_finished)
+        exchange_head(exchange, false, 0);
+    if (exchange_send(exchange, &data, 1, false) < 0)
+        return -1;
+    return wait_for_client(exchange);
+}
+
+static void head_once(struct exchange *exchange, const struct call_output *output)
+{
+    if (!exchange->head_finished)
+        exchange_head(exchange, output->known, output->size);
+}
+
+/* Sends what the call produces until it ends. */
+static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call_step step,
+                         struct call_output *output)
+{
+    for (;; step = call_next(wsgi->caller, output)) {
+        if (interp_is_fork())
+            _exit(0);
+        if (step == CALL_FAILED)
+            return exchange->conn->broken ? OUTCOME_GONE : OUTCOME_FAILED;
+        head_once(exchange, output);
+        int r = 0;
+        if (step == CALL_CHUNKS)
+            r = exchange_send(exchange, output->chunks, output->count, false);
+        else if (step == CALL_FILE)
+            r = exchange_send_file(exchange, output->fd, output->offset, output->size);
+        if (r < 0 || wait_for_client(exchange) < 0)
+            return OUTCOME_GONE;
+        if (step != CALL_CHUNKS || !exchange_wants_more(exchange))
+            return OUTCOME_DONE;
+    }
+}
+
+/* What the master reads when this worker dies in the call. */
+static void note_call(struct scoreboard_row *row, const struct request *request)
+{
+    struct timespec now;
+    size_t size =
+        request->line.size < SCOREBOARD_REQUEST_SIZE - 1 ? request->line.size : SCOREBOARD_REQUEST_SIZE - 1;
+    memcpy(row->request, request->line.data, size);
+    row->request[size] = '\0';
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    scoreboard_set(row->call_since, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    scoreboard_set(row->calls, 1);
+}
+
+static void note_return(struct scoreboard_row *row)
+{
+    scoreboard_set(row->calls, 0);
+    scoreboard_set(row->call_since, 0);
+}
+
+static void wsgi_run(void *context, struct exchange *exchange)
+{
+    struct wsgi *wsgi = context;
+    struct conn *conn = exchange->conn;
+    struct scoreboard_row *row = conn->loop->row;
+    struct body_content content = body_take(&exchange->body);
+    struct call_request request = {
+        .request = &exchange->request,
+        .content = &content,
+        .local = conn->local,
+        .peer = &conn->peer,
+        .response = &exchange->response,
+        .write = write_through,
+        .context = exchange,
+    };
+    struct call_output output;
+    note_call(row, &exchange->request);
+    enum outcome outcome = pump(wsgi, exchange, call_start(wsgi->caller, &request, &output), &output);
+    if (outcome == OUTCOME_DONE)
+        exchange_flush(exchange);
+    call_finish(wsgi->caller);
+    body_content_free(&content);
+    note_return(row);
+    if (interp_is_fork())
+        _exit(0);
+    if (outcome == OUTCOME_DONE)
+        exchange_end(exchange);
+    else if (outcome == OUTCOME_FAILED)
+        exchange_fail(exchange, 500, true);
+    else
+        exchange_cut(exchange);
+}
+
+const struct handler wsgi_handler = {.name = "wsgi", .run = wsgi_run};

@@ -1,0 +1,34 @@
+/* The truth about a worker's end. */
+#include "proc/death.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size, const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out + used, size - used, format, args);
+    va_end(args);
+}
+
+void death_describe(const struct death *death, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (!WIFSIGNALED(death->status))
+        append(out, size, "exited with status %d", WEXITSTATUS(death->status));
+    else if (death->killed_by_us)
+        append(out, size, "did not leave in time and was killed by the master");
+    else
+        append(out, size, "was killed by signal %d (%s%s)", WTERMSIG(death->status),
+               strsignal(WTERMSIG(death->status)), WCOREDUMP(death->status) ? ", core dumped" : "");
+    append(out, size, " after %.1f s and %" PRIu64 " request%s", (double)death->age_ms / 1000,
+           death->requests, death->requests == 1 ? "" : "s");
+    if (death->request != NULL)
+        append(out, size, ", while it ran \"%s\" (for %.1f s)", death->request,
+               (double)death->request_ms / 1000);
+}

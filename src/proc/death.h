@@ -1,0 +1,23 @@
+/*
+ * The truth about a worker's end, in one sentence.
+ */
+#ifndef PROC_DEATH_H
+#define PROC_DEATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct death {
+    int status;          /* of waitpid */
+    bool killed_by_us;   /* it did not leave in time */
+    uint64_t age_ms;     /* since the fork */
+    uint64_t requests;   /* answered by it */
+    const char *request; /* the request line whose app call was running, or NULL */
+    uint64_t request_ms; /* for how long */
+};
+
+/* "was killed by signal 11 (Segmentation fault), after 12.0 s and 340 requests, while it ran GET /x (for 0.3 s)". */
+void death_describe(const struct death *death, char *out, size_t size);
+
+#endif

@@ -1,0 +1,39 @@
+/* The mailbox of a worker slot. */
+#include "proc/mailbox.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+struct message {
+    enum message_kind kind;
+    pid_t worker;
+};
+
+int mailbox_open(struct mailbox *mailbox)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+        return -1;
+    *mailbox = (struct mailbox){fds[0], fds[1]};
+    return 0;
+}
+
+int mailbox_send(int fd, enum message_kind kind, pid_t worker)
+{
+    struct message message = {kind, worker};
+    return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message) ? 0 : -1;
+}
+
+int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker)
+{
+    struct message message;
+    ssize_t n;
+    do
+        n = recv(fd, &message, sizeof(message), 0);
+    while (n < 0 && errno == EINTR);
+    if (n != sizeof(message))
+        return n < 0 && errno == EAGAIN ? 0 : -1;
+    *kind = message.kind;
+    *worker = message.worker;
+    return 1;
+}

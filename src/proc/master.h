@@ -1,0 +1,17 @@
+/*
+ * The master: no Python in it. It owns the listening sockets and the scoreboard, forks the workers, watches them, replaces
+ * those that die, and stops them all. It parses no HTTP and never sleeps in a call.
+ *
+ *   STARTING ──first worker ready──> SERVING ──TERM──> DRAINING ──┬──all gone──> exit
+ *       └──first worker failed──> exit 3         └──INT, QUIT──> STOPPING ──again──> KILLING
+ */
+#ifndef PROC_MASTER_H
+#define PROC_MASTER_H
+
+#include "base/options.h"
+#include "net/access_log.h"
+
+/* Returns the exit status of the program. */
+int master_main(struct options *options, struct access_log *access_log);
+
+#endif

@@ -1,0 +1,83 @@
+/* The worker slots. */
+#include "proc/slots.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/timeouts.h"
+#include "proc/death.h"
+
+static void run_worker(const struct slot *slots, unsigned count, struct event_base *base,
+                       const struct worker_setup *setup)
+{
+    /* The base shares its epoll set and signal pipe with the master until it is made anew. */
+    event_reinit(base);
+    event_base_free(base);
+    for (unsigned i = 0; i < count; i++)
+        close(slots[i].mailbox.master);
+    _exit(worker_main(setup));
+}
+
+int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_base *base,
+              const struct worker_setup *setup)
+{
+    struct slot *slot = &slots[number];
+    struct scoreboard_row *row = setup->row;
+    scoreboard_set(row->state, WORKER_BOOTING);
+    scoreboard_set(row->connections, 0);
+    scoreboard_set(row->calls, 0);
+    scoreboard_set(row->ready, 0);
+    scoreboard_set(row->call_since, 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        run_worker(slots, count, base, setup);
+    if (pid < 0) {
+        scoreboard_set(row->state, WORKER_NONE);
+        return -1;
+    }
+    slot->pid = pid;
+    slot->forked_ms = clock_ms();
+    slot->requests_before = scoreboard_get(row->requests);
+    slot->was_ready = slot->killed = false;
+    scoreboard_set(row->pid, (uint32_t)pid);
+    return 0;
+}
+
+void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *text, size_t size)
+{
+    uint64_t since = scoreboard_get(row->call_since);
+    uint64_t now = clock_ms();
+    struct death death = {
+        .status = status,
+        .killed_by_us = slot->killed,
+        .age_ms = now - slot->forked_ms,
+        .requests = scoreboard_get(row->requests) - slot->requests_before,
+        .request = since != 0 ? row->request : NULL,
+        .request_ms = since != 0 ? now - since / 1000000 : 0,
+    };
+    death_describe(&death, text, size);
+    scoreboard_set(row->state, WORKER_NONE);
+    scoreboard_set(row->pid, 0);
+    scoreboard_set(row->connections, 0);
+    slot->pid = 0;
+}
+
+void slot_tell(struct slot *slot, const struct scoreboard_row *row, enum message_kind kind)
+{
+    if (slot->pid == 0)
+        return;
+    if (scoreboard_get(row->state) == WORKER_BOOTING && kind != MESSAGE_REOPEN)
+        kill(slot->pid, SIGTERM);
+    else
+        mailbox_send(slot->mailbox.master, kind, slot->pid);
+}
+
+void slot_kill(struct slot *slot)
+{
+    if (slot->pid == 0)
+        return;
+    slot->killed = true;
+    kill(slot->pid, SIGKILL);
+}

@@ -1,0 +1,116 @@
+/* What the master sets up before the first fork. */
+#include "config.h"
+
+#include "proc/startup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/cpus.h"
+#include "proc/worker.h"
+#include "py/interp.h"
+
+/* Of the descriptor limit, what is left to the application. */
+enum { APPLICATION_SHARE = 4, CONNECTIONS_MIN = 16 };
+
+/* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
+static void settle_connections(struct options *options)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (options->worker_connections == 0) {
+        int64_t files = limit.rlim_cur < INT32_MAX ? (int64_t)limit.rlim_cur : INT32_MAX;
+        options->worker_connections = files - files / APPLICATION_SHARE;
+    }
+    if (options->worker_connections < CONNECTIONS_MIN && (int64_t)limit.rlim_cur > CONNECTIONS_MIN)
+        log_debug("only %lld connections a worker", (long long)options->worker_connections);
+}
+
+static void settle_workers(struct options *options, char *reason, size_t size)
+{
+    if (options->workers > 0)
+        snprintf(reason, size, "--workers");
+    else
+        options->workers = cpus_usable(reason, size);
+}
+
+/* The kernel clips a backlog silently. */
+static void warn_of_somaxconn(const struct options *options)
+{
+    long somaxconn;
+    FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%ld", &somaxconn) == 1 && somaxconn < options->backlog)
+        log_warning("--backlog %lld is cut to net.core.somaxconn, which is %ld", (long long)options->backlog,
+                    somaxconn);
+    fclose(file);
+}
+
+static int open_addresses(struct service *service, const struct options *options)
+{
+    char message[512];
+    service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
+    for (size_t i = 0; i < options->bind.count; i++) {
+        service->address_count = i + 1;
+        if (address_parse(&service->addresses[i], options->bind.items[i], message, sizeof(message)) < 0) {
+            int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
+            log_error("%s", message);
+            return status;
+        }
+    }
+    for (size_t i = 0; i < options->bind.count; i++)
+        if (address_listen(&service->addresses[i], (unsigned)options->workers, (int)options->backlog, message,
+                           sizeof(message)) < 0) {
+            log_error("%s", message);
+            return EXIT_ADDRESS;
+        }
+    return EXIT_STOPPED;
+}
+
+static void announce(const struct service *service, const struct options *options, const char *reason)
+{
+    log_info("gateway %s, Python %s, %s", VERSION, interp_version(), options->application);
+    for (size_t i = 0; i < service->address_count; i++)
+        log_info("listening on %s", service->addresses[i].url);
+    log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
+}
+
+int service_open(struct service *service, struct options *options)
+{
+    char reason[128];
+    settle_connections(options);
+    settle_workers(options, reason, sizeof(reason));
+    int status = open_addresses(service, options);
+    if (status != EXIT_STOPPED) {
+        service_close(service);
+        return status;
+    }
+    service->board = scoreboard_new((uint32_t)options->workers);
+    if (service->board == NULL) {
+        log_critical("the scoreboard can not be made: %m");
+        service_close(service);
+        return EXIT_FAILURE_RUNTIME;
+    }
+    warn_of_somaxconn(options);
+    announce(service, options, reason);
+    return EXIT_STOPPED;
+}
+
+void service_close(struct service *service)
+{
+    for (size_t i = 0; i < service->address_count; i++)
+        address_close(&service->addresses[i], true);
+    free(service->addresses);
+    scoreboard_free(service->board);
+}

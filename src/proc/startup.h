@@ -1,0 +1,22 @@
+/*
+ * What the master sets up before the first fork: limits, addresses, the scoreboard; and what it says about it.
+ */
+#ifndef PROC_STARTUP_H
+#define PROC_STARTUP_H
+
+#include "base/options.h"
+#include "base/scoreboard.h"
+#include "net/address.h"
+
+struct service {
+    struct address *addresses;
+    size_t address_count;
+    struct scoreboard *board;
+};
+
+/* Settles the options that depend on the machine (workers, worker_connections), binds, logs what is served where.
+ * EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+int service_open(struct service *service, struct options *options);
+void service_close(struct service *service);
+
+#endif

@@ -1,0 +1,220 @@
+/* A worker: boot, serve, drain, leave. */
+#include "proc/worker.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/crew.h"
+#include "app/wsgi.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "proc/mailbox.h"
+#include "py/application.h"
+#include "py/interp.h"
+
+enum stop {
+    STOP_NO,
+    STOP_DRAIN, /* finish what is here */
+    STOP_NOW,   /* not even that */
+};
+
+/* What atexit functions may take: longer when there is nobody waiting. */
+enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
+
+static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
+enum { STOP_SIGNALS = sizeof(stop_signals) / sizeof(stop_signals[0]) };
+
+struct worker {
+    const struct worker_setup *setup;
+    struct wsgi *wsgi;
+    struct loop *loop;
+    struct listeners *listeners;
+    struct event *mailbox, *deadline, *signals[STOP_SIGNALS];
+    enum stop stop;
+    bool overdue; /* --graceful-timeout has passed */
+};
+
+static void set_handler(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, NULL);
+}
+
+static void leave_at_once(int signal)
+{
+    (void)signal;
+    _exit(EXIT_STOPPED);
+}
+
+/* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
+ * default, or importing the signal module would install Python's own handler. */
+static void signals_for_boot(void)
+{
+    sigset_t none;
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        set_handler(stop_signals[i], leave_at_once);
+    set_handler(SIGCHLD, SIG_DFL);
+    set_handler(SIGHUP, SIG_IGN);
+    set_handler(SIGUSR1, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void stop(struct worker *worker, enum stop how)
+{
+    if (how > worker->stop)
+        worker->stop = how;
+    event_base_loopbreak(worker->loop->base);
+}
+
+static void signalled(evutil_socket_t signal, short what, void *arg)
+{
+    (void)what;
+    stop(arg, signal == SIGTERM ? STOP_DRAIN : STOP_NOW);
+}
+
+static void reopen_logs(struct worker *worker)
+{
+    log_reopen();
+    if (worker->setup->access_log != NULL)
+        access_log_reopen(worker->setup->access_log);
+}
+
+static void mail_arrived(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct worker *worker = arg;
+    enum message_kind kind;
+    pid_t pid;
+    int r;
+    while ((r = mailbox_receive(fd, &kind, &pid)) > 0) {
+        if (pid != getpid())
+            continue;
+        if (kind == MESSAGE_REOPEN)
+            reopen_logs(worker);
+        else
+            stop(worker, kind == MESSAGE_QUIT ? STOP_NOW : STOP_DRAIN);
+    }
+    if (r < 0) {
+        log_error("the master is gone; this worker finishes its requests and leaves");
+        event_del(worker->mailbox);
+        stop(worker, STOP_DRAIN);
+    }
+}
+
+static void deadline_passed(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    worker->overdue = true;
+    event_base_loopbreak(worker->loop->base);
+}
+
+/* The interpreter and the application. Leaves the GIL with this thread. 0, or -1 after a log record. */
+static int boot(struct worker *worker)
+{
+    const struct worker_setup *setup = worker->setup;
+    if (interp_start(setup->options) < 0)
+        return -1;
+    struct application *application = application_load(setup->options->application);
+    if (application == NULL)
+        return -1;
+    worker->wsgi = wsgi_new(application, setup->options, setup->worker_count > 1);
+    application_settle();
+    return worker->wsgi != NULL ? 0 : -1;
+}
+
+/* The loop comes after the application, so that our signal handlers are the last ones installed. */
+static void open_loop(struct worker *worker)
+{
+    const struct worker_setup *setup = worker->setup;
+    worker->loop = loop_new(setup->options, &wsgi_handler, worker->wsgi, setup->access_log, setup->row);
+    struct event_base *base = worker->loop->base;
+    worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
+    event_add(worker->mailbox, NULL);
+    worker->deadline = evtimer_new(base, deadline_passed, worker);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
+        event_add(worker->signals[i], NULL);
+    }
+    worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
+}
+
+static void close_loop(struct worker *worker)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        event_free(worker->signals[i]);
+    event_free(worker->deadline);
+    event_free(worker->mailbox);
+    listeners_free(worker->listeners);
+    loop_free(worker->loop);
+}
+
+static void serve(struct worker *worker)
+{
+    while (worker->stop == STOP_NO) {
+        loop_turn(worker->loop, true);
+        crew_run(worker->loop);
+    }
+}
+
+static void start_deadline(struct worker *worker)
+{
+    int64_t ms = worker->setup->options->graceful_timeout;
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    if (ms > 0)
+        event_add(worker->deadline, &tv);
+}
+
+static void drain(struct worker *worker)
+{
+    struct loop *loop = worker->loop;
+    scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
+    start_deadline(worker);
+    listeners_stop(worker->listeners);
+    loop_drain(loop);
+    while (worker->stop == STOP_DRAIN && !worker->overdue &&
+           (loop->open_count > 0 || loop->ready_count > 0)) {
+        loop_turn(loop, loop->settled == NULL);
+        crew_run(loop);
+    }
+    if (loop->open_count > 0 && worker->stop == STOP_DRAIN)
+        log_warning("--graceful-timeout has passed: %zu connection%s cut", loop->open_count,
+                    loop->open_count == 1 ? " is" : "s are");
+}
+
+/* atexit functions and threads get their time, and no more. */
+static void finish(struct worker *worker)
+{
+    set_handler(SIGALRM, leave_at_once);
+    alarm(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
+    gil_take();
+    wsgi_free(worker->wsgi);
+    interp_stop();
+}
+
+int worker_main(const struct worker_setup *setup)
+{
+    struct worker worker = {.setup = setup};
+    signals_for_boot();
+    log_identify("worker %u", setup->slot);
+    if (boot(&worker) < 0)
+        return EXIT_APPLICATION;
+    gil_release();
+    open_loop(&worker);
+    scoreboard_set(setup->row->state, WORKER_READY);
+    mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
+    serve(&worker);
+    if (worker.stop == STOP_DRAIN)
+        drain(&worker);
+    close_loop(&worker);
+    finish(&worker);
+    return EXIT_STOPPED;
+}

@@ -1,0 +1,32 @@
+/*
+ * A worker: one process with an event loop and an interpreter of its own.
+ *
+ * It imports the application, reports ready to the master, serves until it is told to stop (or the master is gone), finishes what
+ * it has and exits. The master tells it by its mailbox; TERM, INT and QUIT do the same, for those who stop a whole process group.
+ */
+#ifndef PROC_WORKER_H
+#define PROC_WORKER_H
+
+#include "base/options.h"
+#include "base/scoreboard.h"
+#include "net/access_log.h"
+#include "net/address.h"
+
+/* What the master hands to a worker; all of it outlives the worker. */
+struct worker_setup {
+    const struct options *options;
+    const struct address *addresses;
+    size_t address_count;
+    unsigned slot;
+    unsigned worker_count;
+    struct scoreboard_row *row;
+    int mailbox; /* the worker's end */
+    struct access_log *access_log;
+};
+
+enum { EXIT_STOPPED = 0, EXIT_FAILURE_RUNTIME = 1, EXIT_USAGE = 2, EXIT_APPLICATION = 3, EXIT_ADDRESS = 4 };
+
+/* In the child, right after the fork. Returns the exit status. */
+int worker_main(const struct worker_setup *setup);
+
+#endif
