@@ -1,0 +1,60 @@
+"""What all system tests share: a deadline for each, the server's log when one fails, and no traces in the source tree."""
+
+import os
+import signal
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+from harness import Server  # noqa: E402
+from timing import GATEWAY, PATIENCE  # noqa: E402
+
+
+def pytest_configure(config):
+    if not os.access(GATEWAY, os.X_OK):
+        pytest.exit(f"there is no program to test at {GATEWAY}: build it, or set GATEWAY", returncode=2)
+
+
+def pytest_report_header(config):
+    return f"program: {GATEWAY}"
+
+
+@pytest.fixture(autouse=True)
+def deadline():
+    """A test that hangs fails; it never hangs the suite."""
+
+    def expired(number, frame):
+        raise AssertionError(f"the test did not end within {3 * PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(3 * PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for server in Server.running:
+            report.sections.append((f"log of {server.process.args}", server.log[-6000:]))
+
+
+@pytest.fixture
+def serve():
+    """Starts servers that end with the test, whatever happens in it."""
+    started = []
+
+    def start(*arguments, **keywords):
+        server = Server(*arguments, **keywords)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server in Server.running:
+            server.__exit__(None)

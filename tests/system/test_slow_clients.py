@@ -1,0 +1,196 @@
+"""Clients that read slowly get everything, and nobody waits for them.
+
+What went wrong once, in one server or another: the application's thread waited for the client, a partial write was
+repeated or lost, what was spooled came out in another order, the spool was never given back.
+"""
+
+import hashlib
+import os
+import time
+
+import pytest
+from client import Cut
+from harness import Server
+from timing import SLOW, wait_until
+
+APP = '''
+import hashlib, io, os, random
+
+BLOCK = random.Random(1).randbytes(1 << 16)
+finished = []
+with open("file", "wb") as file:
+    for n in range(100):
+        file.write(n.to_bytes(4, "big") + BLOCK)
+
+
+def blocks(count, name):
+    for n in range(count):
+        yield n.to_bytes(4, "big") + BLOCK
+    finished.append(name)
+
+
+def application(environ, start_response):
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    if path == "/finished":
+        start_response("200 OK", [])
+        return [",".join(finished).encode()]
+    if path == "/small":
+        start_response("200 OK", [])
+        return [b"small"]
+    count = 100
+    name = environ.get("HTTP_X_NAME", "")
+    if path == "/list":
+        start_response("200 OK", [])
+        return list(blocks(count, name))
+    if path == "/one":
+        start_response("200 OK", [])
+        return [b"".join(blocks(count, name))]
+    if path == "/generator":
+        start_response("200 OK", [])
+        return blocks(count, name)
+    if path == "/length":
+        start_response("200 OK", [("Content-Length", str(count * (4 + len(BLOCK))))])
+        return blocks(count, name)
+    if path == "/file":
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](open("file", "rb"))
+    if path == "/write":
+        write = start_response("200 OK", [])
+        for block in blocks(count, name):
+            write(block)
+        return []
+    if path == "/many":
+        start_response("200 OK", [])
+        return (b"%07d\\n" % n for n in range(200000))
+'''
+
+PATHS = ["/list", "/one", "/generator", "/length", "/file", "/write"]
+
+
+@pytest.fixture(scope="module")
+def data(server):
+    return (server.directory / "file").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def spool(tmp_path_factory):
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="module")
+def server(spool):
+    options = ["--response-memory", "64k", "--response-spool", "100m", "--tmp-dir", spool]
+    with Server("app", *options, files={"app.py": APP}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tight(spool):
+    """Beyond both limits the application has to wait."""
+    options = ["--response-memory", "32k", "--response-spool", "200k", "--tmp-dir", spool]
+    with Server("app", *options, files={"app.py": APP}) as server:
+        yield server
+
+
+def receive_slowly(connection):
+    """At first nothing at all, so that everything in between fills; then in pieces of odd sizes."""
+    time.sleep(0.3)
+    for size in (1, 10, 1000, 5000, 70000):
+        connection.buffer += connection.socket.recv(size)
+        time.sleep(0.02)
+    return connection.receive()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_slow_client_gets_everything_while_others_are_served(server, data, path, version):
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", path, version=version)
+        time.sleep(0.1)
+        start = time.monotonic()
+        assert server.get("/small").body == b"small"
+        assert time.monotonic() - start < 1 * SLOW
+        response = receive_slowly(slow)
+        assert len(response.body) == len(data)
+        assert hashlib.sha256(response.body).digest() == hashlib.sha256(data).digest()
+        if version == "1.1":
+            assert slow.exchange("GET", "/small").body == b"small"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_beyond_both_limits_the_application_waits_and_nothing_is_lost(tight, data, path):
+    with tight.connect(receive_buffer=8192) as slow:
+        slow.request("GET", path)
+        response = receive_slowly(slow)
+        assert hashlib.sha256(response.body).digest() == hashlib.sha256(data).digest()
+        assert slow.exchange("GET", "/small").body == b"small"
+
+
+def test_the_application_is_finished_long_before_a_slow_client(server):
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/generator", [("X-Name", "slow")])
+        wait_until(lambda: b"slow" in server.get("/finished").body.split(b","), "the generator has ended")
+        assert len(slow.receive().body) > 6000000
+
+
+def test_many_small_blocks_come_whole_and_in_order(server):
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/many")
+        response = receive_slowly(slow)
+        assert response.body == b"".join(b"%07d\n" % n for n in range(200000)) or pytest.fail("not in order")
+
+
+def test_pipelined_requests_wait_for_a_slow_reader_in_order(server, data):
+    with server.connect(receive_buffer=8192) as slow:
+        for path in ("/one", "/small", "/generator", "/small"):
+            slow.request("GET", path)
+        assert len(receive_slowly(slow).body) == len(data)
+        assert slow.receive().body == b"small"
+        assert slow.receive().body == data or pytest.fail("other bytes")
+        assert slow.receive().body == b"small"
+
+
+def test_twenty_slow_readers_do_not_stop_the_server(server):
+    readers = [server.connect(receive_buffer=8192) for _ in range(20)]
+    for reader in readers:
+        reader.request("GET", "/file")
+    start = time.monotonic()
+    assert [server.get("/small").status for _ in range(5)] == [200] * 5
+    assert time.monotonic() - start < 2 * SLOW
+    for reader in readers:
+        reader.close()
+
+
+def test_spools_have_no_name_and_are_given_back(server, spool):
+    folder = f"/proc/{server.worker_pid}/fd"
+
+    def spools():
+        return [fd for fd in os.listdir(folder) if os.readlink(f"{folder}/{fd}").startswith(str(spool))]
+
+    def try_spools():
+        try:
+            return spools()
+        except OSError:
+            return ["?"]
+
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/generator")
+        wait_until(try_spools, "the answer is in a spool")
+        assert os.listdir(spool) == []
+        slow.reset()
+    wait_until(lambda: not try_spools(), "the spool is closed with its connection")
+
+
+def test_a_response_spool_that_is_full_or_missing_does_not_corrupt_an_answer(serve, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    server = serve("app", "--response-memory", "32k", "--tmp-dir", gone, files={"app.py": APP})
+    data = (server.directory / "file").read_bytes()
+    gone.rmdir()
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/generator")
+        try:
+            assert receive_slowly(slow).body == data or pytest.fail("other bytes")
+        except (Cut, ConnectionResetError):
+            pass  # an answer cut short is recognised as such
+    assert server.get("/small").body == b"small"

@@ -1,0 +1,171 @@
+"""What goes wrong at the start is one clear message, never one per worker, and an exit status to act upon.
+
+What went wrong once, in one server or another: 45 lines of importlib frames times the number of workers, a start without
+the application that then served 500s, five retries on a port in use, exit status 0 after a failure.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+from harness import APPLICATIONS, run
+
+FILES = {
+    "app.py": "def application(environ, start_response): pass\nappliance = 1\n",
+    "other.py": "def application_object(environ, start_response): pass\n",
+    "nothing.py": "value = 5\n",
+    "coroutine.py": "async def application(scope, receive, send): pass\n",
+    "broken.py": "def application(environ, start_response:\n    pass\n",
+    "raises.py": "def connect():\n    raise RuntimeError('database is down')\n\nconnect()\n",
+    "imports.py": "import nosuchmodule_inside\n",
+    "exits.py": "import sys\nsys.exit(0)\n",
+    "factory.py": "def make(n):\n    raise ValueError('cannot make')\n\ndef none():\n    return None\n",
+    "interrupts.py": "raise KeyboardInterrupt\n",
+    "dies.py": "import os\nos._exit(9)\n",
+}
+
+MISTAKES = [
+    # application, every pattern that the log must hold
+    ("nosuchmodule", ["nosuchmodule", r"(?i)sys\.path|looked in|searched", re.escape(str(APPLICATIONS))]),
+    ("nosuchmodule:app", ["nosuchmodule"]),
+    ("app.py", [r"app\.py", r"(?i)\bapp\b(?!\.py)"]),
+    ("./app.py", [r"app\.py"]),
+    ("app:aplication", ["aplication", r"\bapplication\b"]),
+    ("app:application.nope", ["nope"]),
+    ("other", ["application"]),
+    ("nothing:value", [r"(?i)not callable", "int"]),
+    ("coroutine", [r"(?i)async|ASGI"]),
+    ("broken", ["SyntaxError", r"broken\.py", "line 1|:1"]),
+    ("raises", ["RuntimeError: database is down", r"raises\.py", "line 4", "line 2"]),
+    ("imports", ["nosuchmodule_inside", r"imports\.py"]),
+    ("factory:make(1)", ["ValueError: cannot make", r"factory\.py"]),
+    ("factory:none()", ["not a callable", "None"]),
+    ("factory:make(open('x'))", ["literal|argument|make"]),
+    ("exits", ["SystemExit", r"exits\.py"]),
+    ("interrupts", ["KeyboardInterrupt", r"interrupts\.py"]),
+    ("dies", [r"\b9\b"]),
+    ("app:", ["app:"]),
+]
+
+
+@pytest.mark.parametrize("spec, patterns", MISTAKES, ids=[row[0] for row in MISTAKES])
+def test_an_application_that_cannot_be_loaded_is_told_once_with_exit_status_3(tmp_path, spec, patterns):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    done = run("--workers", 3, "--bind", "127.0.0.1:0", spec, cwd=tmp_path)
+    assert done.returncode in ((2, 3) if spec == "app:" else (3,)), done.stderr
+    for pattern in patterns:
+        assert re.search(pattern, done.stderr), f"{pattern!r} is not in:\n{done.stderr}"
+    assert len(re.findall(r"(?m)^\S+ \[\d+\] \[.*?\] (error|critical): ", done.stderr)) <= 2, done.stderr
+    assert done.stderr.count("Traceback") <= 1, "told more than once"
+    assert done.stderr.count(patterns[0].replace("\\", "")) <= 3
+    assert "importlib" not in done.stderr, "only the application's own frames are of interest"
+    assert len(done.stderr.splitlines()) <= 30, done.stderr
+
+
+def test_a_port_in_use_is_one_sentence_and_exit_status_4():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        done = run("--workers", 2, "--bind", address, "hello")
+    assert done.returncode == 4, done.stderr
+    assert address in done.stderr and re.search("(?i)in use", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert len(re.findall("(?i)in use", done.stderr)) == 1
+
+
+def test_a_port_in_use_by_another_gateway_is_noticed_too(serve):
+    server = serve("hello")
+    done = run("--bind", f"127.0.0.1:{server.port}", "hello")
+    assert done.returncode == 4, done.stderr
+    assert server.get("/").status == 200
+
+
+ADDRESSES = [
+    # address, what is said
+    ("192.0.2.1:8000", "(?i)cannot assign|not available|no such address|192.0.2.1"),
+    ("unix:/nonexistent/directory/socket", "(?i)no such file"),
+    ("unix:" + "x" * 200, "(?i)long"),
+    ("fd://99", "(?i)99"),
+    ("nosuchhost.invalid:8000", "nosuchhost.invalid"),
+]
+
+
+@pytest.mark.parametrize("address, said", ADDRESSES, ids=[row[0][:40] for row in ADDRESSES])
+def test_an_address_that_cannot_be_bound_is_exit_status_4(address, said):
+    done = run("--bind", address, "hello")
+    assert done.returncode in ((2, 4) if "xxx" in address else (4,)), done.stderr
+    assert re.search(said, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def first_unprivileged_port():
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+        return int(file.read())
+
+
+@pytest.mark.skipif(first_unprivileged_port() < 2, reason="every port is free for all here")
+def test_no_permission_to_bind_is_one_sentence_and_exit_status_4():
+    keywords = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        done = run("--bind", "127.0.0.1:1", "hello", cwd="/", **keywords)
+    except PermissionError:
+        pytest.skip("an unprivileged user may not execute the program where it stands")
+    assert done.returncode == 4, done.stderr
+    assert "127.0.0.1:1" in done.stderr and re.search("(?i)permission|denied|may not", done.stderr)
+
+
+def test_a_log_file_that_cannot_be_opened_is_one_sentence():
+    for flag in ("--error-logfile", "--access-logfile"):
+        done = run("--bind", "127.0.0.1:0", flag, "/nonexistent/log", "hello")
+        assert done.returncode in (1, 2), done.stderr
+        assert "/nonexistent/log" in done.stderr
+
+
+@pytest.fixture
+def venv(tmp_path):
+    """A virtual environment of the Python that runs the tests, without pip."""
+    path = tmp_path / "venv"
+    done = subprocess.run([sys.executable, "-m", "venv", "--without-pip", path], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("this Python makes no virtual environments")
+    return path
+
+
+def test_a_venv_of_another_python_is_refused_with_both_versions(venv):
+    config = venv / "pyvenv.cfg"
+    config.write_text(re.sub(r"(?m)^version.*$", "version = 3.4.1", config.read_text()))
+    (venv / "lib").rename(venv / "lib.moved")
+    (venv / "lib" / "python3.4" / "site-packages").mkdir(parents=True)
+    done = run("--bind", "127.0.0.1:0", "--venv", venv, "hello")
+    assert done.returncode in (2, 3), done.stderr
+    assert str(venv) in done.stderr and "3.4" in done.stderr
+    assert re.search(rf"3\.{sys.version_info[1]}|3\.\d+", done.stderr.replace("3.4", ""))
+
+
+def test_a_venv_that_is_none_is_refused(tmp_path):
+    done = run("--bind", "127.0.0.1:0", "--venv", tmp_path, "hello")
+    assert done.returncode in (2, 3), done.stderr
+    assert str(tmp_path) in done.stderr
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_a_venv_gives_its_packages(serve, venv, how):
+    (site,) = venv.glob("lib/python3*/site-packages")
+    text = """
+import sys
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [sys.prefix.encode()]
+"""
+    (site / "only_in_venv.py").write_text(text)
+    if how == "option":
+        server = serve("only_in_venv", "--venv", venv)
+    else:
+        server = serve("only_in_venv", env={"VIRTUAL_ENV": str(venv)})
+    assert server.get("/").text == str(venv)

@@ -1,0 +1,67 @@
+"""Every raw request of tests/wire against the real program, whole and byte by byte.
+
+What went wrong once, in one server or another: a request was refused when it came in one packet and accepted when it came
+in two, or the other way round; the unit tests alone feed the parser, not the sockets.
+"""
+
+import pytest
+import wire
+from client import Cut
+from harness import Server
+
+# Every case is sent whole; every third one also byte by byte, where it is short enough for that.
+CASES = wire.load()
+BYTEWISE = [case for case in CASES[::3] if len(case.raw) < 2000]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("echo") as server:
+        yield server
+
+
+def outcome(connection):
+    """[(status, does the connection stay open?)] of the final answers, until the server closes."""
+    answers = []
+    while True:
+        try:
+            response = connection.receive()
+        except Cut:
+            return answers
+        if response.status >= 200:
+            answers.append((response.status, response.get("Connection") != "close"))
+
+
+def check(case, answers):
+    expected = [(answer.status, answer.keep_alive) for answer in case.expectation.answers]
+    seen = answers
+    if case.expectation.incomplete:
+        # What is incomplete is never run: nothing, or a refusal, is all there may be to it.
+        seen = answers[: len(expected)]
+        rest = answers[len(expected) :]
+        assert all(status in (400, 408) for status, _ in rest), f"{case.sentence}: {answers}"
+    # HEAD is not used in tests/wire with a length: receive() needs no method.
+    assert seen == expected, f"{case.sentence}\n{case.raw[:500]!r}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_whole(server, case):
+    with server.connect() as connection:
+        try:
+            connection.send(case.raw)
+            connection.finish()
+        except (BrokenPipeError, ConnectionResetError, OSError):
+            pass  # refused before all of it was sent; the answer counts
+        check(case, outcome(connection))
+
+
+@pytest.mark.parametrize("case", BYTEWISE, ids=[case.name for case in BYTEWISE])
+def test_byte_by_byte(server, case):
+    with server.connect() as connection:
+        try:
+            for byte in case.raw:
+                connection.send(bytes([byte]))
+            connection.finish()
+        except (BrokenPipeError, ConnectionResetError, OSError):
+            pass
+        check(case, outcome(connection))
