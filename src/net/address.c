@@ -155,13 +155,16 @@ static int bind_failed(const struct address *address, char *message, size_t size
 /* A bound socket, or -1 and errno. */
 static int open_socket(const struct address *address, bool reuse_port)
 {
-    int on = 1;
+    int on = 1, defer_seconds = 1;
     int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (address->family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* inherited by what is accepted */
+        /* Accepted when the request is there: a short connection then costs no event. After this many seconds a silent
+         * client is accepted too. */
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_seconds, sizeof(defer_seconds));
         if (reuse_port)
             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     }

@@ -137,10 +137,14 @@ static bool is_single(PyObject *result)
     return size == 1;
 }
 
+/* A file may be longer than what is wanted of it (PEP 3333, "Optional Platform-Specific File Handling"). */
 static enum call_step take_file(struct caller *caller, struct call_output *output)
 {
+    const struct response *response = caller->request->response;
     if (!caller->pair.responder->started)
         return ended(caller, output);
+    if (response->has_length && response->length < output->size)
+        output->size = response->length;
     output->known = !caller->pair.responder->head_left;
     caller->pair.responder->head_left = true;
     return CALL_FILE;

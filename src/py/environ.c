@@ -251,11 +251,19 @@ static int set_line(PyObject *dict, const struct request *request, bool host_rep
     return PyDict_SetItem(dict, keys.server_protocol, base.protocols[request->minor]);
 }
 
+/* The template's last request may have come by the other kind of listener. */
+static int set_https(PyObject *dict, bool https)
+{
+    if (https)
+        return PyDict_SetItem(dict, keys.https, base.on);
+    int found = PyDict_Contains(dict, keys.https);
+    return found > 0 ? PyDict_DelItem(dict, keys.https) : found;
+}
+
 static int set_local(PyObject *dict, const struct local_endpoint *local)
 {
     if (PyDict_SetItem(dict, keys.url_scheme, local->https ? base.https : base.http) < 0 ||
-        (local->https && PyDict_SetItem(dict, keys.https, base.on) < 0) ||
-        set_text(dict, keys.server_name, local->server_name) < 0)
+        set_https(dict, local->https) < 0 || set_text(dict, keys.server_name, local->server_name) < 0)
         return -1;
     return set_text(dict, keys.server_port, local->server_port);
 }
