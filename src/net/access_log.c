@@ -16,8 +16,8 @@
 #include "base/mem.h"
 #include "net/exchange.h"
 
-/* A line: a request line and a few fields of the greatest size allowed by default, every byte escaped. */
-enum { LINE_SIZE = 128 * 1024 };
+/* A line; and what stands of one thing that a client sent, escaped. The lines of the named formats are never cut. */
+enum { LINE_SIZE = 128 * 1024, CLIENT_SIZE = 16 * 1024, ESCAPE_SIZE = 6 };
 
 struct line {
     size_t size;
@@ -68,10 +68,12 @@ static void put_client(struct line *line, struct slice text)
 {
     if (!line->json) {
         size_t room = LINE_SIZE - 2 - line->size;
+        room = room < CLIENT_SIZE ? room : CLIENT_SIZE;
         line->size += log_escape(line->text + line->size, room, text.data, text.size, true);
         return;
     }
-    for (size_t i = 0; i < text.size; i++) {
+    size_t end = line->size + CLIENT_SIZE - ESCAPE_SIZE;
+    for (size_t i = 0; i < text.size && line->size <= end; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
             put_format(line, "\\u%04x", c);

@@ -36,6 +36,8 @@ struct worker {
     struct loop *loop;
     struct listeners *listeners;
     struct event *mailbox, *deadline, *signals[STOP_SIGNALS];
+    struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
+    bool python_signalled;
     enum stop stop;
     bool overdue; /* --graceful-timeout has passed */
 };
@@ -53,6 +55,11 @@ static void leave_at_once(int signal)
     _exit(EXIT_STOPPED);
 }
 
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
 /* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
  * default, or importing the signal module would install Python's own handler. */
 static void signals_for_boot(void)
@@ -61,8 +68,9 @@ static void signals_for_boot(void)
     for (int i = 0; i < STOP_SIGNALS; i++)
         set_handler(stop_signals[i], leave_at_once);
     set_handler(SIGCHLD, SIG_DFL);
-    set_handler(SIGHUP, SIG_IGN);
-    set_handler(SIGUSR1, SIG_IGN);
+    /* Not SIG_IGN, which the application's children would inherit. */
+    set_handler(SIGHUP, ignore);
+    set_handler(SIGUSR1, ignore);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -78,6 +86,23 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
 {
     (void)what;
     stop(arg, signal == SIGTERM ? STOP_DRAIN : STOP_NOW);
+}
+
+/* A handler is Python: it runs after the turn. */
+static void python_signalled(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    worker->python_signalled = true;
+    event_base_loopbreak(worker->loop->base);
+}
+
+static void run_python_signals(struct worker *worker)
+{
+    worker->python_signalled = false;
+    gil_take();
+    interp_run_signal_handlers();
+    gil_release();
 }
 
 static void reopen_logs(struct worker *worker)
@@ -132,7 +157,7 @@ static int boot(struct worker *worker)
 }
 
 /* The loop comes after the application, so that our signal handlers are the last ones installed. */
-static void open_loop(struct worker *worker)
+static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, worker->wsgi, setup->access_log, setup->row);
@@ -144,6 +169,11 @@ static void open_loop(struct worker *worker)
         worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
         event_add(worker->signals[i], NULL);
     }
+    if (python_signals >= 0) {
+        worker->python_signals =
+            event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
+        event_add(worker->python_signals, NULL);
+    }
     worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
 }
 
@@ -151,6 +181,8 @@ static void close_loop(struct worker *worker)
 {
     for (int i = 0; i < STOP_SIGNALS; i++)
         event_free(worker->signals[i]);
+    if (worker->python_signals != NULL)
+        event_free(worker->python_signals);
     event_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
@@ -162,6 +194,8 @@ static void serve(struct worker *worker)
     while (worker->stop == STOP_NO) {
         loop_turn(worker->loop, true);
         crew_run(worker->loop);
+        if (worker->python_signalled)
+            run_python_signals(worker);
     }
 }
 
@@ -193,7 +227,7 @@ static void drain(struct worker *worker)
 /* atexit functions and threads get their time, and no more. */
 static void finish(struct worker *worker)
 {
-    set_handler(SIGALRM, leave_at_once);
+    set_handler(SIGALRM, leave_at_once); /* not the application's, if it had one */
     alarm(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
     gil_take();
     wsgi_free(worker->wsgi);
@@ -207,8 +241,9 @@ int worker_main(const struct worker_setup *setup)
     log_identify("worker %u", setup->slot);
     if (boot(&worker) < 0)
         return EXIT_APPLICATION;
+    int python_signals = interp_signal_fd();
     gil_release();
-    open_loop(&worker);
+    open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
