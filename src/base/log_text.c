@@ -84,18 +84,6 @@ static size_t put_hex(char out[4], unsigned char c)
     return 4;
 }
 
-void log_text_add_plain(struct log_text *text, const char *data, size_t size, bool lines)
-{
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)data[i];
-        reserve(text, 4);
-        if (is_control(c) && !(lines && c == '\n'))
-            text->size += put_hex(text->data + text->size, c);
-        else
-            text->data[text->size++] = (char)c;
-    }
-}
-
 /* The well-formed sequences, table 3-7 of the Unicode standard: by the first byte, what the second may be. */
 static const struct {
     unsigned char first, last, size, second_min, second_max;
@@ -123,6 +111,36 @@ static size_t utf8_size(const unsigned char *at, size_t left)
     return 0;
 }
 
+/* U+0080 to U+009F, which terminals may obey, and the separators U+2028 and U+2029, which readers may take for a line's end. */
+static bool is_unicode_control(const unsigned char *at)
+{
+    return (at[0] == 0xc2 && at[1] < 0xa0) ||
+           (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9));
+}
+
+/* How many bytes from here may stand as they are; 0 when this byte is to be escaped. */
+static size_t harmless_size(const unsigned char *at, size_t left, bool lines)
+{
+    if (at[0] < 0x80)
+        return !is_control(at[0]) || (lines && at[0] == '\n');
+    size_t size = utf8_size(at, left);
+    return size > 0 && is_unicode_control(at) ? 0 : size;
+}
+
+void log_text_add_plain(struct log_text *text, const char *data, size_t size, bool lines)
+{
+    for (size_t i = 0; i < size;) {
+        size_t harmless = harmless_size((const unsigned char *)data + i, size - i, lines);
+        if (harmless > 0) {
+            log_text_add(text, data + i, harmless);
+        } else {
+            reserve(text, 4);
+            text->size += put_hex(text->data + text->size, (unsigned char)data[i]);
+        }
+        i += harmless > 0 ? harmless : 1;
+    }
+}
+
 static void add_json_ascii(struct log_text *text, unsigned char c)
 {
     if (c == '\n')
@@ -144,6 +162,8 @@ void log_text_add_json(struct log_text *text, const char *data, size_t size)
         size_t sequence = *next < 0x80 ? 1 : utf8_size(next, (size_t)(end - next));
         if (*next < 0x80)
             add_json_ascii(text, *next);
+        else if (sequence > 0 && is_unicode_control(next))
+            log_text_printf(text, "\\u%04x", sequence == 2 ? next[1] : 0x2000 + (next[2] & 0x3f));
         else if (sequence > 0)
             log_text_add(text, (const char *)next, sequence);
         else

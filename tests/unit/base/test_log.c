@@ -221,14 +221,35 @@ static const struct {
     {"DEL is a control character", "\177", "\\x7f", "\\u007f"},
     {"a tab is escaped", "a\tb", "a\\x09b", "a\\tb"},
     {"quotes and backslashes end no JSON string", "\"\\", "\"\\", "\\\"\\\\"},
-    {"a byte that is no UTF-8 is shown", "\xff", "\xff", "\\\\xff"},
-    {"a lone continuation is shown", "\x80z", "\x80z", "\\\\x80z"},
-    {"a sequence that is cut is shown", "\xe2\x82", "\xe2\x82", "\\\\xe2\\\\x82"},
-    {"a sequence that is interrupted is shown", "\xe2\x82z", "\xe2\x82z", "\\\\xe2\\\\x82z"},
-    {"an overlong form of two is shown", "\xc0\xaf", "\xc0\xaf", "\\\\xc0\\\\xaf"},
-    {"an overlong form of three is shown", "\xe0\x80\xaf", "\xe0\x80\xaf", "\\\\xe0\\\\x80\\\\xaf"},
-    {"a surrogate is shown", "\xed\xa0\x80", "\xed\xa0\x80", "\\\\xed\\\\xa0\\\\x80"},
-    {"beyond Unicode is shown", "\xf4\x90\x80\x80", "\xf4\x90\x80\x80", "\\\\xf4\\\\x90\\\\x80\\\\x80"},
+    {"a byte that is no UTF-8 is shown", "\xff", "\\xff", "\\\\xff"},
+    {"a lone continuation is shown", "\x80z", "\\x80z", "\\\\x80z"},
+    {"a sequence that is cut is shown", "\xe2\x82", "\\xe2\\x82", "\\\\xe2\\\\x82"},
+    {"a sequence that is interrupted is shown", "\xe2\x82z", "\\xe2\\x82z", "\\\\xe2\\\\x82z"},
+    {"an overlong form of two is shown", "\xc0\xaf", "\\xc0\\xaf", "\\\\xc0\\\\xaf"},
+    {"an overlong form of three is shown", "\xe0\x80\xaf", "\\xe0\\x80\\xaf", "\\\\xe0\\\\x80\\\\xaf"},
+    {"a surrogate is shown", "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\\\xed\\\\xa0\\\\x80"},
+    {"beyond Unicode is shown", "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\\\xf4\\\\x90\\\\x80\\\\x80"},
+    {"a C1 control character is shown",
+     "\xc2\x9b"
+     "2J",
+     "\\xc2\\x9b"
+     "2J",
+     "\\u009b"
+     "2J"},
+    {"a line separator is shown",
+     "a\xe2\x80\xa8"
+     "b",
+     "a\\xe2\\x80\\xa8"
+     "b",
+     "a\\u2028"
+     "b"},
+    {"a no-break space stays",
+     "a\xc2\xa0"
+     "b",
+     "a\xc2\xa0"
+     "b",
+     "a\xc2\xa0"
+     "b"},
     {"the last of Unicode stays", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
 };
 
