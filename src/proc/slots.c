@@ -30,16 +30,21 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
     scoreboard_set(row->calls, 0);
     scoreboard_set(row->ready, 0);
     scoreboard_set(row->call_since, 0);
+    slot->requests_before = scoreboard_get(row->requests);
+    /* A signal that came before the worker has handlers of its own would end up with the master's. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
     if (pid == 0)
         run_worker(slots, count, base, setup);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         scoreboard_set(row->state, WORKER_NONE);
         return -1;
     }
     slot->pid = pid;
     slot->forked_ms = clock_ms();
-    slot->requests_before = scoreboard_get(row->requests);
     slot->was_ready = slot->killed = false;
     scoreboard_set(row->pid, (uint32_t)pid);
     return 0;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,43 @@ static void ignore(int signal)
     (void)signal;
 }
 
+/* A process that the application forks is stopped by what stops any process: our handlers would tell this worker instead. The
+ * application's own handlers stay. Until they are reset the signals wait, since one may be sent before the child's first step. */
+static struct {
+    struct sigaction ours[STOP_SIGNALS];
+    sigset_t mask; /* before the fork */
+} around_fork;
+
+static void before_fork(void)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&stops, stop_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &stops, &around_fork.mask);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
+}
+
+static void after_fork_in_child(void)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        struct sigaction now;
+        if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
+            signal(stop_signals[i], SIG_DFL);
+    }
+    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
+}
+
+static void remember_handlers(void)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], NULL, &around_fork.ours[i]);
+}
+
 /* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
  * default, or importing the signal module would install Python's own handler. */
 static void signals_for_boot(void)
@@ -71,6 +109,8 @@ static void signals_for_boot(void)
     /* Not SIG_IGN, which the application's children would inherit. */
     set_handler(SIGHUP, ignore);
     set_handler(SIGUSR1, ignore);
+    remember_handlers();
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -169,6 +209,7 @@ static void open_loop(struct worker *worker, int python_signals)
         worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
         event_add(worker->signals[i], NULL);
     }
+    remember_handlers();
     if (python_signals >= 0) {
         worker->python_signals =
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);

@@ -1,8 +1,9 @@
-"""One request cannot hurt another: applications that fork, start threads, meddle with signals and descriptors.
+"""One request cannot hurt another: applications that fork, start threads, meddle with signals and
+descriptors.
 
-What went wrong once, in one server or another: after a fork() in the application parent and child both answered, and the
-child went on accepting connections; background threads stood still while the worker was idle; a signal handler of the
-application kept the worker from stopping.
+What went wrong once, in one server or another: after a fork() in the application parent and child both
+answered, and the child went on accepting connections; background threads stood still while the worker was
+idle; a signal handler of the application kept the worker from stopping.
 """
 
 import time
@@ -70,6 +71,12 @@ def answer(path):
     if path == "/multiprocessing-fork":
         with multiprocessing.get_context("fork").Pool(2) as pool:
             return pool.map(square, [1, 2, 3])
+    if path == "/terminate":
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(5,))
+        process.start()
+        process.terminate()
+        process.join()
+        return process.exitcode
     if path == "/multiprocessing-spawn":
         process = multiprocessing.get_context("spawn").Process(target=square, args=(3,))
         process.start()
@@ -184,7 +191,6 @@ CHILDREN = [
     ("/subprocess", b'"from a child\\n"'),
     ("/system", b"3"),
     ("/python", b'"42\\n"'),
-    ("/multiprocessing-fork", b"[1, 4, 9]"),
     ("/thread", b"[49]"),
     ("/main-thread", b"true"),
     ("/alarm", b"[14]"),
@@ -195,6 +201,17 @@ CHILDREN = [
 def test_what_python_offers_works(server, path, body):
     assert server.get(path).body == body, server.log[-2000:]
     assert settled(server)
+
+
+@pytest.mark.parametrize("path, body", [("/multiprocessing-fork", b"[1, 4, 9]"), ("/terminate", b"-15")])
+def test_a_signal_to_a_forked_child_ends_the_child_and_not_the_worker(serve, path, body):
+    # The child had its parent's handlers, and the pipe in which they tell the event loop of a signal: what was
+    # sent to the child (Pool.terminate does that) did nothing there, and stopped the worker.
+    server = serve("app", files={"app.py": APP})
+    pid = server.worker_pid
+    assert server.get(path).body == body
+    assert settled(server)
+    assert server.worker_pid == pid, server.log
 
 
 def test_multiprocessing_by_spawn_works(serve):
@@ -247,6 +264,7 @@ def test_the_working_directory_and_umask_of_the_application_are_its_own_affair(s
 
 def test_a_worker_whose_sockets_the_application_closed_is_replaced(serve):
     app = """
+import os
 
 def application(environ, start_response):
     start_response("200 OK", [])
