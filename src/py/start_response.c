@@ -63,14 +63,13 @@ static int start(struct response *response, PyObject *status)
 
 static int add_headers(struct response *response, PyObject *headers)
 {
-    if (!PyList_Check(headers) && !PyTuple_Check(headers)) {
+    if (!PyList_Check(headers)) {
         PyErr_Format(PyExc_TypeError, "headers must be a list of (name, value) tuples, not %.100s",
                      Py_TYPE(headers)->tp_name);
         return -1;
     }
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(headers);
-    for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(headers); i++)
-        if (header_cache_add(response, PySequence_Fast_GET_ITEM(headers, i)) < 0)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++)
+        if (header_cache_add(response, PyList_GET_ITEM(headers, i)) < 0)
             return -1;
     return 0;
 }

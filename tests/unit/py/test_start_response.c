@@ -51,10 +51,12 @@ static const struct {
     {"with exc_info", "s('200 OK', [], None)", NULL, "HTTP/1.1 200 OK\r\n", ""},
     {"keywords", "s(headers=[('A', 'b')], status='200 OK')", NULL, "HTTP/1.1 200 OK\r\nA: b\r\n", ""},
     {"keywords behind positional", "s('200 OK', headers=[], exc_info=None)", NULL, "HTTP/1.1 200 OK\r\n", ""},
-    {"a tuple of headers", "s('200 OK', (('A', 'b'),))", NULL, "HTTP/1.1 200 OK\r\nA: b\r\n", ""},
+    {"a tuple of headers", "s('200 OK', (('A', 'b'),))",
+     "TypeError: headers must be a list of (name, value) tuples, not tuple", "HTTP/1.1 200 OK\r\n", ""},
     {"a subclass of list", "s('200 OK', type('L', (list,), {})([('A', 'b')]))", NULL,
      "HTTP/1.1 200 OK\r\nA: b\r\n", ""},
-    {"repeated headers", "s('200 OK', [('A', 'b'), ('A', 'c')])", NULL, "HTTP/1.1 200 OK\r\nA: b\r\nA: c\r\n", ""},
+    {"repeated headers", "s('200 OK', [('A', 'b'), ('A', 'c')])", NULL, "HTTP/1.1 200 OK\r\nA: b\r\nA: c\r\n",
+     ""},
     {"latin-1", "s('200 \\xe4', [('A', '\\xff')])", NULL, "HTTP/1.1 200 \xe4\r\nA: \xff\r\n", ""},
     {"an empty reason", "s('200 ', [])", NULL, "HTTP/1.1 200 \r\n", ""},
     {"it returns write", "w = s('200 OK', [])\nassert w(b'one') is None\nw(b'')\nw(b'two')", NULL,
@@ -63,20 +65,22 @@ static const struct {
     {"no arguments", "s()", "TypeError: start_response() needs its argument 'status'", "", ""},
     {"no headers", "s('200 OK')", "TypeError: start_response() needs its argument 'headers'", "", ""},
     {"four arguments", "s('200 OK', [], None, None)", "TypeError: start_response() takes at most 3", "", ""},
-    {"an unknown keyword", "s('200 OK', [], body=b'')", "TypeError: start_response() got an unexpected", "", ""},
-    {"an argument twice", "s('200 OK', [], status='200 OK')", "TypeError: start_response() got an unexpected", "",
+    {"an unknown keyword", "s('200 OK', [], body=b'')", "TypeError: start_response() got an unexpected", "",
      ""},
+    {"an argument twice", "s('200 OK', [], status='200 OK')", "TypeError: start_response() got an unexpected",
+     "", ""},
     {"bytes as status", "s(b'200 OK', [])", "TypeError: the status must be str, not bytes", "", ""},
     {"a number as status", "s(200, [])", "TypeError: the status must be str, not int", "", ""},
     {"no reason", "s('200', [])", "ValueError: status '200': ", "", ""},
-    {"a line end in the status", "s('200 OK\\r\\nA: b', [])", "ValueError: status '200 OK\\r\\nA: b': ", "", ""},
+    {"a line end in the status", "s('200 OK\\r\\nA: b', [])", "ValueError: status '200 OK\\r\\nA: b': ", "",
+     ""},
     {"1xx", "s('100 Continue', [])", "ValueError: status '100 Continue': ", "", ""},
-    {"a status outside latin-1", "s('200 \\u20ac', [])", "ValueError: the status has characters outside latin-1", "",
-     ""},
-    {"a dict of headers", "s('200 OK', {})", "TypeError: headers must be a list of (name, value) tuples, not dict",
+    {"a status outside latin-1", "s('200 \\u20ac', [])",
+     "ValueError: the status has characters outside latin-1", "", ""},
+    {"a dict of headers", "s('200 OK', {})",
+     "TypeError: headers must be a list of (name, value) tuples, not dict", "HTTP/1.1 200 OK\r\n", ""},
+    {"an iterator of headers", "s('200 OK', iter([]))", "TypeError: headers must be a list",
      "HTTP/1.1 200 OK\r\n", ""},
-    {"an iterator of headers", "s('200 OK', iter([]))", "TypeError: headers must be a list", "HTTP/1.1 200 OK\r\n",
-     ""},
     {"None for headers", "s('200 OK', None)", "TypeError: headers must be a list", "HTTP/1.1 200 OK\r\n", ""},
     {"a list as a header", "s('200 OK', [['A', 'b']])", "TypeError: headers must be (name, value) tuples",
      "HTTP/1.1 200 OK\r\n", ""},
@@ -84,56 +88,65 @@ static const struct {
      "HTTP/1.1 200 OK\r\n", ""},
     {"bytes as name", "s('200 OK', [(b'A', 'b')])", "TypeError: a header's name must be str, not bytes",
      "HTTP/1.1 200 OK\r\n", ""},
-    {"a value outside latin-1", "s('200 OK', [('A', '\\u20ac')])", "ValueError: a header's value has characters",
-     "HTTP/1.1 200 OK\r\n", ""},
-    {"an empty name", "s('200 OK', [('', 'b')])", "ValueError: header ('', 'b'): ", "HTTP/1.1 200 OK\r\n", ""},
+    {"a value outside latin-1", "s('200 OK', [('A', '\\u20ac')])",
+     "ValueError: a header's value has characters", "HTTP/1.1 200 OK\r\n", ""},
+    {"an empty name", "s('200 OK', [('', 'b')])", "ValueError: header ('', 'b'): ", "HTTP/1.1 200 OK\r\n",
+     ""},
     {"a space in a name", "s('200 OK', [('A b', 'c')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"a colon in a name", "s('200 OK', [('A:', 'c')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"LF in a value", "s('200 OK', [('A', 'b\\nC: d')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"CR in a value", "s('200 OK', [('A', 'b\\rC: d')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"NUL in a value", "s('200 OK', [('A', '\\0')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"a tab in a value", "s('200 OK', [('A', 'b\\tc')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
-    {"a hop-by-hop header", "s('200 OK', [('connection', 'close')])", "ValueError: header", "HTTP/1.1 200 OK\r\n",
-     ""},
+    {"a hop-by-hop header", "s('200 OK', [('connection', 'close')])", "ValueError: header",
+     "HTTP/1.1 200 OK\r\n", ""},
     {"the server's framing", "s('200 OK', [('Transfer-Encoding', 'chunked')])", "ValueError: header",
      "HTTP/1.1 200 OK\r\n", ""},
     {"two lengths", "s('200 OK', [('Content-Length', '1'), ('Content-Length', '1')])", "ValueError: header",
      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n", ""},
 
-    {"twice", "s('200 OK', [])\ns('404 Gone', [])", "AssertionError: start_response() was called a second time",
-     "HTTP/1.1 200 OK\r\n", ""},
+    {"twice", "s('200 OK', [])\ns('404 Gone', [])",
+     "AssertionError: start_response() was called a second time", "HTTP/1.1 200 OK\r\n", ""},
     {"again after it was refused", "try: s('200 OK', None)\nexcept TypeError: s('404 Gone', [])", NULL,
      "HTTP/1.1 404 Gone\r\n", ""},
     {"again with exc_info", "s('200 OK', [('A', 'b')])\ns('500 No', [('C', 'd')], caught())", NULL,
      "HTTP/1.1 500 No\r\nC: d\r\n", ""},
-    {"exc_info by its name", "s('200 OK', [])\ns('500 No', [], exc_info=caught())", NULL, "HTTP/1.1 500 No\r\n", ""},
+    {"exc_info by its name", "s('200 OK', [])\ns('500 No', [], exc_info=caught())", NULL,
+     "HTTP/1.1 500 No\r\n", ""},
     {"first with exc_info", "s('500 No', [], caught())", NULL, "HTTP/1.1 500 No\r\n", ""},
-    {"exc_info replaces a length", "s('200 OK', [('Content-Length', '1')])\n"
-                                   "s('500 No', [('Content-Length', '2')], caught())",
+    {"exc_info replaces a length",
+     "s('200 OK', [('Content-Length', '1')])\n"
+     "s('500 No', [('Content-Length', '2')], caught())",
      NULL, "HTTP/1.1 500 No\r\nContent-Length: 2\r\n", ""},
     {"exc_info that is none", "s('200 OK', [], 1)", "TypeError: exc_info must be a tuple", "", ""},
-    {"exc_info of two", "s('200 OK', [], (KeyError, KeyError()))", "TypeError: exc_info must be a tuple", "", ""},
-    {"the original exception once the head has left", "s('200 OK', [])(b'x')\ns('500 No', [], caught('first'))",
-     "KeyError: 'first'", "HTTP/1.1 200 OK\r\n", "[x]"},
-    {"exc_info without a value once the head has left", "s('200 OK', [])(b'x')\ns('500 No', [], (KeyError, 'a', None))",
-     "KeyError: 'a'", "HTTP/1.1 200 OK\r\n", "[x]"},
-    {"exc_info of nothing once the head has left", "s('200 OK', [])(b'x')\ns('500 No', [], (None, None, None))",
-     "SystemError: ", "HTTP/1.1 200 OK\r\n", "[x]"},
+    {"exc_info of two", "s('200 OK', [], (KeyError, KeyError()))", "TypeError: exc_info must be a tuple", "",
+     ""},
+    {"the original exception once the head has left",
+     "s('200 OK', [])(b'x')\ns('500 No', [], caught('first'))", "KeyError: 'first'", "HTTP/1.1 200 OK\r\n",
+     "[x]"},
+    {"exc_info without a value once the head has left",
+     "s('200 OK', [])(b'x')\ns('500 No', [], (KeyError, 'a', None))", "KeyError: 'a'", "HTTP/1.1 200 OK\r\n",
+     "[x]"},
+    {"exc_info of nothing once the head has left",
+     "s('200 OK', [])(b'x')\ns('500 No', [], (None, None, None))", "SystemError: ", "HTTP/1.1 200 OK\r\n",
+     "[x]"},
     {"an empty write leaves the head open", "s('200 OK', [])(b'')\ns('500 No', [], caught())", NULL,
      "HTTP/1.1 500 No\r\n", ""},
 
-    {"write of str", "s('200 OK', [])('x')", "TypeError: write() takes bytes, not str", "HTTP/1.1 200 OK\r\n", ""},
+    {"write of str", "s('200 OK', [])('x')", "TypeError: write() takes bytes, not str", "HTTP/1.1 200 OK\r\n",
+     ""},
     {"write of a bytearray", "s('200 OK', [])(bytearray(b'x'))", "TypeError: write() takes bytes",
      "HTTP/1.1 200 OK\r\n", ""},
     {"write of nothing at all", "s('200 OK', [])()", "TypeError: ", "HTTP/1.1 200 OK\r\n", ""},
-    {"write of a subclass of bytes", "s('200 OK', [])(type('B', (bytes,), {})(b'x'))", NULL, "HTTP/1.1 200 OK\r\n",
-     "[x]"},
+    {"write of a subclass of bytes", "s('200 OK', [])(type('B', (bytes,), {})(b'x'))", NULL,
+     "HTTP/1.1 200 OK\r\n", "[x]"},
     {"write after a head that was refused half-way",
      "w = s('200 OK', [])\n"
      "try: s('500 No', [('A', 'b'), ('C', 1)], caught())\nexcept TypeError: w(b'x')",
-     "AssertionError: write() was called after start_response() had failed", "HTTP/1.1 500 No\r\nA: b\r\n", ""},
-    {"no responder can be made", "type(s.__self__)()", "TypeError: cannot create 'gateway.Responder' instances", "",
+     "AssertionError: write() was called after start_response() had failed", "HTTP/1.1 500 No\r\nA: b\r\n",
      ""},
+    {"no responder can be made", "type(s.__self__)()",
+     "TypeError: cannot create 'gateway.Responder' instances", "", ""},
 };
 
 /* "Type: text" of the exception under way, or NULL; cleared. */
@@ -157,9 +170,10 @@ START_TEST(calls_answer_as_the_table_says)
     if (cases[_i].raised == NULL)
         ck_assert_msg(text == NULL, "%s: raised %s", cases[_i].name, text);
     else
-        ck_assert_msg(text != NULL && strncmp(text, cases[_i].raised, strlen(cases[_i].raised)) == 0, "%s: raised %s",
-                      cases[_i].name, text);
-    unit_assert_bytes(cases[_i].name, fake.response.head, fake.response.size, cases[_i].head, strlen(cases[_i].head));
+        ck_assert_msg(text != NULL && strncmp(text, cases[_i].raised, strlen(cases[_i].raised)) == 0,
+                      "%s: raised %s", cases[_i].name, text);
+    unit_assert_bytes(cases[_i].name, fake.response.head, fake.response.size, cases[_i].head,
+                      strlen(cases[_i].head));
     ck_assert_msg(strcmp(fake.written, cases[_i].written) == 0, "%s: wrote %s", cases[_i].name, fake.written);
     free(text);
 }
@@ -212,7 +226,8 @@ START_TEST(the_pair_is_used_again_unless_somebody_holds_it)
     fake_execute("del s\n", globals);
     end();
     begin();
-    ck_assert_msg((pair.start_response == b_first && pair.responder == first) == !held[_i].kept, "%s", held[_i].name);
+    ck_assert_msg((pair.start_response == b_first && pair.responder == first) == !held[_i].kept, "%s",
+                  held[_i].name);
     ck_assert_int_eq(PyDict_SetItemString(globals, "s", pair.start_response), 0);
     fake_execute("s('200 OK', [('A', 'b')])(b'x')\n", globals);
     ck_assert_str_eq(fake.written, "[x]");
@@ -224,7 +239,8 @@ START_TEST(what_is_kept_does_nothing_after_the_request)
     fake_execute("kept, w = s, s('200 OK', [])\n", globals);
     end();
     for (int again = 0; again < 2; again++) {
-        fake_execute("for f, args in ((kept, ('200 OK', [])), (kept, ('500 No', [], caught())), (w, (b'x',)), (w, (b'',))):\n"
+        fake_execute("for f, args in ((kept, ('200 OK', [])), (kept, ('500 No', [], caught())), (w, "
+                     "(b'x',)), (w, (b'',))):\n"
                      "    try: f(*args)\n"
                      "    except RuntimeError as e: assert 'after its request was over' in str(e)\n"
                      "    else: assert 0\n",
