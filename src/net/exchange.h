@@ -35,7 +35,7 @@ struct exchange {
     struct body body;
     struct response response;
     void (*done)(struct conn *conn, bool keep_alive); /* the protocol's: the exchange is gone */
-    uint64_t started_ns; /* CLOCK_MONOTONIC at the request's completion; 0 without access log */
+    uint64_t started_ns; /* CLOCK_MONOTONIC when the head was whole; 0 without access log */
     uint64_t body_sent;  /* bytes of content given to the connection */
     bool head_finished;  /* by exchange_head */
     bool head_sent;

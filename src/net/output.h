@@ -27,8 +27,8 @@ void output_free(struct output *output);                       /* NULL is fine *
 /* Appends a copy of what stands in the vectors. 0, or -1 and errno when the spool failed. */
 int output_append(struct output *output, const struct iovec *vectors, int count);
 
-/* Appends `size` bytes of a regular file from `offset`; takes a descriptor of its own. 0, or -1 and errno. Nothing but
- * bytes that fit in memory may be appended after a file: see output_append. */
+/* Appends `size` bytes of a regular file from `offset`; takes a descriptor of its own. 0, or -1 and errno. It is the last
+ * part of an answer: nothing may be appended after it. */
 int output_append_file(struct output *output, int fd, off_t offset, uint64_t size);
 
 /* Sends as much as the socket takes. 0; or -1 and errno when the connection is broken, or EIO when the file ended early.

@@ -17,7 +17,7 @@ struct death {
     uint64_t request_ms; /* for how long */
 };
 
-/* "was killed by signal 11 (Segmentation fault), after 12.0 s and 340 requests, while it ran GET /x (for 0.3 s)". */
+/* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s)". */
 void death_describe(const struct death *death, char *out, size_t size);
 
 #endif

@@ -95,7 +95,8 @@ static inline PyObject *fake_globals(void)
 /* Memory blocks that Python holds, garbage collected; 0 where the allocator does not count them. */
 static inline long fake_blocks(void)
 {
-    PyObject *number = embedded_evaluate("[__import__('gc').collect(), __import__('sys').getallocatedblocks()][1]", NULL);
+    PyObject *number =
+        embedded_evaluate("[__import__('gc').collect(), __import__('sys').getallocatedblocks()][1]", NULL);
     long blocks = PyLong_AsLong(number);
     Py_DECREF(number);
     return blocks;

@@ -53,8 +53,8 @@ START_TEST(names_become_keys_as_the_table_says)
         ck_assert_ptr_null(PyErr_Occurred());
         ck_assert_msg((b_key == NULL) == (cases[_i].key == NULL), "%s", cases[_i].name);
         if (b_key != NULL)
-            ck_assert_msg(PyUnicode_CompareWithASCIIString(b_key, cases[_i].key) == 0, "%s: %s", cases[_i].name,
-                          PyUnicode_AsUTF8(b_key));
+            ck_assert_msg(PyUnicode_CompareWithASCIIString(b_key, cases[_i].key) == 0, "%s: %s",
+                          cases[_i].name, PyUnicode_AsUTF8(b_key));
     }
 }
 END_TEST
@@ -72,7 +72,8 @@ END_TEST
 /* environ treats these two by their identity, so a flood of names before them must not cost them their place. */
 START_TEST(host_and_cookie_are_interned_whatever_came_before)
 {
-    PyObject *host = PyUnicode_InternFromString("HTTP_HOST"), *cookie = PyUnicode_InternFromString("HTTP_COOKIE");
+    PyObject *host = PyUnicode_InternFromString("HTTP_HOST"),
+             *cookie = PyUnicode_InternFromString("HTTP_COOKIE");
     ck_assert_ptr_eq(field_name_key(SLICE("Host")), host);
     ck_assert_ptr_eq(field_name_key(SLICE("Cookie")), cookie);
     Py_DECREF(host);

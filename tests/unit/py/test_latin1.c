@@ -40,8 +40,10 @@ START_TEST(only_str_of_latin1_is_taken)
         ck_assert_msg(PyErr_ExceptionMatches(*cases[_i].error), "%s", cases[_i].name);
         PyObject *exception = exception_take();
         PyObject *text = PyObject_ASCII(exception), *said = PyObject_Str(exception);
-        PyObject *wanted = PyUnicode_DecodeUnicodeEscape(cases[_i].text, (Py_ssize_t)strlen(cases[_i].text), NULL);
-        ck_assert_msg(PySequence_Contains(said, wanted) == 1, "%s: %s", cases[_i].name, PyUnicode_AsUTF8(text));
+        PyObject *wanted =
+            PyUnicode_DecodeUnicodeEscape(cases[_i].text, (Py_ssize_t)strlen(cases[_i].text), NULL);
+        ck_assert_msg(PySequence_Contains(said, wanted) == 1, "%s: %s", cases[_i].name,
+                      PyUnicode_AsUTF8(text));
         Py_DECREF(wanted);
         Py_DECREF(said);
         Py_DECREF(text);

@@ -1,0 +1,96 @@
+/*
+ * A worker without listeners: a loop, an application in Python and one connection, which is a socketpair; the test is the client.
+ */
+#ifndef SERVED_H
+#define SERVED_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "app/crew.h"
+#include "app/wsgi.h"
+#include "net/h1.h"
+#include "py/application_object.h"
+#include "py/fake_call.h"
+
+struct served {
+    struct options options;
+    struct scoreboard_row row;
+    struct application application;
+    struct wsgi *wsgi;
+    struct loop *loop;
+};
+
+static struct served served;
+
+/* The application is `app` of the source. Leaves without the GIL, as the loop wants it. */
+static inline void served_open(const char *source, int argc, char **argv)
+{
+    char *const environment[] = {NULL};
+    char message[256];
+    PyObject *globals = fake_globals();
+    ck_assert_msg(options_parse(&served.options, argc, argv, environment, message, sizeof(message)) == 0,
+                  "%s", message);
+    fake_execute(source, globals);
+    served.application.callable = PyDict_GetItemString(globals, "app");
+    ck_assert_ptr_nonnull(served.application.callable);
+    served.wsgi = wsgi_new(&served.application, &served.options, false);
+    ck_assert_ptr_nonnull(served.wsgi);
+    gil_release();
+    served.loop = loop_new(&served.options, &wsgi_handler, served.wsgi, NULL, &served.row);
+}
+
+static inline void served_close(void)
+{
+    loop_free(served.loop);
+    gil_take();
+    wsgi_free(served.wsgi);
+    options_free(&served.options);
+}
+
+/* The client's end of a new connection; non-blocking. `room`: of both socket buffers, 0 as it is. */
+static inline int served_connect(int room)
+{
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    if (room > 0) {
+        ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+        ck_assert_int_eq(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+    }
+    conn_accept(served.loop, &h1_protocol, ends[0], &fake_local, &fake_peer);
+    return ends[1];
+}
+
+static inline void served_send(int client, const char *bytes)
+{
+    ck_assert_int_eq(send(client, bytes, strlen(bytes), MSG_NOSIGNAL), (ssize_t)strlen(bytes));
+}
+
+/* What a worker does between two events. */
+static inline void served_turn(void)
+{
+    for (int i = 0; i < 4; i++) {
+        loop_turn(served.loop, false);
+        crew_run(served.loop);
+    }
+}
+
+/* All that has come, without the Date lines; a string. *closed: and then the end (or a reset). */
+static inline char *served_receive(int client, bool *closed)
+{
+    size_t size = 0, room = 1 << 20;
+    char *bytes = xmalloc(room + 1), *date;
+    ssize_t n;
+    while ((n = recv(client, bytes + size, room - size, 0)) > 0)
+        size += (size_t)n;
+    bytes[size] = '\0';
+    *closed = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    while ((date = strstr(bytes, "Date: ")) != NULL) {
+        char *rest = strstr(date, "\r\n") + 2;
+        memmove(date, rest, strlen(rest) + 1);
+    }
+    return bytes;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * A worker without processes and without Python: a loop over the options given, a handler that answers as the
+ * path says, and clients on real sockets.
+ */
+#ifndef NET_FIXTURE_H
+#define NET_FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/options.h"
+#include "base/scoreboard.h"
+#include "net/exchange.h"
+#include "net/loop.h"
+
+#include "unit.h"
+
+/* How a connection looks to its client. */
+enum client_end {
+    CLIENT_OPEN,
+    CLIENT_ENDED, /* the end of the stream */
+    CLIENT_RESET,
+};
+
+struct client {
+    int fd;
+    enum client_end end;
+    char *got; /* all that was received; terminated */
+    size_t size, capacity;
+};
+
+struct fixture {
+    struct options options;
+    struct scoreboard_row row;
+    struct local_endpoint local;
+    struct access_log *access_log;
+    struct loop *loop;
+    /* Called by the handler of "/pause/N" after N bytes, before it sends more. `paused` is the test's. */
+    void (*pause)(struct fixture *fixture, struct exchange *exchange);
+    struct client *paused;
+    bool sent_all; /* by the last handler: no send has failed */
+};
+
+/* `line` is of options, as one would type them. */
+void fixture_start(struct fixture *fixture, const char *line);
+void fixture_stop(
+    struct fixture *fixture); /* the clients must be closed; asserts that no connection is left */
+/* One turn of the loop, and the handlers of what has become ready. */
+void fixture_turn(struct fixture *fixture);
+
+void client_open_tcp(struct client *client, struct fixture *fixture);
+void client_open_unix(struct client *client, struct fixture *fixture);
+void client_close(struct client *client);
+void client_send(struct client *client, struct fixture *fixture, const char *bytes, size_t size);
+void client_say(struct client *client, struct fixture *fixture, const char *text);
+void client_receive(struct client *client); /* what is there */
+
+/* Turns until `size` bytes came and the connection is as expected, or `ms` have passed; then a little more, to
+ * see whether anything follows. */
+void client_await(struct client *client, struct fixture *fixture, size_t size, enum client_end end, int ms);
+/* Turns until `count` connections are open, or for a second. */
+void fixture_await_open(struct fixture *fixture, size_t count);
+
+/* What was received, Server and Date (which must be right) as "~\r\n". The caller frees it. */
+char *client_transcript(const struct client *client);
+
+/* The content of "/big/N" and "/pause/N": byte `i` of it. */
+char big_byte(size_t i);
+
+#endif

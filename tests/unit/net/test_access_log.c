@@ -1,0 +1,247 @@
+/*
+ * The access log: every format and atom, and lines that no client can break or forge.
+ */
+#include "net/access_log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net_fixture.h"
+
+static char path[] = "/tmp/test_access_log-XXXXXX";
+static char message[512];
+
+static void set_up(void)
+{
+    setenv("TZ", "CET-1", 1);
+    close(mkstemp(path));
+}
+
+static void tear_down(void)
+{
+    unlink(path);
+}
+
+static char *read_log(void)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY);
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    char *text = calloc(1, (size_t)status.st_size + 1);
+    ck_assert_int_eq(read(fd, text, (size_t)status.st_size), status.st_size);
+    close(fd);
+    return text;
+}
+
+/* What one connection's bytes leave in the log. */
+static char *log_of(const char *format, const char *input, size_t size)
+{
+    struct fixture fixture;
+    struct client client;
+    char *options = xasprintf("--access-logfile %s", path);
+    fixture_start(&fixture, options);
+    free(options);
+    access_log_free(fixture.access_log);
+    fixture.access_log = access_log_open(path, format, message, sizeof(message));
+    ck_assert_msg(fixture.access_log != NULL, "%s", message);
+    fixture.loop->access_log = fixture.access_log;
+    client_open_unix(&client, &fixture);
+    client_send(&client, &fixture, input, size);
+    client_await(&client, &fixture, 1, CLIENT_OPEN, 300);
+    client_close(&client);
+    fixture_stop(&fixture);
+    return read_log();
+}
+
+/* '#' stands for any run of digits, '@' for a month. */
+static bool matches(const char *text, const char *pattern)
+{
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '#') {
+            size_t digits = strspn(text, "0123456789");
+            if (digits == 0)
+                return false;
+            text += digits;
+        } else if (*pattern == '@') {
+            text += strspn(text, "abcdefghijklmnopqrstuvwxyzADFJMNOS");
+        } else if (*text++ != *pattern) {
+            return false;
+        }
+    }
+    return *text == '\0';
+}
+
+#define FIELDS "Host: a:80\r\nReferer: http://b/\r\nUser-Agent: curl/1\r\nX-Id: 7\r\n\r\n"
+#define PLAIN  "GET /hello?q=1 HTTP/1.1\r\n" FIELDS
+#define BARE   "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+#define TIME   "[#/@/#:#:#:# +0100]"
+
+static const struct {
+    const char *name, *format, *input, *output;
+} cases[] = {
+    {"combined", "combined", PLAIN,
+     "192.0.2.7 - - " TIME " \"GET /hello?q=1 HTTP/1.1\" 200 5 \"http://b/\" \"curl/1\"\n"},
+    {"combined without anything", "combined", BARE,
+     "192.0.2.7 - - " TIME " \"GET /nothing HTTP/1.1\" 200 - \"-\" \"-\"\n"},
+    {"common", "common", PLAIN, "192.0.2.7 - - " TIME " \"GET /hello?q=1 HTTP/1.1\" 200 5\n"},
+    {"json", "json", PLAIN,
+     "{\"time\":\"#-#-#T#:#:#+#\",\"pid\":#,\"remote_addr\":\"192.0.2.7\",\"method\":\"GET\",\"path\":\"/"
+     "hello\","
+     "\"query\":\"q=1\",\"protocol\":\"HTTP/"
+     "1.1\",\"status\":200,\"bytes\":5,\"duration\":#.#,\"host\":\"a:80\","
+     "\"referer\":\"http://b/\",\"user_agent\":\"curl/1\"}\n"},
+    {"json without anything", "json", BARE,
+     "{\"time\":\"#-#-#T#:#:#+#\",\"pid\":#,\"remote_addr\":\"192.0.2.7\",\"method\":\"GET\",\"path\":\"/"
+     "nothing\","
+     "\"query\":\"\",\"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes\":0,\"duration\":#.#,\"host\":\"a\","
+     "\"referer\":\"\",\"user_agent\":\"\"}\n"},
+    {"atoms of the request", "%(h)s|%(l)s|%(u)s|%(r)s|%(m)s|%(U)s|%(q)s|%(H)s", PLAIN,
+     "192.0.2.7|-|-|GET /hello?q=1 HTTP/1.1|GET|/hello|q=1|HTTP/1.1\n"},
+    {"atoms of the answer", "%(s)s|%(B)s|%(b)s", BARE, "200|0|-\n"},
+    {"atoms of time", "%(T)s|%(M)s|%(D)s|%(L)s", BARE, "#|#|#|#.#\n"},
+    {"the process", "%(p)s", BARE, "<#>\n"},
+    {"a request's field, in any case", "%({x-ID}i)s|%({none}i)s|%(f)s|%(a)s", PLAIN,
+     "7|-|http://b/|curl/1\n"},
+    {"an answer's field", "%({content-length}o)s|%({Server}o)s|%({x}o)s", PLAIN, "5|gateway|-\n"},
+    {"an answer's field, not its body", "%({hello}o)s|%({500 Internal Server Error}o)s",
+     "GET /fail HTTP/1.1\r\nHost: a\r\n\r\n", "-|-\n"},
+    {"text and percent signs", "a%%b %(s)s%%", BARE, "a%b 200%\n"},
+    {"an empty format", "", BARE, "\n"},
+    {"a line each, in order", "%(U)s %(s)s", BARE PLAIN "GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
+     "/nothing 200\n/hello 200\n/none 404\n"},
+    {"what is chunked counts without its framing", "%(B)s", "GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n",
+     "11\n"},
+    {"HEAD sends nothing", "%(B)s", "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n", "0\n"},
+    {"a file", "%(B)s", "GET /file HTTP/1.1\r\nHost: a\r\n\r\n", "8\n"},
+    {"an error's text counts", "%(s)s %(B)s", "GET /fail HTTP/1.1\r\nHost: a\r\n\r\n", "500 26\n"},
+    {"a refused request is there too", "%(r)s %(s)s %({host}i)s", "GET / HTTP/1.1\r\n\r\n",
+     "GET / HTTP/1.1 400 -\n"},
+    {"so is what is none", "\"%(r)s\" %(m)s %(U)s %(s)s", "nonsense\r\n\r\n", "\"nonsense\" - - 400\n"},
+    {"and a request line without an end", "\"%(r)s\" %(m)s %(s)s", "\x16\x03\x01\n", "\"-\" - 400\n"},
+
+    {"quotes and backslashes", "\"%(r)s\" \"%(a)s\"",
+     "GET /hello?\"\\ HTTP/1.1\r\nHost: a\r\nUser-Agent: \" 200 \\\"\r\n\r\n",
+     "\"GET /hello?\\\"\\\\ HTTP/1.1\" \"\\\" 200 \\\\\\\"\"\n"},
+    {"control characters in what is refused", "\"%(r)s\"", "GET /\x1b[2J\t\x01\r\n\r\n",
+     "\"GET /\\x1b[2J\\x09\\x01\"\n"},
+    {"a carriage return in what is refused", "\"%(r)s\"", "GET /\r127.0.0.1 forged\r\n\r\n",
+     "\"GET /\\x0d127.0.0.1 forged\"\n"},
+    {"bytes that are not ASCII", "%(a)s", "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \xc3\xa9\xff\r\n\r\n",
+     "\\xc3\\xa9\\xff\n"},
+    {"percent signs are not a format", "%(U)s %(a)s",
+     "GET /%25s%20 HTTP/1.1\r\nHost: a\r\nUser-Agent: %s%n%(h)s\r\n\r\n", "/%25s%20 %s%n%(h)s\n"},
+};
+
+START_TEST(the_line_is_as_the_format_says)
+{
+    char *text = log_of(cases[_i].format, cases[_i].input, strlen(cases[_i].input));
+    ck_assert_msg(matches(text, cases[_i].output), "%s: \"%s\" is not \"%s\"", cases[_i].name, text,
+                  cases[_i].output);
+    free(text);
+}
+END_TEST
+
+/* Escaping makes six bytes of one: an object is closed all the same. */
+START_TEST(a_json_line_is_whole_however_hostile_the_client)
+{
+    char *input = xmalloc(64 * 1024);
+    size_t size = (size_t)sprintf(input, "GET /");
+    memset(input + size, '"', 8000);
+    size += 8000;
+    size += (size_t)sprintf(input + size, " HTTP/1.1\r\nHost: a\r\n");
+    const char *const names[] = {"Referer: ", "User-Agent: ", "X-Other: "};
+    for (int i = 0; i < 3; i++) {
+        size += (size_t)sprintf(input + size, "%s", names[i]);
+        memset(input + size, i % 2 ? '\\' : '\xff', 8000);
+        size += 8000;
+        size += (size_t)sprintf(input + size, "\r\n");
+    }
+    size += (size_t)sprintf(input + size, "\r\n");
+    char *text = log_of("json", input, size);
+    size_t end = strlen(text);
+    ck_assert_str_eq(text + end - 3, "\"}\n");
+    ck_assert_ptr_nonnull(strstr(text, "\"user_agent\":\"\\u005c"));
+    ck_assert_ptr_eq(strchr(text, '\n'), text + end - 1);
+    for (size_t i = 0; i + 1 < end; i++)
+        ck_assert_msg(text[i] >= ' ' && text[i] < 0x7f, "byte %zu is %02x", i, (unsigned char)text[i]);
+    free(text);
+    free(input);
+}
+END_TEST
+
+START_TEST(a_long_line_is_cut_and_ends)
+{
+    char *format = xmalloc(200 * 8 + 1);
+    for (int i = 0; i < 200; i++)
+        strcpy(format + i * 8, "%(a)s %%");
+    char *input = xmalloc(9000);
+    size_t size = (size_t)sprintf(input, "GET /hello HTTP/1.1\r\nHost: a\r\nUser-Agent: ");
+    memset(input + size, 'x', 8000);
+    size += 8000;
+    size += (size_t)sprintf(input + size, "\r\n\r\n");
+    char *text = log_of(format, input, size);
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+    ck_assert_uint_gt(strlen(text), 100000);
+    free(text);
+    free(input);
+    free(format);
+}
+END_TEST
+
+static const char *const mistakes[] = {"%",        "%h",      "%(h)",     "%(x)s", "%()s",
+                                       "%({x}z)s", "%({}i)s", "a %({x)s", "%(hs",  "%d"};
+
+START_TEST(a_wrong_format_is_told)
+{
+    ck_assert_ptr_null(access_log_open(path, mistakes[_i], message, sizeof(message)));
+    ck_assert_msg(strstr(message, "--access-logformat") != NULL, "%s", message);
+    ck_assert_msg(strstr(message, "atoms") != NULL, "%s", message);
+}
+END_TEST
+
+START_TEST(a_file_that_can_not_be_opened_is_told)
+{
+    ck_assert_ptr_null(access_log_open("/nonexistent/log", "combined", message, sizeof(message)));
+    ck_assert_ptr_nonnull(strstr(message, "/nonexistent/log can not be opened"));
+    ck_assert_ptr_nonnull(strstr(message, "No such file"));
+}
+END_TEST
+
+START_TEST(a_moved_file_is_opened_anew)
+{
+    char moved[64];
+    struct access_log *log = access_log_open(path, "%(s)s", message, sizeof(message));
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_int_eq(access_log_reopen(log), 0);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    unlink(moved);
+    access_log_free(log);
+}
+END_TEST
+
+START_TEST(freeing_none_is_fine)
+{
+    access_log_free(NULL);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    unit_add_rows(tests, the_line_is_as_the_format_says, cases);
+    tcase_add_test(tests, a_json_line_is_whole_however_hostile_the_client);
+    tcase_add_test(tests, a_long_line_is_cut_and_ends);
+    unit_add_rows(tests, a_wrong_format_is_told, mistakes);
+    tcase_add_test(tests, a_file_that_can_not_be_opened_is_told);
+    tcase_add_test(tests, a_moved_file_is_opened_anew);
+    tcase_add_test(tests, freeing_none_is_fine);
+}
+
+int main(void)
+{
+    return unit_run("net/access_log", add);
+}

@@ -1,0 +1,154 @@
+/*
+ * An exchange seen from its handler: what the sends return, what is counted, what is logged.
+ */
+#include "net/exchange.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net_fixture.h"
+
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define HEAD(path) "HEAD " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct fixture fixture;
+static struct client client;
+static char log_path[] = "/tmp/test_exchange-XXXXXX";
+
+static void start(const char *options)
+{
+    char line[256];
+    close(mkstemp(log_path));
+    snprintf(line, sizeof(line), "--error-logfile %s %s", log_path, options);
+    fixture_start(&fixture, line);
+    client_open_unix(&client, &fixture);
+}
+
+static void stop(void)
+{
+    client_close(&client);
+    fixture_stop(&fixture);
+    unlink(log_path);
+}
+
+static void ask(const char *request)
+{
+    size_t before = client.size;
+    client_say(&client, &fixture, request);
+    client_await(&client, &fixture, before, CLIENT_OPEN, 100);
+}
+
+static const struct {
+    const char *name, *request, *log; /* log: a part of the record; NULL: nothing is logged */
+    bool sent_all;
+} cases[] = {
+    {"a plain answer", GET("/hello"), NULL, true},
+    {"HEAD takes what GET would send", HEAD("/hello"), NULL, true},
+    {"HEAD takes blocks", HEAD("/pieces"), NULL, true},
+    {"204 wants no more", GET("/no-content"), NULL, true},
+    {"too long: wants no more, and is told with the request", GET("/long"),
+     "GET /long HTTP/1.1: the application sent more than its Content-Length of 5; the rest is cut", true},
+    {"too short: told with the request", GET("/short"),
+     "GET /short HTTP/1.1: the application sent 5 bytes of its Content-Length of 10; the connection is "
+     "closed",
+     true},
+    {"HEAD is neither too long", HEAD("/long"), NULL, true},
+    {"nor too short", HEAD("/short"), NULL, true},
+    {"a file that became shorter is told", GET("/file-short"),
+     "a file became shorter while it was being sent", false},
+    {"what a client sent is escaped in the log", "GET /long?\"\\x HTTP/1.1\r\nHost: a\r\n\r\n",
+     "GET /long?\\\"\\\\x HTTP/1.1: the application sent more", true},
+};
+
+START_TEST(the_handler_is_told_and_the_log_too)
+{
+    char text[4096] = "";
+    start("");
+    ask(cases[_i].request);
+    int fd = open(log_path, O_RDONLY);
+    ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
+    close(fd);
+    ck_assert_msg(fixture.sent_all == cases[_i].sent_all, "%s", cases[_i].name);
+    if (cases[_i].log == NULL)
+        ck_assert_str_eq(text, "");
+    else
+        ck_assert_msg(strstr(text, cases[_i].log) != NULL && strchr(text, '\n') == strrchr(text, '\n'),
+                      "%s: %s", cases[_i].name, text);
+    stop();
+}
+END_TEST
+
+static const struct {
+    const char *name, *request;
+} counted[] = {
+    {"an answer", GET("/hello")}, {"a failure", GET("/fail")},    {"a late failure", GET("/fail-late")},
+    {"a cut", GET("/cut")},       {"a short one", GET("/short")}, {"a refusal", "nonsense\r\n\r\n"},
+};
+
+START_TEST(each_way_to_end_counts_once)
+{
+    start("");
+    ask(counted[_i].request);
+    ck_assert_msg(scoreboard_get(fixture.row.requests) == 1, "%s: %d", counted[_i].name,
+                  (int)scoreboard_get(fixture.row.requests));
+    stop();
+}
+END_TEST
+
+/* Beyond EXCHANGE_INLINE the line is on the heap. */
+START_TEST(a_request_line_of_any_size_is_kept)
+{
+    char request[4096], path[4000];
+    start("");
+    for (size_t size = EXCHANGE_INLINE - 24; size < EXCHANGE_INLINE + 4; size++) {
+        size_t before = client.size;
+        memset(path, 'x', size);
+        path[size] = '\0';
+        snprintf(request, sizeof(request), GET("/hello?%s"), path);
+        ask(request);
+        ck_assert_ptr_nonnull(memmem(client.got + before, client.size - before, "hello", 5));
+    }
+    memset(path, 'x', 3900);
+    path[3900] = '\0';
+    snprintf(request, sizeof(request), GET("/hello?%s"), path);
+    size_t before = client.size;
+    ask(request);
+    ck_assert_ptr_nonnull(memmem(client.got + before, client.size - before, "hello", 5));
+    stop();
+}
+END_TEST
+
+static void flush_twice(struct fixture *f, struct exchange *exchange)
+{
+    (void)f;
+    exchange_flush(exchange);
+    exchange_flush(exchange);
+    ck_assert(exchange->final_sent);
+    client_receive(&client);
+    ck_assert_str_eq(client.got + client.size - 5, "0\r\n\r\n");
+}
+
+/* The client has the whole before the application's close() runs. */
+START_TEST(a_flush_ends_the_body_once)
+{
+    start("");
+    fixture.pause = flush_twice;
+    client_say(&client, &fixture, GET("/pause/0"));
+    stop();
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    unit_add_rows(tests, the_handler_is_told_and_the_log_too, cases);
+    unit_add_rows(tests, each_way_to_end_counts_once, counted);
+    tcase_add_test(tests, a_request_line_of_any_size_is_kept);
+    tcase_add_test(tests, a_flush_ends_the_body_once);
+}
+
+int main(void)
+{
+    return unit_run("net/exchange", add);
+}

@@ -1,0 +1,69 @@
+/*
+ * The truth about a worker's end.
+ */
+#include "proc/death.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "unit.h"
+
+static const struct {
+    const char *name;
+    struct death death;
+    const char *text;
+} cases[] = {
+    {"a signal in a call",
+     {SIGSEGV, false, 12000, 340, "GET /x HTTP/1.1", 300},
+     "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran \"GET /x "
+     "HTTP/1.1\" "
+     "(for 0.3 s)"},
+    {"a signal between calls",
+     {SIGKILL, false, 1500, 1, NULL, 0},
+     "was killed by signal 9 (Killed) after 1.5 s and 1 request"},
+    {"a core",
+     {SIGABRT | 0x80, false, 0, 0, NULL, 0},
+     "was killed by signal 6 (Aborted, core dumped) after 0.0 s and 0 requests"},
+    {"an exit", {W_EXITCODE(3, 0), false, 49, 2, NULL, 0}, "exited with status 3 after 0.0 s and 2 requests"},
+    {"an exit in a call",
+     {W_EXITCODE(1, 0), false, 61000, 2, "GET /", 2000},
+     "exited with status 1 after 61.0 s and 2 requests, while it ran \"GET /\" (for 2.0 s)"},
+    {"by us",
+     {SIGKILL, true, 5000, 9, NULL, 0},
+     "did not leave in time and was killed by the master after 5.0 s and 9 requests"},
+    {"an exit just before we killed it",
+     {0, true, 5000, 9, NULL, 0},
+     "exited with status 0 after 5.0 s and 9 requests"},
+};
+
+START_TEST(the_end_is_described)
+{
+    char text[256];
+    death_describe(&cases[_i].death, text, sizeof(text));
+    ck_assert_str_eq(text, cases[_i].text);
+}
+END_TEST
+
+START_TEST(a_description_that_does_not_fit_is_cut)
+{
+    for (size_t size = 1; size < 150; size++) {
+        char text[151];
+        memset(text, '#', sizeof(text));
+        death_describe(&cases[0].death, text, size);
+        ck_assert_uint_lt(strnlen(text, sizeof(text)), size);
+        ck_assert_int_eq(text[size], '#');
+        ck_assert_int_eq(strncmp(text, cases[0].text, strlen(text)), 0);
+    }
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    unit_add_rows(tests, the_end_is_described, cases);
+    tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
+}
+
+int main(void)
+{
+    return unit_run("proc/death", add);
+}

@@ -1,0 +1,102 @@
+/*
+ * The mailbox of a slot: messages whole and in order, its end seen.
+ */
+#include "proc/mailbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static struct mailbox mailbox;
+static enum message_kind kind;
+static pid_t worker;
+
+static void set_up(void)
+{
+    ck_assert_int_eq(mailbox_open(&mailbox), 0);
+}
+
+static void tear_down(void)
+{
+    close(mailbox.master);
+    close(mailbox.worker);
+}
+
+START_TEST(neither_end_blocks_nor_survives_an_exec)
+{
+    const int ends[] = {mailbox.master, mailbox.worker};
+    for (size_t i = 0; i < UNIT_ROWS(ends); i++) {
+        ck_assert_int_ne(fcntl(ends[i], F_GETFL) & O_NONBLOCK, 0);
+        ck_assert_int_ne(fcntl(ends[i], F_GETFD) & FD_CLOEXEC, 0);
+        ck_assert_int_eq(mailbox_receive(ends[i], &kind, &worker), 0);
+    }
+}
+END_TEST
+
+static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_DRAIN, MESSAGE_QUIT, MESSAGE_REOPEN};
+
+START_TEST(messages_arrive_whole_and_in_order)
+{
+    for (size_t i = 0; i < UNIT_ROWS(kinds); i++)
+        ck_assert_int_eq(mailbox_send(mailbox.master, kinds[i], (pid_t)(1000 + i)), 0);
+    for (size_t i = 0; i < UNIT_ROWS(kinds); i++) {
+        ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 1);
+        ck_assert_int_eq(kind, kinds[i]);
+        ck_assert_int_eq(worker, (pid_t)(1000 + i));
+    }
+    ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 0);
+    ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), 0);
+}
+END_TEST
+
+START_TEST(both_ways_are_apart)
+{
+    ck_assert_int_eq(mailbox_send(mailbox.worker, MESSAGE_READY, 7), 0);
+    ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 0);
+    ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), 1);
+    ck_assert_int_eq(kind, MESSAGE_READY);
+}
+END_TEST
+
+START_TEST(a_box_that_nobody_empties_fills_up)
+{
+    int sent = 0;
+    while (sent < 1000000 && mailbox_send(mailbox.master, MESSAGE_REOPEN, sent) == 0)
+        sent++;
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_gt(sent, 10);
+    for (int i = 0; i < sent; i++) {
+        ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 1);
+        ck_assert_int_eq(worker, i);
+    }
+}
+END_TEST
+
+START_TEST(what_was_sent_before_the_end_is_read_first)
+{
+    ck_assert_int_eq(mailbox_send(mailbox.master, MESSAGE_QUIT, 7), 0);
+    close(mailbox.master);
+    ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 1);
+    ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), -1);
+    ck_assert_int_eq(mailbox_send(mailbox.worker, MESSAGE_READY, 7), -1);
+    ck_assert_int_eq(errno, EPIPE);
+    mailbox.master = dup(mailbox.worker);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, neither_end_blocks_nor_survives_an_exec);
+    tcase_add_test(tests, messages_arrive_whole_and_in_order);
+    tcase_add_test(tests, both_ways_are_apart);
+    tcase_add_test(tests, a_box_that_nobody_empties_fills_up);
+    tcase_add_test(tests, what_was_sent_before_the_end_is_read_first);
+}
+
+int main(void)
+{
+    return unit_run("proc/mailbox", add);
+}

@@ -1,0 +1,185 @@
+/*
+ * The worker slots: who is in each. The worker here is a stand-in, found by the linker before the real one.
+ */
+#include "proc/slots.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static struct event_base *base;
+static struct scoreboard *board;
+static struct slot slots[2], *const slot = &slots[0];
+static struct worker_setup setup;
+static char text[256];
+
+/* Reports ready, obeys one message, and exits with its kind; 55 when the master is gone. */
+int worker_main(const struct worker_setup *given)
+{
+    enum message_kind kind;
+    pid_t worker;
+    if (given->worker_count == 0)
+        return 7;
+    if (given->worker_count == 2)
+        pause();
+    scoreboard_set(given->row->state, WORKER_READY);
+    scoreboard_add(given->row->requests, 3);
+    mailbox_send(given->mailbox, MESSAGE_READY, getpid());
+    int r;
+    while ((r = mailbox_receive(given->mailbox, &kind, &worker)) == 0)
+        usleep(1000);
+    if (r < 0)
+        return 55;
+    return worker == getpid() ? (int)kind : 99;
+}
+
+static void set_up(void)
+{
+    base = event_base_new();
+    board = scoreboard_new(2);
+    for (unsigned i = 0; i < 2; i++) {
+        slots[i] = (struct slot){.number = i};
+        ck_assert_int_eq(mailbox_open(&slots[i].mailbox), 0);
+    }
+    setup = (struct worker_setup){.worker_count = 1, .row = &board->rows[0], .mailbox = slot->mailbox.worker};
+}
+
+static void tear_down(void)
+{
+    for (int i = 0; i < 2; i++) {
+        close(slots[i].mailbox.master);
+        close(slots[i].mailbox.worker);
+    }
+    scoreboard_free(board);
+    event_base_free(base);
+}
+
+static void reap(void)
+{
+    int status;
+    ck_assert_int_eq(waitpid(slot->pid, &status, 0), slot->pid);
+    slot_reap(slot, setup.row, status, text, sizeof(text));
+    ck_assert_int_eq(slot->pid, 0);
+    ck_assert_uint_eq(scoreboard_get(setup.row->pid), 0);
+    ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
+    ck_assert_uint_eq(scoreboard_get(setup.row->connections), 0);
+}
+
+static void await_ready(const struct slot *of)
+{
+    enum message_kind kind;
+    pid_t worker;
+    while (mailbox_receive(of->mailbox.master, &kind, &worker) == 0)
+        usleep(1000);
+    ck_assert_int_eq(kind, MESSAGE_READY);
+    ck_assert_int_eq(worker, of->pid);
+}
+
+START_TEST(a_forked_worker_is_in_its_slot_and_leaves_it)
+{
+    slot->killed = slot->was_ready = true;
+    scoreboard_set(setup.row->call_since, 1);
+    scoreboard_set(setup.row->connections, 8);
+    scoreboard_set(setup.row->requests, 100);
+    setup.worker_count = 0;
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    ck_assert_int_gt(slot->pid, 0);
+    ck_assert_uint_eq(scoreboard_get(setup.row->pid), (uint32_t)slot->pid);
+    ck_assert(!slot->killed && !slot->was_ready);
+    reap();
+    ck_assert_str_eq(text, "exited with status 7 after 0.0 s and 0 requests");
+    ck_assert_uint_eq(scoreboard_get(setup.row->requests), 100);
+}
+END_TEST
+
+START_TEST(a_worker_that_serves_is_told_by_its_mailbox)
+{
+    scoreboard_set(setup.row->requests, 100);
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    await_ready(slot);
+    slot_tell(slot, setup.row, MESSAGE_DRAIN);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "exited with status 2 "));
+    ck_assert_ptr_nonnull(strstr(text, " and 3 requests"));
+}
+END_TEST
+
+START_TEST(a_worker_that_still_imports_is_told_by_a_signal)
+{
+    setup.worker_count = 2;
+    signal(SIGTERM, SIG_DFL); /* Check has its own */
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    slot_tell(slot, setup.row, MESSAGE_REOPEN); /* waits in the mailbox */
+    slot_tell(slot, setup.row, MESSAGE_DRAIN);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "was killed by signal 15 "));
+}
+END_TEST
+
+START_TEST(a_worker_that_does_not_leave_is_killed_by_us)
+{
+    setup.worker_count = 2;
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    slot_kill(slot);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
+}
+END_TEST
+
+START_TEST(a_call_under_way_is_named)
+{
+    setup.worker_count = 2;
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    strcpy(setup.row->request, "GET /x HTTP/1.1");
+    scoreboard_set(setup.row->call_since, (slot->forked_ms + 1) * 1000000);
+    kill(slot->pid, SIGKILL);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\""));
+}
+END_TEST
+
+/* The siblings hold nothing that would hide it. */
+START_TEST(every_worker_notices_that_the_master_is_gone)
+{
+    struct worker_setup other = setup;
+    int status;
+    other.row = &board->rows[1];
+    other.mailbox = slots[1].mailbox.worker;
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    ck_assert_int_eq(slot_fork(slots, 2, 1, base, &other), 0);
+    await_ready(&slots[0]);
+    await_ready(&slots[1]);
+    for (int i = 0; i < 2; i++) {
+        close(slots[i].mailbox.master);
+        ck_assert_int_eq(waitpid(slots[i].pid, &status, 0), slots[i].pid);
+        ck_assert_int_eq(WEXITSTATUS(status), 55);
+    }
+}
+END_TEST
+
+START_TEST(an_empty_slot_is_told_nothing)
+{
+    slot_tell(slot, setup.row, MESSAGE_QUIT);
+    slot_kill(slot);
+    ck_assert(!slot->killed);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_forked_worker_is_in_its_slot_and_leaves_it);
+    tcase_add_test(tests, a_worker_that_serves_is_told_by_its_mailbox);
+    tcase_add_test(tests, a_worker_that_still_imports_is_told_by_a_signal);
+    tcase_add_test(tests, a_worker_that_does_not_leave_is_killed_by_us);
+    tcase_add_test(tests, a_call_under_way_is_named);
+    tcase_add_test(tests, every_worker_notices_that_the_master_is_gone);
+    tcase_add_test(tests, an_empty_slot_is_told_nothing);
+}
+
+int main(void)
+{
+    return unit_run("proc/slots", add);
+}

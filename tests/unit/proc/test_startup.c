@@ -1,0 +1,122 @@
+/*
+ * What the master sets up before the first fork. No Python: its version is a stand-in, found by the
+ * linker before the real one.
+ */
+#include "proc/startup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "proc/worker.h"
+#include "py/interp.h"
+
+#include "base/options_line.h"
+
+const char *interp_version(void)
+{
+    return "3.x";
+}
+
+static char path[] = "/tmp/test_startup-XXXXXX";
+static struct options options;
+static struct service service;
+static char text[4096];
+
+static void set_up(void)
+{
+    close(mkstemp(path));
+}
+
+static void tear_down(void)
+{
+    options_free(&options);
+    unlink(path);
+}
+
+static int open_with(const char *line)
+{
+    struct log_options log = {.path = path, .level = LOG_INFO};
+    ck_assert_int_eq(log_open(&log), 0);
+    ck_assert_msg(parse(&options, line, no_environment) == 0, "%s", message);
+    int status = service_open(&service, &options);
+    int fd = open(path, O_RDONLY);
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    ck_assert_int_ge(size, 0);
+    text[size] = '\0';
+    close(fd);
+    return status;
+}
+
+static const struct {
+    const char *name, *line;
+    int status;
+    const char *says;
+} cases[] = {
+    {"one address", "-b 127.0.0.1:0 -w 2 a:b", EXIT_STOPPED, "listening on http://127.0.0.1:"},
+    {"the application is named", "-b 127.0.0.1:0 -w 2 a:b", EXIT_STOPPED, "Python 3.x, a:b"},
+    {"the workers, and why", "-b 127.0.0.1:0 -w 3 a:b", EXIT_STOPPED, "3 workers (--workers)"},
+    {"a single worker", "-b 127.0.0.1:0 -w 1 a:b", EXIT_STOPPED, "1 worker (--workers)"},
+    {"as many as there are", "-b 127.0.0.1:0 a:b", EXIT_STOPPED, " by "},
+    {"a backlog that the kernel cuts", "-b 127.0.0.1:0 --backlog 65535 a:b", EXIT_STOPPED, "somaxconn"},
+    {"an abstract socket", "-b unix:@gateway-startup -b 127.0.0.1:0 a:b", EXIT_STOPPED,
+     "listening on unix:@gateway-startup"},
+    {"not an address", "-b nonsense a:b", EXIT_USAGE, "\"nonsense\" is not an address"},
+    {"the second is not an address", "-b 127.0.0.1:0 -b nonsense a:b", EXIT_USAGE,
+     "\"nonsense\" is not an address"},
+    {"not an address of this machine", "-b 192.0.2.1:0 a:b", EXIT_ADDRESS, "192.0.2.1:0 can not be bound"},
+    {"the second can not be bound", "-b 127.0.0.1:0 -b 192.0.2.1:0 a:b", EXIT_ADDRESS,
+     "192.0.2.1:0 can not be bound"},
+    {"a directory that is not there", "-b unix:/nonexistent/x a:b", EXIT_ADDRESS,
+     "unix:/nonexistent/x can not be bound"},
+};
+
+START_TEST(the_outcome_is_told)
+{
+    int status = open_with(cases[_i].line);
+    ck_assert_msg(status == cases[_i].status, "%s: %d", cases[_i].name, status);
+    if (strcmp(cases[_i].says, "somaxconn") != 0 ||
+        strstr(text, "somaxconn") != NULL) /* a machine may allow it */
+        ck_assert_msg(strstr(text, cases[_i].says) != NULL, "%s: %s", cases[_i].name, text);
+    if (status == EXIT_STOPPED) {
+        ck_assert_uint_eq(service.board->slots, (uint32_t)options.workers);
+        service_close(&service);
+    } else {
+        ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
+    }
+}
+END_TEST
+
+START_TEST(connections_come_from_the_descriptor_limit)
+{
+    struct rlimit limit = {100, 1000};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(open_with("-b 127.0.0.1:0 -w 1 a:b"), EXIT_STOPPED);
+    ck_assert_int_eq(options.worker_connections, 750);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_eq(limit.rlim_cur, 1000);
+    service_close(&service);
+}
+END_TEST
+
+START_TEST(connections_that_were_asked_for_stay)
+{
+    ck_assert_int_eq(open_with("-b 127.0.0.1:0 -w 1 --worker-connections 77 a:b"), EXIT_STOPPED);
+    ck_assert_int_eq(options.worker_connections, 77);
+    service_close(&service);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    unit_add_rows(tests, the_outcome_is_told, cases);
+    tcase_add_test(tests, connections_come_from_the_descriptor_limit);
+    tcase_add_test(tests, connections_that_were_asked_for_stay);
+}
+
+int main(void)
+{
+    return unit_run("proc/startup", add);
+}
