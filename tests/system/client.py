@@ -1,7 +1,7 @@
 """A raw HTTP/1.1 client: sends what it is told, and takes answers apart without ever repairing one.
 
-It is not http.client, which forgives: here a bare LF, a missing CRLF after a chunk or bytes where none belong are
-failures of the test. Every wait has an end.
+It is not http.client, which forgives: here a bare LF, a missing CRLF after a chunk or bytes where none
+belong are failures of the test. Every wait has an end.
 """
 
 import re

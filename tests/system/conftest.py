@@ -1,4 +1,5 @@
-"""What all system tests share: a deadline for each, the server's log when one fails, and no traces in the source tree."""
+"""What all system tests share: a deadline for each, the server's log when one fails, and no traces in the
+source tree."""
 
 import os
 import signal

@@ -3,8 +3,9 @@
     with Server("hello:application", "--keep-alive", "1s") as server:
         assert server.get("/").status == 200
 
-Each server is a session of its own in a temporary directory of its own, so that "no process is left" and "no file is
-left" can be checked for all of its descendants. Leaving the block sends TERM and insists on exit status 0.
+Each server is a session of its own in a temporary directory of its own, so that "no process is left" and
+"no file is left" can be checked for all of its descendants. Leaving the block sends TERM and insists on
+exit status 0.
 """
 
 import os
@@ -22,7 +23,7 @@ from timing import GATEWAY, PATIENCE, wait_until
 APPLICATIONS = Path(__file__).resolve().parents[2] / "pyapps"
 LISTENING = re.compile(r"listening on ((?:http|unix|fd):[^\s\",]+)")
 READY = re.compile(r"\bready\b", re.IGNORECASE)
-# Of the tests' environment: what the sanitizers and the coverage tools need. Nothing else may leak into a test.
+# Of the tests' environment: what sanitizers and coverage tools need. Nothing else may leak into a test.
 INHERITED = re.compile(r"(A|UB|L|T|M)SAN_OPTIONS|LLVM_.*|GCOV_.*|LD_.*|PATH|PYTHONMALLOC|TZ")
 
 
@@ -37,7 +38,7 @@ def environment(extra=None):
 
 
 def run(*arguments, env=None, cwd=None, timeout=PATIENCE, **keywords):
-    """Runs the program to its end, for what should end by itself: --help, and everything that goes wrong at the start."""
+    """Runs the program to its end: for --help, and for everything that goes wrong at the start."""
     with tempfile.TemporaryDirectory(prefix="gateway-test-") as directory:
         return subprocess.run(
             [GATEWAY, *map(str, arguments)],
@@ -56,11 +57,14 @@ def run(*arguments, env=None, cwd=None, timeout=PATIENCE, **keywords):
 class Server:
     running = set()  # for the report of a failing test
 
-    def __init__(self, application, *options, files=None, env=None, bind="127.0.0.1:0", workers=1, **keywords):
+    def __init__(
+        self, application, *options, files=None, env=None, bind="127.0.0.1:0", workers=1, **keywords
+    ):
         """`files`: name -> text, written to the server's directory, which is its working directory.
-        `keywords`: `prefix`, a command that ends by executing its arguments; `error_log`, the file to read where
-        --error-logfile says so; `crashes`, that a sanitizer's report is expected; `ready`, a function that tells
-        when it serves, where the log does not; others go to subprocess.Popen."""
+
+        `keywords`: `prefix`, a command that ends by executing its arguments; `error_log`, the file to read
+        where --error-logfile says so; `crashes`, that a sanitizer's report is expected; `ready`, a function
+        that tells when it serves, where the log does not; others go to subprocess.Popen."""
         self.directory = Path(tempfile.mkdtemp(prefix="gateway-test-"))
         self.directory.chmod(0o755)
         for name, text in (files or {}).items():
@@ -154,7 +158,8 @@ class Server:
 
     def processes(self):
         """pid -> parent pid, of every process of the session that is not a zombie."""
-        return {pid: parent for pid, parent, session, state in process_table() if session == self.pid and state != "Z"}
+        table = process_table()
+        return {pid: parent for pid, parent, session, state in table if session == self.pid and state != "Z"}
 
     def worker_pids(self):
         return sorted(pid for pid, parent in self.processes().items() if parent == self.pid)

@@ -1,7 +1,7 @@
 """The command line and the environment: what is accepted, what wins, what is said about a mistake.
 
-What went wrong once, in one server or another: a misspelt option was ignored, `--timeout 30x` meant 0, an option in the
-environment won over the command line, an error was a page of traceback and the exit status 0.
+What went wrong once, in one server or another: a misspelt option was ignored, `--timeout 30x` meant 0, an
+option in the environment won over the command line, an error was a page of traceback and the exit status 0.
 """
 
 import json
@@ -83,7 +83,7 @@ ENVIRONMENT_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize("env, said", ENVIRONMENT_MISTAKES, ids=[" ".join(row[0]) for row in ENVIRONMENT_MISTAKES])
+@pytest.mark.parametrize("env, said", ENVIRONMENT_MISTAKES, ids=[row[1] for row in ENVIRONMENT_MISTAKES])
 def test_a_mistake_in_the_environment_names_the_variable(env, said):
     done = run("hello", env=env)
     assert done.returncode == 2, done.stderr
@@ -169,7 +169,7 @@ def test_pythonpath_goes_in_front_of_sys_path(serve, tmp_path):
 
 def test_env_and_env_file_reach_the_application_and_env_wins(serve, tmp_path):
     env_file = tmp_path / "env"
-    env_file.write_text("# a comment\n\nFROM_FILE=file\nBOTH=file\nSPACES=a b  c\nQUOTED='in quotes'\nEMPTY=\n")
+    env_file.write_text("# comment\n\nFROM_FILE=file\nBOTH=file\nSPACES=a b  c\nQUOTED='in quotes'\nEMPTY=\n")
     server = serve(
         "app",
         "--env-file", env_file,
@@ -244,5 +244,6 @@ def test_workers_auto_says_how_it_was_reached():
 
 
 def test_time_and_size_units_are_understood(serve):
-    options = ["--keep-alive", "1m", "--header-timeout", "500ms", "--body-timeout", "2", "--limit-request-body", "1g"]
-    assert serve("hello", *options, "--body-memory", "64k").get("/").status == 200
+    times = ["--keep-alive", "1m", "--header-timeout", "500ms", "--body-timeout", "2"]
+    sizes = ["--limit-request-body", "1g", "--body-memory", "64k"]
+    assert serve("hello", *times, *sizes).get("/").status == 200

@@ -1,7 +1,8 @@
 """What an application is told about a request: every key of environ, and what must never be there.
 
-What went wrong once, in one server or another: X_Forwarded_For passed for X-Forwarded-For (CVE-2015-0219), the Proxy header
-became HTTP_PROXY (CVE-2016-5388), PATH_INFO was cut at %00 or decoded as UTF-8, cookies were joined with a comma.
+What went wrong once, in one server or another: X_Forwarded_For passed for X-Forwarded-For (CVE-2015-0219),
+the Proxy header became HTTP_PROXY (CVE-2016-5388), PATH_INFO was cut at %00 or decoded as UTF-8, cookies
+were joined with a comma.
 """
 
 import json
@@ -211,7 +212,8 @@ def test_root_path_becomes_script_name(serve):
 
 
 def test_script_name_of_the_environment_becomes_script_name(serve):
-    assert seen(serve("environ", env={"SCRIPT_NAME": "/mounted"}), target="/mounted/x")["SCRIPT_NAME"] == "/mounted"
+    server = serve("environ", env={"SCRIPT_NAME": "/mounted"})
+    assert seen(server, target="/mounted/x")["SCRIPT_NAME"] == "/mounted"
 
 
 def test_a_unix_socket_has_no_remote_address(serve, tmp_path):

@@ -1,7 +1,8 @@
 """wsgi.file_wrapper: the bytes of the file from its position on, once, whatever kind of file it is.
 
-What went wrong once, in one server or another: the file was sent from its beginning and not from its position, a gzip
-file was sent as it is on disk, more than the Content-Length was sent, close() was forgotten.
+What went wrong once, in one server or another: the file was sent from its beginning and not from its
+position, a gzip file was sent as it is on disk, more than the Content-Length was sent, close() was
+forgotten.
 """
 
 import hashlib
@@ -192,7 +193,7 @@ def test_every_file_is_closed_once(server):
     folder = f"/proc/{server.worker_pid}/fd"
     data = str(server.directory / "data")
     wait_until(
-        lambda: not [fd for fd in os.listdir(folder) if os.path.realpath(os.path.join(folder, fd)).startswith(data)],
+        lambda: not [fd for fd in os.listdir(folder) if os.path.realpath(f"{folder}/{fd}").startswith(data)],
         "no file is left open",
     )
 

@@ -1,8 +1,8 @@
 """HTTP/1.1 and 1.0 as a client sees them (RFC 9110, 9112).
 
-What went wrong once, in one server or another: pipelined requests stalled behind a thread that waited for readability,
-an early 413 was lost to a reset, a half-closed client got no answer, HEAD and 304 came with a body that the client
-took for the next answer, HTTP/1.0 clients got chunks.
+What went wrong once, in one server or another: pipelined requests stalled behind a thread that waited for
+readability, an early 413 was lost to a reset, a half-closed client got no answer, HEAD and 304 came with a
+body that the client took for the next answer, HTTP/1.0 clients got chunks.
 """
 
 import re
@@ -281,7 +281,7 @@ def test_100_continue_is_not_sent_when_the_body_is_there_already(server):
 
 def test_100_continue_is_not_sent_for_a_body_that_is_refused(server):
     with server.connect() as connection:
-        connection.request("POST", "/", [("Expect", "100-continue"), ("Content-Length", str(2 << 20))])
+        connection.request("POST", "/", [EXPECT[0], ("Content-Length", str(2 << 20))])
         assert connection.receive().status == 413
         connection.assert_closed()
 

@@ -1,8 +1,8 @@
 """Master and workers: what happens when one of them dies, and what the signals do.
 
-What went wrong once, in one server or another: the log said "was sent SIGSEGV!" of a worker that had called exit(), a worker
-that died at once was restarted without a pause and filled the disk with logs, workers outlived their master and kept the
-port, TERM cut requests in flight, SIGTERM meant reload.
+What went wrong once, in one server or another: the log said "was sent SIGSEGV!" of a worker that had called
+exit(), a worker that died at once was restarted without a pause and filled the disk with logs, workers
+outlived their master and kept the port, TERM cut requests in flight, SIGTERM meant reload.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 
 import pytest
 from client import Cut
-from harness import Server, is_alive
+from harness import Server, is_alive, process_table
 from timing import PATIENCE, SANITIZED, SLOW, wait_until
 
 APP = """
@@ -176,7 +176,7 @@ def test_term_waits_no_longer_than_graceful_timeout(serve):
         start = time.monotonic()
         server.signal(signal.SIGTERM)
         server.process.wait(PATIENCE)
-        assert time.monotonic() - start < 3 * SLOW
+        assert time.monotonic() - start < 5 * SLOW
         try:
             connection.receive()
             raise AssertionError("a request cut short must not look whole")
@@ -295,8 +295,6 @@ def test_children_leave_no_zombies_in_the_master(serve):
     for _ in range(3):
         os.kill(wait_until(server.worker_pids, "a worker")[0], signal.SIGKILL)
         server.get("/x")
-    from harness import process_table
-
     wait_until(
         lambda: not [pid for pid, parent, _, state in process_table() if parent == server.pid and state == "Z"],
         "every child is waited for",

@@ -1,7 +1,7 @@
 """Clients that read slowly get everything, and nobody waits for them.
 
-What went wrong once, in one server or another: the application's thread waited for the client, a partial write was
-repeated or lost, what was spooled came out in another order, the spool was never given back.
+What went wrong once, in one server or another: the application's thread waited for the client, a partial
+write was repeated or lost, what was spooled came out in another order, the spool was never given back.
 """
 
 import hashlib

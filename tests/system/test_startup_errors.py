@@ -1,7 +1,8 @@
 """What goes wrong at the start is one clear message, never one per worker, and an exit status to act upon.
 
-What went wrong once, in one server or another: 45 lines of importlib frames times the number of workers, a start without
-the application that then served 500s, five retries on a port in use, exit status 0 after a failure.
+What went wrong once, in one server or another: 45 lines of importlib frames times the number of workers, a
+start without the application that then served 500s, five retries on a port in use, exit status 0 after a
+failure.
 """
 
 import os

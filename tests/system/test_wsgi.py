@@ -1,8 +1,9 @@
 """PEP 3333 as an application and its client see it.
 
-What went wrong once, in one server or another: a head left before the first byte so that an error page was no longer
-possible, a late failure looked like a complete answer, close() ran twice or not at all, read() on an empty body waited,
-a body shorter than its Content-Length left the client waiting on a connection that was kept.
+What went wrong once, in one server or another: a head left before the first byte so that an error page was
+no longer possible, a late failure looked like a complete answer, close() ran twice or not at all, read() on
+an empty body waited, a body shorter than its Content-Length left the client waiting on a connection that
+was kept.
 """
 
 import hashlib
