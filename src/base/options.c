@@ -99,7 +99,9 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
                  parse->where);
         return -1;
     }
-    if (row->kind == OPTION_ACTION || value != NULL)
+    if (row->kind == OPTION_ACTION)
+        return set(parse, row, "");
+    if (value != NULL)
         return set(parse, row, value);
     if (next == NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s needs a value: --%s %s (%s)", row->name,
