@@ -150,10 +150,15 @@ static void write_query(struct line *line, const struct source *source, struct s
     put_client(line, source->exchange->request.query);
 }
 
+/* Unknown where the request line could not be parsed. */
 static void write_protocol(struct line *line, const struct source *source, struct slice argument)
 {
     (void)argument;
-    put_format(line, "HTTP/1.%d", source->exchange->request.minor);
+    const struct request *request = &source->exchange->request;
+    if (request->target.size == 0)
+        put(line, "-", 1);
+    else
+        put_format(line, "HTTP/1.%d", request->minor);
 }
 
 static void write_status(struct line *line, const struct source *source, struct slice argument)

@@ -16,6 +16,9 @@
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
 enum { SEND_CHUNKS = 64, SEND_VECTORS = SEND_CHUNKS + 3 };
 
+/* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
+enum { STATUS_CLIENT_GONE = 499 };
+
 static uint64_t clock_ns(void)
 {
     struct timespec now;
@@ -231,6 +234,8 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
 void exchange_cut(struct exchange *exchange)
 {
     struct conn *conn = exchange->conn;
+    if (!exchange->head_sent)
+        exchange->response.status = STATUS_CLIENT_GONE;
     /* Without a length or chunks, only a reset tells the client that this is not the end. */
     if (exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE)
         conn->resetting = true;

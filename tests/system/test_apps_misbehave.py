@@ -6,6 +6,8 @@ answered, and the child went on accepting connections; background threads stood 
 idle; a signal handler of the application kept the worker from stopping.
 """
 
+import os
+import signal
 import time
 
 import pytest
@@ -248,6 +250,22 @@ def test_sigpipe_is_not_deadly_even_if_the_application_wants_it(serve):
             connection.reset()
     assert server.get("/x").status == 200
     assert server.worker_pid == pid
+
+
+def test_a_signal_handler_of_the_application_runs_while_the_worker_is_idle(serve):
+    # It waited for the next request: handlers are Python, and an idle worker runs none.
+    app = """
+import os, signal
+signal.signal(signal.SIGUSR2, lambda number, frame: print("handled", number))
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % os.getpid()]
+"""
+    server = serve("app", files={"app.py": app})
+    mark = len(server.log)
+    os.kill(int(server.get("/").body), signal.SIGUSR2)
+    server.wait_log("handled 12", mark)
 
 
 def test_the_server_stops_although_the_application_ignores_every_signal(serve):

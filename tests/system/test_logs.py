@@ -215,6 +215,17 @@ def test_bytes_in_the_access_log_are_those_of_the_body(serve, tmp_path):
     assert lines_of(log, 2) == ["HEAD 200 0 -", "GET 200 5 5"]
 
 
+def test_a_client_that_went_away_before_its_answer_is_499_in_the_access_log(serve, tmp_path):
+    # It was 0.
+    log = tmp_path / "access"
+    server = start(serve, "--access-logfile", log, "--access-logformat", "%(m)s %(s)s")
+    with server.connect() as connection:
+        connection.send(request_bytes("POST", "/", [("Content-Length", "100")], b"a part of it"))
+        server.get("/")  # by now the worker has read it
+        connection.reset()
+    assert sorted(lines_of(log, 2)) == ["GET 200", "POST 499"]
+
+
 LOAD = 300 if SANITIZED else 1000
 
 

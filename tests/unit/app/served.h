@@ -1,5 +1,6 @@
 /*
- * A worker without listeners: a loop, an application in Python and one connection, which is a socketpair; the test is the client.
+ * A worker without listeners: a loop, an application in Python, and connections that are socketpairs; the test
+ * is the client.
  */
 #ifndef SERVED_H
 #define SERVED_H

@@ -1,5 +1,6 @@
 /*
- * A call without a connection: a request made of text, a response that nobody sends, and a client that takes what write() gives it.
+ * A call without a connection: a request made of text, a response that nobody sends, and a client that takes
+ * what write() gives it.
  */
 #ifndef FAKE_CALL_H
 #define FAKE_CALL_H

@@ -1,6 +1,6 @@
 /*
- * environ: what it holds, and that it is the same however it came about: from scratch, from a template made now, or from one
- * that other requests have used before.
+ * environ: what it holds, and that it is the same however it came about: from scratch, from a template made
+ * now, or from one that other requests have used before.
  */
 #include "py/environ.h"
 
