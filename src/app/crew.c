@@ -1,30 +1,20 @@
 /* The crew: runs what is ready, a batch at a time. */
 #include "app/crew.h"
 
-#include <time.h>
-
 #include "net/exchange.h"
 #include "py/interp.h"
 
-enum {
-    BATCH_NS = 1000000, /* many short calls must not starve the I/O */
-    CLOCK_EVERY = 16,   /* calls between two looks at the clock, while they are short */
-};
-
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
+/* Many short calls must not starve the I/O; one long call has had its turn. The coarse clock is a few milliseconds fine and
+ * costs next to nothing. */
+enum { BATCH_MS = 1 };
 
 static void run_batch(struct loop *loop)
 {
-    int64_t end = clock_ns() + BATCH_NS;
+    uint64_t end = clock_ms() + BATCH_MS;
     struct exchange *exchange;
-    for (unsigned count = 1; (exchange = loop_take_ready(loop)) != NULL; count++) {
+    while ((exchange = loop_take_ready(loop)) != NULL) {
         loop->handler->run(loop->handler_context, exchange);
-        if (count % CLOCK_EVERY == 0 && clock_ns() >= end)
+        if (clock_ms() > end)
             return;
     }
 }

@@ -52,6 +52,8 @@ static int wait_for_client(struct exchange *exchange)
 static int write_through(void *context, struct slice data)
 {
     struct exchange *exchange = context;
+    if (interp_is_fork())
+        return -1; /* the connection is the parent's */
     if (!exchange->head_finished)
         exchange_head(exchange, false, 0);
     if (exchange_send(exchange, &data, 1, false) < 0)

@@ -173,13 +173,13 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
         exception_log("start_response could not be made");
         return CALL_FAILED;
     }
-    PyObject *environ = environ_new(request);
-    if (environ == NULL)
+    PyObject *dict = environ_new(request);
+    if (dict == NULL)
         return failed(caller);
-    PyObject *arguments[] = {NULL, environ, caller->pair.start_response};
+    PyObject *arguments[] = {NULL, dict, caller->pair.start_response};
     caller->result =
         PyObject_Vectorcall(caller->application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    Py_DECREF(environ);
+    Py_DECREF(dict);
     if (caller->result == NULL)
         return failed(caller);
     return first_step(caller, output);

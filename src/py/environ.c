@@ -292,9 +292,9 @@ static int update_peer(struct template *template, const struct peer_endpoint *pe
     return 0;
 }
 
-static void template_free(void *environ)
+static void template_free(void *kept)
 {
-    struct template *template = environ;
+    struct template *template = kept;
     PyGILState_STATE gil = PyGILState_Ensure();
     Py_DECREF(template->dict);
     PyGILState_Release(gil);

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-enum { CLIENTS = 40 };
+enum { CLIENTS = 24 };
 
 static char program[] = "gateway", module[] = "app";
 static char *plain[] = {program, module};
@@ -59,7 +59,7 @@ START_TEST(ready_requests_are_run_in_order)
 {
     while (served.loop->ready_count > 0)
         crew_run(served.loop);
-    assert_application("x['calls'] == list(range(40))");
+    assert_application("x['calls'] == list(range(24))");
     ck_assert_uint_eq(scoreboard_get(served.row.requests), CLIENTS);
     ck_assert_uint_eq(scoreboard_get(served.row.ready), 0);
     for (int i = 0; i < CLIENTS; i++) {
@@ -81,7 +81,7 @@ START_TEST(long_calls_leave_the_loop_its_turn)
     ck_assert_uint_eq(scoreboard_get(served.row.ready), served.loop->ready_count);
     while (served.loop->ready_count > 0)
         crew_run(served.loop);
-    assert_application("x['calls'] == list(range(40))");
+    assert_application("x['calls'] == list(range(24))");
 }
 END_TEST
 
