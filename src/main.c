@@ -2,13 +2,16 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/environment.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/options.h"
 #include "net/access_log.h"
 #include "proc/master.h"
@@ -17,6 +20,28 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
+/* A descriptor of ours in the place of a closed standard one would be written to as if it were that. */
+static void open_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDWR);
+}
+
+/* The application may change the directory later; what the user named stays where it was. */
+static void make_absolute(char **path)
+{
+    if (*path == NULL || (*path)[0] == '/' || strcmp(*path, "-") == 0)
+        return;
+    char *directory = getcwd(NULL, 0);
+    if (directory == NULL)
+        return;
+    char *absolute = xasprintf("%s/%s", directory, *path);
+    free(directory);
+    free(*path);
+    *path = absolute;
+}
+
 static int usage(const char *message)
 {
     fprintf(stderr, "%s\n", message);
@@ -24,17 +49,20 @@ static int usage(const char *message)
 }
 
 /* What the options say about this process itself. 0, or -1 with the message. */
-static int apply(const struct options *options, char *message)
+static int apply(struct options *options, char *message)
 {
-    struct log_options log = {.path = options->error_logfile,
-                              .level = (enum log_level)options->log_level,
-                              .json = options->log_format == 1};
     if (chdir(options->chdir) < 0) {
         snprintf(message, MESSAGE_SIZE, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
         return -1;
     }
     if (environment_apply(options, message, MESSAGE_SIZE) < 0)
         return -1;
+    make_absolute(&options->tmp_dir);
+    make_absolute(&options->error_logfile);
+    make_absolute(&options->access_logfile);
+    struct log_options log = {.path = options->error_logfile,
+                              .level = (enum log_level)options->log_level,
+                              .json = options->log_format == 1};
     if (log_open(&log) < 0) {
         snprintf(message, MESSAGE_SIZE, "gateway: --error-logfile: %s: %s", log.path, strerror(errno));
         return -1;
@@ -71,6 +99,8 @@ int main(int argc, char **argv)
     char message[MESSAGE_SIZE];
     struct options options;
     int status = 0;
+    open_standard_descriptors();
+    master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
     if (options_parse(&options, argc, argv, environ, message, sizeof(message)) < 0)
@@ -90,5 +120,10 @@ int main(int argc, char **argv)
         break;
     }
     options_free(&options);
+    /* --help on a full disk has not helped. */
+    if (fflush(stdout) != 0 && status == 0) {
+        perror("gateway: standard output");
+        status = EXIT_FAILURE_RUNTIME;
+    }
     return status;
 }

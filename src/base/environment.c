@@ -65,7 +65,10 @@ static int set_file(const char *path, char *message, size_t message_size)
         number++;
         r = set_line(line);
     }
-    if (r < 0)
+    if (ferror(file)) {
+        snprintf(message, message_size, "gateway: --env-file: %s: %s", path, strerror(errno));
+        r = -1;
+    } else if (r < 0)
         snprintf(message, message_size, "gateway: --env-file: %s, line %zu: NAME=VALUE is expected", path,
                  number);
     free(line);

@@ -137,9 +137,9 @@ static int read_words(struct parse *parse, size_t count, char *const *words)
             options_end = true;
         else
             used = read_option(parse, words[i], i + 1 < count ? words[i + 1] : NULL);
-        if (used < 0)
+        if (used < 0 && !parse->actions_only)
             return -1;
-        i += (size_t)used;
+        i += used > 0 ? (size_t)used : 0;
     }
     return 0;
 }

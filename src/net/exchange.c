@@ -66,7 +66,8 @@ void exchange_ready(struct exchange *exchange)
 
 static bool may_keep_alive(const struct exchange *exchange)
 {
-    return !exchange->conn->loop->draining;
+    const struct loop *loop = exchange->conn->loop;
+    return !loop->draining && loop->options->keep_alive > 0;
 }
 
 void exchange_head(struct exchange *exchange, bool known, uint64_t size)

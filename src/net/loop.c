@@ -63,8 +63,10 @@ static void set_limits(struct loop *loop)
 struct loop *loop_new(const struct options *options, const struct handler *handler, void *handler_context,
                       struct access_log *access_log, struct scoreboard_row *row)
 {
+    /* Without keep-alive, what idles is a client that has not sent its only request yet. */
+    int64_t idle = options->keep_alive > 0 ? options->keep_alive : options->header_timeout;
     const uint64_t durations[TIMEOUT_CLASSES] = {
-        [TIMEOUT_KEEP_ALIVE] = (uint64_t)options->keep_alive,
+        [TIMEOUT_KEEP_ALIVE] = (uint64_t)idle,
         [TIMEOUT_HEADER] = (uint64_t)options->header_timeout,
         [TIMEOUT_BODY] = (uint64_t)options->body_timeout,
         [TIMEOUT_WRITE] = (uint64_t)options->write_timeout,

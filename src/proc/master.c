@@ -75,6 +75,7 @@ static void fork_worker(struct master *master, struct slot *slot)
         .options = master->options,
         .addresses = master->service.addresses,
         .address_count = master->service.address_count,
+        .master = getpid(),
         .slot = slot->number,
         .worker_count = master->slot_count,
         .row = row_of(master, slot),
@@ -83,10 +84,15 @@ static void fork_worker(struct master *master, struct slot *slot)
     };
     if (slot_fork(master->slots, master->slot_count, slot->number, master->base, &setup) == 0)
         return;
-    uint64_t pause = BACKOFF_MAX_MS;
-    log_error("worker %u could not be forked: %s; the next try is in %.1f s", slot->number, strerror(errno),
-              (double)pause / 1000);
-    set_timer(slot->retry, (int64_t)pause);
+    if (master->state == MASTER_STARTING) {
+        log_critical("the first worker can not be forked: %s", strerror(errno));
+        master->exit_status = EXIT_FAILURE_RUNTIME;
+        master->state = MASTER_KILLING;
+        return;
+    }
+    log_error("worker %u can not be forked: %s; the next try is in %d s", slot->number, strerror(errno),
+              BACKOFF_MAX_MS / 1000);
+    set_timer(slot->retry, BACKOFF_MAX_MS);
 }
 
 static void retry(evutil_socket_t fd, short what, void *arg)
@@ -129,12 +135,14 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
             worker_is_ready(slot->master, slot);
 }
 
-/* The first worker ended before it was ready: nothing was ever served. Status 3 says that it has told why. */
+/* The first worker ended before it was ready: nothing was ever served. Statuses 1 and 3 say that it has told why. */
 static void start_failed(struct master *master, int status, const char *how)
 {
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_APPLICATION)
+    bool told = WIFEXITED(status) &&
+                (WEXITSTATUS(status) == EXIT_APPLICATION || WEXITSTATUS(status) == EXIT_FAILURE_RUNTIME);
+    if (!told)
         log_error("the application could not be loaded: the process that imported it %s", how);
-    master->exit_status = EXIT_APPLICATION;
+    master->exit_status = told ? WEXITSTATUS(status) : EXIT_APPLICATION;
     master->state = MASTER_KILLING;
 }
 
@@ -159,7 +167,7 @@ static void worker_ended(struct master *master, struct slot *slot, int status)
         start_failed(master, status, how);
     else if (!is_stopping(master))
         replace(master, slot, pid, how);
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STOPPED)
+    else if (slot->was_ready && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STOPPED))
         log_warning("worker %u (pid %d) %s", slot->number, (int)pid, how);
     if (is_stopping(master))
         leave_when_empty(master);
@@ -215,8 +223,7 @@ static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
     log_info("stopping: requests in progress are finished");
     master->state = MASTER_DRAINING;
     tell_all(master, MESSAGE_DRAIN);
-    if (master->options->graceful_timeout > 0)
-        set_timer(master->deadline, master->options->graceful_timeout + KILL_GRACE_MS);
+    set_timer(master->deadline, master->options->graceful_timeout + KILL_GRACE_MS);
     leave_when_empty(master);
 }
 
@@ -259,11 +266,27 @@ static const struct {
     int number;
     void (*handle)(evutil_socket_t signal, short what, void *arg);
 } signals[] = {
-    {SIGCHLD, child_ended},   {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},
-    {SIGQUIT, stop_quickly},  {SIGUSR1, reopen_logs},     {SIGHUP, not_supported},
-    {SIGUSR2, not_supported}, {SIGTTIN, not_supported},   {SIGTTOU, not_supported},
+    {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},   {SIGQUIT, stop_quickly},
+    {SIGUSR1, reopen_logs}, {SIGHUP, not_supported},    {SIGUSR2, not_supported},
 };
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+static void mask_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaddset(&set, signals[i].number);
+    sigprocmask(how, &set, NULL);
+}
+
+void master_hold_signals(void)
+{
+    /* A handler would be called for ever by a log record written from the background of a terminal with tostop. */
+    signal(SIGTTIN, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+    mask_signals(SIG_BLOCK);
+}
 
 static int open_slots(struct master *master)
 {
@@ -290,15 +313,23 @@ static void run(struct master *master)
         events[i] = evsignal_new(master->base, signals[i].number, signals[i].handle, master);
         event_add(events[i], NULL);
     }
+    mask_signals(SIG_UNBLOCK);
     fork_worker(master, &master->slots[0]);
-    event_base_dispatch(master->base);
+    if (!is_stopping(master))
+        event_base_dispatch(master->base);
     for (int i = 0; i < SIGNALS; i++)
         event_free(events[i]);
+}
+
+static void libevent_says(int severity, const char *text)
+{
+    log_write(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
 }
 
 int master_main(struct options *options, struct access_log *access_log)
 {
     struct master master = {.options = options, .access_log = access_log, .started_ms = clock_ms()};
+    event_set_log_callback(libevent_says);
     int status = service_open(&master.service, options);
     if (status != EXIT_STOPPED)
         return status;
@@ -307,9 +338,10 @@ int master_main(struct options *options, struct access_log *access_log)
     master.base = event_base_new();
     assert(master.base != NULL);
     master.deadline = evtimer_new(master.base, deadline_passed, &master);
-    if (open_slots(&master) < 0)
-        return EXIT_FAILURE_RUNTIME;
-    run(&master);
+    if (open_slots(&master) == 0)
+        run(&master);
+    else
+        master.exit_status = EXIT_FAILURE_RUNTIME;
     service_close(&master.service);
     if (master.exit_status == EXIT_STOPPED)
         log_info("stopped");

@@ -73,10 +73,12 @@ void slot_tell(struct slot *slot, const struct scoreboard_row *row, enum message
 {
     if (slot->pid == 0)
         return;
-    if (scoreboard_get(row->state) == WORKER_BOOTING && kind != MESSAGE_REOPEN)
-        kill(slot->pid, SIGTERM);
-    else
+    if (kind == MESSAGE_REOPEN)
         mailbox_send(slot->mailbox.master, kind, slot->pid);
+    else if (scoreboard_get(row->state) == WORKER_BOOTING)
+        slot_kill(slot);
+    else if (mailbox_send(slot->mailbox.master, kind, slot->pid) < 0)
+        kill(slot->pid, SIGTERM);
 }
 
 void slot_kill(struct slot *slot)

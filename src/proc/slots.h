@@ -37,7 +37,8 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
 /* Its worker has ended with `status`: empties the slot and describes the end in `text`. */
 void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *text, size_t size);
 
-/* Tells the worker; one that is still importing is told by a signal, since it does not read its mail yet. */
+/* Tells the worker. One that is still importing does not read its mail, and has nothing to finish: told to stop, it is killed. One whose
+ * mailbox is full is told by TERM. */
 void slot_tell(struct slot *slot, const struct scoreboard_row *row, enum message_kind kind);
 void slot_kill(struct slot *slot);
 

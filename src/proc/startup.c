@@ -39,7 +39,7 @@ static void settle_connections(struct options *options)
 static void settle_workers(struct options *options, char *reason, size_t size)
 {
     if (options->workers > 0)
-        snprintf(reason, size, "--workers");
+        snprintf(reason, size, "as configured");
     else
         options->workers = cpus_usable(reason, size);
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "app/crew.h"
@@ -244,8 +245,8 @@ static void start_deadline(struct worker *worker)
 {
     int64_t ms = worker->setup->options->graceful_timeout;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    if (ms > 0)
-        event_add(worker->deadline, &tv);
+    event_add(worker->deadline, &tv);
+    worker->overdue = ms == 0;
 }
 
 static void drain(struct worker *worker)
@@ -275,9 +276,18 @@ static void finish(struct worker *worker)
     interp_stop();
 }
 
+/* While it imports, a worker does not read its mail and would not notice that the master is gone. */
+static void die_with_master(pid_t master)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        _exit(EXIT_STOPPED);
+}
+
 int worker_main(const struct worker_setup *setup)
 {
     struct worker worker = {.setup = setup};
+    die_with_master(setup->master);
     signals_for_boot();
     log_identify("worker %u", setup->slot);
     if (boot(&worker) < 0)
@@ -286,6 +296,7 @@ int worker_main(const struct worker_setup *setup)
     gil_release();
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
+    prctl(PR_SET_PDEATHSIG, 0);
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
     if (worker.stop == STOP_DRAIN)

@@ -7,6 +7,8 @@
 #ifndef PROC_WORKER_H
 #define PROC_WORKER_H
 
+#include <sys/types.h>
+
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/access_log.h"
@@ -17,6 +19,7 @@ struct worker_setup {
     const struct options *options;
     const struct address *addresses;
     size_t address_count;
+    pid_t master;
     unsigned slot;
     unsigned worker_count;
     struct scoreboard_row *row;
@@ -26,7 +29,7 @@ struct worker_setup {
 
 enum { EXIT_STOPPED = 0, EXIT_FAILURE_RUNTIME = 1, EXIT_USAGE = 2, EXIT_APPLICATION = 3, EXIT_ADDRESS = 4 };
 
-/* In the child, right after the fork. Returns the exit status. */
+/* In the child, right after the fork, with all signals blocked. Returns the exit status. */
 int worker_main(const struct worker_setup *setup);
 
 #endif
