@@ -21,6 +21,8 @@ static void run_batch(struct loop *loop)
 
 void crew_run(struct loop *loop)
 {
+    /* A child that the application left behind may hold the sockets too: only shutdown reaches the peer then. */
+    loop->shared_with_children = interp_has_forked();
     if (loop->ready_count == 0)
         return;
     scoreboard_set(loop->row->ready, (uint32_t)loop->ready_count);
@@ -28,6 +30,5 @@ void crew_run(struct loop *loop)
     run_batch(loop);
     gil_release();
     scoreboard_set(loop->row->ready, (uint32_t)loop->ready_count);
-    /* A child that the application left behind may hold the sockets too: only shutdown reaches the peer then. */
     loop->shared_with_children = interp_has_forked();
 }

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "py/interp.h"
 
+_Static_assert((int)CALL_CHUNKS_MAX <= (int)EXCHANGE_CHUNKS, "what a call produces at once is sent at once");
+
 enum outcome {
     OUTCOME_DONE,
     OUTCOME_FAILED, /* the application's fault: 500, or a cut */
@@ -56,7 +58,7 @@ static int write_through(void *context, struct slice data)
         return -1; /* the connection is the parent's */
     if (!exchange->head_finished)
         exchange_head(exchange, false, 0);
-    if (exchange_send(exchange, &data, 1, false) < 0)
+    if (exchange_send(exchange, &data, 1) < 0)
         return -1;
     return wait_for_client(exchange);
 }
@@ -79,7 +81,7 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
         head_once(exchange, output);
         int r = 0;
         if (step == CALL_CHUNKS)
-            r = exchange_send(exchange, output->chunks, output->count, false);
+            r = exchange_send(exchange, output->chunks, output->count);
         else if (step == CALL_FILE)
             r = exchange_send_file(exchange, output->fd, output->offset, output->size);
         if (r < 0 || wait_for_client(exchange) < 0)

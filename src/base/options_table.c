@@ -90,7 +90,7 @@ const struct option_row option_rows[] = {
       .help = "What a slow client has not taken yet of its response stays in memory up to this size." },
     { .section = "Limits", .name = "response-spool", .kind = OPTION_SIZE, FIELD(response_spool),
       .value = "BYTES", .initial = "1g", .min = 0, .max = 1024 * GIB,
-      .help = "And then in a temporary file up to this size; beyond both the application waits." },
+      .help = "And then in a temporary file up to this size; beyond both the application waits. One block is always taken whole." },
 
     { .section = "Logs", .name = "access-logfile", .kind = OPTION_STRING, FIELD(access_logfile),
       .value = "FILE", .initial = "off", .word = "off", .min = 1,

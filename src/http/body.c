@@ -11,7 +11,7 @@
 #include "http/body.h"
 #include "http/token.h"
 
-enum { FIRST_CAPACITY = 4096 };
+enum { FIRST_CAPACITY = 4096, EXTENSIONS_MAX = 16 * 1024 };
 
 enum state {
     SIZE_FIRST, /* the first digit of a chunk size */
@@ -176,6 +176,10 @@ static int limits_check(struct body *body)
         return 431;
     if (body->state == DATA_CR || body->state == DATA_LF)
         return 0;
+    /* Many short chunks with long extensions would be much to read for a small body (CVE-2024-22019). */
+    bool extension = body->state >= EXTENSION_FIRST && body->state <= QUOTED_END;
+    if (extension && ++body->extension_size > EXTENSIONS_MAX)
+        return 400;
     if (++body->line_size > body->limits->line + 2) /* the line end does not count */
         return trailer ? 431 : 400;
     return 0;

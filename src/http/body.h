@@ -41,6 +41,7 @@ struct body {
     size_t capacity;    /* of content.memory */
     size_t line_size;   /* bytes of the chunk or trailer line under way, for the limits */
     size_t trailer_size;
+    size_t extension_size; /* bytes of all chunk extensions */
 };
 
 /* 0; or 413 when the declared length is over the limit: nothing need be read then. A body of no bytes is complete at once.

@@ -224,7 +224,7 @@ static void write_response_field(struct line *line, const struct source *source,
     put_client_or_dash(line, response_find(response, argument));
 }
 
-static void write_json_number_of_worker(struct line *line, const struct source *source, struct slice argument)
+static void write_bare_pid(struct line *line, const struct source *source, struct slice argument)
 {
     (void)source, (void)argument;
     put_format(line, "%d", (int)getpid());
@@ -256,7 +256,7 @@ static const struct {
     {"L", write_decimal_seconds, NULL},
     {"p", write_pid, NULL},
     {"json.time", write_iso_time, NULL},
-    {"json.pid", write_json_number_of_worker, NULL},
+    {"json.pid", write_bare_pid, NULL},
 };
 
 static const struct {

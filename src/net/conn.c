@@ -163,8 +163,11 @@ int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size)
 {
     if (conn->broken)
         return -1;
-    if (output_append_file(output_of(conn), file, offset, size) < 0)
-        return spool_failed(conn);
+    if (output_append_file(output_of(conn), file, offset, size) < 0) {
+        log_error("a file could not be sent: %s; the connection is cut", strerror(errno));
+        broke(conn);
+        return -1;
+    }
     uint64_t sent = 0;
     return send_output(conn, &sent);
 }
@@ -213,6 +216,16 @@ void conn_shut(struct conn *conn)
         broke(conn);
 }
 
+/* Closing will reset the connection; where a child of the application holds the socket too, it is reset here. */
+static void reset(struct conn *conn)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    if (conn->loop->shared_with_children && connect(conn->fd, &nobody, sizeof(nobody)) < 0)
+        shutdown(conn->fd, SHUT_RDWR);
+}
+
 static void conn_free(struct conn *conn)
 {
     struct loop *loop = conn->loop;
@@ -220,12 +233,10 @@ static void conn_free(struct conn *conn)
     if (conn->watched)
         event_del(&conn->event);
     /* A client that takes up reading again must not believe that what it has is the whole. */
-    if (conn->resetting || conn->output != NULL) {
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    } else if (loop->shared_with_children) {
+    if (conn->resetting || conn->output != NULL)
+        reset(conn);
+    else if (loop->shared_with_children)
         shutdown(conn->fd, SHUT_RDWR);
-    }
     close(conn->fd);
     output_free(conn->output);
     pool_give(&loop->connections, conn);

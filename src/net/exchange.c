@@ -14,7 +14,7 @@
 #include "net/access_log.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
-enum { SEND_CHUNKS = 64, SEND_VECTORS = SEND_CHUNKS + 3 };
+enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
@@ -127,13 +127,13 @@ static int add_chunks(struct iovec *vectors, const struct slice *chunks, size_t 
     return n;
 }
 
-int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count, bool last)
+int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
 {
-    static char end[] = "\r\n", final[] = "\r\n0\r\n\r\n";
+    static char end[] = "\r\n";
     struct iovec vectors[SEND_VECTORS];
     char size_line[CHUNK_HEAD_MAX];
     uint64_t size = 0;
-    assert(count <= SEND_CHUNKS);
+    assert(count <= EXCHANGE_CHUNKS);
     for (size_t i = 0; i < count; i++)
         size += chunks[i].size;
     size = allow(exchange, size);
@@ -142,11 +142,8 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     if (chunked)
         vectors[n++] = (struct iovec){size_line, chunk_head(size_line, size)};
     n += add_chunks(vectors + n, chunks, count, size);
-    if (chunked && !last)
+    if (chunked)
         vectors[n++] = (struct iovec){end, sizeof(end) - 1};
-    else if (chunked)
-        vectors[n++] = (struct iovec){final, sizeof(final) - 1};
-    exchange->final_sent |= chunked && last;
     return n > 0 ? conn_send(exchange->conn, vectors, n) : 0;
 }
 

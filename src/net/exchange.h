@@ -20,6 +20,8 @@
 
 /* Room for a request line within the exchange; longer ones go to the heap. */
 enum { EXCHANGE_INLINE = 256 };
+/* Chunks of one exchange_send at most. */
+enum { EXCHANGE_CHUNKS = 64 };
 
 /* The other table that carries calls upward: who answers. */
 struct handler {
@@ -54,9 +56,9 @@ void exchange_ready(struct exchange *exchange);
 
 /* Ends the head. `known`: `size` is that of the whole body. */
 void exchange_head(struct exchange *exchange, bool known, uint64_t size);
-/* Body chunks, none of them empty; the head leaves with the first. `last`: nothing follows but exchange_end. 0, or -1 when the
- * client is gone (or nothing can be kept for it): stop producing. More than Content-Length is cut, and logged. */
-int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count, bool last);
+/* Body chunks, none of them empty; the head leaves with the first. 0, or -1 when the client is gone (or nothing can be kept for it): stop
+ * producing. More than Content-Length is cut, and logged. */
+int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count);
 /* The whole body from a file. */
 int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size);
 /* False when nothing more can be sent: no body may follow this head, or Content-Length was overrun. */

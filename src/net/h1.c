@@ -102,11 +102,11 @@ static void pending_keep(struct h1 *h, struct slice bytes)
     }
     if (h->pending != NULL && bytes.data >= h->pending && bytes.data < h->pending + h->pending_size) {
         memmove(h->pending, bytes.data, bytes.size);
-        h->pending_size = bytes.size;
-        return;
+        h->pending = xrealloc(h->pending, bytes.size);
+    } else {
+        h->pending = xrealloc(h->pending, bytes.size);
+        memcpy(h->pending, bytes.data, bytes.size);
     }
-    h->pending = xrealloc(h->pending, bytes.size);
-    memcpy(h->pending, bytes.data, bytes.size);
     h->pending_size = h->pending_capacity = bytes.size;
 }
 
@@ -125,14 +125,15 @@ static void h1_next(struct h1 *h)
 {
     if (!h->keep_alive) {
         bool unread = h->conn.readable || h->pending != NULL;
-        if (unread && !h->conn.resetting)
+        if ((unread || h->conn.loop->draining) && !h->conn.resetting)
             h1_linger(h);
         else
             h1_close(h);
         return;
     }
     h1_enter(h, H1_IDLE);
-    if (!h->conn.watched || h->conn.readable || h->pending != NULL || (h->conn.ended && !h->conn.readable))
+    if (h->conn.loop->draining || !h->conn.watched || h->conn.readable || h->pending != NULL ||
+        (h->conn.ended && !h->conn.readable))
         conn_settle(&h->conn);
 }
 
@@ -376,6 +377,8 @@ static void h1_readable(struct conn *conn)
         h1_receive(h);
     if (states[h->state].reads && conn->ended && !conn->readable)
         h1_ended(h);
+    else if (h->state == H1_IDLE && conn->loop->draining && !conn->readable)
+        h1_linger(h);
     else if (states[h->state].reads && (conn->readable || !conn->watched))
         conn_settle(conn);
 }
@@ -420,11 +423,8 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
 /* The worker is stopping: a request that has just arrived is still answered. */
 static void h1_drain(struct conn *conn)
 {
-    struct h1 *h = h1_of(conn);
     conn->readable = true;
     h1_readable(conn);
-    if (h->state == H1_IDLE)
-        h1_linger(h);
 }
 
 static void h1_free(struct conn *conn)

@@ -34,6 +34,7 @@ static struct event_base *base_new(void)
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     assert(base != NULL);
+    event_base_priority_init(base, PRIORITIES);
     return base;
 }
 
@@ -122,6 +123,9 @@ void loop_broken(const char *what)
 
 void loop_turn(struct loop *loop, bool wait)
 {
+    /* While it drains, the caller counts what is left, and what is settled now may be the last. */
+    if (loop->draining && loop->settled != NULL)
+        wait = false;
     settle(loop);
     if (loop->ready_first != NULL || loop->settled != NULL)
         wait = false;

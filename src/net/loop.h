@@ -65,6 +65,10 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
                       struct access_log *access_log, struct scoreboard_row *row);
 void loop_free(struct loop *loop); /* what is left of connections ends with the process */
 
+/* Of the base's events. Connections and listeners are many and may keep the base busy; what tells the worker to stop, and time-outs, must
+ * not wait behind them. (The default of an event is the lower one.) */
+enum { PRIORITY_FIRST, PRIORITY_USUAL, PRIORITIES };
+
 /* One turn: settles what the last requests left, polls (waits for an event if `wait` and nothing is ready), runs callbacks. */
 void loop_turn(struct loop *loop, bool wait);
 

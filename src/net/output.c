@@ -55,7 +55,7 @@ static size_t memory_used(const struct output *output)
 
 static void append_memory(struct output *output, const void *data, size_t size)
 {
-    if (output->sent > 0) {
+    if (output->sent > 0 && output->size + size > output->capacity) {
         memmove(output->memory, output->memory + output->sent, memory_used(output));
         output->size -= output->sent;
         output->sent = 0;
@@ -120,6 +120,8 @@ static int drain_memory(struct output *output, int socket, uint64_t *sent)
 {
     while (memory_used(output) > 0) {
         ssize_t n = send(socket, output->memory + output->sent, memory_used(output), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             return -1;
         output->sent += (size_t)n;
@@ -133,6 +135,8 @@ static int drain_stretch(struct stretch *stretch, int socket, uint64_t *sent)
     while (stretch->left > 0) {
         size_t part = stretch->left < (1u << 30) ? (size_t)stretch->left : (1u << 30);
         ssize_t n = sendfile(socket, stretch->fd, &stretch->offset, part);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             return -1;
         if (n == 0) { /* the file was truncated behind our back */
@@ -165,7 +169,7 @@ int output_drain(struct output *output, int socket, uint64_t *sent)
         rewind_spool(output);
         r = drain_stretch(&output->file, socket, sent);
     }
-    if (r < 0 && (errno == EAGAIN || errno == EINTR))
+    if (r < 0 && errno == EAGAIN)
         return 0;
     return r;
 }

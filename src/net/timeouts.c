@@ -64,11 +64,11 @@ static void timer_fired(evutil_socket_t fd, short what, void *arg)
     struct timeouts *timeouts = arg;
     uint64_t now = clock_ms();
     timeouts->armed = NEVER_ARMED;
-    for (int class = 0; class < TIMEOUT_CLASSES; class ++)
-        if (timeouts->queues[class].duration != 0)
-            expire_queue(timeouts, class, now);
-    for (int class = 0; class < TIMEOUT_CLASSES; class ++) {
-        struct queue *queue = &timeouts->queues[class];
+    for (int i = 0; i < TIMEOUT_CLASSES; i++)
+        if (timeouts->queues[i].duration != 0)
+            expire_queue(timeouts, (enum timeout_class)i, now);
+    for (int i = 0; i < TIMEOUT_CLASSES; i++) {
+        struct queue *queue = &timeouts->queues[i];
         if (queue->duration != 0 && queue->head.next != &queue->head)
             arm(timeouts, queue->head.next->deadline, now);
     }
@@ -78,14 +78,15 @@ struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[
                               void (*expired)(struct timeout *timeout, enum timeout_class class))
 {
     struct timeouts *timeouts = xcalloc(1, sizeof(*timeouts));
-    for (int class = 0; class < TIMEOUT_CLASSES; class ++) {
-        struct queue *queue = &timeouts->queues[class];
-        queue->duration = durations[class];
+    for (int i = 0; i < TIMEOUT_CLASSES; i++) {
+        struct queue *queue = &timeouts->queues[i];
+        queue->duration = durations[i];
         queue->head.next = queue->head.previous = &queue->head;
     }
     timeouts->expired = expired;
     timeouts->timer = evtimer_new(base, timer_fired, timeouts);
     assert(timeouts->timer != NULL);
+    event_priority_set(timeouts->timer, 0); /* before what keeps a base busy */
     return timeouts;
 }
 

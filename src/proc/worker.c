@@ -62,11 +62,13 @@ static void ignore(int signal)
     (void)signal;
 }
 
-/* A process that the application forks is stopped by what stops any process: our handlers would tell this worker instead. The
+/* A process that the application forks lets go of what is the service's, and is stopped by what
+ * stops any process: our handlers would tell this worker instead. The
  * application's own handlers stay. Until they are reset the signals wait, since one may be sent before the child's first step. */
 static struct {
     struct sigaction ours[STOP_SIGNALS];
     sigset_t mask; /* before the fork */
+    const struct worker_setup *setup;
 } around_fork;
 
 static void before_fork(void)
@@ -83,8 +85,17 @@ static void after_fork_in_parent(void)
     pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
 }
 
+/* The port must not stay taken because a child lives longer than the service. */
+static void close_listeners(const struct worker_setup *setup)
+{
+    for (size_t i = 0; i < setup->address_count; i++)
+        for (unsigned slot = 0; slot < setup->addresses[i].slots; slot++)
+            close(setup->addresses[i].sockets[slot]);
+}
+
 static void after_fork_in_child(void)
 {
+    close_listeners(around_fork.setup);
     for (int i = 0; i < STOP_SIGNALS; i++) {
         struct sigaction now;
         if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
@@ -101,9 +112,10 @@ static void remember_handlers(void)
 
 /* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
  * default, or importing the signal module would install Python's own handler. */
-static void signals_for_boot(void)
+static void signals_for_boot(const struct worker_setup *setup)
 {
     sigset_t none;
+    around_fork.setup = setup;
     for (int i = 0; i < STOP_SIGNALS; i++)
         set_handler(stop_signals[i], leave_at_once);
     set_handler(SIGCHLD, SIG_DFL);
@@ -143,6 +155,8 @@ static void run_python_signals(struct worker *worker)
     worker->python_signalled = false;
     gil_take();
     interp_run_signal_handlers();
+    if (interp_is_fork())
+        _exit(EXIT_STOPPED);
     gil_release();
 }
 
@@ -190,11 +204,19 @@ static int boot(struct worker *worker)
     if (interp_start(setup->options) < 0)
         return -1;
     struct application *application = application_load(setup->options->application);
+    if (interp_is_fork())
+        _exit(EXIT_STOPPED);
     if (application == NULL)
         return -1;
     worker->wsgi = wsgi_new(application, setup->options, setup->worker_count > 1);
     application_settle();
     return worker->wsgi != NULL ? 0 : -1;
+}
+
+static void watch(struct event *event)
+{
+    event_priority_set(event, PRIORITY_FIRST);
+    event_add(event, NULL);
 }
 
 /* The loop comes after the application, so that our signal handlers are the last ones installed. */
@@ -204,17 +226,18 @@ static void open_loop(struct worker *worker, int python_signals)
     worker->loop = loop_new(setup->options, &wsgi_handler, worker->wsgi, setup->access_log, setup->row);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
-    event_add(worker->mailbox, NULL);
+    watch(worker->mailbox);
     worker->deadline = evtimer_new(base, deadline_passed, worker);
+    event_priority_set(worker->deadline, PRIORITY_FIRST);
     for (int i = 0; i < STOP_SIGNALS; i++) {
         worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
-        event_add(worker->signals[i], NULL);
+        watch(worker->signals[i]);
     }
     remember_handlers();
     if (python_signals >= 0) {
         worker->python_signals =
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
-        event_add(worker->python_signals, NULL);
+        watch(worker->python_signals);
     }
     worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
 }
@@ -231,14 +254,18 @@ static void close_loop(struct worker *worker)
     loop_free(worker->loop);
 }
 
+static void turn(struct worker *worker)
+{
+    loop_turn(worker->loop, true);
+    crew_run(worker->loop);
+    if (worker->python_signalled)
+        run_python_signals(worker);
+}
+
 static void serve(struct worker *worker)
 {
-    while (worker->stop == STOP_NO) {
-        loop_turn(worker->loop, true);
-        crew_run(worker->loop);
-        if (worker->python_signalled)
-            run_python_signals(worker);
-    }
+    while (worker->stop == STOP_NO)
+        turn(worker);
 }
 
 static void start_deadline(struct worker *worker)
@@ -256,11 +283,8 @@ static void drain(struct worker *worker)
     start_deadline(worker);
     listeners_stop(worker->listeners);
     loop_drain(loop);
-    while (worker->stop == STOP_DRAIN && !worker->overdue &&
-           (loop->open_count > 0 || loop->ready_count > 0)) {
-        loop_turn(loop, loop->settled == NULL);
-        crew_run(loop);
-    }
+    while (worker->stop == STOP_DRAIN && !worker->overdue && (loop->open_count > 0 || loop->ready_count > 0))
+        turn(worker);
     if (loop->open_count > 0 && worker->stop == STOP_DRAIN)
         log_warning("--graceful-timeout has passed: %zu connection%s cut", loop->open_count,
                     loop->open_count == 1 ? " is" : "s are");
@@ -288,7 +312,7 @@ int worker_main(const struct worker_setup *setup)
 {
     struct worker worker = {.setup = setup};
     die_with_master(setup->master);
-    signals_for_boot();
+    signals_for_boot(setup);
     log_identify("worker %u", setup->slot);
     if (boot(&worker) < 0)
         return EXIT_APPLICATION;

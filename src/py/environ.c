@@ -17,8 +17,8 @@
 enum { LINE_KEPT = 256 };
 
 /* What py/environ keeps with a header section: the environ of the last request that had it. */
-struct template
-{
+struct environ_template {
+    struct environ_template *next_discarded;
     PyObject *dict;
     const struct local_endpoint *local;
     struct peer_endpoint peer;
@@ -275,81 +275,92 @@ static int set_peer(PyObject *dict, const struct peer_endpoint *peer)
 }
 
 /* Clients of one proxy, or one machine, differ in the port alone. */
-static int update_peer(struct template *template, const struct peer_endpoint *peer)
+static int update_peer(struct environ_template *last, const struct peer_endpoint *peer)
 {
-    if (strcmp(template->peer.address, peer->address) != 0) {
-        template->peer.address[0] = '\0';
-        if (set_text(template->dict, keys.remote_addr, peer->address) < 0)
+    if (strcmp(last->peer.address, peer->address) != 0) {
+        last->peer.address[0] = '\0';
+        if (set_text(last->dict, keys.remote_addr, peer->address) < 0)
             return -1;
-        memcpy(template->peer.address, peer->address, sizeof(peer->address));
+        memcpy(last->peer.address, peer->address, sizeof(peer->address));
     }
-    if (strcmp(template->peer.port, peer->port) != 0) {
-        template->peer.port[0] = '\0';
-        if (set_text(template->dict, keys.remote_port, peer->port) < 0)
+    if (strcmp(last->peer.port, peer->port) != 0) {
+        last->peer.port[0] = '\0';
+        if (set_text(last->dict, keys.remote_port, peer->port) < 0)
             return -1;
-        memcpy(template->peer.port, peer->port, sizeof(peer->port));
+        memcpy(last->peer.port, peer->port, sizeof(peer->port));
     }
     return 0;
 }
 
-static void template_free(void *kept)
+/* Templates whose section is gone. The loop drops sections, and must not wait for the GIL to do it. */
+static struct environ_template *discarded;
+
+static void template_discard(void *environ)
 {
-    struct template *template = kept;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    Py_DECREF(template->dict);
-    PyGILState_Release(gil);
-    free(template);
+    struct environ_template *last = environ;
+    last->next_discarded = discarded;
+    discarded = last;
+}
+
+void environ_free_discarded(void)
+{
+    while (discarded != NULL) {
+        struct environ_template *last = discarded;
+        discarded = last->next_discarded;
+        Py_DECREF(last->dict);
+        free(last);
+    }
 }
 
 /* The section's template, made at the first request that finds the section in the memo. NULL with an exception. */
-static struct template *template_of(struct header_section *section)
+static struct environ_template *template_of(struct header_section *section)
 {
     if (section->environ != NULL)
         return section->environ;
     PyObject *dict = dict_of_section(section);
     if (dict == NULL)
         return NULL;
-    struct template *template = xcalloc(1, sizeof(*template));
-    template->dict = dict;
-    section->environ = template;
-    section->environ_free = template_free;
-    return template;
+    struct environ_template *last = xcalloc(1, sizeof(*last));
+    last->dict = dict;
+    section->environ = last;
+    section->environ_free = template_discard;
+    return last;
 }
 
-static bool same_line(const struct template *template, struct slice line)
+static bool same_line(const struct environ_template *last, struct slice line)
 {
-    return line.size == template->line_size && memcmp(line.data, template->line, line.size) == 0;
+    return line.size == last->line_size && memcmp(line.data, last->line, line.size) == 0;
 }
 
 /* Writes what differs from the template's last request. On failure nothing in it is trusted the next time. */
-static int template_update(struct template *template, const struct call_request *call)
+static int template_update(struct environ_template *last, const struct call_request *call)
 {
     const struct request *request = call->request;
-    if (!same_line(template, request->line)) {
-        template->line_size = 0;
-        if (set_line(template->dict, request, template->host_replaced) < 0)
+    if (!same_line(last, request->line)) {
+        last->line_size = 0;
+        if (set_line(last->dict, request, last->host_replaced) < 0)
             return -1;
-        template->host_replaced = request->authority.data != NULL;
+        last->host_replaced = request->authority.data != NULL;
         if (request->line.size <= LINE_KEPT) {
-            memcpy(template->line, request->line.data, request->line.size);
-            template->line_size = request->line.size;
+            memcpy(last->line, request->line.data, request->line.size);
+            last->line_size = request->line.size;
         }
     }
-    if (template->local != call->local) {
-        template->local = NULL;
-        if (set_local(template->dict, call->local) < 0)
+    if (last->local != call->local) {
+        last->local = NULL;
+        if (set_local(last->dict, call->local) < 0)
             return -1;
-        template->local = call->local;
+        last->local = call->local;
     }
-    return update_peer(template, call->peer);
+    return update_peer(last, call->peer);
 }
 
 static PyObject *environ_from_template(const struct call_request *call)
 {
-    struct template *template = template_of(call->request->section);
-    if (template == NULL || template_update(template, call) < 0)
+    struct environ_template *last = template_of(call->request->section);
+    if (last == NULL || template_update(last, call) < 0)
         return NULL;
-    return PyDict_Copy(template->dict);
+    return PyDict_Copy(last->dict);
 }
 
 static PyObject *environ_from_scratch(const struct call_request *call)
@@ -376,9 +387,11 @@ static int set_body(PyObject *dict, const struct call_request *call)
 PyObject *environ_new(const struct call_request *call)
 {
     const struct header_section *section = call->request->section;
+    if (discarded != NULL)
+        environ_free_discarded();
     /* Only the memo holds a section longer than one request does. */
-    bool kept = section->environ != NULL || section->references > 1;
-    PyObject *dict = kept ? environ_from_template(call) : environ_from_scratch(call);
+    bool in_memo = section->environ != NULL || section->references > 1;
+    PyObject *dict = in_memo ? environ_from_template(call) : environ_from_scratch(call);
     if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
         Py_CLEAR(dict);
     return dict;

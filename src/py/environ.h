@@ -20,4 +20,7 @@ int environ_init(const struct options *options, bool multiprocess);
 /* A new reference, or NULL with an exception. Moves call->content into wsgi.input. */
 PyObject *environ_new(const struct call_request *call);
 
+/* Sections may go without the GIL, and leave what was kept with them to be freed here; environ_new does it too. */
+void environ_free_discarded(void);
+
 #endif

@@ -10,10 +10,15 @@ static PyTypeObject *responder_type;
 
 static int check_running(const struct responder *responder, const char *name)
 {
-    if (responder->call != NULL)
-        return 0;
-    PyErr_Format(PyExc_RuntimeError, "%s() was called after its request was over", name);
-    return -1;
+    if (responder->call == NULL) {
+        PyErr_Format(PyExc_RuntimeError, "%s() was called after its request was over", name);
+        return -1;
+    }
+    if (!pthread_equal(responder->thread, pthread_self())) {
+        PyErr_Format(PyExc_RuntimeError, "%s() was called from another thread than the application", name);
+        return -1;
+    }
+    return 0;
 }
 
 /* exc_info once the head has left: the original exception goes on (PEP 3333, "Error Handling"). */
@@ -210,6 +215,7 @@ int responder_begin(struct responder_pair *pair, const struct call_request *call
     }
     struct responder *responder = pair->responder;
     responder->call = call;
+    responder->thread = pthread_self();
     responder->started = responder->head_left = responder->client_gone = false;
     return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef PY_START_RESPONSE_H
 #define PY_START_RESPONSE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "http/response.h"
@@ -17,6 +18,7 @@
 struct responder {
     PyObject_HEAD const struct call_request *call; /* the call under way, or NULL */
     PyObject *b_write;                             /* the pair's, which lives as long as the call */
+    pthread_t thread;                              /* of the call */
     bool started;                                  /* start_response has succeeded */
     bool head_left;   /* output was produced: the head can not be changed any more */
     bool client_gone; /* write() found nobody to write to */

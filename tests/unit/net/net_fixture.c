@@ -31,7 +31,7 @@ static void promise(struct exchange *exchange, struct slice length)
 static int say(struct exchange *exchange, const char *text)
 {
     struct slice chunk = slice_of(text);
-    return exchange_send(exchange, &chunk, 1, false);
+    return exchange_send(exchange, &chunk, 1);
 }
 
 static void end_or_cut(struct fixture *fixture, struct exchange *exchange, int r)
@@ -48,7 +48,7 @@ static void run_hello(struct fixture *fixture, struct exchange *exchange)
     struct slice chunk = SLICE("hello");
     start(exchange, SLICE("200 OK"));
     exchange_head(exchange, true, chunk.size);
-    fixture->sent_all = exchange_send(exchange, &chunk, 1, true) == 0;
+    fixture->sent_all = exchange_send(exchange, &chunk, 1) == 0;
     exchange_end(exchange);
 }
 
@@ -65,7 +65,7 @@ static void run_list(struct fixture *fixture, struct exchange *exchange)
     struct slice chunks[] = {SLICE("one"), SLICE("two"), SLICE("three")};
     start(exchange, SLICE("200 OK"));
     exchange_head(exchange, false, 0);
-    fixture->sent_all = exchange_send(exchange, chunks, UNIT_ROWS(chunks), true) == 0;
+    fixture->sent_all = exchange_send(exchange, chunks, UNIT_ROWS(chunks)) == 0;
     exchange_end(exchange);
 }
 
@@ -181,7 +181,7 @@ static void run_echo(struct fixture *fixture, struct exchange *exchange)
     struct slice chunk = {bytes, content.size};
     start(exchange, SLICE("200 OK"));
     exchange_head(exchange, true, content.size);
-    fixture->sent_all = exchange_send(exchange, &chunk, 1, true) == 0;
+    fixture->sent_all = exchange_send(exchange, &chunk, 1) == 0;
     free(bytes);
     body_content_free(&content);
     exchange_end(exchange);
@@ -201,7 +201,7 @@ static int send_big(struct exchange *exchange, uint64_t size)
         struct slice chunk = {block, size - done < sizeof(block) ? (size_t)(size - done) : sizeof(block)};
         for (size_t i = 0; i < chunk.size; i++)
             block[i] = big_byte((size_t)done + i);
-        r = exchange_send(exchange, &chunk, 1, false);
+        r = exchange_send(exchange, &chunk, 1);
         if (r == 0 && exchange_is_full(exchange))
             r = exchange_wait(exchange);
         done += chunk.size;

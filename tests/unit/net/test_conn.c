@@ -198,7 +198,7 @@ static void catch_up(struct fixture *fixture, struct exchange *exchange)
     for (int i = 0; i < 500 && !conn_is_drained(exchange->conn); i++) {
         usleep(1000);
         client_receive(client);
-        ck_assert_int_eq(exchange_send(exchange, &tick, 1, false), 0);
+        ck_assert_int_eq(exchange_send(exchange, &tick, 1), 0);
     }
     ck_assert(conn_is_drained(exchange->conn));
     usleep(5000);

@@ -70,7 +70,7 @@ END_TEST
 START_TEST(it_does_not_wait_while_something_is_settled_or_ready)
 {
     struct client client;
-    fixture_start(&fixture, "--keep-alive 0");
+    fixture_start(&fixture, "--keep-alive 24h");
     client_open_unix(&client, &fixture);
     client_say(&client, &fixture, HELLO HELLO);
     ck_assert_ptr_nonnull(fixture.loop->settled);

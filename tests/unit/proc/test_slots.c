@@ -15,11 +15,15 @@ static struct slot slots[2], *const slot = &slots[0];
 static struct worker_setup setup;
 static char text[256];
 
-/* Reports ready, obeys one message, and exits with its kind; 55 when the master is gone. */
+/* Reports ready, obeys one message, and exits with its kind; 55 when the master is gone. As the real one it starts
+ * with all signals blocked. */
 int worker_main(const struct worker_setup *given)
 {
     enum message_kind kind;
     pid_t worker;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (given->worker_count == 0)
         return 7;
     if (given->worker_count == 2)
@@ -106,12 +110,27 @@ START_TEST(a_worker_that_serves_is_told_by_its_mailbox)
 }
 END_TEST
 
-START_TEST(a_worker_that_still_imports_is_told_by_a_signal)
+START_TEST(a_worker_that_still_imports_is_killed)
+{
+    setup.worker_count = 2;
+    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    slot_tell(slot, setup.row, MESSAGE_REOPEN); /* waits in the mailbox */
+    ck_assert(!slot->killed);
+    slot_tell(slot, setup.row, MESSAGE_DRAIN);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
+}
+END_TEST
+
+START_TEST(a_worker_whose_mailbox_is_full_is_told_by_a_signal)
 {
     setup.worker_count = 2;
     signal(SIGTERM, SIG_DFL); /* Check has its own */
     ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    slot_tell(slot, setup.row, MESSAGE_REOPEN); /* waits in the mailbox */
+    scoreboard_set(setup.row->state, WORKER_READY);
+    int sent = 0;
+    while (mailbox_send(slot->mailbox.master, MESSAGE_REOPEN, slot->pid) == 0)
+        ck_assert_int_lt(sent++, 100000);
     slot_tell(slot, setup.row, MESSAGE_DRAIN);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "was killed by signal 15 "));
@@ -172,7 +191,8 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_forked_worker_is_in_its_slot_and_leaves_it);
     tcase_add_test(tests, a_worker_that_serves_is_told_by_its_mailbox);
-    tcase_add_test(tests, a_worker_that_still_imports_is_told_by_a_signal);
+    tcase_add_test(tests, a_worker_that_still_imports_is_killed);
+    tcase_add_test(tests, a_worker_whose_mailbox_is_full_is_told_by_a_signal);
     tcase_add_test(tests, a_worker_that_does_not_leave_is_killed_by_us);
     tcase_add_test(tests, a_call_under_way_is_named);
     tcase_add_test(tests, every_worker_notices_that_the_master_is_gone);

@@ -56,8 +56,8 @@ static const struct {
 } cases[] = {
     {"one address", "-b 127.0.0.1:0 -w 2 a:b", EXIT_STOPPED, "listening on http://127.0.0.1:"},
     {"the application is named", "-b 127.0.0.1:0 -w 2 a:b", EXIT_STOPPED, "Python 3.x, a:b"},
-    {"the workers, and why", "-b 127.0.0.1:0 -w 3 a:b", EXIT_STOPPED, "3 workers (--workers)"},
-    {"a single worker", "-b 127.0.0.1:0 -w 1 a:b", EXIT_STOPPED, "1 worker (--workers)"},
+    {"the workers, and why", "-b 127.0.0.1:0 -w 3 a:b", EXIT_STOPPED, "3 workers (as configured)"},
+    {"a single worker", "-b 127.0.0.1:0 -w 1 a:b", EXIT_STOPPED, "1 worker (as configured)"},
     {"as many as there are", "-b 127.0.0.1:0 a:b", EXIT_STOPPED, " by "},
     {"a backlog that the kernel cuts", "-b 127.0.0.1:0 --backlog 65535 a:b", EXIT_STOPPED, "somaxconn"},
     {"an abstract socket", "-b unix:@gateway-startup -b 127.0.0.1:0 a:b", EXIT_STOPPED,
