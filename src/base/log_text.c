@@ -131,6 +131,9 @@ void log_text_add_plain(struct log_text *text, const char *data, size_t size, bo
 {
     for (size_t i = 0; i < size;) {
         size_t harmless = harmless_size((const unsigned char *)data + i, size - i, lines);
+        /* Records begin with a digit, that of the year; no other line does, or it could pass for a record. */
+        if (lines && (i == 0 || data[i - 1] == '\n') && data[i] >= '0' && data[i] <= '9')
+            log_text_add(text, " ", 1);
         if (harmless > 0) {
             log_text_add(text, data + i, harmless);
         } else {

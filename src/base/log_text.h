@@ -24,7 +24,7 @@ void log_text_vprintf(struct log_text *text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 void log_text_printf(struct log_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Control characters, Unicode's too, and what is no UTF-8 as \xNN; with `lines`, newlines stay. */
+/* Control characters, Unicode's too, and what is no UTF-8 as \xNN; with `lines`, newlines stay, and no line begins with a digit. */
 void log_text_add_plain(struct log_text *text, const char *data, size_t size, bool lines);
 /* The inside of a JSON string: valid UTF-8 whatever comes in; a byte that is none becomes the four characters \xNN. */
 void log_text_add_json(struct log_text *text, const char *data, size_t size);

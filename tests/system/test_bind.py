@@ -89,9 +89,17 @@ def test_a_unix_socket_is_removed_at_the_end(serve, tmp_path):
     assert not path.exists()
 
 
-def test_a_relative_unix_path_belongs_to_the_directory_the_server_was_started_in(serve):
+def test_a_relative_unix_path_belongs_to_the_working_directory(serve):
     server = serve("hello", bind="unix:relative.sock")
     assert answer(str(server.directory / "relative.sock")) == 200
+
+
+def test_a_relative_unix_path_belongs_to_the_directory_of_chdir(serve, tmp_path):
+    server = serve("hello", "--chdir", tmp_path, bind="unix:relative.sock")
+    assert answer(str(tmp_path / "relative.sock")) == 200
+    assert not (server.directory / "relative.sock").exists()
+    server.stop()
+    assert not (tmp_path / "relative.sock").exists()
 
 
 def test_a_stale_socket_file_is_replaced(serve, tmp_path):

@@ -9,6 +9,7 @@ import re
 
 import pytest
 from harness import APPLICATIONS, Server, run
+from timing import SLOW
 
 OPTIONS = """
 bind backlog workers chdir pythonpath venv env env-file graceful-timeout keep-alive header-timeout body-timeout
@@ -26,6 +27,12 @@ def test_help_names_every_option_and_exits_0(flag):
     missing = [name for name in OPTIONS if not re.search(rf"--{name}\b", done.stdout)]
     assert missing == []
     assert max(len(line) for line in done.stdout.splitlines()) <= 120
+
+
+def test_help_is_given_whatever_else_is_wrong():
+    done = run("--bogus", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
 
 
 @pytest.mark.parametrize("flag", ["--version", "-v"])
@@ -57,6 +64,7 @@ MISTAKES = [
     (["--bind", "fd://x", "hello"], "fd://x"),
     (["--env", "=value", "hello"], "env"),
     (["--env-file", "/nonexistent/file", "hello"], "/nonexistent/file"),
+    (["--env-file", "/", "hello"], "--env-file"),
     (["--chdir", "/nonexistent/directory", "hello"], "/nonexistent/directory"),
     (["--keep-alive"], "keep-alive"),
     (["hello", "surplus"], "surplus"),
@@ -123,8 +131,12 @@ def test_a_bind_in_the_environment_and_on_the_command_line(serve):
 
 
 def test_options_may_follow_the_application_and_use_an_equals_sign(serve):
-    server = serve("hello", bind=None, workers=None, env={"GATEWAY_CMD_ARGS": "--bind=127.0.0.1:0 -w1"})
-    assert server.get("/").status == 200
+    # What is given first here is last on the command line.
+    server = serve("--root-path=/shop", "environ", "--bind=127.0.0.1:0", "-w1", bind=None, workers=None)
+    arguments = server.process.args
+    assert arguments.index("environ") < arguments.index("--bind=127.0.0.1:0"), arguments
+    assert server.port != 8000 and len(server.worker_pids()) == 1
+    assert "/shop" in server.get("/shop/x").text
 
 
 WHERE_APP = """
@@ -243,7 +255,24 @@ def test_workers_auto_says_how_it_was_reached():
         assert re.search(r"(?i)\b\d+ workers?\b.*(cpu|core|affinity|quota)", server.log), server.log
 
 
-def test_time_and_size_units_are_understood(serve):
-    times = ["--keep-alive", "1m", "--header-timeout", "500ms", "--body-timeout", "2"]
-    sizes = ["--limit-request-body", "1g", "--body-memory", "64k"]
-    assert serve("hello", *times, *sizes).get("/").status == 200
+@pytest.mark.parametrize("time, seconds", [("300ms", 0.3), ("1", 1), ("1s", 1), ("1m", 60), ("1h", 3600)])
+def test_units_of_time_are_understood(serve, time, seconds):
+    server = serve("hello", "--keep-alive", time)
+    with server.connect() as connection:
+        assert connection.exchange("GET", "/").status == 200
+        if seconds > 1:
+            connection.assert_open(for_seconds=1.5)
+        else:
+            assert 0.8 * seconds <= connection.seconds_until_end() <= seconds + 0.6 * SLOW
+
+
+@pytest.mark.parametrize("size, bytes", [("1000", 1000), ("1k", 1 << 10), ("1m", 1 << 20), ("1g", 1 << 30)])
+def test_units_of_size_are_understood(serve, size, bytes):
+    server = serve("hello", "--limit-request-body", size)
+    with server.connect() as connection:
+        connection.request("POST", "/", [("Content-Length", str(bytes + 1))])
+        assert connection.receive().status == 413
+    with server.connect() as connection:
+        expect = [("Content-Length", str(bytes)), ("Expect", "100-continue")]
+        connection.request("POST", "/", expect)
+        assert connection.receive().status in (100, 200)

@@ -168,6 +168,14 @@ def test_a_slow_request_ends_with_408_in_time(quick, what, part, trickle, status
         assert 0.5 < time.monotonic() - start < 3 * SLOW + 2
 
 
+def test_keep_alive_0_closes_after_each_answer(serve):
+    server = serve("hello", "--keep-alive", "0")
+    with server.connect() as connection:
+        response = connection.exchange("GET", "/")
+        assert (response.status, response.get("Connection")) == (200, "close")
+        connection.assert_closed()
+
+
 def test_an_idle_connection_is_closed_silently_after_keep_alive(quick):
     with quick.connect() as connection:
         assert connection.exchange("GET", "/?count=1").status == 200

@@ -22,9 +22,16 @@ TEXT_LINE = re.compile(
 )
 
 APP = """
+import os
+
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/raise":
         raise ValueError("line one\\nline two \\x1b[31m \\x07")
+    if environ["PATH_INFO"] == "/forge":
+        raise ValueError("line one\\n" + environ["HTTP_X_TEXT"])
+    if environ["PATH_INFO"] == "/chdir":
+        os.makedirs("elsewhere", exist_ok=True)
+        os.chdir("elsewhere")
     if environ["PATH_INFO"] == "/errors":
         environ["wsgi.errors"].write(environ["HTTP_X_TEXT"] + "\\n")
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Out", "said")])
@@ -58,7 +65,7 @@ def test_a_traceback_is_one_record_with_the_request_it_belongs_to(serve):
     server.wait_log("ValueError", mark)
     record = server.log[mark:]
     assert len([line for line in record.splitlines() if TEXT_LINE.fullmatch(line)]) == 1
-    assert "GET /raise" in record.splitlines()[0] and 'app.py", line 4' in record
+    assert "GET /raise" in record.splitlines()[0] and 'app.py", line 6' in record
     assert "\x1b" not in record and "\x07" not in record
 
 
@@ -151,9 +158,14 @@ def test_wsgi_errors_cannot_forge_a_record(serve):
 
 def test_an_exceptions_text_cannot_forge_a_record(serve):
     server = start(serve)
-    assert server.get("/raise").status == 500
-    server.wait_log("line two")
-    assert not re.search(r"(?m)^line two", server.log) or "line one" in server.log
+    mark = len(server.log)
+    forged = "2026-11-22T10:00:00.123+01:00 [1] [master] critical: forged"
+    assert server.get("/forge", [("X-Text", forged)]).status == 500
+    server.wait_log("critical: forged\n", mark)
+    first, *others = server.log[mark:].split("\n")
+    assert TEXT_LINE.fullmatch(first) and "GET /forge" in first
+    assert any("critical: forged" in line for line in others)
+    assert [line for line in others if TEXT_LINE.match(line)] == []
 
 
 HOST = r"127\.0\.0\.1"
@@ -269,6 +281,20 @@ def test_a_log_that_was_moved_away_is_reopened(serve, tmp_path, asked):
     assert "/first" in moved.read_text()
     assert moved.read_text().count("\n") + access.read_text().count("\n") > 1
     assert "listening" in (tmp_path / "error.1").read_text()
+
+
+def test_a_relative_log_keeps_its_place_when_the_application_changes_the_directory(serve):
+    options = ["--error-logfile", "error.log", "--access-logfile", "access.log"]
+    server = start(serve, *options, error_log="error.log")
+    assert server.get("/chdir").status == 200
+    time.sleep(1.2)  # a log that is gone is looked for once a second
+    assert server.get("/raise").status == 500
+    assert ["/chdir" in line or "/raise" in line for line in lines_of(server.directory / "access.log", 2)] == [True] * 2
+    server.wait_log("GET /raise")
+    time.sleep(1.2)
+    assert server.get("/raise").status == 500
+    lines_of(server.directory / "access.log", 3)
+    assert os.listdir(server.directory / "elsewhere") == []
 
 
 def still_open(server, path):

@@ -44,7 +44,7 @@ MISTAKES = [
     ("imports", ["nosuchmodule_inside", r"imports\.py"]),
     ("factory:make(1)", ["ValueError: cannot make", r"factory\.py"]),
     ("factory:none()", ["not a callable", "None"]),
-    ("factory:make(open('x'))", ["literal|argument|make"]),
+    ("factory:make(open('x'))", ["must be literals"]),
     ("exits", ["SystemExit", r"exits\.py"]),
     ("interrupts", ["KeyboardInterrupt", r"interrupts\.py"]),
     ("dies", [r"\b9\b"]),
@@ -118,6 +118,13 @@ def test_no_permission_to_bind_is_one_sentence_and_exit_status_4():
         pytest.skip("an unprivileged user may not execute the program where it stands")
     assert done.returncode == 4, done.stderr
     assert "127.0.0.1:1" in done.stderr and re.search("(?i)permission|denied|may not", done.stderr)
+
+
+def test_standard_descriptors_may_be_closed(serve):
+    # A listening socket took their place, and the first line of the log went to it.
+    prefix = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-']
+    server = serve("hello", "--error-logfile", "error.log", error_log="error.log", prefix=prefix)
+    assert [server.get("/").status for _ in range(3)] == [200] * 3
 
 
 def test_a_log_file_that_cannot_be_opened_is_one_sentence():

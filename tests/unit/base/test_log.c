@@ -282,6 +282,8 @@ START_TEST(a_block_keeps_its_lines)
     open_log(LOG_INFO, false);
     log_block(LOG_ERROR, block, sizeof(block) - 1, "failed %d\n", 7);
     ck_assert_str_eq(next_message(), "failed 7\\x0a\nTraceback:\n  a\\x09b\\x1b\n\n");
+    log_block(LOG_ERROR, "1\n2", 3, "lines like records");
+    ck_assert_str_eq(next_message(), "lines like records\n 1\n 2\n");
     log_block(LOG_ERROR, NULL, 0, "no block");
     ck_assert_str_eq(next_message(), "no block\n");
 
