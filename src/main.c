@@ -24,8 +24,11 @@ enum { MESSAGE_SIZE = 1024 };
 static void open_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            open("/dev/null", O_RDWR);
+        if (fcntl(fd, F_GETFD) < 0) {
+            int null = open("/dev/null", O_RDWR);
+            if (null != fd)
+                _exit(EXIT_FAILURE_RUNTIME);
+        }
 }
 
 /* The application may change the directory later; what the user named stays where it was. */
