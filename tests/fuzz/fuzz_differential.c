@@ -51,6 +51,14 @@ static bool extension_is_refused(const struct session_answer *answer, const stru
     return *at == ';';
 }
 
+static bool framing_ends_in_tab(const struct session_answer *answer, const struct message *message)
+{
+    (void)answer;
+    return (message->error == HPE_INVALID_CONTENT_LENGTH ||
+            message->error == HPE_INVALID_TRANSFER_ENCODING) &&
+           memchr(message->bytes.data, '\t', message->bytes.size) != NULL;
+}
+
 /* What llhttp refuses, and why we do not follow. */
 static const struct {
     bool (*applies)(const struct session_answer *answer, const struct message *message);
@@ -60,6 +68,8 @@ static const struct {
      "llhttp knows a list of methods, and SOURCE only for ICE; any token is the application's to judge"},
     {trailer_is_framing,
      "llhttp reads trailers as fields; ours are dropped, so what they say of framing means nothing"},
+    {framing_ends_in_tab, "llhttp takes no tab behind a Content-Length or Transfer-Encoding; the white space "
+                          "around a value is SP and HTAB"},
     {extension_is_refused,
      "llhttp 8.1 takes no extension behind one with a value, nor pairs in quoted strings; RFC 9112 has both"},
 };
