@@ -1,6 +1,7 @@
 /* The crew: runs what is ready, a batch at a time. */
 #include "app/crew.h"
 
+#include "base/clock.h"
 #include "net/exchange.h"
 #include "py/interp.h"
 

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "py/interp.h"
 
@@ -94,20 +94,18 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
 /* What the master reads when this worker dies in the call. */
 static void note_call(struct scoreboard_row *row, const struct request *request)
 {
-    struct timespec now;
     size_t size =
         request->line.size < SCOREBOARD_REQUEST_SIZE - 1 ? request->line.size : SCOREBOARD_REQUEST_SIZE - 1;
     memcpy(row->request, request->line.data, size);
     row->request[size] = '\0';
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    scoreboard_set(row->call_since, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    scoreboard_set(row->call_since_ms, clock_ms());
     scoreboard_set(row->calls, 1);
 }
 
 static void note_return(struct scoreboard_row *row)
 {
     scoreboard_set(row->calls, 0);
-    scoreboard_set(row->call_since, 0);
+    scoreboard_set(row->call_since_ms, 0);
 }
 
 static void wsgi_run(void *context, struct exchange *exchange)

@@ -2,7 +2,7 @@
  * Allocation that does not fail, and pools of equal-sized blocks.
  *
  * Out of memory ends the process (exit status 1, one line on standard error); the master starts another worker.
- * What a peer can make large is bounded by an option before it is allocated. [style rule 14]
+ * What a peer can make large is bounded by an option before it is allocated.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

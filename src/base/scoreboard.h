@@ -25,16 +25,16 @@ enum { SCOREBOARD_REQUEST_SIZE = 192 };
 struct scoreboard_row {
     _Alignas(64) _Atomic uint32_t pid;
     _Atomic uint32_t generation;
-    _Atomic uint32_t state;       /* enum worker_state */
-    _Atomic uint32_t connections; /* open now */
-    _Atomic uint32_t calls;       /* app calls running now */
-    _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
-    _Atomic uint64_t progress;    /* turns of the event loop: a stuck worker's stands still */
-    _Atomic uint64_t requests;    /* answered since the slot was made: survives the worker */
-    _Atomic uint64_t accepted;    /* connections, likewise */
-    _Atomic uint64_t call_since;  /* CLOCK_MONOTONIC, ns, of the running call; 0 when none */
+    _Atomic uint32_t state;         /* enum worker_state */
+    _Atomic uint32_t connections;   /* open now */
+    _Atomic uint32_t calls;         /* app calls running now */
+    _Atomic uint32_t ready;         /* requests complete and waiting for a thread */
+    _Atomic uint64_t progress;      /* turns of the event loop: a stuck worker's stands still */
+    _Atomic uint64_t requests;      /* answered since the slot was made: survives the worker */
+    _Atomic uint64_t accepted;      /* connections, likewise */
+    _Atomic uint64_t call_since_ms; /* clock_ms() at the start of the running call; 0 when none */
     /* "GET /path" of the request whose app call runs, or the empty string; what killed a worker is read from here.
-     * Written by the worker before the call, not cleared after it: call_since says whether it is current. */
+     * Written by the worker before the call, not cleared after it: call_since_ms says whether it is current. */
     _Alignas(64) char request[SCOREBOARD_REQUEST_SIZE];
 };
 

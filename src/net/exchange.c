@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/parser.h"
@@ -19,15 +19,8 @@ enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
-                              int *status, void (*done)(struct conn *conn, bool keep_alive))
+                              int *status, void (*done)(struct conn *conn, enum ending ending))
 {
     struct loop *loop = conn->loop;
     struct exchange *exchange = pool_take(&loop->exchanges);
@@ -172,17 +165,25 @@ int exchange_wait(struct exchange *exchange)
     return conn_wait(exchange->conn);
 }
 
-static void finish(struct exchange *exchange, bool keep_alive)
+/* After an answer that is whole. */
+static enum ending ending_of(const struct exchange *exchange)
+{
+    if (exchange->response.keep_alive)
+        return ENDING_KEEP_ALIVE;
+    return request_keep_alive(&exchange->request) ? ENDING_LINGER : ENDING_CLOSE;
+}
+
+static void finish(struct exchange *exchange, enum ending ending)
 {
     struct conn *conn = exchange->conn;
     struct loop *loop = conn->loop;
-    void (*done)(struct conn * conn, bool keep_alive) = exchange->done;
+    void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     scoreboard_add(loop->row->requests, 1);
     if (loop->access_log != NULL)
         access_log_write(loop->access_log, exchange,
                          exchange->started_ns != 0 ? clock_ns() - exchange->started_ns : 0);
     exchange_free(exchange);
-    done(conn, keep_alive);
+    done(conn, ending);
 }
 
 void exchange_flush(struct exchange *exchange)
@@ -209,7 +210,7 @@ void exchange_end(struct exchange *exchange)
         exchange_cut(exchange);
         return;
     }
-    finish(exchange, response->keep_alive);
+    finish(exchange, ending_of(exchange));
 }
 
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
@@ -226,7 +227,7 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
     exchange->head_sent = true;
     exchange->body_sent = response->framing == RESPONSE_LENGTH ? response->length : 0;
     conn_send(exchange->conn, &vector, 1);
-    finish(exchange, response->keep_alive);
+    finish(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
 }
 
 void exchange_cut(struct exchange *exchange)
@@ -237,5 +238,5 @@ void exchange_cut(struct exchange *exchange)
     /* Without a length or chunks, only a reset tells the client that this is not the end. */
     if (exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE)
         conn->resetting = true;
-    finish(exchange, false);
+    finish(exchange, ENDING_CLOSE);
 }

@@ -30,13 +30,20 @@ struct handler {
     void (*run)(void *context, struct exchange *exchange);
 };
 
+/* What becomes of the connection after an exchange. */
+enum ending {
+    ENDING_KEEP_ALIVE,
+    ENDING_CLOSE,  /* the client has said that it sends no more, or the answer is cut */
+    ENDING_LINGER, /* we have decided so: the client may be sending still */
+};
+
 struct exchange {
     struct conn *conn;
     struct exchange *next_ready;
     struct request request;
     struct body body;
     struct response response;
-    void (*done)(struct conn *conn, bool keep_alive); /* the protocol's: the exchange is gone */
+    void (*done)(struct conn *conn, enum ending ending); /* the protocol's: the exchange is gone */
     uint64_t started_ns; /* CLOCK_MONOTONIC when the head was whole; 0 without access log */
     uint64_t body_sent;  /* bytes of content given to the connection */
     bool head_finished;  /* by exchange_head */
@@ -50,7 +57,7 @@ struct exchange {
 /* Copies the request line, parses it; `section` is taken over when it is not NULL. *status is 0, or what to answer with:
  * then too there is an exchange, to answer on. */
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
-                              int *status, void (*done)(struct conn *conn, bool keep_alive));
+                              int *status, void (*done)(struct conn *conn, enum ending ending));
 /* The request is whole: on to the ready list. */
 void exchange_ready(struct exchange *exchange);
 

@@ -1,13 +1,13 @@
 /* HTTP/1 on a connection: the states, and what happens in each. */
 #include "net/h1.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "http/parser.h"
 #include "net/exchange.h"
+#include "net/pending.h"
 
 enum h1_state {
     H1_IDLE,   /* between requests */
@@ -20,21 +20,17 @@ enum h1_state {
     H1_STATES
 };
 
-/* What a state does with time-outs and input; h1_enter applies a row, nothing else touches the timer. */
+/* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
+ * request would cost more than to ignore it. */
 static const struct {
-    const char *name;
     bool reads;
-    bool timed;
     enum timeout_class timeout;
     int timeout_status; /* to answer with; 0: close */
 } states[H1_STATES] = {
-    [H1_IDLE] = {"idle", true, true, TIMEOUT_KEEP_ALIVE, 0},
-    [H1_HEAD] = {"head", true, true, TIMEOUT_HEADER, 408},
-    [H1_BODY] = {"body", true, true, TIMEOUT_BODY, 408},
-    [H1_APP] = {"app", false, false, TIMEOUT_NONE, 0},
-    [H1_SEND] = {"send", false, true, TIMEOUT_WRITE, 0},
-    [H1_LINGER] = {"linger", true, true, TIMEOUT_LINGER, 0},
-    [H1_CLOSED] = {"closed", false, false, TIMEOUT_NONE, 0},
+    [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0}, [H1_HEAD] = {true, TIMEOUT_HEADER, 408},
+    [H1_BODY] = {true, TIMEOUT_BODY, 408},     [H1_APP] = {false, TIMEOUT_NONE, 0},
+    [H1_SEND] = {false, TIMEOUT_WRITE, 0},     [H1_LINGER] = {true, TIMEOUT_LINGER, 0},
+    [H1_CLOSED] = {false, TIMEOUT_NONE, 0},
 };
 
 /* Below --min-body-rate after this long, a body is too slow. */
@@ -45,13 +41,11 @@ struct h1 {
     enum h1_state state;
     unsigned memo_slot;        /* where this client's header section was last time */
     struct exchange *exchange; /* in H1_BODY and H1_APP */
-    bool keep_alive;           /* in H1_SEND: what follows */
+    enum ending ending;        /* in H1_SEND: what follows */
     struct head_finder finder; /* in H1_HEAD */
     uint64_t body_since;       /* in H1_BODY, ms */
     uint64_t body_received;    /* raw bytes */
-    /* Received and not consumed: a part of a head, or pipelined requests. NULL when there is nothing. */
-    char *pending;
-    size_t pending_size, pending_capacity;
+    struct pending pending;    /* a part of a head, or pipelined requests */
 };
 
 static struct h1 *h1_of(struct conn *conn)
@@ -62,10 +56,8 @@ static struct h1 *h1_of(struct conn *conn)
 static void h1_enter(struct h1 *h, enum h1_state state)
 {
     h->state = state;
-    if (states[state].timed)
+    if (states[state].timeout != TIMEOUT_NONE)
         timeout_set(h->conn.loop->timeouts, &h->conn.timeout, states[state].timeout);
-    else
-        timeout_clear(&h->conn.timeout);
 }
 
 static void h1_close(struct h1 *h)
@@ -74,10 +66,16 @@ static void h1_close(struct h1 *h)
     conn_close(&h->conn);
 }
 
+/* Nothing more will come, and what came has been read. */
+static bool peer_has_ended(const struct h1 *h)
+{
+    return h->conn.ended && !h->conn.readable;
+}
+
 /* Closing at once while the peer still sends would reset the connection and destroy the answer on its way. */
 static void h1_linger(struct h1 *h)
 {
-    if (h->conn.broken || (h->conn.ended && !h->conn.readable)) {
+    if (h->conn.broken || peer_has_ended(h)) {
         h1_close(h);
         return;
     }
@@ -86,63 +84,27 @@ static void h1_linger(struct h1 *h)
     conn_settle(&h->conn);
 }
 
-static void pending_free(struct h1 *h)
-{
-    free(h->pending);
-    h->pending = NULL;
-    h->pending_size = h->pending_capacity = 0;
-}
-
-/* Keeps `bytes`, and only them. They may be the end of what is kept already. */
-static void pending_keep(struct h1 *h, struct slice bytes)
-{
-    if (bytes.size == 0) {
-        pending_free(h);
-        return;
-    }
-    if (h->pending != NULL && bytes.data >= h->pending && bytes.data < h->pending + h->pending_size) {
-        memmove(h->pending, bytes.data, bytes.size);
-        h->pending = xrealloc(h->pending, bytes.size);
-    } else {
-        h->pending = xrealloc(h->pending, bytes.size);
-        memcpy(h->pending, bytes.data, bytes.size);
-    }
-    h->pending_size = h->pending_capacity = bytes.size;
-}
-
-static void pending_append(struct h1 *h, struct slice bytes)
-{
-    if (h->pending_size + bytes.size > h->pending_capacity) {
-        h->pending_capacity = (h->pending_size + bytes.size) * 2;
-        h->pending = xrealloc(h->pending, h->pending_capacity);
-    }
-    memcpy(h->pending + h->pending_size, bytes.data, bytes.size);
-    h->pending_size += bytes.size;
-}
-
 /* The answer is out, or on its way: what now. */
 static void h1_next(struct h1 *h)
 {
-    if (!h->keep_alive) {
-        bool unread = h->conn.readable || h->pending != NULL;
-        if ((unread || h->conn.loop->draining) && !h->conn.resetting)
-            h1_linger(h);
-        else
-            h1_close(h);
-        return;
+    bool unread = h->conn.readable || h->pending.data != NULL;
+    if (h->ending == ENDING_KEEP_ALIVE) {
+        h1_enter(h, H1_IDLE);
+        if (unread || h->conn.ended || !h->conn.watched || h->conn.loop->draining)
+            conn_settle(&h->conn);
+    } else if ((unread || h->ending == ENDING_LINGER) && !h->conn.resetting) {
+        h1_linger(h);
+    } else {
+        h1_close(h);
     }
-    h1_enter(h, H1_IDLE);
-    if (h->conn.loop->draining || !h->conn.watched || h->conn.readable || h->pending != NULL ||
-        (h->conn.ended && !h->conn.readable))
-        conn_settle(&h->conn);
 }
 
 /* The exchange is over. */
-static void h1_done(struct conn *conn, bool keep_alive)
+static void h1_done(struct conn *conn, enum ending ending)
 {
     struct h1 *h = h1_of(conn);
     h->exchange = NULL;
-    h->keep_alive = keep_alive && !conn->broken;
+    h->ending = ending;
     if (conn->broken) {
         h1_close(h);
     } else if (!conn_is_drained(conn)) {
@@ -154,17 +116,8 @@ static void h1_done(struct conn *conn, bool keep_alive)
     }
 }
 
-/* The same for a request that was refused: its framing is in doubt or its body unread, so it lingers. */
-static void h1_refused(struct conn *conn, bool keep_alive)
-{
-    (void)keep_alive;
-    conn->readable = true;
-    h1_done(conn, false);
-}
-
 static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
-    exchange->done = h1_refused;
     h->exchange = NULL;
     h1_enter(h, H1_APP);
     exchange_fail(exchange, status, false);
@@ -259,7 +212,7 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     h->finder = (struct head_finder){0};
-    h1_enter(h, H1_HEAD);
+    h->state = H1_HEAD; /* most often the head is whole: the time-out is set when it is not */
     return true;
 }
 
@@ -267,8 +220,11 @@ static bool consume_head(struct h1 *h, struct slice *bytes)
 {
     struct head head;
     int status = find_head(h, *bytes, &head);
-    if (status == 0 && head.size == 0)
+    if (status == 0 && head.size == 0) {
+        if (h->conn.timeout.class != TIMEOUT_HEADER)
+            h1_enter(h, H1_HEAD);
         return false;
+    }
     int line_status;
     struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
     /* A bad request line is the better reason: what follows it may not be a header at all. */
@@ -337,7 +293,7 @@ static void h1_consume(struct h1 *h, struct slice bytes)
 {
     while (consume[h->state](h, &bytes))
         ;
-    pending_keep(h, bytes);
+    pending_keep(&h->pending, bytes);
 }
 
 /* The peer will send no more. A request under way can not be completed; an answer under way is still sent. */
@@ -361,21 +317,17 @@ static void h1_receive(struct h1 *h)
     struct slice bytes = conn_receive(&h->conn);
     if (bytes.size == 0)
         return;
-    if (h->pending != NULL) {
-        pending_append(h, bytes);
-        bytes = (struct slice){h->pending, h->pending_size};
-    }
-    h1_consume(h, bytes);
+    h1_consume(h, h->pending.data == NULL ? bytes : pending_append(&h->pending, bytes));
 }
 
 static void h1_readable(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
-    if (h->pending != NULL && h->state == H1_IDLE)
-        h1_consume(h, (struct slice){h->pending, h->pending_size});
+    if (h->pending.data != NULL && h->state == H1_IDLE)
+        h1_consume(h, pending_slice(&h->pending));
     if (states[h->state].reads && conn->readable)
         h1_receive(h);
-    if (states[h->state].reads && conn->ended && !conn->readable)
+    if (states[h->state].reads && peer_has_ended(h))
         h1_ended(h);
     else if (h->state == H1_IDLE && conn->loop->draining && !conn->readable)
         h1_linger(h);
@@ -408,6 +360,8 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
     (void)class;
     struct h1 *h = h1_of(conn);
     int status = states[h->state].timeout_status;
+    if (states[h->state].timeout == TIMEOUT_NONE)
+        return;
     if (status == 0) {
         h1_close(h);
         return;
@@ -423,13 +377,15 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
 /* The worker is stopping: a request that has just arrived is still answered. */
 static void h1_drain(struct conn *conn)
 {
+    if (h1_of(conn)->state != H1_IDLE)
+        return;
     conn->readable = true;
     h1_readable(conn);
 }
 
 static void h1_free(struct conn *conn)
 {
-    pending_free(h1_of(conn));
+    pending_free(&h1_of(conn)->pending);
 }
 
 const struct protocol h1_protocol = {

@@ -5,11 +5,11 @@
 #include <event2/event.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
-enum { GRANULARITY_MS = 50, NEVER_ARMED = 0 };
+enum { GRANULARITY_MS = 50, NEVER_ARMED = 0, SLACK = 64 };
 
 struct queue {
     struct timeout head; /* a ring: head.next is the oldest */
@@ -22,13 +22,6 @@ struct timeouts {
     uint64_t armed; /* what the timer is set for, ms; NEVER_ARMED when it is not */
     void (*expired)(struct timeout *timeout, enum timeout_class class);
 };
-
-uint64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void arm(struct timeouts *timeouts, uint64_t deadline, uint64_t now)
 {
@@ -46,6 +39,7 @@ static void unlink_timeout(struct timeout *timeout)
     timeout->previous->next = timeout->next;
     timeout->next->previous = timeout->previous;
     timeout->previous = timeout->next = NULL;
+    timeout->class = TIMEOUT_NONE;
 }
 
 static void expire_queue(struct timeouts *timeouts, enum timeout_class class, uint64_t now)
@@ -101,16 +95,18 @@ void timeouts_free(struct timeouts *timeouts)
 void timeout_set(struct timeouts *timeouts, struct timeout *timeout, enum timeout_class class)
 {
     struct queue *queue = &timeouts->queues[class];
+    uint64_t now = clock_ms();
+    if (timeout->next != NULL && timeout->class == class && timeout->deadline >= now + queue->duration)
+        return;
     timeout_clear(timeout);
+    timeout->class = class;
+    timeout->deadline = now + queue->duration + queue->duration / SLACK;
     timeout->previous = queue->head.previous;
     timeout->next = &queue->head;
     queue->head.previous->next = timeout;
     queue->head.previous = timeout;
-    if (queue->duration == 0)
-        return;
-    uint64_t now = clock_ms();
-    timeout->deadline = now + queue->duration;
-    arm(timeouts, timeout->deadline, now);
+    if (queue->duration != 0)
+        arm(timeouts, timeout->deadline, now);
 }
 
 void timeout_clear(struct timeout *timeout)

@@ -1,6 +1,7 @@
 /*
  * Time-outs by class: every connection waits in at most one queue, and all who wait in a queue have the same duration, so
- * that each queue is sorted by deadline without sorting. Setting one costs a relink; one coarse timer serves all.
+ * that each queue is sorted by deadline without sorting; one coarse timer serves all. A deadline has some slack, so that one
+ * who sets the same again and again stays where it is in the queue, and touches no neighbour's memory.
  * An idle process has no timer that ticks: it is armed for the earliest deadline only.
  * Belongs to the thread that runs the loop.
  */
@@ -25,7 +26,8 @@ enum timeout_class {
 /* Embedded in what waits. Zero is: waits for nothing. */
 struct timeout {
     struct timeout *previous, *next;
-    uint64_t deadline; /* ms, see clock_ms */
+    uint64_t deadline;        /* ms, see base/clock.h */
+    enum timeout_class class; /* the queue; TIMEOUT_NONE when it is in none */
 };
 
 /* `durations` in ms, one per class; 0 = never. `expired` is called from the loop, after the timeout was unlinked; it may set,
@@ -34,15 +36,12 @@ struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[
                               void (*expired)(struct timeout *timeout, enum timeout_class class));
 void timeouts_free(struct timeouts *timeouts); /* NULL is fine */
 
-/* From now, in whatever queue it was before. */
+/* From now, in whatever queue it was before. It expires not before the duration, and at most a 64th of it later (and a tick). */
 void timeout_set(struct timeouts *timeouts, struct timeout *timeout, enum timeout_class class);
 void timeout_clear(struct timeout *timeout);
 
 /* Calls `visit` for everyone in one class, oldest first; visit may clear or free the one it is given, and no other. */
 void timeouts_each(struct timeouts *timeouts, enum timeout_class class,
                    void (*visit)(struct timeout *timeout));
-
-/* CLOCK_MONOTONIC_COARSE in ms: a few nanoseconds to read, a few milliseconds fine. */
-uint64_t clock_ms(void);
 
 #endif

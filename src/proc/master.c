@@ -11,9 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/timeouts.h"
 #include "proc/slots.h"
 #include "proc/startup.h"
 #include "proc/worker.h"

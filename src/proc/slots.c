@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "net/timeouts.h"
+#include "base/clock.h"
 #include "proc/death.h"
 
 static void run_worker(const struct slot *slots, unsigned count, struct event_base *base,
@@ -29,7 +29,7 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
     scoreboard_set(row->connections, 0);
     scoreboard_set(row->calls, 0);
     scoreboard_set(row->ready, 0);
-    scoreboard_set(row->call_since, 0);
+    scoreboard_set(row->call_since_ms, 0);
     slot->requests_before = scoreboard_get(row->requests);
     /* A signal that came before the worker has handlers of its own would end up with the master's. */
     sigset_t all, before;
@@ -52,7 +52,7 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
 
 void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *text, size_t size)
 {
-    uint64_t since = scoreboard_get(row->call_since);
+    uint64_t since = scoreboard_get(row->call_since_ms);
     uint64_t now = clock_ms();
     struct death death = {
         .status = status,
@@ -60,7 +60,7 @@ void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *
         .age_ms = now - slot->forked_ms,
         .requests = scoreboard_get(row->requests) - slot->requests_before,
         .request = since != 0 ? row->request : NULL,
-        .request_ms = since != 0 ? now - since / 1000000 : 0,
+        .request_ms = since != 0 ? now - since : 0,
     };
     death_describe(&death, text, size);
     scoreboard_set(row->state, WORKER_NONE);

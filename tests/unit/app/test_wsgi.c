@@ -282,7 +282,7 @@ START_TEST(the_scoreboard_tells_what_runs)
     served_turn();
     ck_assert_str_eq(served.row.request, "GET /p HTTP/1.1");
     ck_assert_uint_eq(scoreboard_get(served.row.calls), 0);
-    ck_assert_uint_eq(scoreboard_get(served.row.call_since), 0);
+    ck_assert_uint_eq(scoreboard_get(served.row.call_since_ms), 0);
     ck_assert_uint_eq(scoreboard_get(served.row.requests), 1);
     free(served_receive(client, &closed));
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/exchange.h"

@@ -4,7 +4,9 @@
 #include "net/timeouts.h"
 
 #include <event2/event.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "unit.h"
 
 enum { MANY = 8, LATE_MS = 150 };
@@ -108,6 +110,24 @@ START_TEST(setting_again_moves_to_the_other_queue)
 }
 END_TEST
 
+START_TEST(one_that_is_set_again_and_again_keeps_its_place_for_a_while)
+{
+    set(0, TIMEOUT_KEEP_ALIVE);
+    set(1, TIMEOUT_KEEP_ALIVE);
+    const struct timeout *behind = waiters[0].timeout.next;
+    uint64_t deadline = waiters[0].timeout.deadline;
+    for (int i = 0; i < 100 && waiters[0].timeout.deadline == deadline; i++) {
+        ck_assert_ptr_eq(waiters[0].timeout.next, behind);
+        usleep(2000);
+        set(0, TIMEOUT_KEEP_ALIVE);
+    }
+    ck_assert_uint_ne(waiters[0].timeout.deadline, deadline);
+    ck_assert_ptr_eq(waiters[1].timeout.next, &waiters[0].timeout);
+    run_ms(450);
+    ck_assert_uint_ge(waiters[0].expired - waiters[0].set, 200);
+}
+END_TEST
+
 /* The timer is armed for the long one when the short one is set. */
 START_TEST(a_later_set_but_shorter_one_is_not_late)
 {
@@ -193,6 +213,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, each_class_has_its_duration, cases);
     tcase_add_test(tests, a_cleared_one_does_not_expire);
     tcase_add_test(tests, setting_again_moves_to_the_other_queue);
+    tcase_add_test(tests, one_that_is_set_again_and_again_keeps_its_place_for_a_while);
     tcase_add_test(tests, a_later_set_but_shorter_one_is_not_late);
     tcase_add_test(tests, one_may_be_set_again_when_it_expires);
     tcase_add_test(tests, others_may_be_cleared_when_one_expires);

@@ -84,7 +84,7 @@ static void await_ready(const struct slot *of)
 START_TEST(a_forked_worker_is_in_its_slot_and_leaves_it)
 {
     slot->killed = slot->was_ready = true;
-    scoreboard_set(setup.row->call_since, 1);
+    scoreboard_set(setup.row->call_since_ms, 1);
     scoreboard_set(setup.row->connections, 8);
     scoreboard_set(setup.row->requests, 100);
     setup.worker_count = 0;
@@ -152,7 +152,7 @@ START_TEST(a_call_under_way_is_named)
     setup.worker_count = 2;
     ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
     strcpy(setup.row->request, "GET /x HTTP/1.1");
-    scoreboard_set(setup.row->call_since, (slot->forked_ms + 1) * 1000000);
+    scoreboard_set(setup.row->call_since_ms, slot->forked_ms + 1);
     kill(slot->pid, SIGKILL);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\""));
