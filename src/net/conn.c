@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -35,14 +36,6 @@ static int send_output(struct conn *conn, uint64_t *sent)
     return 0;
 }
 
-static void drain_output(struct conn *conn)
-{
-    uint64_t sent = 0;
-    send_output(conn, &sent);
-    if (sent > 0 || conn->broken)
-        conn->protocol->drained(conn);
-}
-
 static void event_happened(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -50,7 +43,7 @@ static void event_happened(evutil_socket_t fd, short what, void *arg)
     if (what & EV_CLOSED)
         conn->ended = true;
     if ((what & EV_WRITE) && conn->output != NULL && !conn->closing)
-        drain_output(conn);
+        conn_drain(conn);
     if (what & (EV_READ | EV_CLOSED)) {
         conn->readable = true;
         if (!conn->closing)
@@ -65,6 +58,26 @@ static void watch(struct conn *conn)
     conn->watched = true;
 }
 
+/* A fork in another thread may come between any two steps: the list can always be walked forward, and holds no descriptor that
+ * is closed. */
+static void link_open(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    conn->next_open = loop->open;
+    conn->open_link = &loop->open;
+    if (loop->open != NULL)
+        loop->open->open_link = &conn->next_open;
+    __atomic_store_n(&loop->open, conn, __ATOMIC_RELEASE);
+}
+
+static void unlink_open(struct conn *conn)
+{
+    if (conn->next_open != NULL)
+        conn->next_open->open_link = conn->open_link;
+    __atomic_store_n(conn->open_link, conn->next_open, __ATOMIC_RELEASE);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
                  const struct local_endpoint *local, const struct peer_endpoint *peer)
 {
@@ -77,6 +90,7 @@ void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
     conn->peer = *peer;
     event_assign(&conn->event, loop->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
                  event_happened, conn);
+    link_open(conn);
     loop->open_count++;
     scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
     scoreboard_add(loop->row->accepted, 1);
@@ -177,6 +191,14 @@ bool conn_is_drained(const struct conn *conn)
     return conn->output == NULL;
 }
 
+void conn_drain(struct conn *conn)
+{
+    uint64_t sent = 0;
+    send_output(conn, &sent);
+    if (sent > 0 || conn->broken)
+        conn->protocol->drained(conn);
+}
+
 int conn_wait(struct conn *conn)
 {
     int64_t timeout = conn->loop->options->write_timeout;
@@ -226,18 +248,24 @@ static void reset(struct conn *conn)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
+void conn_hang_up(struct conn *conn)
+{
+    unlink_open(conn);
+    /* A client that takes up reading again must not believe that what it has is the whole. */
+    if (conn->resetting || conn->output != NULL)
+        reset(conn);
+    else if (conn->loop->shared_with_children)
+        shutdown(conn->fd, SHUT_RDWR);
+    close(conn->fd);
+}
+
 static void conn_free(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     conn->protocol->free(conn);
     if (conn->watched)
         event_del(&conn->event);
-    /* A client that takes up reading again must not believe that what it has is the whole. */
-    if (conn->resetting || conn->output != NULL)
-        reset(conn);
-    else if (loop->shared_with_children)
-        shutdown(conn->fd, SHUT_RDWR);
-    close(conn->fd);
+    conn_hang_up(conn);
     output_free(conn->output);
     pool_give(&loop->connections, conn);
     loop->open_count--;

@@ -42,7 +42,8 @@ struct conn {
     const struct local_endpoint *local;
     struct timeout timeout;
     struct conn *next_settled;
-    struct output *output; /* NULL while the socket takes everything */
+    struct conn *next_open, **open_link; /* in loop->open */
+    struct output *output;               /* NULL while the socket takes everything */
     int fd;
     bool watched : 1;   /* the event is added */
     bool readable : 1;  /* an edge was seen and the socket was not drained since */
@@ -67,6 +68,8 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count);
 /* The same for a stretch of a regular file, the last part of an answer. */
 int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
 bool conn_is_drained(const struct conn *conn);
+/* Sends what the socket takes of what waits, and tells the protocol. */
+void conn_drain(struct conn *conn);
 /* Blocks until the client has taken enough for more output, at most --write-timeout. 0, or -1: close it. */
 int conn_wait(struct conn *conn);
 
@@ -75,6 +78,10 @@ void conn_settle(struct conn *conn);
 void conn_close(struct conn *conn); /* settles; gone after the next loop_turn */
 /* The write side is closed, input goes on: the first half of a lingering close (RFC 9112 9.6). */
 void conn_shut(struct conn *conn);
+
+/* The socket is closed, by a reset where the peer could not tell otherwise that its answer is not whole. For conn_free and
+ * loop_free; the rest of the connection is not touched. */
+void conn_hang_up(struct conn *conn);
 
 /* Called by loop_turn for each settled connection. */
 void conn_settle_now(struct conn *conn);

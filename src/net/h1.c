@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "http/parser.h"
+#include "http/head_reader.h"
 #include "net/exchange.h"
 #include "net/pending.h"
 
@@ -39,10 +39,9 @@ enum { BODY_RATE_GRACE_MS = 10000 };
 struct h1 {
     struct conn conn;
     enum h1_state state;
-    unsigned memo_slot;        /* where this client's header section was last time */
     struct exchange *exchange; /* in H1_BODY and H1_APP */
     enum ending ending;        /* in H1_SEND: what follows */
-    struct head_finder finder; /* in H1_HEAD */
+    struct head_reader reader; /* in H1_HEAD */
     uint64_t body_since;       /* in H1_BODY, ms */
     uint64_t body_received;    /* raw bytes */
     struct pending pending;    /* a part of a head, or pipelined requests */
@@ -156,53 +155,6 @@ static void h1_begin_body(struct h1 *h, bool more)
     h1_enter(h, H1_BODY);
 }
 
-struct head {
-    size_t size;                    /* 0: more is needed */
-    struct slice line;              /* without its CRLF */
-    struct header_section *section; /* a reference, or NULL: see status */
-};
-
-/* The common case: the client's header section is the one it sent last time. */
-static bool guess_head(struct h1 *h, struct slice bytes, struct head *head)
-{
-    const struct parser_limits *limits = &h->conn.loop->parser_limits;
-    size_t span = bytes.size < limits->request_line + 2 ? bytes.size : limits->request_line + 2;
-    const char *end = memchr(bytes.data, '\n', span);
-    if (end == NULL || end == bytes.data || end[-1] != '\r')
-        return false;
-    size_t line = (size_t)(end + 1 - bytes.data);
-    struct slice rest = {end + 1, bytes.size - line};
-    struct header_section *section = memo_guess(h->conn.loop->memo, h->memo_slot, rest);
-    if (section == NULL || line + section->bytes.size > limits->head)
-        return false;
-    *head = (struct head){line + section->bytes.size, {bytes.data, line - 2}, header_section_ref(section)};
-    return true;
-}
-
-/* 0 or a status; head->size is 0 while the head is not whole. */
-static int find_head(struct h1 *h, struct slice bytes, struct head *head)
-{
-    struct loop *loop = h->conn.loop;
-    if (h->finder.scanned == 0 && guess_head(h, bytes, head))
-        return 0;
-    *head = (struct head){0};
-    int status = head_find_end(&h->finder, bytes, &loop->parser_limits, &head->size);
-    head->line = (struct slice){bytes.data, h->finder.line_size};
-    if (status != 0 || head->size == 0)
-        return status;
-    size_t line = h->finder.line_size + 2;
-    struct slice rest = {bytes.data + line, head->size - line};
-    struct header_section *section = memo_find(loop->memo, rest, &h->memo_slot);
-    if (section != NULL) {
-        head->section = header_section_ref(section);
-        return 0;
-    }
-    status = header_section_parse(rest, &loop->parser_limits, &head->section);
-    if (status == 0)
-        memo_offer(loop->memo, head->section, &h->memo_slot);
-    return status;
-}
-
 /* Each consumes from the front of `bytes`, and returns false when it needs more or is done with the connection. */
 static bool consume_idle(struct h1 *h, struct slice *bytes)
 {
@@ -211,15 +163,16 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     bytes->size -= empty;
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
-    h->finder = (struct head_finder){0};
+    head_reader_begin(&h->reader);
     h->state = H1_HEAD; /* most often the head is whole: the time-out is set when it is not */
     return true;
 }
 
 static bool consume_head(struct h1 *h, struct slice *bytes)
 {
+    struct loop *loop = h->conn.loop;
     struct head head;
-    int status = find_head(h, *bytes, &head);
+    int status = head_read(&h->reader, loop->memo, &loop->parser_limits, *bytes, &head);
     if (status == 0 && head.size == 0) {
         if (h->conn.timeout.class != TIMEOUT_HEADER)
             h1_enter(h, H1_HEAD);
@@ -338,7 +291,7 @@ static void h1_readable(struct conn *conn)
 static void h1_open(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
-    h->memo_slot = memo_recent(conn->loop->memo);
+    h->reader.memo_slot = memo_recent(conn->loop->memo);
     h1_enter(h, H1_IDLE);
 }
 
@@ -355,13 +308,32 @@ static void h1_drained(struct conn *conn)
         h1_enter(h, H1_SEND);
 }
 
+/* The application may have kept the loop: what has come, or could have been sent, meanwhile was in time. For a head only its
+ * end counts: bytes alone do not buy time. */
+static bool h1_was_in_time(struct h1 *h)
+{
+    struct conn *conn = &h->conn;
+    enum h1_state before = h->state;
+    if (before == H1_SEND)
+        conn_drain(conn);
+    if (before == H1_IDLE || before == H1_HEAD || before == H1_BODY) {
+        conn->readable = true;
+        h1_readable(conn);
+    }
+    return h->state != before || (before != H1_HEAD && conn->timeout.class != TIMEOUT_NONE);
+}
+
 static void h1_timed_out(struct conn *conn, enum timeout_class class)
 {
     (void)class;
     struct h1 *h = h1_of(conn);
-    int status = states[h->state].timeout_status;
-    if (states[h->state].timeout == TIMEOUT_NONE)
+    if (states[h->state].timeout == TIMEOUT_NONE || h1_was_in_time(h))
         return;
+    int status = states[h->state].timeout_status;
+    if (h->state == H1_IDLE) {
+        h1_linger(h);
+        return;
+    }
     if (status == 0) {
         h1_close(h);
         return;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,6 +26,7 @@ struct listener {
     struct event *event;
     const struct local_endpoint *local;
     int fd;
+    bool ours; /* not fd://, which may be somebody else's, too */
     unsigned
         burst; /* how many to try: grows while connections wait, so that a single one costs a single call */
 };
@@ -118,7 +120,7 @@ static bool accept_one(struct listener *listener)
     if (fd < 0) {
         if (errno_is_transient())
             out_of_descriptors(listener->all);
-        else if (errno == EBADF || errno == ENOTSOCK || errno == EINVAL)
+        else if (errno == EBADF || errno == ENOTSOCK || (errno == EINVAL && !listener->all->stopped))
             loop_broken("accepted from");
         /* A connection that was reset while it waited is no reason to stop. */
         return errno == ECONNABORTED || errno == EINTR;
@@ -162,6 +164,7 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
         listener->all = all;
         listener->local = &addresses[i].local;
         listener->fd = addresses[i].sockets[slot];
+        listener->ours = addresses[i].inherited < 0;
         listener->burst = 1;
         listener->event = event_new(loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
         event_add(listener->event, NULL);
@@ -169,7 +172,7 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
     return all;
 }
 
-void listeners_stop(struct listeners *all)
+void listeners_stop(struct listeners *all, bool for_good)
 {
     if (all->stopped)
         return;
@@ -178,6 +181,8 @@ void listeners_stop(struct listeners *all)
         event_del(all->items[i].event);
         while (accept_one(&all->items[i]))
             ;
+        if (for_good && all->items[i].ours)
+            shutdown(all->items[i].fd, SHUT_RDWR);
     }
     event_del(all->retry);
 }

@@ -91,8 +91,16 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     return loop;
 }
 
+void loop_close_in_child(const struct loop *loop)
+{
+    for (const struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
+        close(conn->fd);
+}
+
 void loop_free(struct loop *loop)
 {
+    while (loop->open != NULL)
+        conn_hang_up(loop->open);
     timeouts_free(loop->timeouts);
     event_base_free(loop->base);
     memo_free(loop->memo);

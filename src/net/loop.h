@@ -49,6 +49,8 @@ struct loop {
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
     struct exchange *ready_first, **ready_last;
     size_t ready_count;
+    struct conn
+        *open; /* all connections, the youngest first; a forked child walks it, see loop_close_in_child */
     struct conn *settled;  /* to be watched, resumed or closed before the next poll */
     size_t open_count;     /* connections */
     size_t open_limit;     /* at which accepting pauses */
@@ -63,7 +65,11 @@ struct loop {
 /* All pointers must outlive the loop. access_log may be NULL. */
 struct loop *loop_new(const struct options *options, const struct handler *handler, void *handler_context,
                       struct access_log *access_log, struct scoreboard_row *row);
-void loop_free(struct loop *loop); /* what is left of connections ends with the process */
+/* Cuts the connections that are left: at once, and so that no answer looks whole that is not. */
+void loop_free(struct loop *loop);
+/* In a process that the application forked, whatever this one was doing: lets go of the connections, which would live as long
+ * as the child. Async-signal-safe; nothing else may be done with the loop there. */
+void loop_close_in_child(const struct loop *loop);
 
 /* Of the base's events. Connections and listeners are many and may keep the base busy; what tells the worker to stop, and time-outs, must
  * not wait behind them. (The default of an event is the lower one.) */

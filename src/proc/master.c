@@ -136,13 +136,11 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
 }
 
 /* The first worker ended before it was ready: nothing was ever served. Statuses 1 and 3 say that it has told why. */
-static void start_failed(struct master *master, int status, const char *how)
+static void start_failed(struct master *master, bool told, const char *how)
 {
-    bool told = WIFEXITED(status) &&
-                (WEXITSTATUS(status) == EXIT_APPLICATION || WEXITSTATUS(status) == EXIT_FAILURE_RUNTIME);
     if (!told)
         log_error("the application could not be loaded: the process that imported it %s", how);
-    master->exit_status = told ? WEXITSTATUS(status) : EXIT_APPLICATION;
+    master->exit_status = EXIT_APPLICATION;
     master->state = MASTER_KILLING;
 }
 
@@ -162,9 +160,10 @@ static void worker_ended(struct master *master, struct slot *slot, int status)
 {
     char how[512];
     pid_t pid = slot->pid;
+    bool told = scoreboard_get(row_of(master, slot)->state) == WORKER_FAILED;
     slot_reap(slot, row_of(master, slot), status, how, sizeof(how));
     if (master->state == MASTER_STARTING)
-        start_failed(master, status, how);
+        start_failed(master, told, how);
     else if (!is_stopping(master))
         replace(master, slot, pid, how);
     else if (slot->was_ready && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STOPPED))

@@ -41,7 +41,8 @@ struct worker {
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
-    bool overdue; /* --graceful-timeout has passed */
+    bool service_stops; /* no successor will want the listening sockets */
+    bool overdue;       /* --graceful-timeout has passed */
 };
 
 static void set_handler(int signal, void (*handler)(int))
@@ -69,6 +70,7 @@ static struct {
     struct sigaction ours[STOP_SIGNALS];
     sigset_t mask; /* before the fork */
     const struct worker_setup *setup;
+    const struct loop *loop; /* NULL before it is open */
 } around_fork;
 
 static void before_fork(void)
@@ -96,6 +98,8 @@ static void close_listeners(const struct worker_setup *setup)
 static void after_fork_in_child(void)
 {
     close_listeners(around_fork.setup);
+    if (around_fork.loop != NULL)
+        loop_close_in_child(around_fork.loop);
     for (int i = 0; i < STOP_SIGNALS; i++) {
         struct sigaction now;
         if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
@@ -179,10 +183,13 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
             continue;
         if (kind == MESSAGE_REOPEN)
             reopen_logs(worker);
-        else
+        else {
+            worker->service_stops = true;
             stop(worker, kind == MESSAGE_QUIT ? STOP_NOW : STOP_DRAIN);
+        }
     }
     if (r < 0) {
+        worker->service_stops = true;
         log_error("the master is gone; this worker finishes its requests and leaves");
         event_del(worker->mailbox);
         stop(worker, STOP_DRAIN);
@@ -234,6 +241,7 @@ static void open_loop(struct worker *worker, int python_signals)
         watch(worker->signals[i]);
     }
     remember_handlers();
+    around_fork.loop = worker->loop;
     if (python_signals >= 0) {
         worker->python_signals =
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
@@ -251,6 +259,7 @@ static void close_loop(struct worker *worker)
     event_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
+    around_fork.loop = NULL;
     loop_free(worker->loop);
 }
 
@@ -281,7 +290,7 @@ static void drain(struct worker *worker)
     struct loop *loop = worker->loop;
     scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
     start_deadline(worker);
-    listeners_stop(worker->listeners);
+    listeners_stop(worker->listeners, worker->service_stops);
     loop_drain(loop);
     while (worker->stop == STOP_DRAIN && !worker->overdue && (loop->open_count > 0 || loop->ready_count > 0))
         turn(worker);
@@ -314,8 +323,10 @@ int worker_main(const struct worker_setup *setup)
     die_with_master(setup->master);
     signals_for_boot(setup);
     log_identify("worker %u", setup->slot);
-    if (boot(&worker) < 0)
+    if (boot(&worker) < 0) {
+        scoreboard_set(setup->row->state, WORKER_FAILED);
         return EXIT_APPLICATION;
+    }
     int python_signals = interp_signal_fd();
     gil_release();
     open_loop(&worker, python_signals);

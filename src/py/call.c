@@ -21,6 +21,7 @@ struct caller {
     PyObject *result;   /* what the application returned */
     PyObject *iterator; /* over result; NULL before the first step of an iterable that is not a list */
     PyObject *chunk;    /* what output->chunks points into */
+    uint64_t wanted;    /* bytes, of a file-like object that may be longer */
 };
 
 struct caller *caller_new(struct application *application, const struct options *options, bool multiprocess)
@@ -137,7 +138,7 @@ static bool is_single(PyObject *result)
     return size == 1;
 }
 
-/* A file may be longer than what is wanted of it (PEP 3333, "Optional Platform-Specific File Handling"). */
+/* Here, as with file-like objects, more may be in it than is wanted (PEP 3333, "Optional Platform-Specific File Handling"). */
 static enum call_step take_file(struct caller *caller, struct call_output *output)
 {
     const struct response *response = caller->request->response;
@@ -157,6 +158,9 @@ static enum call_step first_step(struct caller *caller, struct call_output *outp
     if (file_wrapper_check(caller->result) && !caller->pair.responder->head_left &&
         file_wrapper_is_file(caller->result, &output->fd, &output->offset, &output->size))
         return take_file(caller, output);
+    const struct response *response = caller->request->response;
+    caller->wanted =
+        file_wrapper_check(caller->result) && response->has_length ? response->length : UINT64_MAX;
     if (PyBytes_Check(caller->result) || PyUnicode_Check(caller->result) || caller->result == Py_None)
         return broke_protocol(caller, "the application must return an iterable of bytes", caller->result);
     caller->iterator = PyObject_GetIter(caller->result);
@@ -205,7 +209,7 @@ static int next_chunk(struct caller *caller)
 enum call_step call_next(struct caller *caller, struct call_output *output)
 {
     struct responder *responder = caller->pair.responder;
-    if (caller->iterator == NULL)
+    if (caller->iterator == NULL || caller->wanted == 0)
         return ended(caller, output);
     int r = next_chunk(caller);
     if (r == 0)
@@ -216,6 +220,9 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
     responder->head_left = true;
     output->count = 1;
     output->size = (uint64_t)PyBytes_GET_SIZE(caller->chunk);
+    if (output->size > caller->wanted)
+        output->size = caller->wanted;
+    caller->wanted -= output->size;
     output->chunks[0] = (struct slice){PyBytes_AS_STRING(caller->chunk), (size_t)output->size};
     return CALL_CHUNKS;
 }

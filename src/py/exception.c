@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "py/interp.h"
 
 /* A record is one write(2), and a pipe takes no more than 64 KiB at once: of more, the two ends are kept. */
 enum { BLOCK_MAX = 32768 };
@@ -75,11 +77,28 @@ static void log_cut(const char *block, size_t size, const char *what)
     free(cut);
 }
 
+/* Of sys.exit(code): a number is the status; anything else but None is printed. */
+static int exit_status(PyObject *exception)
+{
+    PyObject *code = PyObject_GetAttrString(exception, "code");
+    int status = 1;
+    if (code == Py_None)
+        status = 0;
+    else if (code != NULL && PyLong_Check(code))
+        status = (int)PyLong_AsLong(code);
+    else if (code != NULL)
+        PySys_FormatStderr("%S\n", code);
+    Py_XDECREF(code);
+    return status;
+}
+
 void exception_log(const char *what_format, ...)
 {
     PyObject *exception = exception_take();
     if (exception == NULL)
         return;
+    if (interp_is_fork() && PyErr_GivenExceptionMatches(exception, PyExc_SystemExit))
+        _exit(exit_status(exception));
 
     va_list args;
     va_start(args, what_format);
@@ -94,4 +113,6 @@ void exception_log(const char *what_format, ...)
     Py_XDECREF(bytes);
     free(what);
     Py_DECREF(exception);
+    if (interp_is_fork())
+        _exit(1);
 }

@@ -34,10 +34,13 @@ def explain(function, *args):
 
 
 def load(spec):
+    process = os.getpid()
     try:
         target, warning = find(spec)
         return target, warning, ""
     except Refused as refused:
+        if os.getpid() != process:  # a child that the import has forked ends by an exception of its own
+            raise (refused.__context__ or refused) from None
         return None, refused.sentence, "\n".join(refused.lines)
 
 

@@ -1,19 +1,25 @@
 """Request bodies: framing, limits, memory and file, a full disk.
 
 What went wrong once, in one server or another: a body cut short was presented as whole, a spool file
-survived a crash, a full disk killed the worker, a large upload was held in memory.
+survived a crash, a full disk killed the worker, a large upload was held in memory, chunk extensions without
+an end were read for ever.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 from client import chunked, request_bytes
 from harness import Server
-from timing import SANITIZED, SLOW, wait_until
+from timing import PATIENCE, SANITIZED, SLOW, wait_until
+
+CHUNKED = [("Transfer-Encoding", "chunked")]
 
 APP = """
 import os
@@ -27,6 +33,47 @@ def application(environ, start_response):
     start_response("200 OK", [("X-Spools", str(len(spools))), ("X-Name", " ".join(spools))])
     return [str(size).encode()]
 """
+
+
+# client -> bytes that it sends each quarter of a second
+TRICKLES = {"below the rate": 50, "above the rate": 1000, "below a rate of 0": 1}
+RATE = 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trickles():
+    """Bodies that arrive slowly. The rate counts after ten seconds, so this runs beside the other tests."""
+
+    def send_slowly(clients, end, results):
+        for client in clients.values():
+            client.request("POST", "/", CHUNKED)
+            client.socket.settimeout(0.001)
+        while time.monotonic() < end:
+            for name, client in clients.items():
+                if name not in results:
+                    client.send(chunked(b"x" * TRICKLES[name])[:-5])
+                    with contextlib.suppress(TimeoutError):
+                        client._more()
+                        results[name] = time.monotonic() - begin
+            time.sleep(0.25)
+        for name, client in clients.items():
+            client.socket.settimeout(PATIENCE)
+            if name not in results:
+                client.send(b"0\r\n\r\n")
+            results[name] = (client.receive().status, results.get(name))
+
+    with Server("upload", "--min-body-rate", RATE, "--body-timeout", "5s") as limited, Server(
+        "upload", "--min-body-rate", "0", "--body-timeout", "5s"
+    ) as unlimited:
+        begin, results = time.monotonic(), {}
+        clients = {name: (unlimited if "rate of 0" in name else limited).connect() for name in TRICKLES}
+        thread = threading.Thread(target=send_slowly, args=(clients, begin + 12, results))
+        thread.results = results
+        thread.start()
+        yield thread
+        thread.join()
+        for client in clients.values():
+            client.close()
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +226,63 @@ def test_a_tmp_dir_that_cannot_be_written_is_a_5xx_for_that_request_only(serve, 
         assert connection.receive().status in (500, 503)
     assert json.loads(server.request("POST", "/", body=b"x" * 500).body)["size"] == 500
     server.wait_log("(?i)no such file")
+
+
+FIELD = 8190  # --limit-request-field_size: one line, whatever it is
+EXTENSIONS = 16384  # of one body
+TRAILERS = 8192
+CHUNK = b"1;%s\r\nx\r\n"
+BOUNDS = [
+    # what, status, the chunked body; where it is refused it does not end, and no more is sent
+    ("one extension", 200, CHUNK % (b"n" * 8000) + b"0\r\n\r\n"),
+    ("one extension without an end", 400, b"1;" + b"n" * (FIELD + 1)),
+    ("one value without an end", 400, b"1;n=" + b"v" * FIELD),
+    ("one quoted value without an end", 400, b'1;n="' + b"v" * FIELD),
+    ("extensions without an end on one chunk", 400, b"1" + b";n=v" * (FIELD // 4 + 1)),
+    ("extensions on many chunks", 200, CHUNK % (b"n" * 1000) * 16 + b"0\r\n\r\n"),
+    ("too many extensions on many chunks", 400, CHUNK % (b"n" * 1000) * 17),
+    ("short extensions on many chunks", 200, (CHUNK % b"n") * (EXTENSIONS // 4) + b"0\r\n\r\n"),
+    ("too many short extensions on many chunks", 400, (CHUNK % b"n") * (EXTENSIONS + 1)),
+    ("an extension of the last chunk without an end", 400, b"0;" + b"n" * (FIELD + 1)),
+    ("a size without an end", 400, b"0" * (FIELD + 3)),
+    ("trailers", 200, b"0\r\n" + b"Name: value\r\n" * (TRAILERS // 13 - 1) + b"\r\n"),
+    ("trailers without an end", 431, b"0\r\n" + b"Name: value\r\n" * (TRAILERS // 13 + 1)),
+    ("short trailers without an end", 431, b"0\r\n" + b"N:\r\n" * (TRAILERS // 4 + 1)),
+    ("one trailer without an end", 431, b"0\r\nName: " + b"v" * TRAILERS),
+    ("the name of a trailer without an end", 431, b"0\r\n" + b"n" * (TRAILERS + 1)),
+]
+
+
+@pytest.mark.parametrize("what, status, body", BOUNDS, ids=[row[0] for row in BOUNDS])
+def test_what_is_between_the_chunks_and_behind_them_has_a_bound(server, what, status, body):
+    with server.connect() as connection:
+        connection.request("POST", "/", CHUNKED, body)
+        response = connection.receive()
+        assert response.status == status
+        if status == 200:
+            assert response.body == b"%d" % body.count(b"\r\nx\r\n")
+            assert connection.exchange("POST", "/", body=b"abc").body == b"3"
+        else:
+            assert response.get("Connection") == "close"
+            connection.assert_closed()
+
+
+def test_extensions_have_a_bound_of_their_own_where_long_fields_are_allowed(serve):
+    options = ["--limit-request-field_size", "1m", "--limit-request-head", "2m"]
+    server = serve("app", *options, files={"app.py": APP})
+    for extension in (b"n" * (EXTENSIONS + 1), b'n="' + b"v" * EXTENSIONS):
+        with server.connect() as connection:
+            connection.request("POST", "/", CHUNKED, b"1;" + extension)
+            assert connection.receive().status == 400
+            connection.assert_closed()
+    with server.connect() as connection:
+        connection.request("POST", "/", CHUNKED, b"0\r\nName: " + b"v" * TRAILERS)
+        assert connection.receive().status == 431
+
+
+def test_only_a_body_below_the_least_rate_is_refused_and_that_after_the_first_seconds(trickles):
+    trickles.join()
+    status, seconds = trickles.results["below the rate"]
+    assert status == 408 and 9.5 < seconds < 12, trickles.results
+    assert trickles.results["above the rate"] == (200, None)
+    assert trickles.results["below a rate of 0"] == (200, None)

@@ -1,7 +1,8 @@
 """Clients that read slowly get everything, and nobody waits for them.
 
 What went wrong once, in one server or another: the application's thread waited for the client, a partial
-write was repeated or lost, what was spooled came out in another order, the spool was never given back.
+write was repeated or lost, what was spooled came out in another order, the spool was never given back; a
+client was taken for slow while the application kept the server from reading what it had sent.
 """
 
 import hashlib
@@ -9,12 +10,12 @@ import os
 import time
 
 import pytest
-from client import Cut
-from harness import Server
+from client import Cut, request_bytes
+from harness import Server, run
 from timing import SLOW, wait_until
 
 APP = '''
-import hashlib, io, os, random
+import hashlib, io, os, random, time
 
 BLOCK = random.Random(1).randbytes(1 << 16)
 finished = []
@@ -29,6 +30,14 @@ def blocks(count, name):
     finished.append(name)
 
 
+def counted(count):
+    """Tells, without another request, how far it has come."""
+    for n, block in enumerate(blocks(count, "counted")):
+        with open("progress", "w") as file:
+            file.write(str(n))
+        yield block
+
+
 def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/finished":
@@ -37,6 +46,15 @@ def application(environ, start_response):
     if path == "/small":
         start_response("200 OK", [])
         return [b"small"]
+    if path == "/block":
+        with open("blocked", "w"):
+            time.sleep(1.2)
+        os.unlink("blocked")
+        start_response("200 OK", [])
+        return [b"blocked"]
+    if path == "/counted":
+        start_response("200 OK", [])
+        return counted(400)
     count = 100
     name = environ.get("HTTP_X_NAME", "")
     if path == "/list":
@@ -194,3 +212,125 @@ def test_a_response_spool_that_is_full_or_missing_does_not_corrupt_an_answer(ser
         except (Cut, ConnectionResetError):
             pass  # an answer cut short is recognised as such
     assert server.get("/small").body == b"small"
+
+
+WITHOUT_SPOOL = [["--response-spool", "0"], ["--response-spool", "0", "--response-memory", "4k"]]
+
+
+def stalled(server):
+    """How many blocks the application has produced when it produces no more."""
+    progress = server.directory / "progress"
+    wait_until(progress.exists, "the application produces")
+
+    def now():
+        before = progress.read_text()
+        time.sleep(0.2)
+        return before and before == progress.read_text() and int(before)
+
+    return wait_until(now, "the application waits")
+
+
+def spooled_bytes(server, folder):
+    total = 0
+    for fd in os.listdir(f"/proc/{server.worker_pid}/fd"):
+        path = f"/proc/{server.worker_pid}/fd/{fd}"
+        if os.readlink(path).startswith(str(folder)):
+            total += os.stat(path).st_size
+    return total
+
+
+@pytest.mark.parametrize("options", WITHOUT_SPOOL, ids=["256k in memory", "4k in memory"])
+def test_without_a_spool_the_application_waits_and_the_client_gets_everything(serve, tmp_path, options):
+    server = serve("app", *options, "--tmp-dir", tmp_path, files={"app.py": APP})
+    expected = hashlib.sha256()
+    block = (server.directory / "file").read_bytes()[4 : 4 + (1 << 16)]
+    for n in range(400):
+        expected.update(n.to_bytes(4, "big") + block)
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/counted")
+        count = stalled(server)
+        assert count < 399, "the application has not waited"
+        assert spooled_bytes(server, tmp_path) <= 2 * len(block), "what was produced is on the disk"
+        for size in (1, 10, 1000, 5000, 70000):
+            slow.buffer += slow.socket.recv(size)
+        response = slow.receive()
+        assert len(response.body) == 400 * (4 + len(block))
+        assert hashlib.sha256(response.body).digest() == expected.digest()
+        assert slow.exchange("GET", "/small").body == b"small"
+    assert "error" not in server.log
+
+
+@pytest.mark.parametrize("options", WITHOUT_SPOOL, ids=["256k in memory", "4k in memory"])
+@pytest.mark.parametrize("path", ["/one", "/list", "/file", "/write", "/many"])
+def test_without_a_spool_every_kind_of_answer_comes_whole(serve, tmp_path, data, options, path):
+    server = serve("app", *options, "--tmp-dir", tmp_path, files={"app.py": APP})
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", path)
+        body = receive_slowly(slow).body
+        expected = b"".join(b"%07d\n" % n for n in range(200000)) if path == "/many" else data
+        assert body == expected or pytest.fail("other bytes")
+        assert slow.exchange("GET", "/small").body == b"small"
+
+
+@pytest.mark.parametrize("goes", ["reset", "is idle"])
+def test_an_application_that_waits_for_a_client_waits_no_longer_than_there_is_hope(serve, goes):
+    options = ["--response-spool", "0", "--write-timeout", "600ms" if goes == "is idle" else "60s"]
+    server = serve("app", *options, files={"app.py": APP})
+    with server.connect(receive_buffer=8192) as slow:
+        slow.request("GET", "/counted")
+        if goes == "reset":
+            stalled(server)
+            slow.reset()
+        assert server.get("/small").body == b"small"
+        assert server.get("/finished").body == b""
+
+
+def test_no_memory_at_all_for_answers_is_refused_at_the_start():
+    result = run("--response-memory", "0", "--response-spool", "0", "app")
+    assert result.returncode == 2 and "response-memory" in result.stderr
+
+
+PUNCTUAL = [
+    # what, what the client has done, what it does while the worker can not see it
+    ("a head", b"GET /small HT", b"TP/1.1\r\nHost: a\r\n\r\n"),
+    ("a body", request_bytes("POST", "/small", [("Content-Length", "4")]) + b"ab", b"cd"),
+    ("the next request", None, request_bytes("GET", "/small")),
+]
+
+
+@pytest.fixture(scope="module")
+def blocked():
+    options = ["--header-timeout", "400ms", "--body-timeout", "400ms", "--keep-alive", "400ms"]
+    options += ["--write-timeout", "400ms"]
+    with Server("app", *options, files={"app.py": APP}) as server:
+        yield server
+
+
+def block(server, connection):
+    """The application keeps the worker for longer than any client may wait."""
+    connection.request("GET", "/block")
+    wait_until((server.directory / "blocked").exists, "the application has the request")
+
+
+@pytest.mark.parametrize("what, before, meanwhile", PUNCTUAL, ids=[row[0] for row in PUNCTUAL])
+def test_what_came_in_time_is_not_too_late_because_the_worker_was_busy(blocked, what, before, meanwhile):
+    with blocked.connect() as punctual, blocked.connect() as other:
+        if before is None:
+            assert punctual.exchange("GET", "/small").status == 200
+        else:
+            punctual.send(before)
+            time.sleep(0.1)
+        block(blocked, other)
+        punctual.send(meanwhile)
+        assert punctual.receive().body == b"small"
+        assert other.receive().body == b"blocked"
+
+
+def test_a_client_that_takes_its_answer_is_not_idle_because_the_worker_was_busy(blocked):
+    data = (blocked.directory / "file").read_bytes()
+    with blocked.connect(receive_buffer=8192) as reader, blocked.connect() as other:
+        reader.request("GET", "/file")
+        reader.buffer += reader.socket.recv(1000)
+        block(blocked, other)
+        assert reader.receive().body == data or pytest.fail("other bytes")
+        assert other.receive().body == b"blocked"

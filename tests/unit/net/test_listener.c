@@ -231,8 +231,8 @@ START_TEST(stopping_takes_what_waits_and_no_more)
     for (int i = 0; i < 4; i++)
         client_connect(&clients[i]);
     turn_for(20);
-    listeners_stop(listeners);
-    listeners_stop(listeners);
+    listeners_stop(listeners, false);
+    listeners_stop(listeners, false);
     for (int i = 0; i < 4; i++)
         assert_answered(&clients[i]);
     for (int i = 0; i < 4; i++)

@@ -1,0 +1,360 @@
+"""The end: what a stop lets finish, what it cuts and tells, how long it may take; and the ends that nobody
+asked for, with the exit statuses that are documented.
+
+What went wrong once, in one server or another: a stopping server took new connections and left them without
+an answer; fifty queued requests made INT take as long as TERM; an answer that was cut looked whole to an
+HTTP/1.0 client; a client that had connected and said nothing held the stop until the last deadline; a start
+that could not fork hung, or ended with status 0.
+
+test_processes.py has the signals' plain cases; they are not repeated here.
+"""
+
+import errno
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+from contextlib import ExitStack
+
+import pytest
+from client import Connection, Cut, chunked
+from harness import elapsed, run
+from timing import GATEWAY, SLOW, wait_until
+
+BIG = 8_000_000  # more than the kernel takes for a connection
+
+APP = f"""
+import os, signal, time
+
+
+def handle(number, frame):
+    print("handled", number)
+
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/sleep":
+        print("the call has begun")
+        time.sleep(30)
+    if path == "/slow":
+        time.sleep(0.2)
+    size = len(environ["wsgi.input"].read())
+    start_response("200 OK", [])
+    if path == "/blocks":
+        return (b"x" * 100_000 for _ in range({BIG} // 100_000))
+    return [b"x" * {BIG} if path == "/big" else b"%d" % size]
+
+
+signal.signal(signal.SIGUSR2, handle)
+signal.signal(signal.SIGALRM, handle)
+"""
+
+
+@pytest.fixture
+def start(serve):
+    """Starts servers that the test itself may have stopped."""
+
+    def start(*options, app=APP, **keywords):
+        return serve("app", *options, files={"app.py": app}, **keywords)
+
+    return start
+
+
+def seconds_to_end(server):
+    """The process ends with status 0, and nothing is left of it."""
+    return elapsed(lambda: expect_end(server))
+
+
+def expect_end(server):
+    assert server.wait() == 0, server.log
+
+
+def drain(server, idle):
+    """TERM; it has arrived in the worker when its idle connections are closed."""
+    server.signal(signal.SIGTERM)
+    idle.assert_closed()
+
+
+def await_answer(reader):
+    assert reader.socket.recv(1, socket.MSG_PEEK), "the answer has begun"
+
+
+# What a stop lets finish.
+
+
+@pytest.mark.parametrize("path", ["/big", "/blocks"])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_term_lets_a_slow_reader_have_all_of_a_big_answer(start, path, version):
+    server = start()
+    with server.connect(receive_buffer=65536) as reader, server.connect() as idle:
+        assert idle.exchange().status == 200
+        reader.request("GET", path, version=version)
+        await_answer(reader)
+        drain(server, idle)
+        assert server.process.poll() is None
+        assert len(reader.receive().body) == BIG
+        reader.assert_closed()
+    assert seconds_to_end(server) < 3 * SLOW
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:socket"])
+def test_while_it_drains_new_connections_are_refused(start, bind):
+    server = start(bind=bind)
+    address = server.address if "127" in bind else str(server.directory / "socket")
+
+    def refused():
+        try:
+            Connection(address).close()
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+
+    with Connection(address) as upload, Connection(address) as idle:
+        assert idle.exchange().status == 200
+        upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        drain(server, idle)
+        wait_until(refused, "a new connection is refused", 1 * SLOW)
+        upload.send(b"2")
+        assert upload.receive().body == b"2"
+    expect_end(server)
+
+
+def test_what_waited_to_be_accepted_is_answered_before_the_end(start):
+    server = start()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(20)]
+        clients[0].request("GET", "/slow")
+        for client in clients[1:]:
+            client.request("GET", "/")
+        server.signal(signal.SIGTERM)
+        assert [client.receive().body for client in clients] == [b"0"] * 20
+    expect_end(server)
+
+
+def test_term_lets_a_chunked_upload_into_a_spool_finish(start):
+    server = start("--body-memory", "1k")
+    body = chunked(*[b"x" * 10_000] * 20)
+    with server.connect() as upload, server.connect() as idle:
+        assert idle.exchange().status == 200
+        upload.request("POST", "/", [("Transfer-Encoding", "chunked"), ("Expect", "100-continue")])
+        assert upload.receive().status == 100
+        drain(server, idle)
+        for at in range(0, len(body), 50_000):
+            upload.send(body[at : at + 50_000])
+            time.sleep(0.01)  # it comes in several turns
+        response = upload.receive()
+        assert (response.body, response.get("Connection")) == (b"200000", "close")
+        upload.assert_closed()
+    expect_end(server)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGALRM])
+def test_a_signal_handler_of_the_application_runs_while_the_worker_drains(start, number):
+    server = start()
+    with server.connect() as upload, server.connect() as idle:
+        assert idle.exchange().status == 200
+        upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        drain(server, idle)
+        os.kill(server.worker_pid, number)
+        server.wait_log(rf"handled {int(number)}\b")
+        upload.send(b"2")
+        assert upload.receive().body == b"2"
+    expect_end(server)
+
+
+# What it cuts.
+
+CALL_KILLED = r'warning: worker 0 .*did not leave in time.*while it ran "GET /sleep\?who=me'
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_int_and_quit_do_not_wait_for_queued_requests(start, number):
+    server = start()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(50)]
+        for client in clients:  # so that all of them are accepted: the next requests are read at once
+            assert client.exchange().status == 200
+        for client in clients:
+            client.request("GET", "/slow")
+        assert clients[0].receive().status == 200
+        server.signal(number)
+        assert seconds_to_end(server) < 1.5 * SLOW
+        assert "killed" not in server.log, "the worker left by itself"
+        answers = [client.rest_or_answer() for client in clients[1:]]
+    assert set(answers) <= {200, b""} and answers.count(200) < 10, answers
+
+
+def test_int_ends_a_drain(start):
+    server = start()
+    with server.connect() as upload, server.connect() as idle:
+        assert idle.exchange().status == 200
+        upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        drain(server, idle)
+        server.signal(signal.SIGINT)
+        assert seconds_to_end(server) < 1.5 * SLOW
+        assert upload.rest_or_answer() == b""
+
+
+def test_int_in_a_drain_bounds_a_call_that_does_not_return_and_the_log_says_so(start):
+    server = start()
+    with server.connect() as client:
+        client.request("GET", "/sleep?who=me")
+        server.wait_log("the call has begun")
+        server.signal(signal.SIGTERM)
+        server.wait_log("stopping: ")
+        server.signal(signal.SIGINT)
+        assert seconds_to_end(server) < 4 * SLOW
+        assert client.rest_or_answer() == b""
+    assert re.search(CALL_KILLED, server.log), server.log
+
+
+def test_graceful_timeout_bounds_a_call_that_does_not_return_and_the_log_says_so(start):
+    servers = [start("--graceful-timeout", time_out) for time_out in ("0", "300ms")]
+    with servers[0].connect() as one, servers[1].connect() as other:
+        for server, client in zip(servers, (one, other)):
+            client.request("GET", "/sleep?who=me")
+            server.wait_log("the call has begun")
+            server.signal(signal.SIGTERM)
+        for server, client in zip(servers, (one, other)):
+            assert seconds_to_end(server) < 4 * SLOW
+            assert client.rest_or_answer() == b""
+            assert re.search(CALL_KILLED, server.log), server.log
+
+
+@pytest.mark.parametrize("time_out", ["0", "300ms"])
+def test_graceful_timeout_cuts_uploads_and_the_log_says_how_many(start, time_out):
+    server = start("--graceful-timeout", time_out)
+    with server.connect() as one, server.connect() as other:
+        for upload in (one, other):
+            upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        one.assert_open()
+        server.signal(signal.SIGTERM)
+        assert seconds_to_end(server) < 2 * SLOW
+        assert (one.rest_or_answer(), other.rest_or_answer()) == (b"", b"")
+    assert re.search("warning: --graceful-timeout has passed: 2 connections are cut", server.log), server.log
+
+
+STOPS = [(signal.SIGTERM, "300ms"), (signal.SIGINT, "30s")]
+
+
+@pytest.mark.parametrize("number, time_out", STOPS, ids=["graceful-timeout", "SIGINT"])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_an_answer_that_a_stop_cuts_never_looks_whole(start, number, time_out, version):
+    server = start("--graceful-timeout", time_out)
+    with server.connect(receive_buffer=65536) as reader:
+        reader.request("GET", "/blocks", version=version)
+        await_answer(reader)
+        assert server.get("/").status == 200, "its turn: the big answer is all made"
+        server.signal(number)
+        expect_end(server)
+        with pytest.raises((Cut, ConnectionResetError)):
+            reader.receive()
+
+
+# Clients that say nothing.
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["not accepted", "accepted"])
+def test_silent_clients_hold_up_neither_others_nor_the_stop(start, accepted):
+    server = start()
+    descriptors = f"/proc/{server.worker_pid}/fd"
+    before = len(os.listdir(descriptors))
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(server.connect())
+        if accepted:  # it takes a second: the kernel waits for their first bytes
+            wait_until(lambda: len(os.listdir(descriptors)) >= before + 20, "the silent clients are accepted")
+        with server.connect() as idle:
+            assert elapsed(idle.exchange) < 0.5 * SLOW
+            drain(server, idle)
+        assert seconds_to_end(server) < 5 * SLOW, "though all of them are still there"
+
+
+def test_a_client_that_was_silent_is_answered_when_it_speaks(start):
+    server = start()
+    with server.connect() as early, server.connect() as late:
+        early.assert_open(0.1)
+        assert early.exchange().body == b"0"
+        late.assert_open(1.5)  # by now it is accepted
+        assert late.exchange().body == b"0"
+
+
+# Ends that nobody asked for.
+
+
+def unprivileged():
+    """What subprocess needs to run the program as somebody whose number of processes can be limited."""
+    if os.getuid() != 0:
+        return {}
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    try:
+        subprocess.run([GATEWAY, "--version"], check=True, capture_output=True, cwd="/", **nobody)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"root's processes are not limited, and nobody can not run {GATEWAY}: {error}")
+    return nobody
+
+
+def limit(what, number):
+    return lambda: resource.setrlimit(what, (number, number))
+
+
+def failures(log):
+    return re.findall(r" (?:error|critical): (.*)", log)
+
+
+def test_a_start_that_can_not_fork_is_one_sentence_and_exit_status_1():
+    limited = limit(resource.RLIMIT_NPROC, 1)
+    done = run("hello", "--bind", "127.0.0.1:0", cwd="/", preexec_fn=limited, **unprivileged())
+    assert done.returncode == 1, done.stderr
+    (sentence,) = failures(done.stderr)
+    assert "fork" in sentence and os.strerror(errno.EAGAIN) in sentence
+
+
+def test_a_worker_that_can_not_be_forked_later_is_told_and_does_not_hinder_a_stop(start):
+    # Only the same user may limit the master: the application does.
+    app = APP + "\nimport resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NPROC, (1, 1))\n"
+    server = start(app=app, **unprivileged())
+    os.kill(server.worker_pid, signal.SIGKILL)
+    server.wait_log(rf"worker 0 can not be forked: {os.strerror(errno.EAGAIN)}; the next try is in \d+ s")
+    assert server.process.poll() is None
+    server.signal(signal.SIGTERM)
+    assert seconds_to_end(server) < 1 * SLOW
+
+
+def test_a_start_without_enough_descriptors_is_one_sentence_and_exit_status_1():
+    limited = limit(resource.RLIMIT_NOFILE, 40)
+    done = run("hello", "--bind", "unix:socket", "--workers", "64", preexec_fn=limited)
+    assert done.returncode == 1, done.stderr
+    (sentence,) = failures(done.stderr)
+    assert "Too many open files" in sentence
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 7])
+def test_an_application_that_ends_the_process_while_it_is_loaded_is_told(tmp_path, status):
+    (tmp_path / "app.py").write_text(f"import os\nos._exit({status})\n")
+    done = run("app", "--bind", "127.0.0.1:0", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert re.search(rf"error: .*\bstatus {status}\b", done.stderr), done.stderr
+
+
+# Files, when the application has gone elsewhere.
+
+
+TMP_DIRS = [
+    (["--tmp-dir", "."], {}),
+    ([], {"TMPDIR": "."}),
+]
+
+
+@pytest.mark.parametrize("options, env", TMP_DIRS, ids=["--tmp-dir", "TMPDIR"])
+def test_a_relative_directory_for_spools_is_meant_from_where_the_server_was_started(start, options, env):
+    app = APP + '\nos.chdir("/proc")  # where nobody can make a file\n'
+    server = start("--body-memory", "1k", "--response-memory", "16k", *options, app=app, env=env)
+    assert server.request("POST", "/", body=b"x" * 200_000).body == b"200000"
+    with server.connect(receive_buffer=65536) as reader:
+        reader.request("GET", "/blocks")
+        await_answer(reader)
+        assert len(reader.receive().body) == BIG
+    assert sorted(os.listdir(server.directory)) == ["app.py", "stderr"]
