@@ -1,7 +1,12 @@
-/* The crew: runs what is ready, a batch at a time. */
+/* The crew: who runs the application, and the loop. */
 #include "app/crew.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "app/baton.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "net/exchange.h"
 #include "py/interp.h"
 
@@ -9,27 +14,154 @@
  * costs next to nothing. */
 enum { BATCH_MS = 1 };
 
-static void run_batch(struct loop *loop)
+enum {
+    LONG_US = 1000,      /* on average: the baton is given away before the call */
+    AVERAGE_WEIGHT = 16, /* of what was, against one call */
+};
+
+struct crew {
+    struct crew_setup setup;
+    struct baton *baton;
+    _Atomic uint32_t average_us; /* of a call, decaying; nobody minds a lost update */
+};
+
+enum { MAIN_MEMBER = 0 };
+
+static void note_duration(struct crew *crew, uint64_t ms)
 {
-    uint64_t end = clock_ms() + BATCH_MS;
+    uint32_t average = atomic_load_explicit(&crew->average_us, memory_order_relaxed);
+    uint64_t us = (ms < 1000 ? ms : 1000) * 1000;
+    atomic_store_explicit(&crew->average_us,
+                          (uint32_t)((average * (AVERAGE_WEIGHT - 1) + us) / AVERAGE_WEIGHT),
+                          memory_order_relaxed);
+}
+
+static bool calls_are_long(struct crew *crew)
+{
+    return atomic_load_explicit(&crew->average_us, memory_order_relaxed) > LONG_US;
+}
+
+/* Calls the application, with the baton given away or lent. False when it is gone after that. */
+static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange)
+{
+    struct loop *loop = crew->setup.loop;
+    uint64_t lending = 0;
+    bool passed = calls_are_long(crew);
+    if (passed)
+        baton_pass(crew->baton);
+    else
+        lending = baton_lend(crew->baton);
+    loop->handler->run(crew->setup.contexts[member], exchange);
+    if (!passed && baton_take_back(crew->baton, lending)) {
+        exchange_finish(exchange);
+        return true;
+    }
+    exchange_finish_later(exchange);
+    return false;
+}
+
+/* With the GIL. False when the baton is gone. */
+static bool run_ready(struct crew *crew, unsigned member)
+{
+    struct loop *loop = crew->setup.loop;
+    uint64_t begun = clock_ms(), end = begun + BATCH_MS, now = begun;
     struct exchange *exchange;
-    while ((exchange = loop_take_ready(loop)) != NULL) {
-        loop->handler->run(loop->handler_context, exchange);
-        if (clock_ms() > end)
-            return;
+    while (now <= end && (exchange = loop_take_ready(loop)) != NULL) {
+        bool held = run_exchange(crew, member, exchange);
+        uint64_t after = clock_ms();
+        note_duration(crew, after - now);
+        if (!held)
+            return false;
+        now = after;
+    }
+    return true;
+}
+
+/* To wait for the GIL is to be in the application: the loop must not wait for it. */
+static bool run_batch(struct crew *crew, unsigned member)
+{
+    struct loop *loop = crew->setup.loop;
+    uint64_t lending = baton_lend(crew->baton);
+    gil_take();
+    bool held = baton_take_back(crew->baton, lending) && run_ready(crew, member);
+    gil_release();
+    /* A child that the application left behind may hold the sockets too: only shutdown reaches the peer then. */
+    if (held)
+        loop->shared_with_children = interp_has_forked();
+    return held;
+}
+
+/* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
+static bool lead(struct crew *crew, unsigned member)
+{
+    struct loop *loop = crew->setup.loop;
+    for (;;) {
+        if (crew->setup.wants_main(crew->setup.context)) {
+            if (member == MAIN_MEMBER)
+                return true;
+            if (baton_pass_to_first(crew->baton))
+                return false;
+        }
+        loop_turn(loop, true);
+        loop->shared_with_children = interp_has_forked();
+        if (loop->ready_count > 0 && !run_batch(crew, member))
+            return false;
     }
 }
 
-void crew_run(struct loop *loop)
+static void lead_beside_main(void *context, unsigned member)
 {
-    /* A child that the application left behind may hold the sockets too: only shutdown reaches the peer then. */
-    loop->shared_with_children = interp_has_forked();
-    if (loop->ready_count == 0)
-        return;
-    scoreboard_set(loop->row->ready, (uint32_t)loop->ready_count);
+    lead(context, member);
+}
+
+static void turn_alone(void *context)
+{
+    struct crew *crew = context;
+    loop_turn_beside(crew->setup.loop);
+}
+
+static void wake(void *context)
+{
+    struct crew *crew = context;
+    loop_wake(crew->setup.loop);
+}
+
+struct crew *crew_new(const struct crew_setup *setup)
+{
+    struct crew *crew = xcalloc(1, sizeof(*crew));
+    const struct baton_work work = {
+        .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
+    crew->setup = *setup;
+    crew->baton = baton_new(setup->threads, &work);
+    return crew;
+}
+
+bool crew_free(struct crew *crew)
+{
+    if (!baton_free(crew->baton))
+        return false;
+    free(crew);
+    return true;
+}
+
+void crew_serve(struct crew *crew)
+{
+    while (!lead(crew, MAIN_MEMBER))
+        baton_wait(crew->baton, MAIN_MEMBER);
+}
+
+void crew_run_python(struct crew *crew, void (*run)(void))
+{
+    uint64_t lending = baton_lend(crew->baton);
     gil_take();
-    run_batch(loop);
+    run();
     gil_release();
-    scoreboard_set(loop->row->ready, (uint32_t)loop->ready_count);
-    loop->shared_with_children = interp_has_forked();
+    if (!baton_take_back(crew->baton, lending))
+        baton_wait(crew->baton, MAIN_MEMBER);
+}
+
+void crew_run_ready(struct crew *crew)
+{
+    if (crew->setup.loop->ready_count > 0 && !run_batch(crew, MAIN_MEMBER))
+        baton_wait(crew->baton, MAIN_MEMBER);
 }

@@ -1,14 +1,41 @@
 /*
- * The crew: who runs the application's calls. With one thread it is the main thread, which also runs the event loop: between two
- * turns of the loop it takes the GIL once and runs what is ready, outside the event base, for about a millisecond.
+ * The crew: the threads of a worker that run the application, and the event loop with it.
+ *
+ * Whoever holds the baton runs the loop, and between two turns, outside the event base, what is ready: it takes the GIL once and
+ * runs requests for about a millisecond. No queue, no other thread: that is the fast path. A call that lasts costs its thread the
+ * baton (app/baton.h), and the loop goes on in another one; the thread ends its call by exchange_finish_later. When calls are
+ * long on average, the baton is given away before the call and nobody waits for it.
+ *
+ * With one thread the application runs only ever on the main thread.
  */
 #ifndef APP_CREW_H
 #define APP_CREW_H
 
 #include "net/loop.h"
 
-/* Runs ready requests; returns when none is left or the loop should have a turn. Without the GIL; takes it only if there is
- * something to run. */
-void crew_run(struct loop *loop);
+struct crew;
+
+struct crew_setup {
+    struct loop *loop;
+    unsigned threads;
+    void *const *contexts; /* of the handler, one per thread */
+    /* Looked at between two turns, with the baton: true when there is something that only the main thread may do. */
+    bool (*wants_main)(void *context);
+    void *context;
+};
+
+/* For the main thread, which is the first of the crew and holds the baton from here on. */
+struct crew *crew_new(const struct crew_setup *setup);
+/* False: threads are still in the application, and are left there with what they use: end the process without Python's help. */
+bool crew_free(struct crew *crew);
+
+/* The main thread serves with the others until wants_main; then it has the baton. */
+void crew_serve(struct crew *crew);
+
+/* Python code outside of any request, on the main thread, with the GIL; others may run the loop meanwhile. */
+void crew_run_python(struct crew *crew, void (*run)(void));
+
+/* One batch of what is ready, by the main thread, which has the baton again when it returns. */
+void crew_run_ready(struct crew *crew);
 
 #endif

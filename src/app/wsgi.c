@@ -19,15 +19,14 @@ enum outcome {
 
 struct wsgi {
     struct caller *caller;
+    struct scoreboard_call *call;
 };
 
-struct wsgi *wsgi_new(struct application *application, const struct options *options, bool multiprocess)
+struct wsgi *wsgi_new(struct application *application, struct scoreboard_call *call)
 {
-    struct caller *caller = caller_new(application, options, multiprocess);
-    if (caller == NULL)
-        return NULL;
     struct wsgi *wsgi = xcalloc(1, sizeof(*wsgi));
-    wsgi->caller = caller;
+    wsgi->caller = caller_new(application);
+    wsgi->call = call;
     return wsgi;
 }
 
@@ -92,27 +91,19 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
 }
 
 /* What the master reads when this worker dies in the call. */
-static void note_call(struct scoreboard_row *row, const struct request *request)
+static void note_call(struct scoreboard_call *call, const struct request *request)
 {
     size_t size =
         request->line.size < SCOREBOARD_REQUEST_SIZE - 1 ? request->line.size : SCOREBOARD_REQUEST_SIZE - 1;
-    memcpy(row->request, request->line.data, size);
-    row->request[size] = '\0';
-    scoreboard_set(row->call_since_ms, clock_ms());
-    scoreboard_set(row->calls, 1);
-}
-
-static void note_return(struct scoreboard_row *row)
-{
-    scoreboard_set(row->calls, 0);
-    scoreboard_set(row->call_since_ms, 0);
+    memcpy(call->request, request->line.data, size);
+    call->request[size] = '\0';
+    scoreboard_set(call->since_ms, clock_ms());
 }
 
 static void wsgi_run(void *context, struct exchange *exchange)
 {
     struct wsgi *wsgi = context;
     struct conn *conn = exchange->conn;
-    struct scoreboard_row *row = conn->loop->row;
     struct body_content content = body_take(&exchange->body);
     struct call_request request = {
         .request = &exchange->request,
@@ -124,13 +115,13 @@ static void wsgi_run(void *context, struct exchange *exchange)
         .context = exchange,
     };
     struct call_output output;
-    note_call(row, &exchange->request);
+    note_call(wsgi->call, &exchange->request);
     enum outcome outcome = pump(wsgi, exchange, call_start(wsgi->caller, &request, &output), &output);
     if (outcome == OUTCOME_DONE)
         exchange_flush(exchange);
     call_finish(wsgi->caller);
     body_content_free(&content);
-    note_return(row);
+    scoreboard_set(wsgi->call->since_ms, 0);
     if (interp_is_fork())
         _exit(0);
     if (outcome == OUTCOME_DONE)

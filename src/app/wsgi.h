@@ -9,8 +9,8 @@
 
 struct wsgi;
 
-/* One per app thread. NULL after a log record. GIL held. */
-struct wsgi *wsgi_new(struct application *application, const struct options *options, bool multiprocess);
+/* One per app thread, which notes its calls in `call`. After call_init. GIL held. */
+struct wsgi *wsgi_new(struct application *application, struct scoreboard_call *call);
 void wsgi_free(struct wsgi *wsgi); /* NULL is fine; GIL held */
 
 /* Its context is the struct wsgi; run needs the GIL. */

@@ -37,6 +37,7 @@ struct options {
     struct string_list bind;
     int64_t backlog;
     int64_t workers;            /* 0 = auto */
+    int64_t threads;            /* app calls at once per worker */
     int64_t worker_connections; /* 0 = from the descriptor limit */
     char *tmp_dir;
 

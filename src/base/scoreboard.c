@@ -12,25 +12,34 @@ static const char *const state_names[WORKER_STATES] = {
     [WORKER_READY] = "ready", [WORKER_DRAINING] = "draining",
 };
 
-static size_t board_size(uint32_t slots)
+static size_t board_size(uint32_t slots, uint32_t threads)
 {
-    return sizeof(struct scoreboard) + (size_t)slots * sizeof(struct scoreboard_row);
+    return sizeof(struct scoreboard) +
+           (size_t)slots * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
 }
 
-struct scoreboard *scoreboard_new(uint32_t slots)
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t threads)
 {
-    void *memory = mmap(NULL, board_size(slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, board_size(slots, threads), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     struct scoreboard *board = memory;
     board->slots = slots;
+    board->threads = threads;
     return board;
+}
+
+struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t slot)
+{
+    struct scoreboard_call *all = (struct scoreboard_call *)&board->rows[board->slots];
+    return &all[(size_t)slot * board->threads];
 }
 
 void scoreboard_free(struct scoreboard *board)
 {
     if (board != NULL)
-        munmap(board, board_size(board->slots));
+        munmap(board, board_size(board->slots, board->threads));
 }
 
 const char *worker_state_name(enum worker_state state)

@@ -26,25 +26,30 @@ enum { SCOREBOARD_REQUEST_SIZE = 192 };
 struct scoreboard_row {
     _Alignas(64) _Atomic uint32_t pid;
     _Atomic uint32_t generation;
-    _Atomic uint32_t state;         /* enum worker_state */
-    _Atomic uint32_t connections;   /* open now */
-    _Atomic uint32_t calls;         /* app calls running now */
-    _Atomic uint32_t ready;         /* requests complete and waiting for a thread */
-    _Atomic uint64_t progress;      /* turns of the event loop: a stuck worker's stands still */
-    _Atomic uint64_t requests;      /* answered since the slot was made: survives the worker */
-    _Atomic uint64_t accepted;      /* connections, likewise */
-    _Atomic uint64_t call_since_ms; /* clock_ms() at the start of the running call; 0 when none */
-    /* "GET /path" of the request whose app call runs, or the empty string; what killed a worker is read from here.
-     * Written by the worker before the call, not cleared after it: call_since_ms says whether it is current. */
-    _Alignas(64) char request[SCOREBOARD_REQUEST_SIZE];
+    _Atomic uint32_t state;       /* enum worker_state */
+    _Atomic uint32_t connections; /* open now */
+    _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
+    _Atomic uint64_t progress;    /* turns of the event loop: a stuck worker's stands still */
+    _Atomic uint64_t requests;    /* answered since the slot was made: survives the worker */
+    _Atomic uint64_t accepted;    /* connections, likewise */
+};
+
+/* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */
+struct scoreboard_call {
+    _Alignas(
+        64) _Atomic uint64_t since_ms; /* clock_ms() at the start of the running call; 0 when none runs */
+    char request
+        [SCOREBOARD_REQUEST_SIZE]; /* its request line; written before since_ms, not cleared after it */
 };
 
 struct scoreboard {
-    uint32_t slots;
-    struct scoreboard_row rows[];
+    uint32_t slots, threads;
+    struct scoreboard_row rows[]; /* and after them the calls */
 };
 
-struct scoreboard *scoreboard_new(uint32_t slots); /* zeroed; NULL and errno when the kernel has no memory */
+/* Zeroed, with `threads` calls for each slot; NULL and errno when the kernel has no memory. */
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t threads);
+struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t slot); /* `threads` of them */
 void scoreboard_free(struct scoreboard *board);
 
 const char *worker_state_name(enum worker_state state);

@@ -9,13 +9,18 @@
 
 struct header_section *header_section_ref(struct header_section *section)
 {
-    section->references++;
+    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed);
+    atomic_store_explicit(&section->references, references + 1, memory_order_relaxed);
     return section;
 }
 
 void header_section_unref(struct header_section *section)
 {
-    if (section == NULL || --section->references > 0)
+    if (section == NULL)
+        return;
+    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed) - 1;
+    atomic_store_explicit(&section->references, references, memory_order_relaxed);
+    if (references > 0)
         return;
     if (section->environ != NULL)
         section->environ_free(section->environ);

@@ -8,6 +8,7 @@
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,7 +27,7 @@ enum framing {
 
 /* The header section (RFC 9110 6.3) and what it decides. One block of memory; the slices point into itself. */
 struct header_section {
-    uint32_t references;
+    _Atomic uint32_t references; /* changed by whoever runs the loop, never by two at once; others may look */
     uint32_t count;
     struct slice bytes; /* as sent, from the first field line through the empty line that ends the head */
     struct slice host;  /* the Host field's value; data is NULL when there was none */

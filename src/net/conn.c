@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -13,27 +12,28 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static void broke(struct conn *conn)
+/* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
+static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
 {
+    if (output_drain(output, conn->fd, sent) == 0)
+        return 0;
+    if (errno == EIO)
+        log_error("a file became shorter while it was being sent; the connection is cut");
     conn->broken = true;
-    conn->ended = true;
-    conn->readable = false;
+    return -1;
 }
 
-/* Sends what the socket takes of what waits. 0, or -1 when the connection broke. */
-static int send_output(struct conn *conn, uint64_t *sent)
+void conn_drain(struct conn *conn)
 {
-    if (output_drain(conn->output, conn->fd, sent) < 0) {
-        if (errno == EIO)
-            log_error("a file became shorter while it was being sent; the connection is cut");
-        broke(conn);
-        return -1;
-    }
-    if (output_is_empty(conn->output)) {
-        output_free(conn->output);
-        conn->output = NULL;
-    }
-    return 0;
+    struct output *output = conn->output;
+    uint64_t sent = 0;
+    if (output == NULL)
+        return;
+    output_lock(output);
+    send_output(conn, output, &sent);
+    output_unlock(output);
+    if (sent > 0 || conn->broken)
+        conn->protocol->drained(conn);
 }
 
 static void event_happened(evutil_socket_t fd, short what, void *arg)
@@ -42,7 +42,7 @@ static void event_happened(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     if (what & EV_CLOSED)
         conn->ended = true;
-    if ((what & EV_WRITE) && conn->output != NULL && !conn->closing)
+    if ((what & EV_WRITE) && !conn->closing)
         conn_drain(conn);
     if (what & (EV_READ | EV_CLOSED)) {
         conn->readable = true;
@@ -113,10 +113,10 @@ struct slice conn_receive(struct conn *conn)
         return (struct slice){scratch, (size_t)n};
     }
     conn->readable = false;
-    if (n == 0)
+    if (n == 0 || errno != EAGAIN)
         conn->ended = true;
-    else if (errno != EAGAIN)
-        broke(conn);
+    if (n < 0 && errno != EAGAIN)
+        conn->broken = true;
     return (struct slice){scratch, 0};
 }
 
@@ -138,80 +138,137 @@ static int spool_failed(struct conn *conn)
 {
     log_error("an answer to a slow client could not be kept in %s: %s; the connection is cut",
               conn->loop->output_limits.tmp_dir, strerror(errno));
-    broke(conn);
+    conn->broken = true;
     return -1;
 }
 
-static struct output *output_of(struct conn *conn)
+/* What the socket takes; *vectors and *count become the rest. 0, or -1 when the connection broke. */
+static int send_directly(struct conn *conn, struct iovec **vectors, int *count)
 {
-    if (conn->output == NULL)
-        conn->output = output_new(&conn->loop->output_limits);
-    return conn->output;
+    while (*count > 0) {
+        struct msghdr message = {.msg_iov = *vectors, .msg_iovlen = (size_t)*count};
+        ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0) {
+            conn->broken = true;
+            return -1;
+        }
+        skip(vectors, count, (size_t)n);
+    }
+    return 0;
+}
+
+/* From here on the loop drains it; what it may have missed, an edge before it knew, is made up for. */
+static int publish_output(struct conn *conn, struct output *output)
+{
+    uint64_t sent = 0;
+    output_lock(output);
+    conn->output = output;
+    int r = send_output(conn, output, &sent);
+    output_unlock(output);
+    return r;
+}
+
+static int keep_rest(struct conn *conn, const struct iovec *vectors, int count)
+{
+    struct output *output = output_new(&conn->loop->output_limits);
+    if (output_append(output, vectors, count) == 0)
+        return publish_output(conn, output);
+    spool_failed(conn);
+    output_free(output);
+    return -1;
+}
+
+/* What waits goes first: a client that has caught up gets each block at once. */
+static int send_behind(struct conn *conn, struct output *output, struct iovec *vectors, int count)
+{
+    uint64_t sent = 0;
+    output_lock(output);
+    int r = send_output(conn, output, &sent);
+    if (r == 0 && output_is_empty(output))
+        r = send_directly(conn, &vectors, &count);
+    if (r == 0 && count > 0 && output_append(output, vectors, count) < 0)
+        r = spool_failed(conn);
+    output_unlock(output);
+    return r;
 }
 
 int conn_send(struct conn *conn, struct iovec *vectors, int count)
 {
-    uint64_t sent = 0;
-    /* What waits goes first: a client that has caught up gets each block at once. */
-    if (conn->broken || (conn->output != NULL && send_output(conn, &sent) < 0))
+    struct output *output = conn->output;
+    if (conn->broken)
         return -1;
-    while (count > 0 && conn->output == NULL) {
-        struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-        ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN) {
-            broke(conn);
-            return -1;
-        }
-        if (n < 0)
-            break;
-        skip(&vectors, &count, (size_t)n);
-    }
-    if (count > 0 && output_append(output_of(conn), vectors, count) < 0)
-        return spool_failed(conn);
-    return 0;
+    if (output != NULL)
+        return send_behind(conn, output, vectors, count);
+    if (send_directly(conn, &vectors, &count) < 0)
+        return -1;
+    return count > 0 ? keep_rest(conn, vectors, count) : 0;
+}
+
+static int file_failed(struct conn *conn)
+{
+    log_error("a file could not be sent: %s; the connection is cut", strerror(errno));
+    conn->broken = true;
+    return -1;
 }
 
 int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size)
 {
+    struct output *output = conn->output;
     if (conn->broken)
         return -1;
-    if (output_append_file(output_of(conn), file, offset, size) < 0) {
-        log_error("a file could not be sent: %s; the connection is cut", strerror(errno));
-        broke(conn);
-        return -1;
-    }
-    uint64_t sent = 0;
-    return send_output(conn, &sent);
+    if (output == NULL)
+        output = output_new(&conn->loop->output_limits);
+    output_lock(output);
+    int r = output_append_file(output, file, offset, size) < 0 ? file_failed(conn) : 0;
+    output_unlock(output);
+    /* It may be there already: then this only sends. */
+    return publish_output(conn, output) < 0 ? -1 : r;
+}
+
+bool conn_is_full(const struct conn *conn)
+{
+    struct output *output = conn->output;
+    if (output == NULL)
+        return false;
+    output_lock(output);
+    bool full = output_is_full(output);
+    output_unlock(output);
+    return full;
 }
 
 bool conn_is_drained(const struct conn *conn)
 {
-    return conn->output == NULL;
+    struct output *output = conn->output;
+    return output == NULL || output_is_empty(output);
 }
 
-void conn_drain(struct conn *conn)
+void conn_trim(struct conn *conn)
 {
-    uint64_t sent = 0;
-    send_output(conn, &sent);
-    if (sent > 0 || conn->broken)
-        conn->protocol->drained(conn);
+    output_free(conn->output);
+    conn->output = NULL;
 }
 
 int conn_wait(struct conn *conn)
 {
     int64_t timeout = conn->loop->options->write_timeout;
-    while (!conn->broken && conn->output != NULL && output_is_full(conn->output)) {
+    while (!conn->broken && conn_is_full(conn)) {
         struct pollfd poll_for = {.fd = conn->fd, .events = POLLOUT};
+        struct output *output = conn->output;
         int n = poll(&poll_for, 1, timeout > 0 ? (int)timeout : -1);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n <= 0) {
+            conn->broken = true;
+            break;
+        }
         uint64_t sent = 0;
-        if (n <= 0)
-            broke(conn);
-        else
-            send_output(conn, &sent);
+        output_lock(output);
+        send_output(conn, output, &sent);
+        output_unlock(output);
     }
     return conn->broken ? -1 : 0;
 }
@@ -235,7 +292,7 @@ void conn_close(struct conn *conn)
 void conn_shut(struct conn *conn)
 {
     if (shutdown(conn->fd, SHUT_WR) < 0)
-        broke(conn);
+        conn->broken = true;
 }
 
 /* Closing will reset the connection; where a child of the application holds the socket too, it is reset here. */
@@ -248,15 +305,25 @@ static void reset(struct conn *conn)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
-void conn_hang_up(struct conn *conn)
+/* A client that takes up reading again must not believe that what it has is the whole. */
+static void say_goodbye(struct conn *conn, bool whole)
 {
-    unlink_open(conn);
-    /* A client that takes up reading again must not believe that what it has is the whole. */
-    if (conn->resetting || conn->output != NULL)
+    if (!whole)
         reset(conn);
     else if (conn->loop->shared_with_children)
         shutdown(conn->fd, SHUT_RDWR);
+}
+
+void conn_hang_up(struct conn *conn)
+{
+    unlink_open(conn);
+    say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
     close(conn->fd);
+}
+
+void conn_abandon(struct conn *conn)
+{
+    say_goodbye(conn, !conn->protocol->busy(conn) && conn_is_drained(conn));
 }
 
 static void conn_free(struct conn *conn)

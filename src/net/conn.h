@@ -4,12 +4,16 @@
  * The event is edge-triggered for reading, writing and the peer's end, armed once (and only when the first answer did not
  * end the connection anyway), so that no request costs an epoll_ctl. `readable` remembers an edge until the socket is drained.
  * No callback frees a connection: conn_close marks it, loop_turn frees it.
+ *
+ * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
+ * conn_send, conn_send_file, conn_is_full and conn_wait; while it has it, the loop only remembers edges and drains the output.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,8 +35,9 @@ struct protocol {
     void (*readable)(struct conn *conn); /* conn->readable was set, or it was settled with bytes left over */
     void (*drained)(struct conn *conn);  /* some output was taken; conn_is_drained tells whether all of it */
     void (*timed_out)(struct conn *conn, enum timeout_class class);
-    void (*drain)(struct conn *conn); /* idle, and the worker is stopping */
-    void (*free)(struct conn *conn);  /* lets go of what the protocol holds; the socket is still open */
+    void (*drain)(struct conn *conn);      /* idle, and the worker is stopping */
+    bool (*busy)(const struct conn *conn); /* its exchange is with the application */
+    void (*free)(struct conn *conn);       /* lets go of what the protocol holds; the socket is still open */
 };
 
 struct conn {
@@ -43,15 +48,15 @@ struct conn {
     struct timeout timeout;
     struct conn *next_settled;
     struct conn *next_open, **open_link; /* in loop->open */
-    struct output *output;               /* NULL while the socket takes everything */
+    _Atomic(struct output *) output;     /* NULL while the socket takes everything */
     int fd;
     bool watched : 1;   /* the event is added */
     bool readable : 1;  /* an edge was seen and the socket was not drained since */
     bool ended : 1;     /* the peer will send no more */
-    bool broken : 1;    /* nothing can be sent any more */
     bool settling : 1;  /* on loop->settled */
     bool closing : 1;   /* to be freed when settled */
     bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
+    atomic_bool broken; /* nothing can be sent any more */
     struct peer_endpoint peer;
 };
 
@@ -67,7 +72,10 @@ struct slice conn_receive(struct conn *conn);
 int conn_send(struct conn *conn, struct iovec *vectors, int count);
 /* The same for a stretch of a regular file, the last part of an answer. */
 int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
+bool conn_is_full(const struct conn *conn); /* what waits has reached all limits */
 bool conn_is_drained(const struct conn *conn);
+/* All was sent: the memory for what waits is let go. */
+void conn_trim(struct conn *conn);
 /* Sends what the socket takes of what waits, and tells the protocol. */
 void conn_drain(struct conn *conn);
 /* Blocks until the client has taken enough for more output, at most --write-timeout. 0, or -1: close it. */
@@ -82,6 +90,9 @@ void conn_shut(struct conn *conn);
 /* The socket is closed, by a reset where the peer could not tell otherwise that its answer is not whole. For conn_free and
  * loop_free; the rest of the connection is not touched. */
 void conn_hang_up(struct conn *conn);
+
+/* The process is about to end while threads may use the connection: the peer is told what it must know, the descriptor stays. */
+void conn_abandon(struct conn *conn);
 
 /* Called by loop_turn for each settled connection. */
 void conn_settle_now(struct conn *conn);

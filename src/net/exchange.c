@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -29,6 +30,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->started_ns = loop->access_log != NULL ? clock_ns() : 0;
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
+    exchange->cut = false;
     exchange->body = (struct body){.content = {.spool = -1}};
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
     memcpy(exchange->line, line.data, line.size);
@@ -63,10 +65,18 @@ static bool may_keep_alive(const struct exchange *exchange)
     return !loop->draining && loop->options->keep_alive > 0;
 }
 
+static struct slice current_date_line(void)
+{
+    static _Thread_local struct date_cache cache;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return date_line(&cache, now.tv_sec);
+}
+
 void exchange_head(struct exchange *exchange, bool known, uint64_t size)
 {
     response_finish(&exchange->response, &exchange->request, may_keep_alive(exchange), known, size,
-                    loop_date_line(exchange->conn->loop));
+                    current_date_line());
     exchange->head_finished = true;
 }
 
@@ -157,7 +167,7 @@ bool exchange_wants_more(const struct exchange *exchange)
 
 bool exchange_is_full(const struct exchange *exchange)
 {
-    return exchange->conn->output != NULL && output_is_full(exchange->conn->output);
+    return conn_is_full(exchange->conn);
 }
 
 int exchange_wait(struct exchange *exchange)
@@ -173,17 +183,30 @@ static enum ending ending_of(const struct exchange *exchange)
     return request_keep_alive(&exchange->request) ? ENDING_LINGER : ENDING_CLOSE;
 }
 
-static void finish(struct exchange *exchange, enum ending ending)
+static void end(struct exchange *exchange, enum ending ending)
+{
+    exchange->ending = ending;
+    if (exchange->started_ns != 0)
+        exchange->ended_ns = clock_ns();
+}
+
+void exchange_finish(struct exchange *exchange)
 {
     struct conn *conn = exchange->conn;
     struct loop *loop = conn->loop;
+    enum ending ending = exchange->ending;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     scoreboard_add(loop->row->requests, 1);
     if (loop->access_log != NULL)
-        access_log_write(loop->access_log, exchange,
-                         exchange->started_ns != 0 ? clock_ns() - exchange->started_ns : 0);
+        access_log_write(loop->access_log, exchange, exchange->ended_ns - exchange->started_ns);
+    conn->resetting = exchange->cut;
     exchange_free(exchange);
     done(conn, ending);
+}
+
+void exchange_finish_later(struct exchange *exchange)
+{
+    loop_post(exchange->conn->loop, exchange);
 }
 
 void exchange_flush(struct exchange *exchange)
@@ -210,7 +233,7 @@ void exchange_end(struct exchange *exchange)
         exchange_cut(exchange);
         return;
     }
-    finish(exchange, ending_of(exchange));
+    end(exchange, ending_of(exchange));
 }
 
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
@@ -221,22 +244,19 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
     }
     const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
     struct response *response = &exchange->response;
-    response_error(response, status, request, keep_alive && may_keep_alive(exchange),
-                   loop_date_line(exchange->conn->loop));
+    response_error(response, status, request, keep_alive && may_keep_alive(exchange), current_date_line());
     struct iovec vector = {response->head, response->size};
     exchange->head_sent = true;
     exchange->body_sent = response->framing == RESPONSE_LENGTH ? response->length : 0;
     conn_send(exchange->conn, &vector, 1);
-    finish(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
+    end(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
 }
 
 void exchange_cut(struct exchange *exchange)
 {
-    struct conn *conn = exchange->conn;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
     /* Without a length or chunks, only a reset tells the client that this is not the end. */
-    if (exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE)
-        conn->resetting = true;
-    finish(exchange, ENDING_CLOSE);
+    exchange->cut = exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE;
+    end(exchange, ENDING_CLOSE);
 }

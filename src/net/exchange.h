@@ -1,9 +1,10 @@
 /*
  * An exchange: one request and its response. The protocol makes it and hands it on when the request is whole; a handler
- * answers it; it ends in exactly one of exchange_end, exchange_fail, exchange_cut, and is gone after that.
+ * answers it; it ends in exactly one of exchange_end, exchange_fail, exchange_cut, and is gone after exchange_finish.
  *
- *   exchange_new .. exchange_parse .. (body) .. exchange_ready          the protocol, in the loop
- *   exchange_head, exchange_send..., exchange_end                       the handler, outside the event base
+ *   exchange_new .. (body) .. exchange_ready         the protocol, in the loop
+ *   exchange_head, exchange_send..., exchange_end    the handler, in any thread, while the loop may be run by another one
+ *   exchange_finish                                  whoever runs the loop, or exchange_finish_later from any thread
  *
  * Failure is one path: exchange_fail answers when no byte has left, otherwise it cuts the connection.
  */
@@ -26,7 +27,7 @@ enum { EXCHANGE_CHUNKS = 64 };
 /* The other table that carries calls upward: who answers. */
 struct handler {
     const char *name;
-    /* Called outside the event base; ends the exchange before it returns. */
+    /* Called outside the event base; ends the exchange before it returns. `context` is the calling thread's. */
     void (*run)(void *context, struct exchange *exchange);
 };
 
@@ -39,14 +40,17 @@ enum ending {
 
 struct exchange {
     struct conn *conn;
-    struct exchange *next_ready;
+    struct exchange *next; /* ready, or to be finished */
     struct request request;
     struct body body;
     struct response response;
     void (*done)(struct conn *conn, enum ending ending); /* the protocol's: the exchange is gone */
-    uint64_t started_ns; /* CLOCK_MONOTONIC when the head was whole; 0 without access log */
-    uint64_t body_sent;  /* bytes of content given to the connection */
-    bool head_finished;  /* by exchange_head */
+    uint64_t started_ns; /* clock_ns() when the head was whole; 0 without access log */
+    uint64_t ended_ns;   /* at the end of the answer; likewise */
+    enum ending ending;
+    uint64_t body_sent; /* bytes of content given to the connection */
+    bool cut;           /* the answer is not whole, and only a reset tells the client */
+    bool head_finished; /* by exchange_head */
     bool head_sent;
     bool final_sent; /* the last chunk */
     bool overrun;    /* the application sent more than its Content-Length: told once */
@@ -83,5 +87,10 @@ void exchange_end(struct exchange *exchange);
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive);
 /* The client is gone, or must be able to tell that the answer is not whole. */
 void exchange_cut(struct exchange *exchange);
+
+/* After one of these three: counts, logs, and gives the connection back to its protocol. The exchange is gone. */
+void exchange_finish(struct exchange *exchange);
+/* The same from a thread that does not run the loop: whoever does will do it soon. */
+void exchange_finish_later(struct exchange *exchange);
 
 #endif

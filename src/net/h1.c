@@ -87,6 +87,7 @@ static void h1_linger(struct h1 *h)
 static void h1_next(struct h1 *h)
 {
     bool unread = h->conn.readable || h->pending.data != NULL;
+    conn_trim(&h->conn);
     if (h->ending == ENDING_KEEP_ALIVE) {
         h1_enter(h, H1_IDLE);
         if (unread || h->conn.ended || !h->conn.watched || h->conn.loop->draining)
@@ -120,6 +121,7 @@ static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
     h->exchange = NULL;
     h1_enter(h, H1_APP);
     exchange_fail(exchange, status, false);
+    exchange_finish(exchange);
 }
 
 static void h1_continue(struct h1 *h)
@@ -259,6 +261,7 @@ static void h1_ended(struct h1 *h)
         h1_refuse(h, h->exchange, 400);
     } else if (h->state == H1_BODY) {
         exchange_cut(h->exchange);
+        exchange_finish(h->exchange);
     } else if (states[h->state].reads) {
         h1_close(h);
     }
@@ -355,6 +358,11 @@ static void h1_drain(struct conn *conn)
     h1_readable(conn);
 }
 
+static bool h1_busy(const struct conn *conn)
+{
+    return ((const struct h1 *)conn)->state == H1_APP;
+}
+
 static void h1_free(struct conn *conn)
 {
     pending_free(&h1_of(conn)->pending);
@@ -368,5 +376,6 @@ const struct protocol h1_protocol = {
     .drained = h1_drained,
     .timed_out = h1_timed_out,
     .drain = h1_drain,
+    .busy = h1_busy,
     .free = h1_free,
 };

@@ -6,7 +6,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -61,7 +61,60 @@ static void set_limits(struct loop *loop)
     };
 }
 
-struct loop *loop_new(const struct options *options, const struct handler *handler, void *handler_context,
+/* What other threads have finished, oldest first. */
+static void finish_posted(struct loop *loop)
+{
+    struct exchange *newest = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
+    struct exchange *oldest = NULL;
+    while (newest != NULL) {
+        struct exchange *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        struct exchange *next = oldest->next;
+        exchange_finish(oldest);
+        oldest = next;
+    }
+}
+
+static void woken(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct loop *loop = arg;
+    eventfd_t count;
+    eventfd_read(fd, &count);
+    finish_posted(loop);
+    event_base_loopbreak(loop->base);
+}
+
+static void open_wake(struct loop *loop)
+{
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (loop->wake_fd < 0)
+        loop_broken("woken");
+    loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, woken, loop);
+    event_priority_set(loop->wake, PRIORITY_FIRST);
+    event_add(loop->wake, NULL);
+}
+
+void loop_wake(struct loop *loop)
+{
+    eventfd_write(loop->wake_fd, 1);
+}
+
+void loop_post(struct loop *loop, struct exchange *exchange)
+{
+    struct exchange *before = atomic_load_explicit(&loop->posted, memory_order_relaxed);
+    do
+        exchange->next = before;
+    while (!atomic_compare_exchange_weak_explicit(&loop->posted, &before, exchange, memory_order_release,
+                                                  memory_order_relaxed));
+    loop_wake(loop);
+}
+
+struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row)
 {
     /* Without keep-alive, what idles is a client that has not sent its only request yet. */
@@ -76,7 +129,6 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     struct loop *loop = xcalloc(1, sizeof(*loop));
     loop->options = options;
     loop->handler = handler;
-    loop->handler_context = handler_context;
     loop->access_log = access_log;
     loop->row = row;
     loop->base = base_new();
@@ -88,6 +140,7 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     pool_init(&loop->exchanges, sizeof(struct exchange), KEPT_EXCHANGES);
     pool_init(&loop->connections, h1_protocol.size, KEPT_CONNECTIONS);
     set_limits(loop);
+    open_wake(loop);
     return loop;
 }
 
@@ -97,11 +150,19 @@ void loop_close_in_child(const struct loop *loop)
         close(conn->fd);
 }
 
+void loop_abandon(struct loop *loop)
+{
+    for (struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
+        conn_abandon(conn);
+}
+
 void loop_free(struct loop *loop)
 {
     while (loop->open != NULL)
         conn_hang_up(loop->open);
     timeouts_free(loop->timeouts);
+    event_free(loop->wake);
+    close(loop->wake_fd);
     event_base_free(loop->base);
     memo_free(loop->memo);
     pool_fini(&loop->exchanges);
@@ -129,17 +190,28 @@ void loop_broken(const char *what)
     _exit(1);
 }
 
-void loop_turn(struct loop *loop, bool wait)
+static void turn(struct loop *loop, bool wait)
 {
+    size_t ready = loop->ready_count;
     /* While it drains, the caller counts what is left, and what is settled now may be the last. */
     if (loop->draining && loop->settled != NULL)
         wait = false;
     settle(loop);
-    if (loop->ready_first != NULL || loop->settled != NULL)
+    if (loop->ready_count > ready || loop->settled != NULL)
         wait = false;
     if (event_base_loop(loop->base, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
         loop_broken("polled");
     scoreboard_add(loop->row->progress, 1);
+}
+
+void loop_turn(struct loop *loop, bool wait)
+{
+    turn(loop, wait && loop->ready_count == 0);
+}
+
+void loop_turn_beside(struct loop *loop)
+{
+    turn(loop, true);
 }
 
 struct exchange *loop_take_ready(struct loop *loop)
@@ -147,19 +219,20 @@ struct exchange *loop_take_ready(struct loop *loop)
     struct exchange *exchange = loop->ready_first;
     if (exchange == NULL)
         return NULL;
-    loop->ready_first = exchange->next_ready;
+    loop->ready_first = exchange->next;
     if (loop->ready_first == NULL)
         loop->ready_last = &loop->ready_first;
-    loop->ready_count--;
+    scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
     return exchange;
 }
 
 void loop_add_ready(struct loop *loop, struct exchange *exchange)
 {
-    exchange->next_ready = NULL;
+    exchange->next = NULL;
     *loop->ready_last = exchange;
-    loop->ready_last = &exchange->next_ready;
-    if (++loop->ready_count >= READY_BATCH)
+    loop->ready_last = &exchange->next;
+    scoreboard_set(loop->row->ready, (uint32_t)++loop->ready_count);
+    if (loop->ready_count >= READY_BATCH)
         event_base_loopbreak(loop->base);
 }
 
@@ -173,11 +246,4 @@ void loop_drain(struct loop *loop)
 {
     loop->draining = true;
     timeouts_each(loop->timeouts, TIMEOUT_KEEP_ALIVE, drain_idle);
-}
-
-struct slice loop_date_line(struct loop *loop)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return date_line(&loop->date, now.tv_sec);
 }

@@ -1,13 +1,14 @@
 /*
  * The event loop of one worker: the event base and everything that lives on it.
  *
- * Whoever calls loop_turn is the only one to touch the base, to close a socket, to change a connection. Callbacks receive,
- * parse and put complete requests on the ready list; they never call the application. The caller takes requests off the
+ * Whoever calls loop_turn is the only one to touch the base, to close a socket, to change a connection (conn.h names the
+ * exceptions). Callbacks receive, parse and put complete requests on the ready list; they never call the application. The caller takes requests off the
  * list (loop_take_ready) between two turns and runs them outside the event base.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,6 @@
 #include "http/body.h"
 #include "http/memo.h"
 #include "http/parser.h"
-#include "http/response.h"
 #include "net/output.h"
 #include "net/timeouts.h"
 
@@ -34,13 +34,11 @@ enum { LOOP_SCRATCH_SIZE = 64 * 1024 };
 struct loop {
     struct event_base *base;
     const struct options *options;
-    const struct handler *handler; /* of all requests; its context is handler_context */
-    void *handler_context;
+    const struct handler *handler; /* of all requests */
     struct access_log *access_log; /* NULL when off */
     struct scoreboard_row *row;    /* ours to write */
     struct timeouts *timeouts;
     struct memo *memo;
-    struct date_cache date;
     struct parser_limits parser_limits;
     struct body_limits body_limits;
     struct output_limits output_limits;
@@ -49,24 +47,28 @@ struct loop {
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
     struct exchange *ready_first, **ready_last;
     size_t ready_count;
-    struct conn
-        *open; /* all connections, the youngest first; a forked child walks it, see loop_close_in_child */
+    _Atomic(struct exchange *) posted; /* finished by other threads: loop_post */
+    struct event *wake;                /* on wake_fd, an eventfd, for posts and loop_wake */
+    int wake_fd;
+    struct conn *open;     /* all connections, the youngest first: see loop_close_in_child */
     struct conn *settled;  /* to be watched, resumed or closed before the next poll */
     size_t open_count;     /* connections */
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
     bool
-        shared_with_children; /* forked processes may hold our sockets: close alone would not reach the peer */
-    bool draining;            /* no connection is kept alive any more */
+        shared_with_children; /* forked processes may hold our sockets: close alone does not reach the peer */
+    atomic_bool draining;     /* no connection is kept alive any more; read by all threads */
     void (*on_room)(void *context);
     void *on_room_context;
 };
 
 /* All pointers must outlive the loop. access_log may be NULL. */
-struct loop *loop_new(const struct options *options, const struct handler *handler, void *handler_context,
+struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row);
 /* Cuts the connections that are left: at once, and so that no answer looks whole that is not. */
 void loop_free(struct loop *loop);
+/* The same where threads may still use them: nothing is freed or closed, the process is about to end. */
+void loop_abandon(struct loop *loop);
 /* In a process that the application forked, whatever this one was doing: lets go of the connections, which would live as long
  * as the child. Async-signal-safe; nothing else may be done with the loop there. */
 void loop_close_in_child(const struct loop *loop);
@@ -77,6 +79,8 @@ enum { PRIORITY_FIRST, PRIORITY_USUAL, PRIORITIES };
 
 /* One turn: settles what the last requests left, polls (waits for an event if `wait` and nothing is ready), runs callbacks. */
 void loop_turn(struct loop *loop, bool wait);
+/* The same for one who can not run what is ready: waits although something is. */
+void loop_turn_beside(struct loop *loop);
 
 /* The worker can not go on (errno says why): one log record, and the process ends; the master starts another. */
 void loop_broken(const char *what) __attribute__((noreturn));
@@ -85,9 +89,12 @@ void loop_broken(const char *what) __attribute__((noreturn));
 struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
 
+/* From any thread: exchange_finish is due for it, and the turn under way ends soon. */
+void loop_post(struct loop *loop, struct exchange *exchange);
+/* From any thread: a turn that waits, or the next one, returns. */
+void loop_wake(struct loop *loop);
+
 /* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
 void loop_drain(struct loop *loop);
-
-struct slice loop_date_line(struct loop *loop);
 
 #endif

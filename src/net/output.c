@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -21,6 +22,7 @@ struct stretch {
 };
 
 struct output {
+    pthread_mutex_t lock;
     const struct output_limits *limits;
     char *memory;
     size_t sent, size, capacity; /* memory[sent..size) is to be sent */
@@ -31,6 +33,7 @@ struct output {
 struct output *output_new(const struct output_limits *limits)
 {
     struct output *output = xcalloc(1, sizeof(*output));
+    pthread_mutex_init(&output->lock, NULL);
     output->limits = limits;
     output->spool.fd = output->file.fd = -1;
     return output;
@@ -44,8 +47,19 @@ void output_free(struct output *output)
         close(output->spool.fd);
     if (output->file.fd >= 0)
         close(output->file.fd);
+    pthread_mutex_destroy(&output->lock);
     free(output->memory);
     free(output);
+}
+
+void output_lock(struct output *output)
+{
+    pthread_mutex_lock(&output->lock);
+}
+
+void output_unlock(struct output *output)
+{
+    pthread_mutex_unlock(&output->lock);
 }
 
 static size_t memory_used(const struct output *output)

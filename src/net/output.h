@@ -2,8 +2,9 @@
  * What a client has not taken yet of its answer: in memory up to --response-memory, then in a spool up to
  * --response-spool, last a file that is sent as it is. Sent in that order.
  *
- * A connection has one only while its socket is full: the fast path never sees it. It copies what it is given, so that
- * nobody's buffer has to wait for a slow client.
+ * A connection has one only since its socket was full: the fast path never sees it. It copies what it is given, so that
+ * nobody's buffer has to wait for a slow client. The application's thread fills it while the loop drains it: all calls but the
+ * first and the last are made under its lock.
  */
 #ifndef NET_OUTPUT_H
 #define NET_OUTPUT_H
@@ -23,6 +24,9 @@ struct output_limits {
 
 struct output *output_new(const struct output_limits *limits); /* limits must outlive it */
 void output_free(struct output *output);                       /* NULL is fine */
+
+void output_lock(struct output *output);
+void output_unlock(struct output *output);
 
 /* Appends a copy of what stands in the vectors. 0, or -1 and errno when the spool failed. */
 int output_append(struct output *output, const struct iovec *vectors, int count);

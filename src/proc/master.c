@@ -79,6 +79,8 @@ static void fork_worker(struct master *master, struct slot *slot)
         .slot = slot->number,
         .worker_count = master->slot_count,
         .row = row_of(master, slot),
+        .calls = scoreboard_calls(master->service.board, slot->number),
+        .threads = (unsigned)master->options->threads,
         .mailbox = slot->mailbox.worker,
         .access_log = master->access_log,
     };
@@ -161,7 +163,7 @@ static void worker_ended(struct master *master, struct slot *slot, int status)
     char how[512];
     pid_t pid = slot->pid;
     bool told = scoreboard_get(row_of(master, slot)->state) == WORKER_FAILED;
-    slot_reap(slot, row_of(master, slot), status, how, sizeof(how));
+    slot_reap(slot, master->service.board, status, how, sizeof(how));
     if (master->state == MASTER_STARTING)
         start_failed(master, told, how);
     else if (!is_stopping(master))

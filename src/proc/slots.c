@@ -27,9 +27,9 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
     struct scoreboard_row *row = setup->row;
     scoreboard_set(row->state, WORKER_BOOTING);
     scoreboard_set(row->connections, 0);
-    scoreboard_set(row->calls, 0);
     scoreboard_set(row->ready, 0);
-    scoreboard_set(row->call_since_ms, 0);
+    for (unsigned i = 0; i < setup->threads; i++)
+        scoreboard_set(setup->calls[i].since_ms, 0);
     slot->requests_before = scoreboard_get(row->requests);
     /* A signal that came before the worker has handlers of its own would end up with the master's. */
     sigset_t all, before;
@@ -50,17 +50,30 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
     return 0;
 }
 
-void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *text, size_t size)
+/* The call that has run longest, or NULL. */
+static const struct scoreboard_call *oldest_call(const struct scoreboard_call *calls, uint32_t count)
 {
-    uint64_t since = scoreboard_get(row->call_since_ms);
+    const struct scoreboard_call *oldest = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t since = scoreboard_get(calls[i].since_ms);
+        if (since != 0 && (oldest == NULL || since < scoreboard_get(oldest->since_ms)))
+            oldest = &calls[i];
+    }
+    return oldest;
+}
+
+void slot_reap(struct slot *slot, struct scoreboard *board, int status, char *text, size_t size)
+{
+    struct scoreboard_row *row = &board->rows[slot->number];
+    const struct scoreboard_call *call = oldest_call(scoreboard_calls(board, slot->number), board->threads);
     uint64_t now = clock_ms();
     struct death death = {
         .status = status,
         .killed_by_us = slot->killed,
         .age_ms = now - slot->forked_ms,
         .requests = scoreboard_get(row->requests) - slot->requests_before,
-        .request = since != 0 ? row->request : NULL,
-        .request_ms = since != 0 ? now - since : 0,
+        .request = call != NULL ? call->request : NULL,
+        .request_ms = call != NULL ? now - scoreboard_get(call->since_ms) : 0,
     };
     death_describe(&death, text, size);
     scoreboard_set(row->state, WORKER_NONE);

@@ -35,7 +35,7 @@ int slot_fork(struct slot *slots, unsigned count, unsigned number, struct event_
               const struct worker_setup *setup);
 
 /* Its worker has ended with `status`: empties the slot and describes the end in `text`. */
-void slot_reap(struct slot *slot, struct scoreboard_row *row, int status, char *text, size_t size);
+void slot_reap(struct slot *slot, struct scoreboard *board, int status, char *text, size_t size);
 
 /* Tells the worker. One that is still importing does not read its mail, and has nothing to finish: told to stop, it is killed. One whose
  * mailbox is full is told by TERM. */

@@ -96,7 +96,7 @@ int service_open(struct service *service, struct options *options)
         service_close(service);
         return status;
     }
-    service->board = scoreboard_new((uint32_t)options->workers);
+    service->board = scoreboard_new((uint32_t)options->workers, (uint32_t)options->threads);
     if (service->board == NULL) {
         log_critical("the scoreboard can not be made: %m");
         service_close(service);

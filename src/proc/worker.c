@@ -34,8 +34,9 @@ enum { STOP_SIGNALS = sizeof(stop_signals) / sizeof(stop_signals[0]) };
 
 struct worker {
     const struct worker_setup *setup;
-    struct wsgi *wsgi;
+    struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
+    struct crew *crew;
     struct listeners *listeners;
     struct event *mailbox, *deadline, *signals[STOP_SIGNALS];
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
@@ -132,10 +133,63 @@ static void signals_for_boot(const struct worker_setup *setup)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void log_cut(const struct worker *worker)
+{
+    size_t cut = worker->loop->open_count;
+    if (cut > 0 && worker->overdue && worker->stop == STOP_DRAIN)
+        log_warning("--graceful-timeout has passed: %zu connection%s cut", cut, cut == 1 ? " is" : "s are");
+}
+
+/* Threads that are still in the application end with the process. */
+static int leave_threads_behind(struct worker *worker)
+{
+    loop_abandon(worker->loop);
+    return EXIT_STOPPED;
+}
+
+/* The main thread should have left the crew. Whoever runs the loop leaves in its place. */
+static void main_is_stuck(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    log_cut(arg);
+    _exit(leave_threads_behind(arg));
+}
+
+static void await_main(struct worker *worker)
+{
+    static const struct timeval a_moment = {.tv_usec = 300 * 1000};
+    event_base_once(worker->loop->base, -1, EV_TIMEOUT, main_is_stuck, worker, &a_moment);
+    event_base_loopbreak(worker->loop->base);
+}
+
+static void start_deadline(struct worker *worker)
+{
+    int64_t ms = worker->setup->options->graceful_timeout;
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(worker->deadline, &tv);
+    worker->overdue = ms == 0;
+    if (worker->overdue)
+        await_main(worker);
+}
+
+static void drain(struct worker *worker)
+{
+    scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
+    start_deadline(worker);
+    listeners_stop(worker->listeners, worker->service_stops);
+    loop_drain(worker->loop);
+}
+
+/* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
 static void stop(struct worker *worker, enum stop how)
 {
-    if (how > worker->stop)
-        worker->stop = how;
+    if (how <= worker->stop)
+        return;
+    worker->stop = how;
+    if (how == STOP_DRAIN)
+        drain(worker);
+    else
+        await_main(worker);
     event_base_loopbreak(worker->loop->base);
 }
 
@@ -145,7 +199,7 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
     stop(arg, signal == SIGTERM ? STOP_DRAIN : STOP_NOW);
 }
 
-/* A handler is Python: it runs after the turn. */
+/* A handler is Python, and its thread the main one. */
 static void python_signalled(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -154,14 +208,11 @@ static void python_signalled(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(worker->loop->base);
 }
 
-static void run_python_signals(struct worker *worker)
+static void run_python_signals(void)
 {
-    worker->python_signalled = false;
-    gil_take();
     interp_run_signal_handlers();
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
-    gil_release();
 }
 
 static void reopen_logs(struct worker *worker)
@@ -169,6 +220,13 @@ static void reopen_logs(struct worker *worker)
     log_reopen();
     if (worker->setup->access_log != NULL)
         access_log_reopen(worker->setup->access_log);
+}
+
+/* No successor will want the listening sockets. */
+static void stop_for_good(struct worker *worker, enum stop how)
+{
+    worker->service_stops = true;
+    stop(worker, how);
 }
 
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
@@ -183,16 +241,13 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
             continue;
         if (kind == MESSAGE_REOPEN)
             reopen_logs(worker);
-        else {
-            worker->service_stops = true;
-            stop(worker, kind == MESSAGE_QUIT ? STOP_NOW : STOP_DRAIN);
-        }
+        else
+            stop_for_good(worker, kind == MESSAGE_QUIT ? STOP_NOW : STOP_DRAIN);
     }
     if (r < 0) {
-        worker->service_stops = true;
         log_error("the master is gone; this worker finishes its requests and leaves");
         event_del(worker->mailbox);
-        stop(worker, STOP_DRAIN);
+        stop_for_good(worker, STOP_DRAIN);
     }
 }
 
@@ -201,7 +256,7 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct worker *worker = arg;
     worker->overdue = true;
-    event_base_loopbreak(worker->loop->base);
+    await_main(worker);
 }
 
 /* The interpreter and the application. Leaves the GIL with this thread. 0, or -1 after a log record. */
@@ -215,9 +270,13 @@ static int boot(struct worker *worker)
         _exit(EXIT_STOPPED);
     if (application == NULL)
         return -1;
-    worker->wsgi = wsgi_new(application, setup->options, setup->worker_count > 1);
+    if (call_init(setup->options, setup->worker_count > 1) < 0)
+        return -1;
+    worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
+    for (unsigned i = 0; i < setup->threads; i++)
+        worker->wsgi[i] = wsgi_new(application, &setup->calls[i]);
     application_settle();
-    return worker->wsgi != NULL ? 0 : -1;
+    return 0;
 }
 
 static void watch(struct event *event)
@@ -230,7 +289,7 @@ static void watch(struct event *event)
 static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
-    worker->loop = loop_new(setup->options, &wsgi_handler, worker->wsgi, setup->access_log, setup->row);
+    worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
     watch(worker->mailbox);
@@ -263,40 +322,40 @@ static void close_loop(struct worker *worker)
     loop_free(worker->loop);
 }
 
-static void turn(struct worker *worker)
+static bool is_drained(const struct worker *worker)
 {
-    loop_turn(worker->loop, true);
-    crew_run(worker->loop);
-    if (worker->python_signalled)
-        run_python_signals(worker);
+    return worker->stop == STOP_DRAIN && worker->loop->open_count == 0 && worker->loop->ready_count == 0;
+}
+
+static bool is_over(const struct worker *worker)
+{
+    return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
+}
+
+static bool wants_main(void *context)
+{
+    struct worker *worker = context;
+    return worker->python_signalled || is_over(worker);
 }
 
 static void serve(struct worker *worker)
 {
-    while (worker->stop == STOP_NO)
-        turn(worker);
-}
-
-static void start_deadline(struct worker *worker)
-{
-    int64_t ms = worker->setup->options->graceful_timeout;
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    event_add(worker->deadline, &tv);
-    worker->overdue = ms == 0;
-}
-
-static void drain(struct worker *worker)
-{
-    struct loop *loop = worker->loop;
-    scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
-    start_deadline(worker);
-    listeners_stop(worker->listeners, worker->service_stops);
-    loop_drain(loop);
-    while (worker->stop == STOP_DRAIN && !worker->overdue && (loop->open_count > 0 || loop->ready_count > 0))
-        turn(worker);
-    if (loop->open_count > 0 && worker->stop == STOP_DRAIN)
-        log_warning("--graceful-timeout has passed: %zu connection%s cut", loop->open_count,
-                    loop->open_count == 1 ? " is" : "s are");
+    const struct crew_setup setup = {
+        .loop = worker->loop,
+        .threads = worker->setup->threads,
+        .contexts = (void *const *)worker->wsgi,
+        .wants_main = wants_main,
+        .context = worker,
+    };
+    worker->crew = crew_new(&setup);
+    while (!is_over(worker)) {
+        crew_serve(worker->crew);
+        if (worker->python_signalled) {
+            worker->python_signalled = false;
+            crew_run_python(worker->crew, run_python_signals);
+        }
+    }
+    log_cut(worker);
 }
 
 /* atexit functions and threads get their time, and no more. */
@@ -305,7 +364,8 @@ static void finish(struct worker *worker)
     set_handler(SIGALRM, leave_at_once); /* not the application's, if it had one */
     alarm(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
     gil_take();
-    wsgi_free(worker->wsgi);
+    for (unsigned i = 0; i < worker->setup->threads; i++)
+        wsgi_free(worker->wsgi[i]);
     interp_stop();
 }
 
@@ -334,8 +394,8 @@ int worker_main(const struct worker_setup *setup)
     prctl(PR_SET_PDEATHSIG, 0);
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
-    if (worker.stop == STOP_DRAIN)
-        drain(&worker);
+    if (!crew_free(worker.crew))
+        return leave_threads_behind(&worker);
     close_loop(&worker);
     finish(&worker);
     return EXIT_STOPPED;

@@ -23,6 +23,8 @@ struct worker_setup {
     unsigned slot;
     unsigned worker_count;
     struct scoreboard_row *row;
+    struct scoreboard_call *calls; /* one per thread */
+    unsigned threads;
     int mailbox; /* the worker's end */
     struct access_log *access_log;
 };

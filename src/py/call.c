@@ -24,12 +24,16 @@ struct caller {
     uint64_t wanted;    /* bytes, of a file-like object that may be longer */
 };
 
-struct caller *caller_new(struct application *application, const struct options *options, bool multiprocess)
+int call_init(const struct options *options, bool multiprocess)
 {
-    if (environ_init(options, multiprocess) < 0 || responder_init() < 0) {
-        exception_log("the interpreter could not be prepared");
-        return NULL;
-    }
+    if (environ_init(options, multiprocess) == 0 && responder_init() == 0)
+        return 0;
+    exception_log("the interpreter could not be prepared");
+    return -1;
+}
+
+struct caller *caller_new(struct application *application)
+{
     struct caller *caller = xcalloc(1, sizeof(*caller));
     caller->application = application->callable;
     caller->close_name = PyUnicode_InternFromString("close");

@@ -52,9 +52,12 @@ struct call_request {
     void *context;
 };
 
+/* Once per process, before the first caller. 0, or -1 after a log record. GIL held. */
+int call_init(const struct options *options, bool multiprocess);
+
 /* One per app thread: what its calls reuse (start_response and write, caches of what applications repeat). */
 struct caller;
-struct caller *caller_new(struct application *application, const struct options *options, bool multiprocess);
+struct caller *caller_new(struct application *application);
 void caller_free(struct caller *caller);
 
 enum call_step call_start(struct caller *caller, const struct call_request *request,

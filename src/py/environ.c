@@ -3,6 +3,7 @@
 
 #include "py/environ.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct environ_template {
     PyObject *dict;
     const struct local_endpoint *local;
     struct peer_endpoint peer;
+    bool busy;          /* a thread is in it, and lost the GIL to a finalizer: not for another one */
     bool host_replaced; /* HTTP_HOST is an absolute-form target's authority */
     size_t line_size;   /* of the last request line; 0 when it was not kept */
     char line[LINE_KEPT];
@@ -123,7 +125,7 @@ static int fill_base(const struct options *options, bool multiprocess)
         set_new(dict, keys.server_software, PyUnicode_FromString(PACKAGE "/" VERSION)) < 0)
         return -1;
     if (PyDict_SetItem(dict, keys.url_scheme, base.http) < 0 ||
-        PyDict_SetItem(dict, keys.multithread, Py_False) < 0 ||
+        PyDict_SetItem(dict, keys.multithread, options->threads > 1 ? Py_True : Py_False) < 0 ||
         PyDict_SetItem(dict, keys.multiprocess, multiprocess ? Py_True : Py_False) < 0 ||
         PyDict_SetItem(dict, keys.run_once, Py_False) < 0 ||
         PyDict_SetItem(dict, keys.input_terminated, Py_True) < 0 ||
@@ -292,23 +294,27 @@ static int update_peer(struct environ_template *last, const struct peer_endpoint
     return 0;
 }
 
-/* Templates whose section is gone. The loop drops sections, and must not wait for the GIL to do it. */
-static struct environ_template *discarded;
+/* Templates whose section is gone. Whoever runs the loop drops sections, and must not wait for the GIL to do it; whoever has
+ * the GIL frees them. */
+static _Atomic(struct environ_template *) discarded;
 
 static void template_discard(void *environ)
 {
     struct environ_template *last = environ;
-    last->next_discarded = discarded;
-    discarded = last;
+    last->next_discarded = atomic_load_explicit(&discarded, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&discarded, &last->next_discarded, last,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
 }
 
 void environ_free_discarded(void)
 {
-    while (discarded != NULL) {
-        struct environ_template *last = discarded;
-        discarded = last->next_discarded;
+    struct environ_template *last = atomic_exchange_explicit(&discarded, NULL, memory_order_acquire);
+    while (last != NULL) {
+        struct environ_template *next = last->next_discarded;
         Py_DECREF(last->dict);
         free(last);
+        last = next;
     }
 }
 
@@ -320,6 +326,10 @@ static struct environ_template *template_of(struct header_section *section)
     PyObject *dict = dict_of_section(section);
     if (dict == NULL)
         return NULL;
+    if (section->environ != NULL) { /* a finalizer ran, and another thread was faster */
+        Py_DECREF(dict);
+        return section->environ;
+    }
     struct environ_template *last = xcalloc(1, sizeof(*last));
     last->dict = dict;
     section->environ = last;
@@ -355,20 +365,25 @@ static int template_update(struct environ_template *last, const struct call_requ
     return update_peer(last, call->peer);
 }
 
-static PyObject *environ_from_template(const struct call_request *call)
-{
-    struct environ_template *last = template_of(call->request->section);
-    if (last == NULL || template_update(last, call) < 0)
-        return NULL;
-    return PyDict_Copy(last->dict);
-}
-
 static PyObject *environ_from_scratch(const struct call_request *call)
 {
     PyObject *dict = dict_of_section(call->request->section);
     if (dict != NULL && (set_line(dict, call->request, false) < 0 || set_local(dict, call->local) < 0 ||
                          set_peer(dict, call->peer) < 0))
         Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *environ_from_template(const struct call_request *call)
+{
+    struct environ_template *last = template_of(call->request->section);
+    if (last == NULL)
+        return NULL;
+    if (last->busy)
+        return environ_from_scratch(call);
+    last->busy = true;
+    PyObject *dict = template_update(last, call) == 0 ? PyDict_Copy(last->dict) : NULL;
+    last->busy = false;
     return dict;
 }
 
@@ -387,10 +402,11 @@ static int set_body(PyObject *dict, const struct call_request *call)
 PyObject *environ_new(const struct call_request *call)
 {
     const struct header_section *section = call->request->section;
-    if (discarded != NULL)
+    if (atomic_load_explicit(&discarded, memory_order_relaxed) != NULL)
         environ_free_discarded();
     /* Only the memo holds a section longer than one request does. */
-    bool in_memo = section->environ != NULL || section->references > 1;
+    bool in_memo =
+        section->environ != NULL || atomic_load_explicit(&section->references, memory_order_relaxed) > 1;
     PyObject *dict = in_memo ? environ_from_template(call) : environ_from_scratch(call);
     if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
         Py_CLEAR(dict);

@@ -19,11 +19,19 @@ struct served {
     struct options options;
     struct scoreboard_row row;
     struct application application;
+    struct scoreboard_call call;
     struct wsgi *wsgi;
     struct loop *loop;
+    struct crew *crew;
 };
 
 static struct served served;
+
+static inline bool served_wants_nothing(void *context)
+{
+    (void)context;
+    return false;
+}
 
 /* The application is `app` of the source. Leaves without the GIL, as the loop wants it. */
 static inline void served_open(const char *source, int argc, char **argv)
@@ -36,14 +44,18 @@ static inline void served_open(const char *source, int argc, char **argv)
     fake_execute(source, globals);
     served.application.callable = PyDict_GetItemString(globals, "app");
     ck_assert_ptr_nonnull(served.application.callable);
-    served.wsgi = wsgi_new(&served.application, &served.options, false);
+    ck_assert_int_eq(call_init(&served.options, false), 0);
+    served.wsgi = wsgi_new(&served.application, &served.call);
     ck_assert_ptr_nonnull(served.wsgi);
     gil_release();
-    served.loop = loop_new(&served.options, &wsgi_handler, served.wsgi, NULL, &served.row);
+    served.loop = loop_new(&served.options, &wsgi_handler, NULL, &served.row);
+    struct crew_setup setup = {served.loop, 1, (void *const *)&served.wsgi, served_wants_nothing, NULL};
+    served.crew = crew_new(&setup);
 }
 
 static inline void served_close(void)
 {
+    ck_assert(crew_free(served.crew));
     loop_free(served.loop);
     gil_take();
     wsgi_free(served.wsgi);
@@ -73,7 +85,7 @@ static inline void served_turn(void)
 {
     for (int i = 0; i < 4; i++) {
         loop_turn(served.loop, false);
-        crew_run(served.loop);
+        crew_run_ready(served.crew);
     }
 }
 

@@ -58,7 +58,7 @@ static void execute(const char *statements)
 START_TEST(ready_requests_are_run_in_order)
 {
     while (served.loop->ready_count > 0)
-        crew_run(served.loop);
+        crew_run_ready(served.crew);
     assert_application("x['calls'] == list(range(24))");
     ck_assert_uint_eq(scoreboard_get(served.row.requests), CLIENTS);
     ck_assert_uint_eq(scoreboard_get(served.row.ready), 0);
@@ -75,12 +75,12 @@ END_TEST
 START_TEST(long_calls_leave_the_loop_its_turn)
 {
     execute("nap = 0.002\n");
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
     ck_assert_uint_gt(served.loop->ready_count, 0);
     ck_assert_uint_lt(served.loop->ready_count, CLIENTS);
     ck_assert_uint_eq(scoreboard_get(served.row.ready), served.loop->ready_count);
     while (served.loop->ready_count > 0)
-        crew_run(served.loop);
+        crew_run_ready(served.crew);
     assert_application("x['calls'] == list(range(24))");
 }
 END_TEST
@@ -89,7 +89,7 @@ START_TEST(the_gil_is_free_before_and_after)
 {
     execute("import threading\nran = threading.Event()\nthreading.Thread(target=ran.set).start()\n");
     while (served.loop->ready_count > 0)
-        crew_run(served.loop);
+        crew_run_ready(served.crew);
     assert_application("x['ran'].wait(10)");
 }
 END_TEST
@@ -98,10 +98,10 @@ END_TEST
 START_TEST(without_work_the_gil_is_not_taken)
 {
     while (served.loop->ready_count > 0)
-        crew_run(served.loop);
+        crew_run_ready(served.crew);
     gil_take();
-    crew_run(served.loop);
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
+    crew_run_ready(served.crew);
     ck_assert(PyGILState_Check());
     gil_release();
 }
@@ -109,7 +109,7 @@ END_TEST
 
 START_TEST(a_fork_of_the_application_is_noticed)
 {
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
     ck_assert(!served.loop->shared_with_children);
     execute("def app(environ, start_response): pass\n"
             "import os\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)\n");
@@ -117,7 +117,7 @@ START_TEST(a_fork_of_the_application_is_noticed)
     free(served_receive(clients[0], &closed));
     served_send(clients[0], "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n");
     loop_turn(served.loop, false);
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
     ck_assert(served.loop->shared_with_children);
 }
 END_TEST

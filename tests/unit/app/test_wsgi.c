@@ -202,7 +202,7 @@ START_TEST(a_client_that_left_ends_the_call_quietly)
     loop_turn(served.loop, false);
     ck_assert_uint_eq(served.loop->ready_count, 1);
     close(client);
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
     served_turn();
     ck_assert_uint_eq(served.loop->open_count, 0);
     char *log = embedded_log();
@@ -256,7 +256,7 @@ START_TEST(the_application_waits_for_a_slow_client)
     ck_assert_int_eq(pthread_create(&reader, NULL, read_slowly, &client), 0);
     for (int i = 0; i < 1000 && served.loop->ready_count == 0; i++)
         loop_turn(served.loop, false);
-    crew_run(served.loop);
+    crew_run_ready(served.crew);
     for (int i = 0; i < 2000; i++) { /* the rest is the loop's */
         loop_turn(served.loop, false);
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
@@ -280,9 +280,8 @@ START_TEST(the_scoreboard_tells_what_runs)
     int client = served_connect(0);
     served_send(client, GET);
     served_turn();
-    ck_assert_str_eq(served.row.request, "GET /p HTTP/1.1");
-    ck_assert_uint_eq(scoreboard_get(served.row.calls), 0);
-    ck_assert_uint_eq(scoreboard_get(served.row.call_since_ms), 0);
+    ck_assert_str_eq(served.call.request, "GET /p HTTP/1.1");
+    ck_assert_uint_eq(scoreboard_get(served.call.since_ms), 0);
     ck_assert_uint_eq(scoreboard_get(served.row.requests), 1);
     free(served_receive(client, &closed));
 
@@ -291,8 +290,8 @@ START_TEST(the_scoreboard_tells_what_runs)
     char *request = xasprintf("GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", line);
     served_send(client, request);
     served_turn();
-    ck_assert_uint_eq(strlen(served.row.request), SCOREBOARD_REQUEST_SIZE - 1);
-    ck_assert_int_eq(strncmp(served.row.request, request, SCOREBOARD_REQUEST_SIZE - 1), 0);
+    ck_assert_uint_eq(strlen(served.call.request), SCOREBOARD_REQUEST_SIZE - 1);
+    ck_assert_int_eq(strncmp(served.call.request, request, SCOREBOARD_REQUEST_SIZE - 1), 0);
     free(request);
     free(line);
     close(client);

@@ -10,14 +10,17 @@
 
 START_TEST(a_new_board_is_zero)
 {
-    struct scoreboard *board = scoreboard_new(3);
+    struct scoreboard *board = scoreboard_new(3, 2);
     ck_assert_ptr_nonnull(board);
     ck_assert_uint_eq(board->slots, 3);
     for (uint32_t i = 0; i < board->slots; i++) {
         ck_assert_uint_eq(scoreboard_get(board->rows[i].pid), 0);
         ck_assert_uint_eq(scoreboard_get(board->rows[i].state), WORKER_NONE);
         ck_assert_uint_eq(scoreboard_get(board->rows[i].requests), 0);
-        ck_assert_str_eq(board->rows[i].request, "");
+        for (uint32_t thread = 0; thread < board->threads; thread++) {
+            ck_assert_uint_eq(scoreboard_get(scoreboard_calls(board, i)[thread].since_ms), 0);
+            ck_assert_str_eq(scoreboard_calls(board, i)[thread].request, "");
+        }
     }
     scoreboard_free(board);
 }
@@ -25,15 +28,18 @@ END_TEST
 
 START_TEST(rows_share_no_cache_line)
 {
-    struct scoreboard *board = scoreboard_new(2);
+    struct scoreboard *board = scoreboard_new(2, 2);
     ck_assert_uint_eq((uintptr_t)&board->rows[0] % 64, 0);
     ck_assert_uint_eq(sizeof(board->rows[0]) % 64, 0);
-    ck_assert_uint_eq((uintptr_t)board->rows[0].request % 64, 0);
+    ck_assert_uint_eq((uintptr_t)scoreboard_calls(board, 0) % 64, 0);
+    ck_assert_ptr_eq(scoreboard_calls(board, 0), &board->rows[2]);
+    ck_assert_ptr_eq(scoreboard_calls(board, 1), scoreboard_calls(board, 0) + 2);
+    ck_assert_uint_eq(sizeof(struct scoreboard_call) % 64, 0);
     scoreboard_free(board);
 }
 END_TEST
 
-static void be_worker(struct scoreboard_row *row)
+static void be_worker(struct scoreboard_row *row, struct scoreboard_call *call)
 {
     scoreboard_set(row->pid, (uint32_t)getpid());
     scoreboard_set(row->state, WORKER_READY);
@@ -41,22 +47,22 @@ static void be_worker(struct scoreboard_row *row)
     scoreboard_add(row->requests, 2);
     scoreboard_add(row->connections, 3);
     scoreboard_add(row->connections, -1);
-    strcpy(row->request, "GET /");
+    strcpy(call->request, "GET /");
     _exit(0);
 }
 
 START_TEST(what_a_forked_child_writes_is_seen)
 {
-    struct scoreboard *board = scoreboard_new(2);
+    struct scoreboard *board = scoreboard_new(2, 2);
     pid_t child = fork();
     if (child == 0)
-        be_worker(&board->rows[1]);
+        be_worker(&board->rows[1], &scoreboard_calls(board, 1)[1]);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
     ck_assert_uint_eq(scoreboard_get(board->rows[1].pid), (uint32_t)child);
     ck_assert_uint_eq(scoreboard_get(board->rows[1].state), WORKER_READY);
     ck_assert_uint_eq(scoreboard_get(board->rows[1].requests), 42);
     ck_assert_uint_eq(scoreboard_get(board->rows[1].connections), 2);
-    ck_assert_str_eq(board->rows[1].request, "GET /");
+    ck_assert_str_eq(scoreboard_calls(board, 1)[1].request, "GET /");
     ck_assert_uint_eq(scoreboard_get(board->rows[0].requests), 0);
     scoreboard_free(board);
 }

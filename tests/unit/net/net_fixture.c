@@ -304,15 +304,17 @@ void fixture_start(struct fixture *fixture, const char *line)
         ck_assert_msg(fixture->access_log != NULL, "%s", message);
     }
     fixture->local = (struct local_endpoint){"localhost", "80", false};
-    fixture->loop = loop_new(&fixture->options, &handler, fixture, fixture->access_log, &fixture->row);
+    fixture->loop = loop_new(&fixture->options, &handler, fixture->access_log, &fixture->row);
 }
 
 void fixture_turn(struct fixture *fixture)
 {
     struct exchange *exchange;
     loop_turn(fixture->loop, false);
-    while ((exchange = loop_take_ready(fixture->loop)) != NULL)
+    while ((exchange = loop_take_ready(fixture->loop)) != NULL) {
         handler.run(fixture, exchange);
+        exchange_finish(exchange);
+    }
 }
 
 void fixture_await_open(struct fixture *fixture, size_t count)

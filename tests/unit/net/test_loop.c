@@ -3,7 +3,10 @@
  */
 #include "net/loop.h"
 
+#include <event2/event.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "net_fixture.h"
 
@@ -55,6 +58,7 @@ START_TEST(requests_are_ready_in_the_order_of_their_completion)
         ck_assert_ptr_ne(exchange->conn, before);
         before = exchange->conn;
         fixture.loop->handler->run(&fixture, exchange);
+        exchange_finish(exchange);
         client_receive(&clients[CLIENTS - 1 - i]);
         ck_assert_uint_gt(clients[CLIENTS - 1 - i].size, 0);
     }
@@ -94,16 +98,54 @@ START_TEST(every_turn_is_progress)
 }
 END_TEST
 
-START_TEST(the_date_is_that_of_today)
+static void *post(void *arg)
 {
-    char expected[64];
-    fixture_start(&fixture, "");
-    time_t before = time(NULL);
-    struct slice line = loop_date_line(fixture.loop);
-    time_t found = fixture.loop->date.now;
-    strftime(expected, sizeof(expected), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime(&found));
-    ck_assert_int_le(labs((long)(found - before)), 1);
-    unit_assert_bytes("the date", line.data, line.size, expected, strlen(expected));
+    usleep(20000);
+    loop_post(fixture.loop, arg);
+    return NULL;
+}
+
+/* The handler of another thread has ended it; the loop is asleep. */
+START_TEST(what_another_thread_has_finished_wakes_the_loop_and_is_finished)
+{
+    struct client client;
+    pthread_t thread;
+    fixture_start(&fixture, "--keep-alive 24h");
+    client_open_unix(&client, &fixture);
+    ck_assert_int_gt(send(client.fd, HELLO HELLO, 2 * strlen(HELLO), 0), 0);
+    for (uint64_t i = 1; i <= 2; i++) {
+        while (fixture.loop->ready_count == 0)
+            loop_turn(fixture.loop, true);
+        struct exchange *exchange = loop_take_ready(fixture.loop);
+        fixture.loop->handler->run(&fixture, exchange);
+        ck_assert_int_eq(pthread_create(&thread, NULL, post, exchange), 0);
+        while (scoreboard_get(fixture.row.requests) < i)
+            loop_turn(fixture.loop, true);
+        pthread_join(thread, NULL);
+    }
+    client_close(&client);
+    fixture_await_open(&fixture, 0);
+    fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(it_waits_beside_what_is_ready_when_nobody_can_run_it)
+{
+    struct client client;
+    fixture_start(&fixture, "--keep-alive 24h");
+    client_open_unix(&client, &fixture);
+    ck_assert_int_gt(send(client.fd, HELLO, strlen(HELLO), 0), 0);
+    while (fixture.loop->ready_count == 0)
+        loop_turn(fixture.loop, true);
+    struct timeval later = {.tv_usec = 50000};
+    uint64_t begun = clock_ms();
+    event_base_loopexit(fixture.loop->base, &later);
+    loop_turn_beside(fixture.loop);
+    ck_assert_uint_ge(clock_ms() - begun + 10, 50);
+    ck_assert_uint_eq(fixture.loop->ready_count, 1);
+    fixture_turn(&fixture);
+    client_close(&client);
+    fixture_await_open(&fixture, 0);
     fixture_stop(&fixture);
 }
 END_TEST
@@ -113,8 +155,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_limits_are_those_of_the_options);
     tcase_add_test(tests, requests_are_ready_in_the_order_of_their_completion);
     tcase_add_test(tests, it_does_not_wait_while_something_is_settled_or_ready);
+    tcase_add_test(tests, it_waits_beside_what_is_ready_when_nobody_can_run_it);
     tcase_add_test(tests, every_turn_is_progress);
-    tcase_add_test(tests, the_date_is_that_of_today);
+    tcase_add_test(tests, what_another_thread_has_finished_wakes_the_loop_and_is_finished);
 }
 
 int main(void)

@@ -42,12 +42,16 @@ int worker_main(const struct worker_setup *given)
 static void set_up(void)
 {
     base = event_base_new();
-    board = scoreboard_new(2);
+    board = scoreboard_new(2, 2);
     for (unsigned i = 0; i < 2; i++) {
         slots[i] = (struct slot){.number = i};
         ck_assert_int_eq(mailbox_open(&slots[i].mailbox), 0);
     }
-    setup = (struct worker_setup){.worker_count = 1, .row = &board->rows[0], .mailbox = slot->mailbox.worker};
+    setup = (struct worker_setup){.worker_count = 1,
+                                  .row = &board->rows[0],
+                                  .calls = scoreboard_calls(board, 0),
+                                  .threads = 2,
+                                  .mailbox = slot->mailbox.worker};
 }
 
 static void tear_down(void)
@@ -64,7 +68,7 @@ static void reap(void)
 {
     int status;
     ck_assert_int_eq(waitpid(slot->pid, &status, 0), slot->pid);
-    slot_reap(slot, setup.row, status, text, sizeof(text));
+    slot_reap(slot, board, status, text, sizeof(text));
     ck_assert_int_eq(slot->pid, 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->pid), 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
@@ -84,7 +88,7 @@ static void await_ready(const struct slot *of)
 START_TEST(a_forked_worker_is_in_its_slot_and_leaves_it)
 {
     slot->killed = slot->was_ready = true;
-    scoreboard_set(setup.row->call_since_ms, 1);
+    scoreboard_set(setup.calls[1].since_ms, 1);
     scoreboard_set(setup.row->connections, 8);
     scoreboard_set(setup.row->requests, 100);
     setup.worker_count = 0;
@@ -151,8 +155,10 @@ START_TEST(a_call_under_way_is_named)
 {
     setup.worker_count = 2;
     ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    strcpy(setup.row->request, "GET /x HTTP/1.1");
-    scoreboard_set(setup.row->call_since_ms, slot->forked_ms + 1);
+    strcpy(setup.calls[0].request, "GET /y HTTP/1.1");
+    scoreboard_set(setup.calls[0].since_ms, slot->forked_ms + 2);
+    strcpy(setup.calls[1].request, "GET /x HTTP/1.1");
+    scoreboard_set(setup.calls[1].since_ms, slot->forked_ms + 1);
     kill(slot->pid, SIGKILL);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\""));

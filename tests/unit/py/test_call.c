@@ -76,7 +76,8 @@ static void make_caller(const char *source)
     fake_execute(source, globals);
     application.callable = PyDict_GetItemString(globals, "app");
     ck_assert_ptr_nonnull(application.callable);
-    caller = caller_new(&application, &fake_options, false);
+    ck_assert_int_eq(call_init(&fake_options, false), 0);
+    caller = caller_new(&application);
     ck_assert_ptr_nonnull(caller);
 }
 

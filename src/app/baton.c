@@ -1,0 +1,331 @@
+/* The baton: the right to run the event loop. */
+#include "app/baton.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    /* A call that lasts from one tick to the next has lost the baton. A tick costs a timer interrupt and two switches of
+     * context, so there are few of them until a call has been long. */
+    TICK_NS = 5000000,
+    ALERT_TICK_NS = 1000000,
+    ALERT_TICKS = 100,    /* after the last long call */
+    QUIET_TICKS = 50,     /* without a lending: the monitor sleeps */
+    CLOSE_NS = 200000000, /* for members on their way out of a call that is over */
+};
+
+/* baton->word: HELD, or the number of the lending, shifted, and LENT. */
+enum { HELD = 0, LENT = 1 };
+
+struct member {
+    struct baton *baton;
+    unsigned number;
+    bool given; /* the baton, under the lock */
+    bool idle;
+    struct member *next_idle;
+    pthread_cond_t wake;
+    pthread_t thread; /* not of member 0 */
+};
+
+struct baton {
+    /* What every lending touches has its own cache line. */
+    _Alignas(64) _Atomic uint64_t word;
+    _Atomic uint64_t lendings; /* so many; written by the holder */
+    atomic_bool monitor_sleeps;
+
+    _Alignas(64) struct baton_work work;
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t monitor_wake;
+    pthread_t monitor;
+    bool monitor_given; /* the baton was passed to the monitor */
+    bool monitor_leads; /* it is in a turn: wake it to have the baton */
+    bool closed;
+    struct member *idle; /* the one that parked last first: its caches are warm */
+    unsigned idle_count, started;
+    unsigned running; /* member threads */
+    pthread_cond_t ended;
+    unsigned count;
+    struct member members[];
+};
+
+static void start_thread(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(thread, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        log_critical("a thread can not be started: %s", strerror(error));
+        exit(1);
+    }
+}
+
+static void *member_main(void *argument)
+{
+    struct member *member = argument;
+    struct baton *baton = member->baton;
+    while (baton_wait(baton, member->number))
+        baton->work.lead(baton->work.context, member->number);
+    pthread_mutex_lock(&baton->lock);
+    baton->running--;
+    pthread_cond_signal(&baton->ended);
+    pthread_mutex_unlock(&baton->lock);
+    return NULL;
+}
+
+/* Under the lock. Member 0 if it is idle and `first`; else whoever parked last; NULL when all are busy. */
+static struct member *take_idle(struct baton *baton, bool first)
+{
+    struct member **link = &baton->idle;
+    if (first)
+        while (*link != NULL && (*link)->number != 0)
+            link = &(*link)->next_idle;
+    struct member *member = *link;
+    if (member == NULL)
+        return NULL;
+    *link = member->next_idle;
+    member->idle = false;
+    baton->idle_count--;
+    return member;
+}
+
+static void give(struct member *member)
+{
+    member->given = true;
+    pthread_cond_signal(&member->wake);
+}
+
+/* Under the lock: to a member that is idle, or to one more. False when there is none. */
+static bool give_to_member(struct baton *baton)
+{
+    struct member *member = take_idle(baton, false);
+    if (member == NULL && baton->started == baton->count)
+        return false;
+    if (member == NULL) {
+        member = &baton->members[baton->started++];
+        member->given = true;
+        baton->running++;
+        start_thread(&member->thread, member_main, member);
+        return true;
+    }
+    give(member);
+    return true;
+}
+
+/* The monitor has the baton: it does the I/O alone while all members are busy. */
+static void monitor_lead(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    baton->monitor_leads = true;
+    while (!baton->closed && !give_to_member(baton)) {
+        pthread_mutex_unlock(&baton->lock);
+        baton->work.turn(baton->work.context);
+        pthread_mutex_lock(&baton->lock);
+    }
+    baton->monitor_leads = false;
+    pthread_mutex_unlock(&baton->lock);
+}
+
+static struct timespec from_now(long ns)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_nsec += ns;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_nsec -= 1000000000;
+        time.tv_sec++;
+    }
+    return time;
+}
+
+/* Waits for a tick's time, or to be given the baton: true. */
+static bool monitor_tick(struct baton *baton, bool alert)
+{
+    struct timespec end = from_now(alert ? ALERT_TICK_NS : TICK_NS);
+    int r = 0;
+    pthread_mutex_lock(&baton->lock);
+    while (!baton->monitor_given && !baton->closed && r == 0)
+        r = pthread_cond_timedwait(&baton->monitor_wake, &baton->lock, &end);
+    bool given = baton->monitor_given;
+    baton->monitor_given = false;
+    pthread_mutex_unlock(&baton->lock);
+    return given;
+}
+
+/* Nothing has happened for a while. The flag is set before the last look, and baton_lend looks at the flag after its store:
+ * one of the two sees the other. True when the baton was given. */
+static bool monitor_sleep(struct baton *baton, uint64_t lendings)
+{
+    pthread_mutex_lock(&baton->lock);
+    atomic_store(&baton->monitor_sleeps, true);
+    bool quiet = atomic_load(&baton->word) == HELD && atomic_load(&baton->lendings) == lendings;
+    while (quiet && atomic_load(&baton->monitor_sleeps) && !baton->monitor_given && !baton->closed)
+        pthread_cond_wait(&baton->monitor_wake, &baton->lock);
+    atomic_store(&baton->monitor_sleeps, false);
+    bool given = baton->monitor_given;
+    baton->monitor_given = false;
+    pthread_mutex_unlock(&baton->lock);
+    return given;
+}
+
+static bool is_closed(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    bool closed = baton->closed;
+    pthread_mutex_unlock(&baton->lock);
+    return closed;
+}
+
+static void *monitor_main(void *argument)
+{
+    struct baton *baton = argument;
+    uint64_t before = HELD, lendings = 0;
+    unsigned quiet = 0, alert = 0;
+    while (!is_closed(baton)) {
+        bool given = quiet >= QUIET_TICKS ? monitor_sleep(baton, lendings) : monitor_tick(baton, alert > 0);
+        uint64_t word = atomic_load_explicit(&baton->word, memory_order_relaxed);
+        uint64_t now = atomic_load_explicit(&baton->lendings, memory_order_relaxed);
+        if (!given && word != HELD && word == before)
+            given = atomic_compare_exchange_strong_explicit(&baton->word, &word, HELD, memory_order_acquire,
+                                                            memory_order_relaxed);
+        quiet = given || now != lendings ? 0 : quiet + 1;
+        alert = given ? ALERT_TICKS : alert - (alert > 0);
+        lendings = now;
+        before = word;
+        if (given)
+            monitor_lead(baton);
+    }
+    return NULL;
+}
+
+struct baton *baton_new(unsigned members, const struct baton_work *work)
+{
+    size_t size = sizeof(struct baton) + members * sizeof(struct member);
+    struct baton *baton = aligned_alloc(_Alignof(struct baton), (size + 63) / 64 * 64);
+    pthread_condattr_t monotonic;
+    assert(baton != NULL && members > 0);
+    memset(baton, 0, size);
+    baton->work = *work;
+    baton->count = members;
+    baton->started = 1;
+    pthread_mutex_init(&baton->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&baton->monitor_wake, &monotonic);
+    pthread_cond_init(&baton->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    for (unsigned i = 0; i < members; i++) {
+        baton->members[i].baton = baton;
+        baton->members[i].number = i;
+        pthread_cond_init(&baton->members[i].wake, NULL);
+    }
+    start_thread(&baton->monitor, monitor_main, baton);
+    return baton;
+}
+
+bool baton_free(struct baton *baton)
+{
+    struct timespec end = from_now(CLOSE_NS);
+    int r = 0;
+    pthread_mutex_lock(&baton->lock);
+    baton->closed = true;
+    pthread_cond_signal(&baton->monitor_wake);
+    for (unsigned i = 1; i < baton->started; i++)
+        pthread_cond_signal(&baton->members[i].wake);
+    while (baton->running > 0 && r == 0)
+        r = pthread_cond_timedwait(&baton->ended, &baton->lock, &end);
+    bool all_ended = baton->running == 0;
+    pthread_mutex_unlock(&baton->lock);
+    pthread_join(baton->monitor, NULL);
+    for (unsigned i = 1; i < baton->started; i++) {
+        if (all_ended)
+            pthread_join(baton->members[i].thread, NULL);
+        else
+            pthread_detach(baton->members[i].thread);
+    }
+    if (all_ended)
+        free(baton);
+    return all_ended;
+}
+
+static void wake_monitor(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    atomic_store(&baton->monitor_sleeps, false);
+    pthread_cond_signal(&baton->monitor_wake);
+    pthread_mutex_unlock(&baton->lock);
+}
+
+uint64_t baton_lend(struct baton *baton)
+{
+    uint64_t lending = atomic_load_explicit(&baton->lendings, memory_order_relaxed) + 1;
+    atomic_store_explicit(&baton->lendings, lending, memory_order_relaxed);
+    atomic_store(&baton->word, lending << 1 | LENT);
+    if (atomic_load(&baton->monitor_sleeps))
+        wake_monitor(baton);
+    return lending;
+}
+
+bool baton_take_back(struct baton *baton, uint64_t lending)
+{
+    uint64_t lent = lending << 1 | LENT;
+    return atomic_compare_exchange_strong_explicit(&baton->word, &lent, HELD, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+void baton_pass(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    if (!give_to_member(baton)) {
+        baton->monitor_given = true;
+        pthread_cond_signal(&baton->monitor_wake);
+    }
+    pthread_mutex_unlock(&baton->lock);
+}
+
+bool baton_pass_to_first(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    struct member *member = take_idle(baton, true);
+    if (member != NULL)
+        give(member);
+    pthread_mutex_unlock(&baton->lock);
+    return member != NULL;
+}
+
+bool baton_wait(struct baton *baton, unsigned number)
+{
+    struct member *member = &baton->members[number];
+    pthread_mutex_lock(&baton->lock);
+    if (!member->given && !baton->closed) {
+        member->idle = true;
+        member->next_idle = baton->idle;
+        baton->idle = member;
+        baton->idle_count++;
+        if (baton->monitor_leads)
+            baton->work.wake(baton->work.context);
+        while (!member->given && !baton->closed)
+            pthread_cond_wait(&member->wake, &baton->lock);
+    }
+    bool given = member->given;
+    member->given = false;
+    pthread_mutex_unlock(&baton->lock);
+    return given;
+}
+
+unsigned baton_idle(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    unsigned idle = baton->idle_count + (baton->count - baton->started);
+    pthread_mutex_unlock(&baton->lock);
+    return idle;
+}

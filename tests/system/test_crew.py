@@ -1,0 +1,266 @@
+"""Slow applications: whatever a call does, the network goes on, and so do the other threads.
+
+What went wrong once, in one server or another: a call that kept the interpreter's lock stopped the accepting,
+the time-outs and the answers under way; with threads, a fast request waited behind a slow one while another
+thread was idle; a generator was stepped in another thread than the one that had made it; at a stop the
+answers of busy threads were cut, or the process did not end at all.
+"""
+
+import signal
+import threading
+import time
+
+import pytest
+from harness import Server
+from timing import SLOW, wait_until
+
+APP = '''
+import ctypes, os, threading, time
+
+libc_with_lock = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
+gate = threading.Lock()
+gate.acquire()
+main = threading.main_thread().ident
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+
+
+def lock(seconds):
+    gate.acquire(timeout=seconds)
+
+
+def compute(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def native(seconds):
+    libc_with_lock.usleep(int(seconds * 1e6))
+
+
+def steps():
+    seen = {threading.get_ident()}
+    for _ in range(20):
+        time.sleep(0.005)
+        seen.add(threading.get_ident())
+        yield b"x"
+    yield str(len(seen)).encode()
+
+
+def application(environ, start_response):
+    name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if name == "steps":
+        return steps()
+    if name == "flag":
+        return [str(environ["wsgi.multithread"]).encode()]
+    if name == "thread":
+        return [b"main" if threading.get_ident() == main else b"other"]
+    if name == "big":
+        return [b"x" * int(argument)]
+    if name == "touch":
+        time.sleep(float(argument))
+        open("touched", "w").close()
+    if name in ("sleep", "lock", "compute", "native"):
+        globals()[name](float(argument))
+    return [b"done"]
+'''
+
+WAYS = ["sleep", "lock", "compute", "native"]
+BUSY = 0.5 * SLOW  # seconds of a call that blocks
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["one-thread", "four-threads"])
+def server(request):
+    options = ["--threads", request.param, "--header-timeout", "100ms", "--body-timeout", "100ms"]
+    with Server("app", *options, files={"app.py": APP}) as server:
+        server.threads = request.param
+        yield server
+
+
+class Block:
+    """A request that keeps a thread (all of them, with `count`) until it is over."""
+
+    def __init__(self, server, way, count=1):
+        self.connections = [server.connect(timeout=30) for _ in range(count)]
+        self.begun = time.monotonic()
+        for connection in self.connections:
+            connection.request("GET", f"/{way}/{BUSY}")
+        time.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        try:
+            for connection in self.connections:
+                assert connection.receive().body == b"done"
+        finally:
+            for connection in self.connections:
+                connection.close()
+
+    def is_over(self):
+        return time.monotonic() - self.begun >= BUSY
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_time_outs_fire_while_every_thread_is_blocked(server, way):
+    with Block(server, way, server.threads) as block:
+        with server.connect() as slow_head, server.connect() as slow_body:
+            slow_head.send(b"GET / HTTP/1.1\r\n")
+            slow_body.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12")
+            assert slow_head.receive().status == 408
+            assert slow_body.receive().status == 408
+        assert not block.is_over()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_refusals_do_not_wait_for_the_application(server, way):
+    with Block(server, way, server.threads) as block:
+        begun = time.monotonic()
+        assert server.raw(b"nonsense\r\n\r\n").status == 400
+        assert time.monotonic() - begun < 0.1 * SLOW
+        assert not block.is_over()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers_are_drained_while_every_thread_is_blocked(server, way):
+    size = 20_000_000
+    with server.connect(receive_buffer=65536) as reader:
+        reader.request("GET", f"/big/{size}")
+        reader.buffer += reader.socket.recv(1000)
+        with Block(server, way, server.threads) as block:
+            assert len(reader.receive().body) == size
+            assert not block.is_over()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_asked_meanwhile_is_answered_after_it(server, way):
+    with Block(server, way, server.threads):
+        others = [server.connect(timeout=30) for _ in range(5)]
+        for other in others:
+            other.request("GET", "/")
+    for other in others:
+        assert other.receive().body == b"done"
+        other.close()
+
+
+def test_the_application_is_told_whether_there_are_threads(server):
+    assert server.get("/flag").text == str(server.threads > 1)
+
+
+def test_a_call_stays_on_its_thread_to_the_last_byte(server):
+    with Block(server, "sleep", server.threads - 1):
+        responses = []
+        threads = [
+            threading.Thread(target=lambda: responses.append(server.get("/steps").body)) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert responses == [b"x" * 20 + b"1"] * 4
+
+
+def test_with_one_thread_it_is_the_main_thread():
+    with Server("app", files={"app.py": APP}) as server:
+        for path in ("/thread", "/sleep/0.1", "/thread", "/native/0.1", "/thread"):
+            assert server.get(path).text in ("main", "done")
+
+
+def test_fast_requests_do_not_wait_behind_a_slow_one():
+    with Server("app", "--threads", "2", files={"app.py": APP}) as server:
+        for way in ("sleep", "lock"):
+            with Block(server, way) as block:
+                for _ in range(8):
+                    assert server.get("/").body == b"done"
+                assert not block.is_over()
+
+
+def test_calls_that_block_share_the_threads():
+    with Server("app", "--threads", "8", files={"app.py": APP}) as server:
+        server.get("/")
+        begun = time.monotonic()
+        connections = [server.connect() for _ in range(64)]
+        for connection in connections:
+            connection.request("GET", "/sleep/0.05")
+        for connection in connections:
+            assert connection.receive().body == b"done"
+            connection.close()
+        took = time.monotonic() - begun
+        assert 8 * 0.05 <= took < 8 * 0.05 * 1.5 * SLOW
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_stop_waits_for_every_thread(threads):
+    with Server("app", "--threads", threads, files={"app.py": APP}) as server:
+        connections = [server.connect() for _ in range(threads)]
+        for connection in connections:
+            connection.request("GET", "/sleep/0.4")
+        time.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        for connection in connections:
+            response = connection.receive()
+            assert response.body == b"done" and response.get("Connection") == "close"
+            connection.close()
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_stop_refuses_others_at_once_while_a_call_runs(threads):
+    with Server("app", "--threads", threads, files={"app.py": APP}) as server:
+        with server.connect() as connection:
+            connection.request("GET", "/native/0.6")
+            time.sleep(0.2)
+            server.signal(signal.SIGTERM)
+
+            def refused():
+                try:
+                    server.connect().close()
+                except ConnectionRefusedError:
+                    return True
+                return False
+
+            wait_until(refused, "new connections are refused", 0.3 * SLOW)
+            assert connection.receive().body == b"done"
+        assert server.wait() == 0
+
+
+def test_threads_that_do_not_come_back_do_not_hold_a_stop():
+    with Server("app", "--threads", "3", "--graceful-timeout", "300ms", files={"app.py": APP}) as server:
+        connections = [server.connect() for _ in range(2)]
+        for connection in connections:
+            connection.request("GET", "/sleep/30")
+        time.sleep(0.2)
+        begun = time.monotonic()
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert time.monotonic() - begun < 3 * SLOW
+        assert "2 connections are cut" in server.log
+        for connection in connections:
+            with pytest.raises((AssertionError, ConnectionResetError)):
+                connection.receive()
+            connection.close()
+
+
+def test_a_client_that_goes_away_does_not_end_its_call(server):
+    touched = server.directory / "touched"
+    for goodbye in ("close", "reset"):
+        touched.unlink(missing_ok=True)
+        connection = server.connect()
+        connection.request("GET", "/touch/0.3")
+        time.sleep(0.1)
+        getattr(connection, goodbye)()
+        wait_until(touched.exists, "the call has come to its end")
+        assert server.get("/").body == b"done"
+
+
+def test_an_idle_worker_with_threads_uses_no_cpu(server):
+    assert server.get("/sleep/0.01").body == b"done"
+    time.sleep(0.3)
+    before = server.cpu_seconds()
+    time.sleep(1)
+    assert server.cpu_seconds() - before <= 0.01

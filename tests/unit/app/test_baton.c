@@ -1,0 +1,310 @@
+/*
+ * The baton: one holder at a time, never nobody, whatever the members do and for how long.
+ *
+ * The loop here is plain memory without a lock: two who run it at once are found by an assertion, and by the thread sanitizer.
+ */
+#include "app/baton.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "unit.h"
+
+enum { MEMBERS_MAX = 8, ITEMS = 1500, LONG_MS = 8 };
+
+struct item {
+    struct item *next_posted;
+    unsigned number;
+};
+
+/* A loop that produces `due` items and wants them back. */
+static struct {
+    struct baton *baton;
+    atomic_int holders;
+    /* The loop's own: */
+    unsigned due, produced, finished, turns, alone;
+    unsigned led[MEMBERS_MAX];
+    unsigned char seen[ITEMS];
+    bool passing;
+    /* From any thread: */
+    _Atomic(struct item *) posted;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool woken;
+    void (*call)(unsigned item, unsigned *random);
+} fake;
+
+static void enter(void)
+{
+    ck_assert_int_eq(atomic_fetch_add(&fake.holders, 1), 0);
+}
+
+static void leave(void)
+{
+    ck_assert_int_eq(atomic_fetch_sub(&fake.holders, 1), 1);
+}
+
+static void finish(struct item *item)
+{
+    ck_assert_uint_eq(fake.seen[item->number], 0);
+    fake.seen[item->number] = 1;
+    fake.finished++;
+    free(item);
+}
+
+static void turn(void)
+{
+    enter();
+    fake.turns++;
+    struct item *item = atomic_exchange(&fake.posted, NULL);
+    while (item != NULL) {
+        struct item *next = item->next_posted;
+        finish(item);
+        item = next;
+    }
+    leave();
+}
+
+static void wake(void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&fake.lock);
+    fake.woken = true;
+    pthread_cond_signal(&fake.changed);
+    pthread_mutex_unlock(&fake.lock);
+}
+
+/* Nothing comes from outside, so that only wake ends the wait. */
+static void turn_alone(void *context)
+{
+    (void)context;
+    turn();
+    enter();
+    fake.alone++;
+    leave();
+    pthread_mutex_lock(&fake.lock);
+    while (!fake.woken)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    fake.woken = false;
+    pthread_mutex_unlock(&fake.lock);
+}
+
+static void post(struct item *item)
+{
+    item->next_posted = atomic_load(&fake.posted);
+    while (!atomic_compare_exchange_weak(&fake.posted, &item->next_posted, item))
+        ;
+    wake(NULL);
+}
+
+/* One item, as the crew does it. False when the baton is gone. */
+static bool run_item(unsigned member, unsigned *random)
+{
+    struct item *item = xcalloc(1, sizeof(*item));
+    uint64_t lending = 0;
+    enter();
+    item->number = fake.produced++;
+    fake.led[member]++;
+    bool pass = fake.passing && rand_r(random) % 4 == 0;
+    leave();
+    if (pass)
+        baton_pass(fake.baton);
+    else
+        lending = baton_lend(fake.baton);
+    fake.call(item->number, random);
+    if (!pass && baton_take_back(fake.baton, lending)) {
+        enter();
+        finish(item);
+        leave();
+        return true;
+    }
+    post(item);
+    return false;
+}
+
+/* True: all is finished, and this is the first member, with the baton. */
+static bool lead(unsigned member)
+{
+    unsigned random = member * 7919 + 1;
+    for (;;) {
+        turn();
+        if (fake.finished == fake.due && (member == 0 || baton_pass_to_first(fake.baton)))
+            return member == 0;
+        if (fake.produced < fake.due && !run_item(member, &random))
+            return false;
+    }
+}
+
+static void lead_another(void *context, unsigned member)
+{
+    (void)context;
+    lead(member);
+}
+
+static void start(unsigned members, void (*call)(unsigned, unsigned *))
+{
+    const struct baton_work work = {.lead = lead_another, .turn = turn_alone, .wake = wake};
+    pthread_mutex_init(&fake.lock, NULL);
+    pthread_cond_init(&fake.changed, NULL);
+    fake.call = call;
+    fake.baton = baton_new(members, &work);
+}
+
+static void serve(unsigned items)
+{
+    fake.due += items;
+    while (!lead(0))
+        ck_assert(baton_wait(fake.baton, 0));
+    ck_assert_uint_eq(fake.finished, fake.due);
+}
+
+static void stop(void)
+{
+    ck_assert(baton_free(fake.baton));
+}
+
+static void nothing(unsigned item, unsigned *random)
+{
+    (void)item, (void)random;
+}
+
+static void nap(unsigned item, unsigned *random)
+{
+    (void)item, (void)random;
+    usleep(LONG_MS * 1000);
+}
+
+static void long_nap(unsigned item, unsigned *random)
+{
+    (void)item, (void)random;
+    usleep(800 * 1000);
+}
+
+static void anything(unsigned item, unsigned *random)
+{
+    (void)item;
+    unsigned kind = (unsigned)rand_r(random) % 32;
+    if (kind < 2)
+        usleep(500 + (useconds_t)rand_r(random) % 3000);
+    else if (kind < 8)
+        for (volatile unsigned i = 0; i < (unsigned)rand_r(random) % 20000; i++)
+            ;
+}
+
+START_TEST(short_calls_keep_the_baton)
+{
+    start(2, nothing);
+    serve(ITEMS);
+    ck_assert_uint_ge(fake.led[0], ITEMS - 5); /* the machine may be busy */
+    stop();
+}
+END_TEST
+
+START_TEST(a_long_call_of_the_only_member_leaves_the_loop_to_the_monitor)
+{
+    start(1, nap);
+    uint64_t begun = clock_ns();
+    serve(5);
+    ck_assert_uint_eq(fake.led[0], 5);
+    ck_assert_uint_ge(fake.alone, 5);
+    /* Each returned to its member as soon as that was idle. */
+    ck_assert_uint_le(clock_ns() - begun, (uint64_t)(5 * LONG_MS + 500) * 1000000);
+    stop();
+}
+END_TEST
+
+START_TEST(a_long_call_leaves_the_loop_to_another_member)
+{
+    start(4, nap);
+    serve(4);
+    for (int i = 1; i < 4; i++)
+        ck_assert_uint_le(fake.led[i], 2);
+    ck_assert_uint_ge(fake.led[1], 1);
+    stop();
+}
+END_TEST
+
+START_TEST(what_is_passed_is_not_waited_for)
+{
+    start(2, nap);
+    uint64_t before = clock_ns();
+    baton_pass(fake.baton);
+    ck_assert(baton_wait(fake.baton, 0));
+    ck_assert_uint_le(clock_ns() - before, 500 * 1000000);
+    serve(1);
+    stop();
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    unsigned members;
+    bool passing;
+} crews[] = {
+    {"one", 1, false},          {"one that passes", 1, true}, {"two", 2, false},
+    {"two that pass", 2, true}, {"eight", 8, false},          {"eight that pass", 8, true},
+};
+
+START_TEST(there_is_one_holder_whatever_happens)
+{
+    fake.passing = crews[_i].passing;
+    start(crews[_i].members, anything);
+    for (int i = 0; i < 3; i++)
+        serve(ITEMS / 3);
+    for (unsigned i = 0; i < ITEMS; i++)
+        ck_assert_uint_eq(fake.seen[i], 1);
+    stop();
+}
+END_TEST
+
+START_TEST(an_idle_worker_costs_nothing)
+{
+    struct rusage before, after;
+    start(2, nothing);
+    serve(10);
+    usleep(200 * 1000);
+    getrusage(RUSAGE_SELF, &before);
+    usleep(300 * 1000);
+    getrusage(RUSAGE_SELF, &after);
+    ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 20); /* with ticks: 300 */
+    /* And it is awake again when it is needed. */
+    fake.call = nap;
+    serve(2);
+    ck_assert_uint_ge(fake.led[1], 1);
+    stop();
+}
+END_TEST
+
+START_TEST(a_member_that_does_not_come_back_is_left_behind)
+{
+    start(2, long_nap);
+    fake.due = 1;
+    baton_pass(fake.baton); /* to member 1, which naps */
+    ck_assert(baton_wait(fake.baton, 0));
+    ck_assert_uint_eq(fake.led[1], 1);
+    ck_assert(!baton_free(fake.baton));
+    ck_assert_uint_eq(fake.finished, 0);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, short_calls_keep_the_baton);
+    tcase_add_test(tests, a_long_call_of_the_only_member_leaves_the_loop_to_the_monitor);
+    tcase_add_test(tests, a_long_call_leaves_the_loop_to_another_member);
+    tcase_add_test(tests, what_is_passed_is_not_waited_for);
+    unit_add_rows(tests, there_is_one_holder_whatever_happens, crews);
+    tcase_add_test(tests, an_idle_worker_costs_nothing);
+    tcase_add_test(tests, a_member_that_does_not_come_back_is_left_behind);
+}
+
+int main(void)
+{
+    return unit_run("app/baton", add);
+}
