@@ -12,6 +12,7 @@
 
 #include "app/crew.h"
 #include "app/wsgi.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -143,6 +144,17 @@ static void log_cut(const struct worker *worker)
 /* Threads that are still in the application end with the process. */
 static int leave_threads_behind(struct worker *worker)
 {
+    const struct worker_setup *setup = worker->setup;
+    for (unsigned i = 0; i < setup->threads; i++) {
+        uint64_t since = scoreboard_get(setup->calls[i].since_ms);
+        const char *request = setup->calls[i].request;
+        char text[4 * SCOREBOARD_REQUEST_SIZE];
+        if (since == 0)
+            continue;
+        text[log_escape(text, sizeof(text) - 1, request, strlen(request), true)] = '\0';
+        log_warning("the application did not return in time from \"%s\" (after %.1f s)", text,
+                    (double)(clock_ms() - since) / 1000);
+    }
     loop_abandon(worker->loop);
     return EXIT_STOPPED;
 }

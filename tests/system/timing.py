@@ -11,7 +11,7 @@ GATEWAY = os.path.abspath(os.environ.get("GATEWAY", BUILT))
 
 def is_sanitized(program):
     try:
-        return b"__asan_init" in Path(program).read_bytes()
+        return any(name in Path(program).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
     except OSError:
         return False
 
