@@ -33,6 +33,9 @@ const struct option_row option_rows[] = {
       .initial = "/tmp", .min = 1, .variable = "TMPDIR",
       .help = "Where bodies too large for memory are kept, in files without a name." },
 
+    { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
+      .help = "Answer PREFIX/live and PREFIX/ready without the application." },
+
     { .section = "Application", .name = "chdir", .kind = OPTION_STRING, FIELD(chdir), .value = "DIR",
       .initial = ".", .min = 1,
       .help = "Change to this directory first; it leads sys.path." },
@@ -54,6 +57,9 @@ const struct option_row option_rows[] = {
     { .section = "Times", .name = "graceful-timeout", .kind = OPTION_TIME, FIELD(graceful_timeout),
       .value = "TIME", .initial = "30s", .min = 0, .max = 24 * HOUR,
       .help = "For requests in flight when asked to stop; 0 gives them none." },
+    { .section = "Times", .name = "queue-timeout", .kind = OPTION_TIME, FIELD(queue_timeout), .value = "TIME",
+      .initial = "30s", .min = 0, .max = 24 * HOUR,
+      .help = "How long a request may wait for a thread: 503. 0: no limit." },
     { .section = "Times", .name = "keep-alive", .kind = OPTION_TIME, FIELD(keep_alive), .value = "TIME",
       .initial = "75s", .min = 0, .max = 24 * HOUR,
       .help = "How long a connection may idle between requests; 0 closes it after each." },

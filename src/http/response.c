@@ -216,6 +216,8 @@ void response_error(struct response *response, int status, const struct request 
 
     response_start(response, (struct slice){body.data, body.size - 1});
     response_add(response, SLICE("Content-Type"), SLICE("text/plain"));
+    if (status == 503)
+        response_add(response, SLICE("Retry-After"), SLICE("1"));
     response_finish(response, request, keep_alive, true, body.size, date);
     if (response->framing == RESPONSE_LENGTH) {
         put(reserve(response, body.size), body);

@@ -56,7 +56,13 @@ static void exchange_free(struct exchange *exchange)
 
 void exchange_ready(struct exchange *exchange)
 {
-    loop_add_ready(exchange->conn->loop, exchange);
+    struct loop *loop = exchange->conn->loop;
+    if (loop->answer_now != NULL && loop->answer_now(exchange)) {
+        exchange_finish(exchange);
+        return;
+    }
+    exchange->ready_ms = clock_ms();
+    loop_add_ready(loop, exchange);
 }
 
 static bool may_keep_alive(const struct exchange *exchange)

@@ -47,6 +47,7 @@ struct exchange {
     void (*done)(struct conn *conn, enum ending ending); /* the protocol's: the exchange is gone */
     uint64_t started_ns; /* clock_ns() when the head was whole; 0 without access log */
     uint64_t ended_ns;   /* at the end of the answer; likewise */
+    uint64_t ready_ms;   /* clock_ms() when it came on the ready list */
     enum ending ending;
     uint64_t body_sent; /* bytes of content given to the connection */
     bool cut;           /* the answer is not whole, and only a reset tells the client */
@@ -62,7 +63,7 @@ struct exchange {
  * then too there is an exchange, to answer on. */
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending));
-/* The request is whole: on to the ready list. */
+/* The request is whole: on to the ready list, or answered at once when it is not for the application. */
 void exchange_ready(struct exchange *exchange);
 
 /* Ends the head. `known`: `size` is that of the whole body. */

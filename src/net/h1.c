@@ -193,7 +193,7 @@ static bool consume_head(struct h1 *h, struct slice *bytes)
     bytes->size -= head.size;
     h->exchange = exchange;
     h1_begin_body(h, bytes->size > 0);
-    return h->state == H1_BODY;
+    return h->state == H1_BODY || h->state == H1_IDLE;
 }
 
 static bool body_is_slow(const struct h1 *h)
@@ -222,7 +222,7 @@ static bool consume_body(struct h1 *h, struct slice *bytes)
         h1_ready(h);
     else
         h1_enter(h, H1_BODY);
-    return false;
+    return h->state == H1_IDLE; /* answered already */
 }
 
 static bool consume_nothing(struct h1 *h, struct slice *bytes)

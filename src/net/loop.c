@@ -9,11 +9,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/conn.h"
 #include "net/exchange.h"
 #include "net/h1.h"
 
+enum { REPORT_MS = 10000, SATURATED_MS = 2000 };
 enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, TRAILER_MAX = 8192 };
 
 /* So many complete requests end a turn, though more sockets may be readable: what was parsed is still in the cache when it is
@@ -114,6 +116,18 @@ void loop_post(struct loop *loop, struct exchange *exchange)
     loop_wake(loop);
 }
 
+bool loop_is_saturated(const struct loop *loop)
+{
+    return loop->refused_ms != 0 && clock_ms() - loop->refused_ms < SATURATED_MS;
+}
+
+static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct loop *loop = arg;
+    event_base_loopbreak(loop->base);
+}
+
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row)
 {
@@ -141,6 +155,8 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     pool_init(&loop->connections, h1_protocol.size, KEPT_CONNECTIONS);
     set_limits(loop);
     open_wake(loop);
+    loop->queue_timer = evtimer_new(loop->base, queue_timer_fired, loop);
+    event_priority_set(loop->queue_timer, PRIORITY_FIRST);
     return loop;
 }
 
@@ -162,6 +178,7 @@ void loop_free(struct loop *loop)
         conn_hang_up(loop->open);
     timeouts_free(loop->timeouts);
     event_free(loop->wake);
+    event_free(loop->queue_timer);
     close(loop->wake_fd);
     event_base_free(loop->base);
     memo_free(loop->memo);
@@ -190,8 +207,48 @@ void loop_broken(const char *what)
     _exit(1);
 }
 
+/* At the first one, and then a count from time to time. */
+static void report_refused(struct loop *loop, uint64_t now)
+{
+    if (loop->refused == 0 || (loop->reported_ms != 0 && now - loop->reported_ms < REPORT_MS))
+        return;
+    log_warning("%zu request%s waited longer than --queue-timeout for a thread and %s answered 503",
+                loop->refused, loop->refused == 1 ? "" : "s", loop->refused == 1 ? "was" : "were");
+    loop->refused = 0;
+    loop->reported_ms = now;
+}
+
+static void refuse_overdue(struct loop *loop)
+{
+    uint64_t limit = (uint64_t)loop->options->queue_timeout, now = clock_ms();
+    if (limit == 0)
+        return;
+    while (loop->ready_first != NULL && now - loop->ready_first->ready_ms >= limit) {
+        struct exchange *exchange = loop_take_ready(loop);
+        exchange_fail(exchange, 503, true);
+        exchange_finish(exchange);
+        loop->refused_ms = now;
+        loop->refused++;
+    }
+    report_refused(loop, now);
+}
+
+/* Only who waits beside what is ready needs a timer: all others come back at once. */
+static void arm_queue_timer(struct loop *loop)
+{
+    uint64_t limit = (uint64_t)loop->options->queue_timeout;
+    if (limit == 0 || loop->ready_first == NULL || event_pending(loop->queue_timer, EV_TIMEOUT, NULL))
+        return;
+    uint64_t waited = clock_ms() - loop->ready_first->ready_ms;
+    uint64_t left = waited < limit ? limit - waited + 1 : 1;
+    struct timeval tv = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+    event_add(loop->queue_timer, &tv);
+}
+
 static void turn(struct loop *loop, bool wait)
 {
+    if (loop->ready_first != NULL)
+        refuse_overdue(loop);
     size_t ready = loop->ready_count;
     /* While it drains, the caller counts what is left, and what is settled now may be the last. */
     if (loop->draining && loop->settled != NULL)
@@ -211,6 +268,7 @@ void loop_turn(struct loop *loop, bool wait)
 
 void loop_turn_beside(struct loop *loop)
 {
+    arm_queue_timer(loop);
     turn(loop, true);
 }
 
@@ -220,8 +278,9 @@ struct exchange *loop_take_ready(struct loop *loop)
     if (exchange == NULL)
         return NULL;
     loop->ready_first = exchange->next;
-    if (loop->ready_first == NULL)
+    if (loop->ready_first == NULL) {
         loop->ready_last = &loop->ready_first;
+    }
     scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
     return exchange;
 }

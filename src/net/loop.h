@@ -35,6 +35,8 @@ struct loop {
     struct event_base *base;
     const struct options *options;
     const struct handler *handler; /* of all requests */
+    /* Ends the exchange of a request that is not for the application, in the loop; false: it is. NULL: all are. */
+    bool (*answer_now)(struct exchange *exchange);
     struct access_log *access_log; /* NULL when off */
     struct scoreboard_row *row;    /* ours to write */
     struct timeouts *timeouts;
@@ -47,6 +49,9 @@ struct loop {
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
     struct exchange *ready_first, **ready_last;
     size_t ready_count;
+    struct event *queue_timer;         /* for the oldest that is ready, while nobody can run it */
+    size_t refused;                    /* after --queue-timeout, and not yet reported */
+    uint64_t refused_ms, reported_ms;  /* when the last one was; 0: never */
     _Atomic(struct exchange *) posted; /* finished by other threads: loop_post */
     struct event *wake;                /* on wake_fd, an eventfd, for posts and loop_wake */
     int wake_fd;
@@ -88,6 +93,9 @@ void loop_broken(const char *what) __attribute__((noreturn));
 /* The oldest complete request, or NULL. The caller runs its handler. */
 struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
+
+/* Requests were refused after --queue-timeout just now. */
+bool loop_is_saturated(const struct loop *loop);
 
 /* From any thread: exchange_finish is due for it, and the turn under way ends soon. */
 void loop_post(struct loop *loop, struct exchange *exchange);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/crew.h"
+#include "app/health.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -302,6 +303,7 @@ static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
+    health_attach(worker->loop);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
     watch(worker->mailbox);

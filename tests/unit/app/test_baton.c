@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "unit.h"
 
-enum { MEMBERS_MAX = 8, ITEMS = 1500, LONG_MS = 8 };
+enum { MEMBERS_MAX = 8, ITEMS = 1500, LONG_MS = 20 };
 
 struct item {
     struct item *next_posted;
@@ -190,7 +190,7 @@ static void anything(unsigned item, unsigned *random)
     (void)item;
     unsigned kind = (unsigned)rand_r(random) % 32;
     if (kind < 2)
-        usleep(500 + (useconds_t)rand_r(random) % 3000);
+        usleep(500 + (useconds_t)rand_r(random) % 12000);
     else if (kind < 8)
         for (volatile unsigned i = 0; i < (unsigned)rand_r(random) % 20000; i++)
             ;

@@ -1,0 +1,15 @@
+/*
+ * --health-path: PREFIX/live and PREFIX/ready, answered by whoever runs the loop, never by the application.
+ *
+ * Live: the worker answers. Ready: it takes requests; not while it drains, nor for two seconds after a request waited longer for a
+ * thread than --queue-timeout allows.
+ */
+#ifndef APP_HEALTH_H
+#define APP_HEALTH_H
+
+#include "net/loop.h"
+
+/* From now on the loop answers them; nothing when the option is off. */
+void health_attach(struct loop *loop);
+
+#endif
