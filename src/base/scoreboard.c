@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 
 static const char *const state_names[WORKER_STATES] = {
-    [WORKER_NONE] = "none",   [WORKER_FAILED] = "failed",     [WORKER_BOOTING] = "booting",
-    [WORKER_READY] = "ready", [WORKER_DRAINING] = "draining",
+    [WORKER_NONE] = "none",     [WORKER_FAILED] = "failed", [WORKER_BOOTING] = "booting",
+    [WORKER_LOADED] = "loaded", [WORKER_READY] = "ready",   [WORKER_DRAINING] = "draining",
 };
 
 static size_t board_size(uint32_t slots, uint32_t threads)

@@ -15,6 +15,7 @@ enum worker_state {
     WORKER_NONE,     /* no process in this slot */
     WORKER_FAILED,   /* the application could not be loaded, and that is told */
     WORKER_BOOTING,  /* forked; the application is being imported */
+    WORKER_LOADED,   /* it is; the worker does not serve yet */
     WORKER_READY,    /* serving */
     WORKER_DRAINING, /* told to stop: finishes what it has */
     WORKER_STATES

@@ -3,6 +3,7 @@
  * say is for request_line.c and header_section.c.
  */
 #include "http/parser.h"
+#include "http/token.h"
 
 /* The line from finder->line; `size` is what has arrived of it without a CR at its end, or all of it. */
 static int line_check(const struct head_finder *finder, size_t size, const struct parser_limits *limits)
@@ -12,12 +13,13 @@ static int line_check(const struct head_finder *finder, size_t size, const struc
     return size > limits->field_size ? 431 : 0;
 }
 
-/* White space here is obs-fold (RFC 9112 5.2), or stands before the first field (2.2). An empty request line means that
- * its CR arrived alone and was never skipped. */
+/* White space here is obs-fold (RFC 9112 5.2), or stands before the first field (2.2). A request line begins with a method:
+ * whoever speaks TLS, or nonsense, need not wait for a time-out. */
 static bool line_start_is_bad(const struct head_finder *finder, struct slice bytes)
 {
     char first = bytes.data[finder->line];
-    return finder->line == 0 ? first == '\r' : first == ' ' || first == '\t';
+    return finder->line == 0 ? !slice_all((struct slice){&first, 1}, CHAR_TOKEN)
+                             : first == ' ' || first == '\t';
 }
 
 /* The line under way may be the last that is here: not whole, but perhaps too long already. */

@@ -139,11 +139,19 @@ static void describe(struct address *address, int fd)
     address->url = xasprintf(address->family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
+static bool is_other_file(const struct address *address)
+{
+    struct stat status;
+    return address->path != NULL && lstat(address->path, &status) == 0 && !S_ISSOCK(status.st_mode);
+}
+
 static int bind_failed(const struct address *address, char *message, size_t size)
 {
     int error = errno;
     const char *hint = "";
-    if (error == EADDRINUSE)
+    if (error == EADDRINUSE && is_other_file(address))
+        hint = "; a file that is no socket has this name";
+    else if (error == EADDRINUSE)
         hint = "; stop what listens there, or choose another with --bind";
     else if (error == EACCES && address->family != AF_UNIX)
         hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another with --bind";
@@ -215,20 +223,35 @@ static int open_shared(struct address *address)
     if (address->path != NULL)
         remove_stale(address);
     int fd = open_socket(address, false);
-    address->owns_path = fd >= 0 && address->path != NULL;
+    struct stat status;
+    if (fd >= 0 && address->path != NULL && lstat(address->path, &status) == 0) {
+        address->owns_path = true;
+        address->path_device = status.st_dev;
+        address->path_inode = status.st_ino;
+    }
     return fd;
 }
 
-/* Sockets with SO_REUSEPORT would happily join another server of the same user: first see whether the address is free. For
- * port 0 this also chooses the port. */
-static int probe(struct address *address, char *message, size_t message_size)
+/* The first socket is bound and listens without SO_REUSEPORT, which would happily join another server of the same user, and
+ * gets it when it has the address for itself. For port 0 this also chooses the port. */
+static int open_first(struct address *address, int backlog, char *message, size_t message_size)
 {
-    int fd = open_socket(address, false);
-    if (fd < 0)
-        return bind_failed(address, message, message_size);
-    describe(address, fd);
-    close(fd);
-    return 0;
+    int on = 1;
+    int fd = listen_on(address, open_socket(address, false), backlog, message, message_size);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    return fd;
+}
+
+static int open_slot(struct address *address, unsigned slot, int backlog, char *message, size_t message_size)
+{
+    if (address->shared && slot > 0)
+        return address->sockets[0];
+    if (address->shared)
+        return listen_on(address, open_shared(address), backlog, message, message_size);
+    if (slot == 0)
+        return open_first(address, backlog, message, message_size);
+    return listen_on(address, open_socket(address, true), backlog, message, message_size);
 }
 
 int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size)
@@ -237,19 +260,21 @@ int address_listen(struct address *address, unsigned slots, int backlog, char *m
     address->sockets = xcalloc(slots, sizeof(*address->sockets));
     for (unsigned slot = 0; slot < slots; slot++)
         address->sockets[slot] = -1;
-    if (!address->shared && probe(address, message, message_size) < 0)
-        return -1;
     for (unsigned slot = 0; slot < slots; slot++) {
-        if (address->shared && slot > 0) {
-            address->sockets[slot] = address->sockets[0];
-            continue;
-        }
-        int fd = address->shared ? open_shared(address) : open_socket(address, true);
-        address->sockets[slot] = listen_on(address, fd, backlog, message, message_size);
+        address->sockets[slot] = open_slot(address, slot, backlog, message, message_size);
         if (address->sockets[slot] < 0)
             return -1;
     }
     return 0;
+}
+
+/* The file may be another server's by now. */
+static void remove_own_path(const struct address *address)
+{
+    struct stat status;
+    if (lstat(address->path, &status) == 0 && status.st_dev == address->path_device &&
+        status.st_ino == address->path_inode)
+        unlink(address->path);
 }
 
 void address_close(struct address *address, bool unlink_path)
@@ -258,7 +283,7 @@ void address_close(struct address *address, bool unlink_path)
         if (address->sockets[slot] >= 0 && (slot == 0 || !address->shared))
             close(address->sockets[slot]);
     if (unlink_path && address->owns_path)
-        unlink(address->path);
+        remove_own_path(address);
     free(address->sockets);
     free(address->text);
     free(address->url);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "http/endpoint.h"
 
@@ -28,7 +29,9 @@ struct address {
     int *sockets;  /* one per slot; the same one for all when `shared` */
     unsigned slots;
     bool shared;
-    bool owns_path; /* we made the socket file */
+    bool owns_path; /* we made the socket file, which is: */
+    dev_t path_device;
+    ino_t path_inode;
 };
 
 /* 0, or -1 with one sentence in `message`: errno is EINVAL when `text` is not of a form above, anything else when the host is

@@ -136,12 +136,26 @@ static int add_chunks(struct iovec *vectors, const struct slice *chunks, size_t 
     return n;
 }
 
+/* `first`: the head is among them. If they do not leave, nothing has. */
+static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count, bool first)
+{
+    if (count == 0)
+        return 0;
+    int r = conn_send(exchange->conn, vectors, count);
+    if (r < 0 && first) {
+        exchange->head_sent = false;
+        exchange->body_sent = 0;
+    }
+    return r;
+}
+
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
 {
     static char end[] = "\r\n";
     struct iovec vectors[SEND_VECTORS];
     char size_line[CHUNK_HEAD_MAX];
     uint64_t size = 0;
+    bool first = !exchange->head_sent;
     assert(count <= EXCHANGE_CHUNKS);
     for (size_t i = 0; i < count; i++)
         size += chunks[i].size;
@@ -153,7 +167,7 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     n += add_chunks(vectors + n, chunks, count, size);
     if (chunked)
         vectors[n++] = (struct iovec){end, sizeof(end) - 1};
-    return n > 0 ? conn_send(exchange->conn, vectors, n) : 0;
+    return send_vectors(exchange, vectors, n, first);
 }
 
 int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size)
@@ -161,7 +175,8 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
     struct iovec vector;
     size = allow(exchange, size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
-    if (add_head(exchange, &vector) > 0 && conn_send(exchange->conn, &vector, 1) < 0)
+    bool first = !exchange->head_sent;
+    if (send_vectors(exchange, &vector, add_head(exchange, &vector), first) < 0)
         return -1;
     return size > 0 ? conn_send_file(exchange->conn, fd, offset, size) : 0;
 }
@@ -219,18 +234,22 @@ void exchange_flush(struct exchange *exchange)
 {
     static char final[] = "0\r\n\r\n";
     struct iovec vectors[2];
+    bool first = !exchange->head_sent;
     int n = add_head(exchange, vectors);
     if (exchange->response.framing == RESPONSE_CHUNKED && !exchange->final_sent)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
-    if (n > 0)
-        conn_send(exchange->conn, vectors, n);
+    send_vectors(exchange, vectors, n, first);
 }
 
 void exchange_end(struct exchange *exchange)
 {
     const struct response *response = &exchange->response;
     exchange_flush(exchange);
+    if (!exchange->head_sent) {
+        exchange_cut(exchange);
+        return;
+    }
     if (response->framing == RESPONSE_LENGTH && exchange->body_sent < response->length) {
         char text[300];
         log_error("%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64

@@ -137,12 +137,14 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
             worker_is_ready(slot->master, slot);
 }
 
-/* The first worker ended before it was ready: nothing was ever served. Statuses 1 and 3 say that it has told why. */
-static void start_failed(struct master *master, bool told, const char *how)
+/* The first worker ended before it was ready: nothing was ever served. One that failed has told why. */
+static void start_failed(struct master *master, enum worker_state state, const char *how)
 {
-    if (!told)
+    if (state == WORKER_LOADED)
+        log_error("the first worker can not serve: it %s", how);
+    else if (state != WORKER_FAILED)
         log_error("the application could not be loaded: the process that imported it %s", how);
-    master->exit_status = EXIT_APPLICATION;
+    master->exit_status = state == WORKER_LOADED ? EXIT_FAILURE_RUNTIME : EXIT_APPLICATION;
     master->state = MASTER_KILLING;
 }
 
@@ -162,10 +164,10 @@ static void worker_ended(struct master *master, struct slot *slot, int status)
 {
     char how[512];
     pid_t pid = slot->pid;
-    bool told = scoreboard_get(row_of(master, slot)->state) == WORKER_FAILED;
+    enum worker_state state = scoreboard_get(row_of(master, slot)->state);
     slot_reap(slot, master->service.board, status, how, sizeof(how));
     if (master->state == MASTER_STARTING)
-        start_failed(master, told, how);
+        start_failed(master, state, how);
     else if (!is_stopping(master))
         replace(master, slot, pid, how);
     else if (slot->was_ready && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STOPPED))

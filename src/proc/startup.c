@@ -15,8 +15,8 @@
 #include "proc/worker.h"
 #include "py/interp.h"
 
-/* Of the descriptor limit, what is left to the application. */
-enum { APPLICATION_SHARE = 4, CONNECTIONS_MIN = 16 };
+/* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
+enum { APPLICATION_SHARE = 4, OWN_FILES = 16, CONNECTIONS_MIN = 16 };
 
 /* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
 static void settle_connections(struct options *options)
@@ -30,6 +30,7 @@ static void settle_connections(struct options *options)
     }
     if (options->worker_connections == 0) {
         int64_t files = limit.rlim_cur < INT32_MAX ? (int64_t)limit.rlim_cur : INT32_MAX;
+        files = files > 2 * OWN_FILES ? files - OWN_FILES : files / 2;
         options->worker_connections = files - files / APPLICATION_SHARE;
     }
     if (options->worker_connections < CONNECTIONS_MIN && (int64_t)limit.rlim_cur > CONNECTIONS_MIN)

@@ -401,6 +401,7 @@ int worker_main(const struct worker_setup *setup)
         scoreboard_set(setup->row->state, WORKER_FAILED);
         return EXIT_APPLICATION;
     }
+    scoreboard_set(setup->row->state, WORKER_LOADED);
     int python_signals = interp_signal_fd();
     gil_release();
     open_loop(&worker, python_signals);

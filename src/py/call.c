@@ -109,7 +109,7 @@ static enum call_step take_all(struct caller *caller, struct call_output *output
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *b_item = PySequence_Fast_GET_ITEM(caller->result, i);
         if (!PyBytes_Check(b_item))
-            return broke_protocol(caller, "the application must return an iterable of bytes", b_item);
+            return broke_protocol(caller, "the application's iterable must produce bytes", b_item);
         size_t size = (size_t)PyBytes_GET_SIZE(b_item);
         if (size == 0)
             continue;
@@ -165,7 +165,11 @@ static enum call_step first_step(struct caller *caller, struct call_output *outp
     const struct response *response = caller->request->response;
     caller->wanted =
         file_wrapper_check(caller->result) && response->has_length ? response->length : UINT64_MAX;
-    if (PyBytes_Check(caller->result) || PyUnicode_Check(caller->result) || caller->result == Py_None)
+    if (PyBytes_Check(caller->result)) {
+        PyErr_SetString(PyExc_TypeError, "the application returned bytes: return a list of them, [b'...']");
+        return failed(caller);
+    }
+    if (PyUnicode_Check(caller->result) || caller->result == Py_None)
         return broke_protocol(caller, "the application must return an iterable of bytes", caller->result);
     caller->iterator = PyObject_GetIter(caller->result);
     if (caller->iterator == NULL)

@@ -9,6 +9,7 @@
 #include "py/compat.h"
 #include "py/input.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -25,12 +26,29 @@ struct errors {
 static PyTypeObject *errors_type;
 static struct errors *errors;
 
+/* A record ends at a NUL: the pieces between them, joined by what the log shows for one. */
+static void log_pieces(const char *line, size_t size)
+{
+    char shown[4 * ERRORS_LINE_MAX + 1];
+    size_t n = 0;
+    if (memchr(line, '\0', size) == NULL) {
+        log_error("%.*s", (int)size, line);
+        return;
+    }
+    for (size_t i = 0; i < size; i++)
+        if (line[i] != '\0')
+            shown[n++] = line[i];
+        else
+            n += (size_t)sprintf(shown + n, "\\x00");
+    log_error("%.*s", (int)n, shown);
+}
+
 static void log_line(const char *line, size_t size)
 {
     if (size > 0 && line[size - 1] == '\r')
         size--;
     if (size > 0)
-        log_error("%.*s", (int)size, line);
+        log_pieces(line, size);
 }
 
 void errors_flush(void)

@@ -4,6 +4,8 @@ namespace of loader.py.
 
 FACTORY_NAMES = ("create_app", "make_app", "create_application", "make_application", "get_wsgi_application")
 
+PYTHONS_OWN = getattr(sys, "stdlib_module_names", ())  # from 3.10 on
+
 
 def hint(*arguments):
     return "  hint: gateway " + " ".join(map(quoted, arguments))
@@ -128,8 +130,8 @@ def possible_callables(module):
 
 
 def inside(target):
-    """A hint for a module that was named in the place of the application in it."""
-    if type(target) is not type(sys):
+    """A hint for a module that was named in the place of the application in it; not for one of Python's own."""
+    if type(target) is not type(sys) or target.__name__.partition(".")[0] in PYTHONS_OWN:
         return []
     return [hint(f"{target.__name__}:{name}") for name in possible_callables(target)[:1]]
 

@@ -27,7 +27,11 @@ static void raise_again(PyObject *exc_info)
     PyObject *b_value = PyTuple_GET_ITEM(exc_info, 1);
     PyObject *b_traceback = PyTuple_GET_ITEM(exc_info, 2);
     if (!PyExceptionInstance_Check(b_value)) {
-        PyErr_SetObject(PyTuple_GET_ITEM(exc_info, 0), b_value);
+        PyObject *b_type = PyTuple_GET_ITEM(exc_info, 0);
+        if (PyExceptionClass_Check(b_type))
+            PyErr_SetObject(b_type, b_value);
+        else
+            PyErr_SetString(PyExc_TypeError, "exc_info holds no exception");
         return;
     }
     if (PyTraceBack_Check(b_traceback))

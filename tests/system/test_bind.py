@@ -7,11 +7,14 @@ one was taken over, PORT was ignored, only the first of several addresses was se
 import os
 import re
 import socket
+import signal
 import stat
+import subprocess
 
 import pytest
 from client import Connection
-from harness import Server, run
+from harness import Server, environment, run
+from timing import GATEWAY, wait_until
 
 
 def answer(address):
@@ -124,6 +127,7 @@ def test_a_file_that_is_no_socket_is_never_removed(tmp_path):
     path.write_text("precious")
     done = run("--bind", f"unix:{path}", "hello")
     assert done.returncode == 4, done.stderr
+    assert "no socket" in done.stderr
     assert path.read_text() == "precious"
 
 
@@ -172,3 +176,34 @@ def test_the_next_server_may_bind_at_once(serve):
         server.stop()  # leaves the connection in TIME_WAIT
     with Server("hello", bind=f"127.0.0.1:{port}") as server:
         assert server.get("/").status == 200
+
+
+def test_of_servers_that_start_together_one_has_the_address(tmp_path):
+    # Each had seen that the address was free, and then SO_REUSEPORT let them share it.
+    for attempt in range(5):
+        command = [GATEWAY, "--workers", "2", "--bind", f"127.0.0.1:{free_port()}", "hello"]
+        logs = [tmp_path / f"log-{attempt}-{i}" for i in range(3)]
+        starting = [
+            subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stderr=log.open("wb")) for log in logs
+        ]
+        try:
+            wait_until(lambda starting=starting: sum(p.poll() == 4 for p in starting) == 2, "two have given up")
+            (alive,) = (process for process in starting if process.poll() is None)
+            wait_until(lambda logs=logs: any("ready in" in log.read_text() for log in logs), "one serves")
+        finally:
+            for process in starting:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                process.wait(20)
+        assert alive.returncode == 0
+
+
+def test_a_socket_file_that_is_another_servers_by_now_is_not_removed(serve, tmp_path):
+    path = tmp_path / "socket"
+    first = serve("hello", bind=f"unix:{path}")
+    path.unlink()
+    second = serve("hello", bind=f"unix:{path}")
+    first.stop()
+    assert answer(str(path)) == 200
+    second.stop()
+    assert not path.exists()

@@ -238,6 +238,27 @@ def test_a_client_that_went_away_before_its_answer_is_499_in_the_access_log(serv
     assert sorted(lines_of(log, 2)) == ["GET 200", "POST 499"]
 
 
+def test_a_client_that_went_away_during_its_call_is_499_too(serve, tmp_path):
+    app = """
+import time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] != "/":
+        time.sleep(0.3)
+    start_response("200 OK", [])
+    return [b"nobody reads this"] if environ["PATH_INFO"] != "/stream" else iter([b"a", b"b"])
+"""
+    log = tmp_path / "access.log"
+    server = serve("app", "--access-logfile", log, "--access-logformat", "%(U)s %(s)s %(B)s", files={"app.py": app})
+    for path in ("/list", "/stream"):
+        connection = server.connect()
+        connection.request("GET", path)
+        time.sleep(0.1)
+        connection.reset()
+    assert server.get("/").status == 200
+    assert sorted(lines_of(log, 3)) == ["/ 200 17", "/list 499 0", "/stream 499 0"]
+
+
 LOAD = 300 if SANITIZED else 1000
 
 

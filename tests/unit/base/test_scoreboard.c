@@ -72,8 +72,8 @@ static const struct {
     enum worker_state state;
     const char *name;
 } states[] = {
-    {WORKER_NONE, "none"},   {WORKER_FAILED, "failed"},     {WORKER_BOOTING, "booting"},
-    {WORKER_READY, "ready"}, {WORKER_DRAINING, "draining"},
+    {WORKER_NONE, "none"},     {WORKER_FAILED, "failed"}, {WORKER_BOOTING, "booting"},
+    {WORKER_LOADED, "loaded"}, {WORKER_READY, "ready"},   {WORKER_DRAINING, "draining"},
 };
 
 START_TEST(every_state_has_its_name)

@@ -114,6 +114,7 @@ static const struct {
     {"another version", "GET / HTTP/2.0\r\n" HOST "\r\n", ERROR("505 HTTP Version Not Supported", "31"),
      LINGERS, 0},
     {"CONNECT", "CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n", ERROR("501 Not Implemented", "20"), LINGERS, 0},
+    {"a TLS client that waits for an answer", "\x16\x03\x01\x02", BAD, LINGERS, 0},
     {"a TLS client", "\x16\x03\x01\x02\n", BAD, LINGERS, 0},
     {"a refused HEAD has no body", "HEAD / HTTP/1.1\r\n\r\n",
      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n~\r\nContent-Length: 16\r\nConnection: "

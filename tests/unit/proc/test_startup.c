@@ -93,7 +93,7 @@ START_TEST(connections_come_from_the_descriptor_limit)
     struct rlimit limit = {100, 1000};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(open_with("-b 127.0.0.1:0 -w 1 a:b"), EXIT_STOPPED);
-    ck_assert_int_eq(options.worker_connections, 750);
+    ck_assert_int_eq(options.worker_connections, 738); /* three quarters, without a few of our own */
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_uint_eq(limit.rlim_cur, 1000);
     service_close(&service);

@@ -222,14 +222,14 @@ static const struct row iterables[] = {
 
 static const struct row refused[] = {
     {"None", APP START " pass", "failed", HEAD, "iterable of bytes, not NoneType"},
-    {"bytes", APP START " return b'a'", "failed", HEAD, "iterable of bytes, not bytes"},
+    {"bytes", APP START " return b'a'", "failed", HEAD, "returned bytes: return a list of them"},
     {"str", APP START " return 'a'", "failed", HEAD, "iterable of bytes, not str"},
     {"a number", APP START " return 1", "failed", HEAD, "'int' object is not iterable"},
     {"a bytearray", APP START " return bytearray(b'a')", "failed", HEAD, "must produce bytes, not int"},
-    {"a list of str", APP START " return ['a']", "failed", HEAD, "iterable of bytes, not str"},
+    {"a list of str", APP START " return ['a']", "failed", HEAD, "must produce bytes, not str"},
     {"a str among bytes goes nowhere", APP START " return [b'a', 'b']", "failed", HEAD,
-     "iterable of bytes, not str"},
-    {"None in a list", APP START " return [None]", "failed", HEAD, "iterable of bytes, not NoneType"},
+     "must produce bytes, not str"},
+    {"None in a list", APP START " return [None]", "failed", HEAD, "must produce bytes, not NoneType"},
     {"a str that a generator yields", APP START " yield b'a'\n yield 'b'", "[a] failed", HEAD,
      "must produce bytes, not str"},
     {"an async generator", "async def app(environ, start_response):\n start_response(*OK)\n yield b'a'",

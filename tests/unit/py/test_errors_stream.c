@@ -23,6 +23,7 @@ static const struct {
     {"print", "print('one', 2, file=x)", {"one 2"}},
     {"text that is no UTF-8", "x.write('\\udcff\\u00e9\\n')", {"\\udcff\xc3\xa9"}},
     {"nothing can forge a record", "x.write('a\\x1b[31m\\rb\\n')", {"a\\x1b[31m\\x0db"}},
+    {"a NUL ends nothing", "x.write('a\\0b\\0\\n')", {"a\\x00b\\x00"}},
     {"format characters", "x.write('%s %n\\n')", {"%s %n"}},
     {"logging",
      "[l.addHandler(g.StreamHandler(x)) or l.error('one') for g in [__import__('logging')] for l in "
