@@ -56,11 +56,23 @@ struct baton {
     struct member members[];
 };
 
+/* Signals to the process are the main thread's; what a fault raises, and what is sent to one thread, is that thread's. */
+static sigset_t process_signals(void)
+{
+    static const int of_threads[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof(of_threads) / sizeof(of_threads[0]); i++)
+        sigdelset(&set, of_threads[i]);
+    for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
+        sigdelset(&set, i);
+    return set;
+}
+
 static void start_thread(pthread_t *thread, void *(*run)(void *), void *argument)
 {
-    sigset_t all, before;
-    sigfillset(&all); /* signals are the main thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t blocked = process_signals(), before;
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
     int error = pthread_create(thread, NULL, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {

@@ -91,10 +91,20 @@ static bool run_batch(struct crew *crew, unsigned member)
     return held;
 }
 
+/* A thread that comes to lead leaves others behind in their calls. */
+static void watch_calls(struct crew *crew, unsigned member)
+{
+    if (crew->setup.deadline == NULL)
+        return;
+    deadline_join(crew->setup.deadline, member);
+    deadline_watch(crew->setup.deadline);
+}
+
 /* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
 static bool lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
+    watch_calls(crew, member);
     for (;;) {
         if (crew->setup.wants_main(crew->setup.context)) {
             if (member == MAIN_MEMBER)
@@ -117,6 +127,8 @@ static void lead_beside_main(void *context, unsigned member)
 static void turn_alone(void *context)
 {
     struct crew *crew = context;
+    if (crew->setup.deadline != NULL)
+        deadline_watch(crew->setup.deadline);
     loop_turn_beside(crew->setup.loop);
 }
 

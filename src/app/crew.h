@@ -11,6 +11,7 @@
 #ifndef APP_CREW_H
 #define APP_CREW_H
 
+#include "app/deadline.h"
 #include "net/loop.h"
 
 struct crew;
@@ -18,7 +19,8 @@ struct crew;
 struct crew_setup {
     struct loop *loop;
     unsigned threads;
-    void *const *contexts; /* of the handler, one per thread */
+    void *const *contexts;     /* of the handler, one per thread */
+    struct deadline *deadline; /* of calls that last; NULL: nobody looks at them */
     /* Looked at between two turns, with the baton: true when there is something that only the main thread may do. */
     bool (*wants_main)(void *context);
     void *context;

@@ -40,6 +40,7 @@ struct options {
     int64_t threads;            /* app calls at once per worker */
     char *health_path;          /* prefix; NULL = off */
     int64_t queue_timeout;      /* ms; 0 = none */
+    int64_t slow_request;       /* ms; 0 = off */
     int64_t worker_connections; /* 0 = from the descriptor limit */
     char *tmp_dir;
 

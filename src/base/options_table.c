@@ -116,6 +116,9 @@ const struct option_row option_rows[] = {
     { .section = "Logs", .name = "log-format", .kind = OPTION_CHOICE, FIELD(log_format), .value = "FORMAT",
       .initial = "text", .choices = log_formats,
       .help = "text, or json: an object a line." },
+    { .section = "Logs", .name = "slow-request", .kind = OPTION_TIME, FIELD(slow_request), .value = "TIME",
+      .initial = "0", .min = 0, .max = 24 * HOUR,
+      .help = "Log the Python stack of a call that has run this long. 0: off." },
 
     { .section = "Other", .name = "version", .letter = 'v', .kind = OPTION_ACTION, .action = OPTIONS_VERSION,
       .help = "Print the version and stop." },

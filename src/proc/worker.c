@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/crew.h"
+#include "app/deadline.h"
 #include "app/health.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "proc/mailbox.h"
 #include "py/application.h"
 #include "py/interp.h"
+#include "py/stack.h"
 
 enum stop {
     STOP_NO,
@@ -39,8 +41,9 @@ struct worker {
     struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
     struct crew *crew;
+    struct deadline *deadline; /* NULL without an option that needs it */
     struct listeners *listeners;
-    struct event *mailbox, *deadline, *signals[STOP_SIGNALS];
+    struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
@@ -179,7 +182,7 @@ static void start_deadline(struct worker *worker)
 {
     int64_t ms = worker->setup->options->graceful_timeout;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    event_add(worker->deadline, &tv);
+    event_add(worker->graceful_end, &tv);
     worker->overdue = ms == 0;
     if (worker->overdue)
         await_main(worker);
@@ -285,6 +288,8 @@ static int boot(struct worker *worker)
         return -1;
     if (call_init(setup->options, setup->worker_count > 1) < 0)
         return -1;
+    if (setup->options->slow_request > 0 && stack_init() < 0)
+        return -1;
     worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
     for (unsigned i = 0; i < setup->threads; i++)
         worker->wsgi[i] = wsgi_new(application, &setup->calls[i]);
@@ -304,11 +309,13 @@ static void open_loop(struct worker *worker, int python_signals)
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
     health_attach(worker->loop);
+    if (setup->options->slow_request > 0)
+        worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
     watch(worker->mailbox);
-    worker->deadline = evtimer_new(base, deadline_passed, worker);
-    event_priority_set(worker->deadline, PRIORITY_FIRST);
+    worker->graceful_end = evtimer_new(base, deadline_passed, worker);
+    event_priority_set(worker->graceful_end, PRIORITY_FIRST);
     for (int i = 0; i < STOP_SIGNALS; i++) {
         worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
         watch(worker->signals[i]);
@@ -329,7 +336,8 @@ static void close_loop(struct worker *worker)
         event_free(worker->signals[i]);
     if (worker->python_signals != NULL)
         event_free(worker->python_signals);
-    event_free(worker->deadline);
+    event_free(worker->graceful_end);
+    deadline_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
     around_fork.loop = NULL;
@@ -358,6 +366,7 @@ static void serve(struct worker *worker)
         .loop = worker->loop,
         .threads = worker->setup->threads,
         .contexts = (void *const *)worker->wsgi,
+        .deadline = worker->deadline,
         .wants_main = wants_main,
         .context = worker,
     };

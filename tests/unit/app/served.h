@@ -49,7 +49,12 @@ static inline void served_open(const char *source, int argc, char **argv)
     ck_assert_ptr_nonnull(served.wsgi);
     gil_release();
     served.loop = loop_new(&served.options, &wsgi_handler, NULL, &served.row);
-    struct crew_setup setup = {served.loop, 1, (void *const *)&served.wsgi, served_wants_nothing, NULL};
+    struct crew_setup setup = {
+        .loop = served.loop,
+        .threads = 1,
+        .contexts = (void *const *)&served.wsgi,
+        .wants_main = served_wants_nothing,
+    };
     served.crew = crew_new(&setup);
 }
 

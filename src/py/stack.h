@@ -1,0 +1,25 @@
+/*
+ * The Python stack of a running thread, taken without the GIL and without the thread's help: a signal to it, whose handler is
+ * Python's own faulthandler, writes the frames to a pipe.
+ */
+#ifndef PY_STACK_H
+#define PY_STACK_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+/* Must not be blocked in threads that run Python. */
+#define STACK_SIGNAL (SIGRTMAX - 3)
+
+/* Once per process, GIL held. 0, or -1 after a log record. */
+int stack_init(void);
+
+/* One at a time: what was not received of the one before is lost. The thread must exist. */
+void stack_request(pthread_t thread);
+
+/* What has been written of it, a frame a line, the innermost first; a few milliseconds after the request it is whole. The bytes
+ * written to `out`; 0 when the thread has not got the signal. */
+size_t stack_receive(char *out, size_t room);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * The Python stack of a thread that does not help: asleep, or with the GIL.
+ */
+#include "py/stack.h"
+
+#include <pthread.h>
+
+#include "embedded.h"
+
+static const char *const ways[] = {
+    "time.sleep(0.6)",
+    "ctypes.PyDLL(None).usleep(600000)",
+    "while time.monotonic() < end: pass",
+};
+
+static char text[4096];
+static pthread_t main_thread;
+
+/* Without a thread state, and while main has the GIL or sleeps without it. */
+static void *ask(void *argument)
+{
+    (void)argument;
+    usleep(200 * 1000);
+    stack_request(main_thread);
+    usleep(100 * 1000);
+    text[stack_receive(text, sizeof(text) - 1)] = '\0';
+    return NULL;
+}
+
+START_TEST(the_frames_are_those_of_the_thread)
+{
+    pthread_t thread;
+    char *source = xasprintf("import ctypes, time\nend = time.monotonic() + 0.6\n"
+                             "def inner():\n %s\ndef outer():\n inner()\nouter()\n",
+                             ways[_i]);
+    embedded_start();
+    ck_assert_int_eq(stack_init(), 0);
+    main_thread = pthread_self();
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask, NULL), 0);
+    ck_assert_int_eq(PyRun_SimpleString(source), 0);
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_join(thread, NULL);
+    Py_END_ALLOW_THREADS;
+    const char *inner = strstr(text, "in inner\n"), *outer = strstr(text, "in outer\n");
+    ck_assert_msg(inner != NULL && outer != NULL && inner < outer, "%s", text);
+    free(source);
+    embedded_stop();
+}
+END_TEST
+
+START_TEST(only_the_last_request_is_received)
+{
+    embedded_start();
+    ck_assert_int_eq(stack_init(), 0);
+    ck_assert_uint_eq(stack_receive(text, sizeof(text)), 0);
+    for (int i = 0; i < 3; i++)
+        stack_request(pthread_self());
+    size_t size = stack_receive(text, sizeof(text) - 1);
+    text[size] = '\0';
+    ck_assert_uint_eq(embedded_count(text, "most recent call first"), 1);
+    ck_assert_uint_eq(stack_receive(text, sizeof(text)), 0);
+    embedded_stop();
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    unit_add_rows(tests, the_frames_are_those_of_the_thread, ways);
+    tcase_add_test(tests, only_the_last_request_is_received);
+}
+
+int main(void)
+{
+    return unit_run("py/stack", add);
+}
