@@ -47,11 +47,12 @@ struct baton {
     pthread_t monitor;
     bool monitor_given; /* the baton was passed to the monitor */
     bool monitor_leads; /* it is in a turn: wake it to have the baton */
+    bool monitor_runs;
     bool closed;
     struct member *idle; /* the one that parked last first: its caches are warm */
     unsigned idle_count, started;
-    unsigned running; /* member threads */
-    pthread_cond_t ended;
+    unsigned running;     /* member threads */
+    pthread_cond_t ended; /* a member thread; or the monitor has begun */
     unsigned count;
     struct member members[];
 };
@@ -202,6 +203,10 @@ static void *monitor_main(void *argument)
     struct baton *baton = argument;
     uint64_t before = HELD, lendings = 0;
     unsigned quiet = 0, alert = 0;
+    pthread_mutex_lock(&baton->lock);
+    baton->monitor_runs = true;
+    pthread_cond_signal(&baton->ended);
+    pthread_mutex_unlock(&baton->lock);
     while (!is_closed(baton)) {
         bool given = quiet >= QUIET_TICKS ? monitor_sleep(baton, lendings) : monitor_tick(baton, alert > 0);
         uint64_t word = atomic_load_explicit(&baton->word, memory_order_relaxed);
@@ -240,7 +245,12 @@ struct baton *baton_new(unsigned members, const struct baton_work *work)
         baton->members[i].number = i;
         pthread_cond_init(&baton->members[i].wake, NULL);
     }
+    /* A thread that is half made must not meet a fork of the application. */
+    pthread_mutex_lock(&baton->lock);
     start_thread(&baton->monitor, monitor_main, baton);
+    while (!baton->monitor_runs)
+        pthread_cond_wait(&baton->ended, &baton->lock);
+    pthread_mutex_unlock(&baton->lock);
     return baton;
 }
 

@@ -41,17 +41,26 @@ static bool calls_are_long(struct crew *crew)
     return atomic_load_explicit(&crew->average_us, memory_order_relaxed) > LONG_US;
 }
 
+static void run_watched(struct crew *crew, unsigned member, struct exchange *exchange)
+{
+    struct deadline *deadline = crew->setup.deadline;
+    if (deadline != NULL)
+        deadline_begin(deadline, member, exchange);
+    crew->setup.loop->handler->run(crew->setup.contexts[member], exchange);
+    if (deadline != NULL)
+        deadline_end(deadline, member);
+}
+
 /* Calls the application, with the baton given away or lent. False when it is gone after that. */
 static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange)
 {
-    struct loop *loop = crew->setup.loop;
     uint64_t lending = 0;
     bool passed = calls_are_long(crew);
     if (passed)
         baton_pass(crew->baton);
     else
         lending = baton_lend(crew->baton);
-    loop->handler->run(crew->setup.contexts[member], exchange);
+    run_watched(crew, member, exchange);
     if (!passed && baton_take_back(crew->baton, lending)) {
         exchange_finish(exchange);
         return true;
@@ -92,19 +101,17 @@ static bool run_batch(struct crew *crew, unsigned member)
 }
 
 /* A thread that comes to lead leaves others behind in their calls. */
-static void watch_calls(struct crew *crew, unsigned member)
+static void watch_calls(struct crew *crew)
 {
-    if (crew->setup.deadline == NULL)
-        return;
-    deadline_join(crew->setup.deadline, member);
-    deadline_watch(crew->setup.deadline);
+    if (crew->setup.deadline != NULL)
+        deadline_watch(crew->setup.deadline);
 }
 
 /* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
 static bool lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
-    watch_calls(crew, member);
+    watch_calls(crew);
     for (;;) {
         if (crew->setup.wants_main(crew->setup.context)) {
             if (member == MAIN_MEMBER)
@@ -127,8 +134,7 @@ static void lead_beside_main(void *context, unsigned member)
 static void turn_alone(void *context)
 {
     struct crew *crew = context;
-    if (crew->setup.deadline != NULL)
-        deadline_watch(crew->setup.deadline);
+    watch_calls(crew);
     loop_turn_beside(crew->setup.loop);
 }
 

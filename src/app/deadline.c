@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/timer.h"
+#include "py/interrupt.h"
 #include "py/stack.h"
 
 enum {
@@ -18,22 +19,34 @@ enum {
     STACK_MAX = 16384,
 };
 
+enum { GATEWAY_TIMEOUT = 504 };
+
+/* What a call has met; each comes once. */
+enum mark { MARK_NONE, MARK_SLOW, MARK_OVERDUE, MARK_STUCK };
+
 /* A call to be logged, whose stack was asked for. */
 struct finding {
-    uint64_t since_ms; /* 0: none */
-    uint64_t found_ms;
+    const char *what; /* NULL: none */
+    double seconds;
     char request[SCOREBOARD_REQUEST_SIZE];
 };
 
 struct watched {
+    const struct scoreboard_call *call;
     _Atomic pthread_t thread;
-    uint64_t logged_ms; /* the start of the call that was logged last */
+    _Atomic(struct exchange *)
+        exchange; /* of the call that runs; finished by who has the baton, so safe to look at with it */
+    atomic_bool raised;
+    /* Of whoever has the baton: */
+    uint64_t since_ms; /* the call that the mark is about */
+    enum mark mark;
 };
 
 struct deadline {
     struct loop *loop;
-    const struct scoreboard_call *calls;
     struct timer *timer;
+    void (*stuck)(void *context);
+    void *context;
     struct finding finding;
     unsigned threads;
     struct watched watched[];
@@ -44,61 +57,137 @@ static void log_finding(struct deadline *deadline)
     struct finding *found = &deadline->finding;
     char request[4 * SCOREBOARD_REQUEST_SIZE], stack[STACK_MAX];
     size_t size = stack_receive(stack, sizeof(stack));
-    double seconds = (double)(found->found_ms - found->since_ms) / 1000;
     request[log_escape(request, sizeof(request) - 1, found->request, strlen(found->request), true)] = '\0';
     if (size > 0)
-        log_block(LOG_WARNING, stack, size, "\"%s\" has run for %.1f s", request, seconds);
+        log_block(LOG_WARNING, stack, size, "\"%s\" has run for %.1f s%s", request, found->seconds,
+                  found->what);
     else
-        log_warning("\"%s\" has run for %.1f s; its stack can not be had", request, seconds);
-    found->since_ms = 0;
+        log_warning("\"%s\" has run for %.1f s%s; its stack can not be had", request, found->seconds,
+                    found->what);
+    found->what = NULL;
 }
 
-static void find(struct deadline *deadline, unsigned thread, uint64_t since)
+static void find(struct deadline *deadline, struct watched *watched, uint64_t elapsed, const char *what)
 {
     struct finding *found = &deadline->finding;
-    deadline->watched[thread].logged_ms = since;
-    found->since_ms = since;
-    found->found_ms = clock_ms();
-    memcpy(found->request, deadline->calls[thread].request, sizeof(found->request));
-    stack_request(deadline->watched[thread].thread);
+    if (found->what != NULL)
+        log_finding(deadline);
+    found->what = what;
+    found->seconds = (double)elapsed / 1000;
+    memcpy(found->request, watched->call->request, sizeof(found->request));
+    stack_request(watched->thread);
 }
 
-/* Finds at most one call that is to be logged. True when any call runs. */
-static bool look_at_calls(struct deadline *deadline)
+/* What a thread of its own needs to wait for the GIL. */
+struct raise {
+    struct watched *watched;
+    uint64_t since_ms;
+};
+
+/* With the GIL, which a call has at its beginning and its end. */
+static bool still_runs(void *context)
 {
-    uint64_t limit = (uint64_t)deadline->loop->options->slow_request, now = clock_ms();
-    bool any = false;
-    for (unsigned i = 0; i < deadline->threads; i++) {
-        uint64_t since = scoreboard_get(deadline->calls[i].since_ms);
-        if (since == 0)
-            continue;
-        any = true;
-        if (deadline->finding.since_ms == 0 && since != deadline->watched[i].logged_ms &&
-            now - since >= limit)
-            find(deadline, i, since);
+    struct raise *raise = context;
+    bool due = scoreboard_get(raise->watched->call->since_ms) == raise->since_ms;
+    if (due)
+        raise->watched->raised = true;
+    return due;
+}
+
+static void *raise_main(void *argument)
+{
+    struct raise *raise = argument;
+    interrupt_raise(raise->watched->thread, still_runs, raise);
+    free(raise);
+    return NULL;
+}
+
+static void raise_timeout(struct watched *watched)
+{
+    pthread_t thread;
+    struct raise *raise = xmalloc(sizeof(*raise));
+    *raise = (struct raise){watched, watched->since_ms};
+    int error = pthread_create(&thread, NULL, raise_main, raise);
+    if (error == 0) {
+        pthread_detach(thread);
+        return;
     }
-    return any;
+    log_error("gateway.RequestTimeout can not be raised: %s", strerror(error));
+    free(raise);
+}
+
+/* False when the thread was just sending: it is looked at again. */
+static bool time_out(struct deadline *deadline, struct watched *watched, uint64_t elapsed)
+{
+    struct exchange *exchange = watched->exchange;
+    if (exchange == NULL)
+        return true; /* it has just returned */
+    if (!exchange_preempt(exchange, GATEWAY_TIMEOUT))
+        return false;
+    bool begun = exchange->late_status == 0;
+    find(deadline, watched, elapsed,
+         begun ? ", longer than --timeout: its answer is cut" : ", longer than --timeout: 504 is its answer");
+    raise_timeout(watched);
+    return true;
+}
+
+static bool has_passed(uint64_t elapsed, int64_t limit)
+{
+    return limit > 0 && elapsed >= (uint64_t)limit;
+}
+
+static void look_at(struct deadline *deadline, struct watched *watched, uint64_t since, uint64_t now)
+{
+    const struct options *options = deadline->loop->options;
+    uint64_t elapsed = now > since ? now - since : 0;
+    if (watched->since_ms != since) {
+        watched->since_ms = since;
+        watched->mark = MARK_NONE;
+    }
+    if (watched->mark < MARK_SLOW && has_passed(elapsed, options->slow_request)) {
+        find(deadline, watched, elapsed, "");
+        watched->mark = MARK_SLOW;
+    }
+    if (watched->mark < MARK_OVERDUE && has_passed(elapsed, options->timeout) &&
+        time_out(deadline, watched, elapsed))
+        watched->mark = MARK_OVERDUE;
+    if (watched->mark == MARK_OVERDUE && elapsed >= (uint64_t)(options->timeout + options->graceful_timeout))
+        watched->mark = MARK_STUCK;
 }
 
 static void look(void *context)
 {
     struct deadline *deadline = context;
-    if (deadline->finding.since_ms != 0)
+    uint64_t now = clock_ms();
+    bool any = false;
+    if (deadline->finding.what != NULL)
         log_finding(deadline);
-    bool any = look_at_calls(deadline);
-    if (deadline->finding.since_ms != 0)
+    for (unsigned i = 0; i < deadline->threads; i++) {
+        struct watched *watched = &deadline->watched[i];
+        uint64_t since = scoreboard_see(watched->call->since_ms);
+        if (since != 0)
+            look_at(deadline, watched, since, now);
+        any = any || since != 0;
+    }
+    if (deadline->finding.what != NULL)
         timer_set(deadline->timer, STACK_MS);
     else if (any)
         timer_set(deadline->timer, LOOK_MS);
+    if (deadline_stuck(deadline) > 0)
+        deadline->stuck(deadline->context);
 }
 
-struct deadline *deadline_new(struct loop *loop, const struct scoreboard_call *calls, unsigned threads)
+struct deadline *deadline_new(struct loop *loop, const struct scoreboard_call *calls, unsigned threads,
+                              void (*stuck)(void *context), void *context)
 {
     struct deadline *deadline = xcalloc(1, sizeof(*deadline) + threads * sizeof(deadline->watched[0]));
     deadline->loop = loop;
-    deadline->calls = calls;
+    deadline->stuck = stuck;
+    deadline->context = context;
     deadline->threads = threads;
     deadline->timer = timer_new(loop, look, deadline);
+    for (unsigned i = 0; i < threads; i++)
+        deadline->watched[i].call = &calls[i];
     return deadline;
 }
 
@@ -110,12 +199,35 @@ void deadline_free(struct deadline *deadline)
     free(deadline);
 }
 
-void deadline_join(struct deadline *deadline, unsigned thread)
+void deadline_begin(struct deadline *deadline, unsigned thread, struct exchange *exchange)
 {
-    deadline->watched[thread].thread = pthread_self();
+    struct watched *watched = &deadline->watched[thread];
+    atomic_store_explicit(&watched->thread, pthread_self(), memory_order_relaxed);
+    atomic_store_explicit(&watched->exchange, exchange, memory_order_release);
+}
+
+void deadline_end(struct deadline *deadline, unsigned thread)
+{
+    struct watched *watched = &deadline->watched[thread];
+    atomic_store_explicit(&watched->exchange, NULL, memory_order_release);
+    if (atomic_load_explicit(&watched->raised, memory_order_relaxed)) {
+        watched->raised = false;
+        interrupt_forget();
+    }
 }
 
 void deadline_watch(struct deadline *deadline)
 {
     timer_set(deadline->timer, LOOK_MS);
+}
+
+unsigned deadline_stuck(const struct deadline *deadline)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < deadline->threads; i++) {
+        const struct watched *watched = &deadline->watched[i];
+        if (watched->mark == MARK_STUCK && scoreboard_get(watched->call->since_ms) == watched->since_ms)
+            count++;
+    }
+    return count;
 }

@@ -97,7 +97,7 @@ static void note_call(struct scoreboard_call *call, const struct request *reques
         request->line.size < SCOREBOARD_REQUEST_SIZE - 1 ? request->line.size : SCOREBOARD_REQUEST_SIZE - 1;
     memcpy(call->request, request->line.data, size);
     call->request[size] = '\0';
-    scoreboard_set(call->since_ms, clock_ms());
+    scoreboard_publish(call->since_ms, clock_ms());
 }
 
 static void wsgi_run(void *context, struct exchange *exchange)

@@ -41,6 +41,7 @@ struct options {
     char *health_path;          /* prefix; NULL = off */
     int64_t queue_timeout;      /* ms; 0 = none */
     int64_t slow_request;       /* ms; 0 = off */
+    int64_t timeout;            /* ms, of one app call; 0 = none */
     int64_t worker_connections; /* 0 = from the descriptor limit */
     char *tmp_dir;
 

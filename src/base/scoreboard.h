@@ -37,10 +37,8 @@ struct scoreboard_row {
 
 /* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */
 struct scoreboard_call {
-    _Alignas(
-        64) _Atomic uint64_t since_ms; /* clock_ms() at the start of the running call; 0 when none runs */
-    char request
-        [SCOREBOARD_REQUEST_SIZE]; /* its request line; written before since_ms, not cleared after it */
+    _Alignas(64) _Atomic uint64_t since_ms; /* clock_ms() at its start, published; 0: none runs */
+    char request[SCOREBOARD_REQUEST_SIZE];  /* its request line, or that of the last one */
 };
 
 struct scoreboard {
@@ -57,6 +55,9 @@ const char *worker_state_name(enum worker_state state);
 
 #define scoreboard_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 #define scoreboard_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
+/* For a field that says that others are written: seen, they are too. */
+#define scoreboard_publish(field, value) atomic_store_explicit(&(field), (value), memory_order_release)
+#define scoreboard_see(field)            atomic_load_explicit(&(field), memory_order_acquire)
 /* Only the row's one writer may use it: no locked instruction. */
 #define scoreboard_add(field, value) scoreboard_set((field), scoreboard_get(field) + (value))
 

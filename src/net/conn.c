@@ -294,13 +294,13 @@ void conn_shut(struct conn *conn)
         conn->broken = true;
 }
 
-/* Closing will reset the connection; where a child of the application holds the socket too, it is reset here. */
-static void reset(struct conn *conn)
+/* Closing will reset the connection, or, with `now`, it is reset here. */
+static void reset(struct conn *conn, bool now)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    if (conn->loop->shared_with_children && connect(conn->fd, &nobody, sizeof(nobody)) < 0)
+    if (now && connect(conn->fd, &nobody, sizeof(nobody)) < 0)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
@@ -308,7 +308,7 @@ static void reset(struct conn *conn)
 static void say_goodbye(struct conn *conn, bool whole)
 {
     if (!whole)
-        reset(conn);
+        reset(conn, conn->loop->shared_with_children); /* a child may hold the socket too */
     else if (conn->loop->shared_with_children)
         shutdown(conn->fd, SHUT_RDWR);
 }
@@ -318,6 +318,12 @@ void conn_hang_up(struct conn *conn)
     unlink_open(conn);
     say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
     close(conn->fd);
+}
+
+void conn_cut(struct conn *conn)
+{
+    conn->broken = true;
+    reset(conn, true);
 }
 
 void conn_abandon(struct conn *conn)

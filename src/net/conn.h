@@ -94,6 +94,9 @@ void conn_hang_up(struct conn *conn);
 /* The process is about to end while threads may use the connection: the peer is told what it must know, the descriptor stays. */
 void conn_abandon(struct conn *conn);
 
+/* While a thread has it: the peer sees at once that the answer is not whole; nothing more can be sent. */
+void conn_cut(struct conn *conn);
+
 /* Called by loop_turn for each settled connection. */
 void conn_settle_now(struct conn *conn);
 /* The one whose timeout this is. */

@@ -20,6 +20,24 @@ enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
 
+/*
+ * The thread that has an exchange passes the gate to send and to end it; whoever runs the loop shuts it for ever to answer in its
+ * place. What both would write is written behind the gate alone.
+ */
+enum { GATE_OPEN, GATE_PASSED, GATE_SHUT };
+
+static bool pass_gate(struct exchange *exchange, int to)
+{
+    int open = GATE_OPEN;
+    return atomic_compare_exchange_strong_explicit(&exchange->gate, &open, to, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static void open_gate(struct exchange *exchange)
+{
+    atomic_store_explicit(&exchange->gate, GATE_OPEN, memory_order_release);
+}
+
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending))
 {
@@ -31,6 +49,8 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = false;
+    exchange->late_status = 0;
+    atomic_store_explicit(&exchange->gate, GATE_OPEN, memory_order_relaxed);
     exchange->body = (struct body){.content = {.spool = -1}};
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
     memcpy(exchange->line, line.data, line.size);
@@ -120,7 +140,6 @@ static int add_head(struct exchange *exchange, struct iovec *vectors)
 {
     if (exchange->head_sent)
         return 0;
-    exchange->head_sent = true;
     vectors[0] = (struct iovec){exchange->response.head, exchange->response.size};
     return 1;
 }
@@ -141,11 +160,14 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
 {
     if (count == 0)
         return 0;
+    if (!pass_gate(exchange, GATE_PASSED))
+        return -1;
     int r = conn_send(exchange->conn, vectors, count);
-    if (r < 0 && first) {
-        exchange->head_sent = false;
+    if (r == 0)
+        exchange->head_sent = true;
+    else if (first)
         exchange->body_sent = 0;
-    }
+    open_gate(exchange);
     return r;
 }
 
@@ -178,7 +200,13 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
     bool first = !exchange->head_sent;
     if (send_vectors(exchange, &vector, add_head(exchange, &vector), first) < 0)
         return -1;
-    return size > 0 ? conn_send_file(exchange->conn, fd, offset, size) : 0;
+    if (size == 0)
+        return 0;
+    if (!pass_gate(exchange, GATE_PASSED))
+        return -1;
+    int r = conn_send_file(exchange->conn, fd, offset, size);
+    open_gate(exchange);
+    return r;
 }
 
 bool exchange_wants_more(const struct exchange *exchange)
@@ -204,6 +232,7 @@ static enum ending ending_of(const struct exchange *exchange)
     return request_keep_alive(&exchange->request) ? ENDING_LINGER : ENDING_CLOSE;
 }
 
+/* Behind the gate, which is never opened again. */
 static void end(struct exchange *exchange, enum ending ending)
 {
     exchange->ending = ending;
@@ -218,6 +247,10 @@ void exchange_finish(struct exchange *exchange)
     enum ending ending = exchange->ending;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     scoreboard_add(loop->row->requests, 1);
+    if (exchange->late_status != 0) {
+        exchange->response.status = exchange->late_status;
+        exchange->body_sent = exchange->late_size;
+    }
     if (loop->access_log != NULL)
         access_log_write(loop->access_log, exchange, exchange->ended_ns - exchange->started_ns);
     conn->resetting = exchange->cut;
@@ -258,7 +291,18 @@ void exchange_end(struct exchange *exchange)
         exchange_cut(exchange);
         return;
     }
-    end(exchange, ending_of(exchange));
+    if (pass_gate(exchange, GATE_PASSED))
+        end(exchange, ending_of(exchange));
+}
+
+/* A whole answer of ours, in `response`. The size of its body. */
+static uint64_t send_error(struct exchange *exchange, struct response *response, int status, bool keep_alive)
+{
+    const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
+    response_error(response, status, request, keep_alive, current_date_line());
+    struct iovec vector = {response->head, response->size};
+    conn_send(exchange->conn, &vector, 1);
+    return response->framing == RESPONSE_LENGTH ? response->length : 0;
 }
 
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
@@ -267,21 +311,45 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
         exchange_cut(exchange);
         return;
     }
-    const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
-    struct response *response = &exchange->response;
-    response_error(response, status, request, keep_alive && may_keep_alive(exchange), current_date_line());
-    struct iovec vector = {response->head, response->size};
+    if (!pass_gate(exchange, GATE_PASSED))
+        return;
+    exchange->body_sent =
+        send_error(exchange, &exchange->response, status, keep_alive && may_keep_alive(exchange));
     exchange->head_sent = true;
-    exchange->body_sent = response->framing == RESPONSE_LENGTH ? response->length : 0;
-    conn_send(exchange->conn, &vector, 1);
     end(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
 }
 
 void exchange_cut(struct exchange *exchange)
 {
+    if (!pass_gate(exchange, GATE_PASSED))
+        return;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
     /* Without a length or chunks, only a reset tells the client that this is not the end. */
     exchange->cut = exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE;
     end(exchange, ENDING_CLOSE);
+}
+
+/* The thread may be writing a head into its response: this answer has one of its own. */
+static void answer_late(struct exchange *exchange, int status)
+{
+    struct response response;
+    response_init(&response);
+    exchange->late_size = send_error(exchange, &response, status, false);
+    exchange->late_status = status;
+    response_fini(&response);
+    if (conn_is_drained(exchange->conn))
+        conn_shut(exchange->conn);
+}
+
+bool exchange_preempt(struct exchange *exchange, int status)
+{
+    if (!pass_gate(exchange, GATE_SHUT))
+        return false;
+    if (exchange->head_sent)
+        conn_cut(exchange->conn);
+    else
+        answer_late(exchange, status);
+    end(exchange, ENDING_CLOSE);
+    return true;
 }

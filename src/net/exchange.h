@@ -11,6 +11,7 @@
 #ifndef NET_EXCHANGE_H
 #define NET_EXCHANGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -50,6 +51,9 @@ struct exchange {
     uint64_t ready_ms;   /* clock_ms() when it came on the ready list */
     enum ending ending;
     uint64_t body_sent; /* bytes of content given to the connection */
+    atomic_int gate;    /* who may send, see exchange.c */
+    int late_status;    /* of what was answered in the handler's place; 0: nothing was */
+    uint64_t late_size;
     bool cut;           /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
@@ -88,6 +92,11 @@ void exchange_end(struct exchange *exchange);
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive);
 /* The client is gone, or must be able to tell that the answer is not whole. */
 void exchange_cut(struct exchange *exchange);
+
+/* From whoever runs the loop, while another thread has the exchange: nothing that the handler produces is sent from here on. The
+ * client is answered with `status` if no byte has left, else its connection is cut. False when the thread sends just now, or has
+ * ended the exchange: look again. */
+bool exchange_preempt(struct exchange *exchange, int status);
 
 /* After one of these three: counts, logs, and gives the connection back to its protocol. The exchange is gone. */
 void exchange_finish(struct exchange *exchange);

@@ -22,6 +22,7 @@
 #include "proc/mailbox.h"
 #include "py/application.h"
 #include "py/interp.h"
+#include "py/interrupt.h"
 #include "py/stack.h"
 
 enum stop {
@@ -49,6 +50,7 @@ struct worker {
     enum stop stop;
     bool service_stops; /* no successor will want the listening sockets */
     bool overdue;       /* --graceful-timeout has passed */
+    bool awaits_main;   /* main_is_stuck is due */
 };
 
 static void set_handler(int signal, void (*handler)(int))
@@ -150,7 +152,7 @@ static int leave_threads_behind(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
     for (unsigned i = 0; i < setup->threads; i++) {
-        uint64_t since = scoreboard_get(setup->calls[i].since_ms);
+        uint64_t since = scoreboard_see(setup->calls[i].since_ms);
         const char *request = setup->calls[i].request;
         char text[4 * SCOREBOARD_REQUEST_SIZE];
         if (since == 0)
@@ -174,6 +176,7 @@ static void main_is_stuck(evutil_socket_t fd, short what, void *arg)
 static void await_main(struct worker *worker)
 {
     static const struct timeval a_moment = {.tv_usec = 300 * 1000};
+    worker->awaits_main = true;
     event_base_once(worker->loop->base, -1, EV_TIMEOUT, main_is_stuck, worker, &a_moment);
     event_base_loopbreak(worker->loop->base);
 }
@@ -275,6 +278,36 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
     await_main(worker);
 }
 
+/* A call that is stuck, and its connection, are not waited for. */
+static bool is_drained(const struct worker *worker)
+{
+    unsigned stuck = worker->deadline != NULL ? deadline_stuck(worker->deadline) : 0;
+    return worker->stop == STOP_DRAIN && worker->loop->open_count <= stuck && worker->loop->ready_count == 0;
+}
+
+static bool is_over(const struct worker *worker)
+{
+    return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
+}
+
+/* Again and again, in whatever thread runs the loop: this worker makes room for another. */
+static void calls_are_stuck(void *context)
+{
+    struct worker *worker = context;
+    if (worker->stop == STOP_NO) {
+        log_error("the application has not returned --graceful-timeout after --timeout: this worker finishes "
+                  "its other requests and is replaced");
+        stop(worker, STOP_DRAIN);
+    }
+    if (is_drained(worker) && !worker->awaits_main)
+        await_main(worker);
+}
+
+static bool looks_at_calls(const struct options *options)
+{
+    return options->slow_request > 0 || options->timeout > 0;
+}
+
 /* The interpreter and the application. Leaves the GIL with this thread. 0, or -1 after a log record. */
 static int boot(struct worker *worker)
 {
@@ -288,7 +321,7 @@ static int boot(struct worker *worker)
         return -1;
     if (call_init(setup->options, setup->worker_count > 1) < 0)
         return -1;
-    if (setup->options->slow_request > 0 && stack_init() < 0)
+    if (looks_at_calls(setup->options) && (stack_init() < 0 || interrupt_init() < 0))
         return -1;
     worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
     for (unsigned i = 0; i < setup->threads; i++)
@@ -309,8 +342,8 @@ static void open_loop(struct worker *worker, int python_signals)
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
     health_attach(worker->loop);
-    if (setup->options->slow_request > 0)
-        worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads);
+    if (looks_at_calls(setup->options))
+        worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
     watch(worker->mailbox);
@@ -342,16 +375,6 @@ static void close_loop(struct worker *worker)
     listeners_free(worker->listeners);
     around_fork.loop = NULL;
     loop_free(worker->loop);
-}
-
-static bool is_drained(const struct worker *worker)
-{
-    return worker->stop == STOP_DRAIN && worker->loop->open_count == 0 && worker->loop->ready_count == 0;
-}
-
-static bool is_over(const struct worker *worker)
-{
-    return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
 }
 
 static bool wants_main(void *context)

@@ -10,6 +10,7 @@
 #include "py/errors_stream.h"
 #include "py/exception.h"
 #include "py/file_wrapper.h"
+#include "py/interrupt.h"
 #include "py/start_response.h"
 
 struct caller {
@@ -66,7 +67,9 @@ static const char *request_name(const struct caller *caller, char *out, size_t r
 static enum call_step failed(struct caller *caller)
 {
     char name[256];
-    if (caller->pair.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
+    if (interrupt_is_under_way()) /* told already, with the stack at that time */
+        PyErr_Clear();
+    else if (caller->pair.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
         PyErr_Clear();
     else
         exception_log("exception in the application at %s", request_name(caller, name, sizeof(name)));

@@ -31,16 +31,37 @@ static int register_handler(void)
     return result != NULL ? 0 : -1;
 }
 
+static void (*python_handler)(int signal);
+
+/* faulthandler's own does not restore errno, which the interrupted code may be about to read. */
+static void handle(int signal)
+{
+    int saved = errno;
+    python_handler(signal);
+    errno = saved;
+}
+
+static void wrap_handler(void)
+{
+    struct sigaction action;
+    sigaction(STACK_SIGNAL, NULL, &action);
+    python_handler = action.sa_handler;
+    action.sa_handler = handle;
+    sigaction(STACK_SIGNAL, &action, NULL);
+}
+
 int stack_init(void)
 {
     if (pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC) < 0) {
         log_error("the pipe for stacks can not be made: %s", strerror(errno));
         return -1;
     }
-    if (register_handler() == 0)
-        return 0;
-    exception_log("faulthandler.register");
-    return -1;
+    if (register_handler() < 0) {
+        exception_log("faulthandler.register");
+        return -1;
+    }
+    wrap_handler();
+    return 0;
 }
 
 void stack_request(pthread_t thread)

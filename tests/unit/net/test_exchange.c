@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -140,12 +141,86 @@ START_TEST(a_flush_ends_the_body_once)
 }
 END_TEST
 
+static struct exchange *ready_exchange(struct client *client, const char *request)
+{
+    fixture_start(&fixture, "");
+    client_open_tcp(client, &fixture);
+    ck_assert_int_gt(send(client->fd, request, strlen(request), 0), 0);
+    while (fixture.loop->ready_count == 0)
+        loop_turn(fixture.loop, true);
+    return loop_take_ready(fixture.loop);
+}
+
+static void finish_and_stop(struct client *client, struct exchange *exchange)
+{
+    exchange_finish(exchange);
+    client_close(client);
+    fixture_await_open(&fixture, 0);
+    fixture_stop(&fixture);
+}
+
+static int send_some(struct exchange *exchange)
+{
+    const struct slice chunk = SLICE("some");
+    return exchange_send(exchange, &chunk, 1);
+}
+
+START_TEST(one_that_is_preempted_is_answered_in_the_handlers_place)
+{
+    struct client client;
+    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    response_start(&exchange->response, SLICE("200 OK"));
+    ck_assert(exchange_preempt(exchange, 504));
+    ck_assert(!exchange_preempt(exchange, 504));
+    exchange_head(exchange, false, 0);
+    ck_assert_int_eq(send_some(exchange), -1);
+    exchange_end(exchange);
+    client_await(&client, &fixture, 1, CLIENT_ENDED, 1000);
+    ck_assert_ptr_nonnull(strstr(client.got, "HTTP/1.1 504 Gateway Timeout\r\n"));
+    ck_assert_ptr_null(strstr(client.got, "200 OK"));
+    ck_assert_ptr_null(strstr(client.got, "some"));
+    finish_and_stop(&client, exchange);
+}
+END_TEST
+
+START_TEST(one_that_is_preempted_after_its_head_is_cut)
+{
+    struct client client;
+    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    response_start(&exchange->response, SLICE("200 OK"));
+    exchange_head(exchange, false, 0);
+    ck_assert_int_eq(send_some(exchange), 0);
+    ck_assert(exchange_preempt(exchange, 504));
+    ck_assert_int_eq(send_some(exchange), -1);
+    exchange_cut(exchange);
+    client_await(&client, &fixture, 0, CLIENT_RESET, 1000);
+    ck_assert_int_eq(client.end, CLIENT_RESET);
+    finish_and_stop(&client, exchange);
+}
+END_TEST
+
+START_TEST(one_that_has_ended_can_not_be_preempted)
+{
+    struct client client;
+    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    exchange_fail(exchange, 500, true);
+    ck_assert(!exchange_preempt(exchange, 504));
+    ck_assert_int_eq(exchange->late_status, 0);
+    client_await(&client, &fixture, 1, CLIENT_OPEN, 1000);
+    ck_assert_ptr_nonnull(strstr(client.got, "500 Internal"));
+    finish_and_stop(&client, exchange);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_handler_is_told_and_the_log_too, cases);
     unit_add_rows(tests, each_way_to_end_counts_once, counted);
     tcase_add_test(tests, a_request_line_of_any_size_is_kept);
     tcase_add_test(tests, a_flush_ends_the_body_once);
+    tcase_add_test(tests, one_that_is_preempted_is_answered_in_the_handlers_place);
+    tcase_add_test(tests, one_that_is_preempted_after_its_head_is_cut);
+    tcase_add_test(tests, one_that_has_ended_can_not_be_preempted);
 }
 
 int main(void)
