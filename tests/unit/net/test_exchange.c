@@ -141,20 +141,20 @@ START_TEST(a_flush_ends_the_body_once)
 }
 END_TEST
 
-static struct exchange *ready_exchange(struct client *client, const char *request)
+static struct exchange *ready_exchange(const char *request)
 {
     fixture_start(&fixture, "");
-    client_open_tcp(client, &fixture);
-    ck_assert_int_gt(send(client->fd, request, strlen(request), 0), 0);
+    client_open_tcp(&client, &fixture);
+    ck_assert_int_gt(send(client.fd, request, strlen(request), 0), 0);
     while (fixture.loop->ready_count == 0)
         loop_turn(fixture.loop, true);
     return loop_take_ready(fixture.loop);
 }
 
-static void finish_and_stop(struct client *client, struct exchange *exchange)
+static void finish_and_stop(struct exchange *exchange)
 {
     exchange_finish(exchange);
-    client_close(client);
+    client_close(&client);
     fixture_await_open(&fixture, 0);
     fixture_stop(&fixture);
 }
@@ -167,8 +167,7 @@ static int send_some(struct exchange *exchange)
 
 START_TEST(one_that_is_preempted_is_answered_in_the_handlers_place)
 {
-    struct client client;
-    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    struct exchange *exchange = ready_exchange(GET("/hello"));
     response_start(&exchange->response, SLICE("200 OK"));
     ck_assert(exchange_preempt(exchange, 504));
     ck_assert(!exchange_preempt(exchange, 504));
@@ -179,14 +178,13 @@ START_TEST(one_that_is_preempted_is_answered_in_the_handlers_place)
     ck_assert_ptr_nonnull(strstr(client.got, "HTTP/1.1 504 Gateway Timeout\r\n"));
     ck_assert_ptr_null(strstr(client.got, "200 OK"));
     ck_assert_ptr_null(strstr(client.got, "some"));
-    finish_and_stop(&client, exchange);
+    finish_and_stop(exchange);
 }
 END_TEST
 
 START_TEST(one_that_is_preempted_after_its_head_is_cut)
 {
-    struct client client;
-    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    struct exchange *exchange = ready_exchange(GET("/hello"));
     response_start(&exchange->response, SLICE("200 OK"));
     exchange_head(exchange, false, 0);
     ck_assert_int_eq(send_some(exchange), 0);
@@ -195,20 +193,19 @@ START_TEST(one_that_is_preempted_after_its_head_is_cut)
     exchange_cut(exchange);
     client_await(&client, &fixture, 0, CLIENT_RESET, 1000);
     ck_assert_int_eq(client.end, CLIENT_RESET);
-    finish_and_stop(&client, exchange);
+    finish_and_stop(exchange);
 }
 END_TEST
 
 START_TEST(one_that_has_ended_can_not_be_preempted)
 {
-    struct client client;
-    struct exchange *exchange = ready_exchange(&client, GET("/hello"));
+    struct exchange *exchange = ready_exchange(GET("/hello"));
     exchange_fail(exchange, 500, true);
     ck_assert(!exchange_preempt(exchange, 504));
     ck_assert_int_eq(exchange->late_status, 0);
     client_await(&client, &fixture, 1, CLIENT_OPEN, 1000);
     ck_assert_ptr_nonnull(strstr(client.got, "500 Internal"));
-    finish_and_stop(&client, exchange);
+    finish_and_stop(exchange);
 }
 END_TEST
 
