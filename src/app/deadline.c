@@ -16,6 +16,7 @@
 enum {
     LOOK_MS = 50,
     STACK_MS = 20, /* between a signal and what its handler wrote */
+    STACK_TRIES = 10,
     STACK_MAX = 16384,
 };
 
@@ -24,10 +25,11 @@ enum { GATEWAY_TIMEOUT = 504 };
 /* What a call has met; each comes once. */
 enum mark { MARK_NONE, MARK_SLOW, MARK_OVERDUE, MARK_STUCK };
 
-/* A call to be logged, whose stack was asked for. */
+/* A call to be logged, whose stack was asked for; one at a time, the others wait. */
 struct finding {
     const char *what; /* NULL: none */
     double seconds;
+    int tries; /* to receive the stack */
     char request[SCOREBOARD_REQUEST_SIZE];
 };
 
@@ -52,11 +54,14 @@ struct deadline {
     struct watched watched[];
 };
 
-static void log_finding(struct deadline *deadline)
+/* False when the stack has not come yet. */
+static bool log_finding(struct deadline *deadline)
 {
     struct finding *found = &deadline->finding;
     char request[4 * SCOREBOARD_REQUEST_SIZE], stack[STACK_MAX];
     size_t size = stack_receive(stack, sizeof(stack));
+    if (size == 0 && ++found->tries < STACK_TRIES)
+        return false;
     request[log_escape(request, sizeof(request) - 1, found->request, strlen(found->request), true)] = '\0';
     if (size > 0)
         log_block(LOG_WARNING, stack, size, "\"%s\" has run for %.1f s%s", request, found->seconds,
@@ -65,14 +70,14 @@ static void log_finding(struct deadline *deadline)
         log_warning("\"%s\" has run for %.1f s%s; its stack can not be had", request, found->seconds,
                     found->what);
     found->what = NULL;
+    return true;
 }
 
 static void find(struct deadline *deadline, struct watched *watched, uint64_t elapsed, const char *what)
 {
     struct finding *found = &deadline->finding;
-    if (found->what != NULL)
-        log_finding(deadline);
     found->what = what;
+    found->tries = 0;
     found->seconds = (double)elapsed / 1000;
     memcpy(found->request, watched->call->request, sizeof(found->request));
     stack_request(watched->thread);
@@ -144,12 +149,13 @@ static void look_at(struct deadline *deadline, struct watched *watched, uint64_t
         watched->since_ms = since;
         watched->mark = MARK_NONE;
     }
+    if (deadline->finding.what != NULL)
+        return; /* its turn comes in a moment */
     if (watched->mark < MARK_SLOW && has_passed(elapsed, options->slow_request)) {
         find(deadline, watched, elapsed, "");
         watched->mark = MARK_SLOW;
-    }
-    if (watched->mark < MARK_OVERDUE && has_passed(elapsed, options->timeout) &&
-        time_out(deadline, watched, elapsed))
+    } else if (watched->mark < MARK_OVERDUE && has_passed(elapsed, options->timeout) &&
+               time_out(deadline, watched, elapsed))
         watched->mark = MARK_OVERDUE;
     if (watched->mark == MARK_OVERDUE && elapsed >= (uint64_t)(options->timeout + options->graceful_timeout))
         watched->mark = MARK_STUCK;
@@ -160,8 +166,10 @@ static void look(void *context)
     struct deadline *deadline = context;
     uint64_t now = clock_ms();
     bool any = false;
-    if (deadline->finding.what != NULL)
-        log_finding(deadline);
+    if (deadline->finding.what != NULL && !log_finding(deadline)) {
+        timer_set(deadline->timer, STACK_MS);
+        return;
+    }
     for (unsigned i = 0; i < deadline->threads; i++) {
         struct watched *watched = &deadline->watched[i];
         uint64_t since = scoreboard_see(watched->call->since_ms);
