@@ -20,6 +20,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "proc/mailbox.h"
+#include "proc/signals.h"
 #include "py/application.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
@@ -33,9 +34,6 @@ enum stop {
 
 /* What atexit functions may take: longer when there is nobody waiting. */
 enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
-
-static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
-enum { STOP_SIGNALS = sizeof(stop_signals) / sizeof(stop_signals[0]) };
 
 struct worker {
     const struct worker_setup *setup;
@@ -52,93 +50,6 @@ struct worker {
     bool overdue;       /* --graceful-timeout has passed */
     bool awaits_main;   /* main_is_stuck is due */
 };
-
-static void set_handler(int signal, void (*handler)(int))
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(signal, &action, NULL);
-}
-
-static void leave_at_once(int signal)
-{
-    (void)signal;
-    _exit(EXIT_STOPPED);
-}
-
-static void ignore(int signal)
-{
-    (void)signal;
-}
-
-/* A process that the application forks lets go of what is the service's, and is stopped by what
- * stops any process: our handlers would tell this worker instead. The
- * application's own handlers stay. Until they are reset the signals wait, since one may be sent before the child's first step. */
-static struct {
-    struct sigaction ours[STOP_SIGNALS];
-    sigset_t mask; /* before the fork */
-    const struct worker_setup *setup;
-    const struct loop *loop; /* NULL before it is open */
-} around_fork;
-
-static void before_fork(void)
-{
-    sigset_t stops;
-    sigemptyset(&stops);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaddset(&stops, stop_signals[i]);
-    pthread_sigmask(SIG_BLOCK, &stops, &around_fork.mask);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
-}
-
-/* The port must not stay taken because a child lives longer than the service. */
-static void close_listeners(const struct worker_setup *setup)
-{
-    for (size_t i = 0; i < setup->address_count; i++)
-        for (unsigned slot = 0; slot < setup->addresses[i].slots; slot++)
-            close(setup->addresses[i].sockets[slot]);
-}
-
-static void after_fork_in_child(void)
-{
-    close_listeners(around_fork.setup);
-    if (around_fork.loop != NULL)
-        loop_close_in_child(around_fork.loop);
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        struct sigaction now;
-        if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
-            signal(stop_signals[i], SIG_DFL);
-    }
-    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
-}
-
-static void remember_handlers(void)
-{
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], NULL, &around_fork.ours[i]);
-}
-
-/* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
- * default, or importing the signal module would install Python's own handler. */
-static void signals_for_boot(const struct worker_setup *setup)
-{
-    sigset_t none;
-    around_fork.setup = setup;
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        set_handler(stop_signals[i], leave_at_once);
-    set_handler(SIGCHLD, SIG_DFL);
-    /* Not SIG_IGN, which the application's children would inherit. */
-    set_handler(SIGHUP, ignore);
-    set_handler(SIGUSR1, ignore);
-    remember_handlers();
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static void log_cut(const struct worker *worker)
 {
@@ -353,8 +264,7 @@ static void open_loop(struct worker *worker, int python_signals)
         worker->signals[i] = evsignal_new(base, stop_signals[i], signalled, worker);
         watch(worker->signals[i]);
     }
-    remember_handlers();
-    around_fork.loop = worker->loop;
+    signals_are_the_loops(worker->loop);
     if (python_signals >= 0) {
         worker->python_signals =
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
@@ -373,7 +283,7 @@ static void close_loop(struct worker *worker)
     deadline_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
-    around_fork.loop = NULL;
+    signals_are_the_loops(NULL);
     loop_free(worker->loop);
 }
 
@@ -407,8 +317,7 @@ static void serve(struct worker *worker)
 /* atexit functions and threads get their time, and no more. */
 static void finish(struct worker *worker)
 {
-    set_handler(SIGALRM, leave_at_once); /* not the application's, if it had one */
-    alarm(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
+    signals_for_the_end(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
     gil_take();
     for (unsigned i = 0; i < worker->setup->threads; i++)
         wsgi_free(worker->wsgi[i]);

@@ -1,0 +1,106 @@
+/* A worker's signals, and what becomes of them in a process that the application forks. */
+#include "proc/signals.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+const int stop_signals[STOP_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+
+static void set_handler(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, NULL);
+}
+
+static void leave_at_once(int signal)
+{
+    (void)signal;
+    _exit(EXIT_STOPPED);
+}
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* The application's own handlers stay. Until ours are reset the signals wait, since one may be sent before the child's first
+ * step. */
+static struct {
+    struct sigaction ours[STOP_SIGNALS];
+    sigset_t mask; /* before the fork */
+    const struct worker_setup *setup;
+    const struct loop *loop; /* NULL before it is open */
+} around_fork;
+
+static void before_fork(void)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&stops, stop_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &stops, &around_fork.mask);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
+}
+
+/* The port must not stay taken because a child lives longer than the service. */
+static void close_listeners(const struct worker_setup *setup)
+{
+    for (size_t i = 0; i < setup->address_count; i++)
+        for (unsigned slot = 0; slot < setup->addresses[i].slots; slot++)
+            close(setup->addresses[i].sockets[slot]);
+}
+
+static void after_fork_in_child(void)
+{
+    close_listeners(around_fork.setup);
+    if (around_fork.loop != NULL)
+        loop_close_in_child(around_fork.loop);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        struct sigaction now;
+        if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
+            signal(stop_signals[i], SIG_DFL);
+    }
+    pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
+}
+
+static void remember_handlers(void)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], NULL, &around_fork.ours[i]);
+}
+
+/* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
+ * default, or importing the signal module would install Python's own handler. */
+void signals_for_boot(const struct worker_setup *setup)
+{
+    sigset_t none;
+    around_fork.setup = setup;
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        set_handler(stop_signals[i], leave_at_once);
+    set_handler(SIGCHLD, SIG_DFL);
+    /* Not SIG_IGN, which the application's children would inherit. */
+    set_handler(SIGHUP, ignore);
+    set_handler(SIGUSR1, ignore);
+    remember_handlers();
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void signals_are_the_loops(const struct loop *loop)
+{
+    remember_handlers();
+    around_fork.loop = loop;
+}
+
+void signals_for_the_end(unsigned seconds)
+{
+    set_handler(SIGALRM, leave_at_once); /* not the application's, if it had one */
+    alarm(seconds);
+}

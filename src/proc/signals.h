@@ -1,0 +1,25 @@
+/*
+ * A worker's signals, and what becomes of them in a process that the application forks: that lets go of what is the service's,
+ * and is stopped by what stops any process, where our handlers would tell this worker instead.
+ */
+#ifndef PROC_SIGNALS_H
+#define PROC_SIGNALS_H
+
+#include "net/loop.h"
+#include "proc/worker.h"
+
+/* TERM, INT, QUIT: what those send who stop a whole process group. */
+enum { STOP_SIGNALS = 3 };
+extern const int stop_signals[STOP_SIGNALS];
+
+/* Before the application is imported, once, with all signals blocked: unblocks them. `setup` must outlive the process. */
+void signals_for_boot(const struct worker_setup *setup);
+
+/* The handlers for stop_signals are from now on those that the loop has installed; children let go of its connections. NULL: it
+ * is gone. */
+void signals_are_the_loops(const struct loop *loop);
+
+/* Nothing may keep the process longer than so many seconds. */
+void signals_for_the_end(unsigned seconds);
+
+#endif
