@@ -3,14 +3,15 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum {
     /* A call that lasts from one tick to the next has lost the baton. A tick costs a timer interrupt and two switches of
@@ -29,7 +30,6 @@ struct member {
     struct baton *baton;
     unsigned number;
     bool given; /* the baton, under the lock */
-    bool idle;
     struct member *next_idle;
     pthread_cond_t wake;
     pthread_t thread; /* not of member 0 */
@@ -57,31 +57,6 @@ struct baton {
     struct member members[];
 };
 
-/* Signals to the process are the main thread's; what a fault raises, and what is sent to one thread, is that thread's. */
-static sigset_t process_signals(void)
-{
-    static const int of_threads[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
-    sigset_t set;
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof(of_threads) / sizeof(of_threads[0]); i++)
-        sigdelset(&set, of_threads[i]);
-    for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
-        sigdelset(&set, i);
-    return set;
-}
-
-static void start_thread(pthread_t *thread, void *(*run)(void *), void *argument)
-{
-    sigset_t blocked = process_signals(), before;
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    int error = pthread_create(thread, NULL, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error != 0) {
-        log_critical("a thread can not be started: %s", strerror(error));
-        exit(1);
-    }
-}
-
 static void *member_main(void *argument)
 {
     struct member *member = argument;
@@ -106,7 +81,6 @@ static struct member *take_idle(struct baton *baton, bool first)
     if (member == NULL)
         return NULL;
     *link = member->next_idle;
-    member->idle = false;
     baton->idle_count--;
     return member;
 }
@@ -117,19 +91,30 @@ static void give(struct member *member)
     pthread_cond_signal(&member->wake);
 }
 
+/* Under the lock. A member that has not run yet, with the baton; false when all do, or no thread is to be had. */
+static bool start_member(struct baton *baton)
+{
+    if (baton->started == baton->count)
+        return false;
+    struct member *member = &baton->members[baton->started];
+    member->given = true;
+    int error = thread_start(&member->thread, member_main, member);
+    if (error != 0) {
+        baton->count = baton->started; /* it would fail at each turn */
+        log_error("a thread can not be started (%s): %u of --threads run", strerror(error), baton->count);
+        return false;
+    }
+    baton->started++;
+    baton->running++;
+    return true;
+}
+
 /* Under the lock: to a member that is idle, or to one more. False when there is none. */
 static bool give_to_member(struct baton *baton)
 {
     struct member *member = take_idle(baton, false);
-    if (member == NULL && baton->started == baton->count)
-        return false;
-    if (member == NULL) {
-        member = &baton->members[baton->started++];
-        member->given = true;
-        baton->running++;
-        start_thread(&member->thread, member_main, member);
-        return true;
-    }
+    if (member == NULL)
+        return start_member(baton);
     give(member);
     return true;
 }
@@ -224,6 +209,20 @@ static void *monitor_main(void *argument)
     return NULL;
 }
 
+/* And waits for it: a thread that is half made must not meet a fork of the application. */
+static void start_monitor(struct baton *baton)
+{
+    pthread_mutex_lock(&baton->lock);
+    int error = thread_start(&baton->monitor, monitor_main, baton);
+    if (error != 0) {
+        log_critical("the monitor's thread can not be started: %s", strerror(error));
+        _exit(1);
+    }
+    while (!baton->monitor_runs)
+        pthread_cond_wait(&baton->ended, &baton->lock);
+    pthread_mutex_unlock(&baton->lock);
+}
+
 struct baton *baton_new(unsigned members, const struct baton_work *work)
 {
     size_t size = sizeof(struct baton) + members * sizeof(struct member);
@@ -245,12 +244,7 @@ struct baton *baton_new(unsigned members, const struct baton_work *work)
         baton->members[i].number = i;
         pthread_cond_init(&baton->members[i].wake, NULL);
     }
-    /* A thread that is half made must not meet a fork of the application. */
-    pthread_mutex_lock(&baton->lock);
-    start_thread(&baton->monitor, monitor_main, baton);
-    while (!baton->monitor_runs)
-        pthread_cond_wait(&baton->ended, &baton->lock);
-    pthread_mutex_unlock(&baton->lock);
+    start_monitor(baton);
     return baton;
 }
 
@@ -329,7 +323,6 @@ bool baton_wait(struct baton *baton, unsigned number)
     struct member *member = &baton->members[number];
     pthread_mutex_lock(&baton->lock);
     if (!member->given && !baton->closed) {
-        member->idle = true;
         member->next_idle = baton->idle;
         baton->idle = member;
         baton->idle_count++;
@@ -342,12 +335,4 @@ bool baton_wait(struct baton *baton, unsigned number)
     member->given = false;
     pthread_mutex_unlock(&baton->lock);
     return given;
-}
-
-unsigned baton_idle(struct baton *baton)
-{
-    pthread_mutex_lock(&baton->lock);
-    unsigned idle = baton->idle_count + (baton->count - baton->started);
-    pthread_mutex_unlock(&baton->lock);
-    return idle;
 }

@@ -32,7 +32,8 @@ struct baton_work {
     void *context;
 };
 
-/* The calling thread is member 0, and holds it. The others are started when they are first needed; `members` includes 0. */
+/* The calling thread is member 0, and holds it. The others are started when they are first needed; `members` includes
+ * 0. One that can not be started is logged, and done without. */
 struct baton *baton_new(unsigned members, const struct baton_work *work);
 /* Held by the calling thread. Ends the monitor and the idle members. False: members are still busy; they, and the baton, are left
  * to the end of the process. */
@@ -48,8 +49,5 @@ void baton_pass(struct baton *baton);
 bool baton_pass_to_first(struct baton *baton);
 /* A member without it: waits until it is given the baton. False: it was closed, and the thread should end. */
 bool baton_wait(struct baton *baton, unsigned member);
-
-/* Idle members and those never started: who could take a request. Of interest to the holder. */
-unsigned baton_idle(struct baton *baton);
 
 #endif

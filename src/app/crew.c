@@ -89,14 +89,10 @@ static bool run_ready(struct crew *crew, unsigned member)
 /* To wait for the GIL is to be in the application: the loop must not wait for it. */
 static bool run_batch(struct crew *crew, unsigned member)
 {
-    struct loop *loop = crew->setup.loop;
     uint64_t lending = baton_lend(crew->baton);
     gil_take();
     bool held = baton_take_back(crew->baton, lending) && run_ready(crew, member);
     gil_release();
-    /* A child that the application left behind may hold the sockets too: only shutdown reaches the peer then. */
-    if (held)
-        loop->shared_with_children = interp_has_forked();
     return held;
 }
 
@@ -120,7 +116,6 @@ static bool lead(struct crew *crew, unsigned member)
                 return false;
         }
         loop_turn(loop, true);
-        loop->shared_with_children = interp_has_forked();
         if (loop->ready_count > 0 && !run_batch(crew, member))
             return false;
     }
@@ -150,6 +145,7 @@ struct crew *crew_new(const struct crew_setup *setup)
     const struct baton_work work = {
         .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
     crew->setup = *setup;
+    setup->loop->has_forked = interp_has_forked();
     crew->baton = baton_new(setup->threads, &work);
     return crew;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "net/timer.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
@@ -112,7 +113,7 @@ static void raise_timeout(struct watched *watched)
     pthread_t thread;
     struct raise *raise = xmalloc(sizeof(*raise));
     *raise = (struct raise){watched, watched->since_ms};
-    int error = pthread_create(&thread, NULL, raise_main, raise);
+    int error = thread_start(&thread, raise_main, raise);
     if (error == 0) {
         pthread_detach(thread);
         return;
@@ -129,9 +130,12 @@ static bool time_out(struct deadline *deadline, struct watched *watched, uint64_
         return true; /* it has just returned */
     if (!exchange_preempt(exchange, GATEWAY_TIMEOUT))
         return false;
-    bool begun = exchange->late_status == 0;
-    find(deadline, watched, elapsed,
-         begun ? ", longer than --timeout: its answer is cut" : ", longer than --timeout: 504 is its answer");
+    const char *what = ", longer than --timeout: its answer had left";
+    if (exchange->late_status != 0)
+        what = ", longer than --timeout: 504 is its answer";
+    else if (exchange->conn->broken)
+        what = ", longer than --timeout: its answer is cut";
+    find(deadline, watched, elapsed, what);
     raise_timeout(watched);
     return true;
 }

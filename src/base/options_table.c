@@ -29,12 +29,11 @@ const struct option_row option_rows[] = {
     { .section = "Server", .name = "worker-connections", .kind = OPTION_NUMBER, FIELD(worker_connections),
       .value = "N|auto", .initial = "auto", .word = "auto", .min = 0, .max = 1000000,
       .help = "Connections per worker; at the limit accepting pauses. auto: from the descriptor limit." },
+    { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
+      .help = "Answer PREFIX/live and PREFIX/ready without the application." },
     { .section = "Server", .name = "tmp-dir", .kind = OPTION_STRING, FIELD(tmp_dir), .value = "DIR",
       .initial = "/tmp", .min = 1, .variable = "TMPDIR",
       .help = "Where bodies too large for memory are kept, in files without a name." },
-
-    { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
-      .help = "Answer PREFIX/live and PREFIX/ready without the application." },
 
     { .section = "Application", .name = "chdir", .kind = OPTION_STRING, FIELD(chdir), .value = "DIR",
       .initial = ".", .min = 1,

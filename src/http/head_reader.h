@@ -16,8 +16,7 @@ struct head_reader {
 struct head {
     size_t size;       /* 0: more is needed */
     struct slice line; /* the request line without its CRLF, unparsed; empty while it is not whole */
-    struct header_section
-        *section; /* a reference for the caller; NULL unless the head is whole and its section good */
+    struct header_section *section; /* a reference for the caller; NULL unless all of the head is good */
 };
 
 /* Before the first byte of each request. */

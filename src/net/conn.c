@@ -307,9 +307,10 @@ static void reset(struct conn *conn, bool now)
 /* A client that takes up reading again must not believe that what it has is the whole. */
 static void say_goodbye(struct conn *conn, bool whole)
 {
+    bool shared = conn->loop->has_forked != NULL && *conn->loop->has_forked;
     if (!whole)
-        reset(conn, conn->loop->shared_with_children); /* a child may hold the socket too */
-    else if (conn->loop->shared_with_children)
+        reset(conn, shared);
+    else if (shared)
         shutdown(conn->fd, SHUT_RDWR);
 }
 

@@ -48,7 +48,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->started_ns = loop->access_log != NULL ? clock_ns() : 0;
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
-    exchange->cut = false;
+    exchange->cut = exchange->whole_sent = false;
     exchange->late_status = 0;
     atomic_store_explicit(&exchange->gate, GATE_OPEN, memory_order_relaxed);
     exchange->body = (struct body){.content = {.spool = -1}};
@@ -155,20 +155,35 @@ static int add_chunks(struct iovec *vectors, const struct slice *chunks, size_t 
     return n;
 }
 
-/* `first`: the head is among them. If they do not leave, nothing has. */
-static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count, bool first)
+static bool is_whole(const struct exchange *exchange)
+{
+    const struct response *response = &exchange->response;
+    if (response->framing == RESPONSE_LENGTH)
+        return exchange->body_sent == response->length;
+    return response->framing == RESPONSE_EMPTY ||
+           (response->framing == RESPONSE_CHUNKED && exchange->final_sent);
+}
+
+/* Behind the gate, which it opens. If the head did not leave, nothing has. */
+static int note_sent(struct exchange *exchange, int r)
+{
+    if (r == 0) {
+        exchange->head_sent = true;
+        exchange->whole_sent = is_whole(exchange);
+    } else if (!exchange->head_sent) {
+        exchange->body_sent = 0;
+    }
+    open_gate(exchange);
+    return r;
+}
+
+static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count)
 {
     if (count == 0)
         return 0;
     if (!pass_gate(exchange, GATE_PASSED))
         return -1;
-    int r = conn_send(exchange->conn, vectors, count);
-    if (r == 0)
-        exchange->head_sent = true;
-    else if (first)
-        exchange->body_sent = 0;
-    open_gate(exchange);
-    return r;
+    return note_sent(exchange, conn_send(exchange->conn, vectors, count));
 }
 
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
@@ -177,7 +192,6 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     struct iovec vectors[SEND_VECTORS];
     char size_line[CHUNK_HEAD_MAX];
     uint64_t size = 0;
-    bool first = !exchange->head_sent;
     assert(count <= EXCHANGE_CHUNKS);
     for (size_t i = 0; i < count; i++)
         size += chunks[i].size;
@@ -189,24 +203,24 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     n += add_chunks(vectors + n, chunks, count, size);
     if (chunked)
         vectors[n++] = (struct iovec){end, sizeof(end) - 1};
-    return send_vectors(exchange, vectors, n, first);
+    return send_vectors(exchange, vectors, n);
 }
 
 int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size)
 {
     struct iovec vector;
+    struct conn *conn = exchange->conn;
+    int head = add_head(exchange, &vector);
     size = allow(exchange, size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
-    bool first = !exchange->head_sent;
-    if (send_vectors(exchange, &vector, add_head(exchange, &vector), first) < 0)
-        return -1;
-    if (size == 0)
-        return 0;
     if (!pass_gate(exchange, GATE_PASSED))
         return -1;
-    int r = conn_send_file(exchange->conn, fd, offset, size);
-    open_gate(exchange);
-    return r;
+    int r = head > 0 ? conn_send(conn, &vector, head) : 0;
+    if (r == 0 && size > 0) {
+        exchange->head_sent = true;
+        r = conn_send_file(conn, fd, offset, size);
+    }
+    return note_sent(exchange, r);
 }
 
 bool exchange_wants_more(const struct exchange *exchange)
@@ -267,12 +281,11 @@ void exchange_flush(struct exchange *exchange)
 {
     static char final[] = "0\r\n\r\n";
     struct iovec vectors[2];
-    bool first = !exchange->head_sent;
     int n = add_head(exchange, vectors);
     if (exchange->response.framing == RESPONSE_CHUNKED && !exchange->final_sent)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
-    send_vectors(exchange, vectors, n, first);
+    send_vectors(exchange, vectors, n);
 }
 
 void exchange_end(struct exchange *exchange)
@@ -346,10 +359,10 @@ bool exchange_preempt(struct exchange *exchange, int status)
 {
     if (!pass_gate(exchange, GATE_SHUT))
         return false;
-    if (exchange->head_sent)
-        conn_cut(exchange->conn);
-    else
+    if (!exchange->head_sent)
         answer_late(exchange, status);
+    else if (!exchange->whole_sent)
+        conn_cut(exchange->conn);
     end(exchange, ENDING_CLOSE);
     return true;
 }

@@ -57,6 +57,7 @@ struct exchange {
     bool cut;           /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
+    bool whole_sent; /* behind the gate, as head_sent */
     bool final_sent; /* the last chunk */
     bool overrun;    /* the application sent more than its Content-Length: told once */
     char *line;      /* `inline_line`, or the heap */
@@ -94,7 +95,7 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive);
 void exchange_cut(struct exchange *exchange);
 
 /* From whoever runs the loop, while another thread has the exchange: nothing that the handler produces is sent from here on. The
- * client is answered with `status` if no byte has left, else its connection is cut. False when the thread sends just now, or has
+ * client is answered with `status` if no byte has left, else its connection is cut, unless the whole answer has left. False when the thread sends just now, or has
  * ended the exchange: look again. */
 bool exchange_preempt(struct exchange *exchange, int status);
 

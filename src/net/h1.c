@@ -251,14 +251,21 @@ static void h1_consume(struct h1 *h, struct slice bytes)
     pending_keep(&h->pending, bytes);
 }
 
+/* A request that is not whole: there may be no more of it than some bytes of a head. */
+static void h1_refuse_unfinished(struct h1 *h, int status)
+{
+    int unread;
+    struct exchange *exchange = h->exchange;
+    if (exchange == NULL)
+        exchange = exchange_new(&h->conn, (struct slice){"", 0}, NULL, &unread, h1_done);
+    h1_refuse(h, exchange, status);
+}
+
 /* The peer will send no more. A request under way can not be completed; an answer under way is still sent. */
 static void h1_ended(struct h1 *h)
 {
-    if (h->state == H1_HEAD && !h->conn.broken) {
-        int status;
-        h1_refuse(h, exchange_new(&h->conn, (struct slice){"", 0}, NULL, &status, h1_done), 400);
-    } else if (h->state == H1_BODY && !h->conn.broken) {
-        h1_refuse(h, h->exchange, 400);
+    if ((h->state == H1_HEAD || h->state == H1_BODY) && !h->conn.broken) {
+        h1_refuse_unfinished(h, 400);
     } else if (h->state == H1_BODY) {
         exchange_cut(h->exchange);
         exchange_finish(h->exchange);
@@ -341,12 +348,7 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
         h1_close(h);
         return;
     }
-    struct exchange *exchange = h->exchange;
-    if (exchange == NULL) {
-        int ignored;
-        exchange = exchange_new(conn, (struct slice){"", 0}, NULL, &ignored, h1_done);
-    }
-    h1_refuse(h, exchange, status);
+    h1_refuse_unfinished(h, status);
 }
 
 /* The worker is stopping: a request that has just arrived is still answered. */

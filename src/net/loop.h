@@ -60,9 +60,9 @@ struct loop {
     size_t open_count;     /* connections */
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
-    bool
-        shared_with_children; /* forked processes may hold our sockets: close alone does not reach the peer */
-    atomic_bool draining;     /* no connection is kept alive any more; read by all threads */
+    const atomic_bool
+        *has_forked;      /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
+    atomic_bool draining; /* no connection is kept alive any more; read by all threads */
     void (*on_room)(void *context);
     void *on_room_context;
 };

@@ -24,7 +24,7 @@
 
 enum call_step {
     CALL_CHUNKS, /* output->chunks are to be sent now */
-    CALL_FILE,   /* output->file is to be sent; it is all there is */
+    CALL_FILE,   /* output->fd is to be sent; it is all there is */
     CALL_END,    /* the body is complete */
     CALL_FAILED, /* an exception, logged; or the application broke the protocol, logged */
 };

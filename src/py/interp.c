@@ -223,7 +223,7 @@ bool interp_is_fork(void)
     return atomic_load_explicit(&is_fork, memory_order_relaxed);
 }
 
-bool interp_has_forked(void)
+const atomic_bool *interp_has_forked(void)
 {
-    return atomic_load_explicit(&has_forked, memory_order_relaxed);
+    return &has_forked;
 }

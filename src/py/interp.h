@@ -7,6 +7,7 @@
 #ifndef PY_INTERP_H
 #define PY_INTERP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/options.h"
@@ -40,7 +41,7 @@ const char *interp_version(void);
 
 /* True in a process that the application forked: it must never run the event loop, and ends with _exit. */
 bool interp_is_fork(void);
-/* True in a process that has forked at least once: descriptors may be held by children. */
-bool interp_has_forked(void);
+/* True from the first fork on: children may hold our descriptors. */
+const atomic_bool *interp_has_forked(void);
 
 #endif

@@ -48,11 +48,19 @@ class Answer:
         note("closed")
 
 
+class SlowClose(Answer):
+    def close(self):
+        wait(20)
+
+
 def application(environ, start_response):
     name, _, argument = environ["PATH_INFO"][1:].partition("/")
     if name == "begun":
         start_response("200 OK", [("Content-Length", "10")] if argument == "length" else [])
         return Answer([b"begun", None, b"ended"])
+    if name == "slow-close":
+        start_response("200 OK", [("Content-Length", "4")])
+        return SlowClose([b"whol", b"e"[:0]])
     if name == "finally":
         try:
             wait(20)
@@ -141,6 +149,15 @@ def test_an_answer_that_has_begun_is_cut_so_that_the_client_can_tell(start, path
             connection.receive()
     server.wait_log("longer than --timeout: its answer is cut")
     wait_until(lambda: notes(server) == ["closed"], "close() was called")
+    assert server.get("/").text == "done"
+
+
+def test_an_answer_that_has_left_is_not_cut_for_what_comes_after_it(start):
+    server = start()
+    with server.connect() as connection:
+        assert connection.exchange("GET", "/slow-close").text == "whol"
+        server.wait_log("longer than --timeout: its answer had left")
+        connection.assert_closed()
     assert server.get("/").text == "done"
 
 

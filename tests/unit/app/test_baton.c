@@ -280,6 +280,26 @@ START_TEST(an_idle_worker_costs_nothing)
 }
 END_TEST
 
+/* No thread has room for such a stack. */
+static void make_threads_impossible(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attributes, (size_t)1 << 50), 0);
+    ck_assert_int_eq(pthread_setattr_default_np(&attributes), 0);
+    pthread_attr_destroy(&attributes);
+}
+
+START_TEST(a_member_that_can_not_be_started_is_done_without)
+{
+    start(3, nap);
+    make_threads_impossible();
+    serve(3);
+    ck_assert_uint_eq(fake.led[0], 3);
+    stop();
+}
+END_TEST
+
 START_TEST(a_member_that_does_not_come_back_is_left_behind)
 {
     start(2, long_nap);
@@ -301,6 +321,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_is_passed_is_not_waited_for);
     unit_add_rows(tests, there_is_one_holder_whatever_happens, crews);
     tcase_add_test(tests, an_idle_worker_costs_nothing);
+    tcase_add_test(tests, a_member_that_can_not_be_started_is_done_without);
     tcase_add_test(tests, a_member_that_does_not_come_back_is_left_behind);
 }
 

@@ -110,7 +110,7 @@ END_TEST
 START_TEST(a_fork_of_the_application_is_noticed)
 {
     crew_run_ready(served.crew);
-    ck_assert(!served.loop->shared_with_children);
+    ck_assert(!*served.loop->has_forked);
     execute("def app(environ, start_response): pass\n"
             "import os\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)\n");
     bool closed;
@@ -118,7 +118,7 @@ START_TEST(a_fork_of_the_application_is_noticed)
     served_send(clients[0], "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n");
     loop_turn(served.loop, false);
     crew_run_ready(served.crew);
-    ck_assert(served.loop->shared_with_children);
+    ck_assert(*served.loop->has_forked);
 }
 END_TEST
 

@@ -272,7 +272,8 @@ START_TEST(the_end_is_seen_although_a_child_holds_the_socket)
     struct fixture fixture;
     struct client client;
     fixture_start(&fixture, "");
-    fixture.loop->shared_with_children = true;
+    static const atomic_bool forked = true;
+    fixture.loop->has_forked = &forked;
     client_open_tcp(&client, &fixture);
     pid_t child = fork();
     if (child == 0) {

@@ -197,6 +197,23 @@ START_TEST(one_that_is_preempted_after_its_head_is_cut)
 }
 END_TEST
 
+START_TEST(one_whose_answer_has_left_is_not_cut)
+{
+    struct exchange *exchange = ready_exchange(GET("/hello"));
+    response_start(&exchange->response, SLICE("200 OK"));
+    exchange_head(exchange, true, 4);
+    ck_assert_int_eq(send_some(exchange), 0);
+    ck_assert(exchange_preempt(exchange, 504));
+    ck_assert_int_eq(exchange->late_status, 0);
+    exchange_end(exchange);
+    client_await(&client, &fixture, 1, CLIENT_OPEN, 100);
+    ck_assert_int_eq(client.end, CLIENT_OPEN);
+    ck_assert_ptr_nonnull(strstr(client.got, "200 OK"));
+    ck_assert_ptr_nonnull(strstr(client.got, "\r\n\r\nsome"));
+    finish_and_stop(exchange);
+}
+END_TEST
+
 START_TEST(one_that_has_ended_can_not_be_preempted)
 {
     struct exchange *exchange = ready_exchange(GET("/hello"));
@@ -217,6 +234,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_flush_ends_the_body_once);
     tcase_add_test(tests, one_that_is_preempted_is_answered_in_the_handlers_place);
     tcase_add_test(tests, one_that_is_preempted_after_its_head_is_cut);
+    tcase_add_test(tests, one_whose_answer_has_left_is_not_cut);
     tcase_add_test(tests, one_that_has_ended_can_not_be_preempted);
 }
 

@@ -167,7 +167,7 @@ START_TEST(a_fork_of_the_application_is_known_on_both_sides)
 {
     embedded_start();
     ck_assert(!interp_is_fork());
-    ck_assert(!interp_has_forked());
+    ck_assert(!*interp_has_forked());
     PyObject *child = embedded_evaluate("__import__('os').fork()", NULL);
     ck_assert_ptr_nonnull(child);
     pid_t pid = (pid_t)PyLong_AsLong(child);
@@ -176,7 +176,7 @@ START_TEST(a_fork_of_the_application_is_known_on_both_sides)
     int status;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
-    ck_assert(interp_has_forked());
+    ck_assert(*interp_has_forked());
     ck_assert(!interp_is_fork());
     Py_DECREF(child);
     embedded_stop();
