@@ -22,7 +22,8 @@ enum {
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
-    _Atomic uint32_t average_us; /* of a call, decaying; nobody minds a lost update */
+    _Atomic uint32_t average_us;       /* of a call, decaying; nobody minds a lost update */
+    _Atomic uint64_t gil_awaited_ms[]; /* since when each thread waits for the GIL; 0: it does not */
 };
 
 enum { MAIN_MEMBER = 0 };
@@ -86,11 +87,29 @@ static bool run_ready(struct crew *crew, unsigned member)
     return true;
 }
 
+static void await_gil(struct crew *crew, unsigned member)
+{
+    atomic_store_explicit(&crew->gil_awaited_ms[member], clock_ms(), memory_order_relaxed);
+    gil_take();
+    atomic_store_explicit(&crew->gil_awaited_ms[member], 0, memory_order_relaxed);
+}
+
+unsigned crew_await_gil(const struct crew *crew, uint64_t ms)
+{
+    uint64_t now = clock_ms();
+    unsigned count = 0;
+    for (unsigned i = 0; i < crew->setup.threads; i++) {
+        uint64_t since = atomic_load_explicit(&crew->gil_awaited_ms[i], memory_order_relaxed);
+        count += since != 0 && now - since >= ms;
+    }
+    return count;
+}
+
 /* To wait for the GIL is to be in the application: the loop must not wait for it. */
 static bool run_batch(struct crew *crew, unsigned member)
 {
     uint64_t lending = baton_lend(crew->baton);
-    gil_take();
+    await_gil(crew, member);
     bool held = baton_take_back(crew->baton, lending) && run_ready(crew, member);
     gil_release();
     return held;
@@ -141,7 +160,7 @@ static void wake(void *context)
 
 struct crew *crew_new(const struct crew_setup *setup)
 {
-    struct crew *crew = xcalloc(1, sizeof(*crew));
+    struct crew *crew = xcalloc(1, sizeof(*crew) + setup->threads * sizeof(crew->gil_awaited_ms[0]));
     const struct baton_work work = {
         .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
     crew->setup = *setup;

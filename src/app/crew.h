@@ -34,6 +34,9 @@ bool crew_free(struct crew *crew);
 /* The main thread serves with the others until wants_main; then it has the baton. */
 void crew_serve(struct crew *crew);
 
+/* How many of the threads have been waiting for the GIL for so many ms, to run what is ready. From any thread. */
+unsigned crew_await_gil(const struct crew *crew, uint64_t ms);
+
 /* Python code outside of any request, on the main thread, with the GIL; others may run the loop meanwhile. */
 void crew_run_python(struct crew *crew, void (*run)(void));
 

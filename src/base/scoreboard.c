@@ -12,34 +12,34 @@ static const char *const state_names[WORKER_STATES] = {
     [WORKER_LOADED] = "loaded", [WORKER_READY] = "ready",   [WORKER_DRAINING] = "draining",
 };
 
-static size_t board_size(uint32_t slots, uint32_t threads)
+static size_t board_size(uint32_t count, uint32_t threads)
 {
     return sizeof(struct scoreboard) +
-           (size_t)slots * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
+           (size_t)count * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
 }
 
-struct scoreboard *scoreboard_new(uint32_t slots, uint32_t threads)
+struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads)
 {
     void *memory =
-        mmap(NULL, board_size(slots, threads), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, board_size(count, threads), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     struct scoreboard *board = memory;
-    board->slots = slots;
+    board->count = count;
     board->threads = threads;
     return board;
 }
 
-struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t slot)
+struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row)
 {
-    struct scoreboard_call *all = (struct scoreboard_call *)&board->rows[board->slots];
-    return &all[(size_t)slot * board->threads];
+    struct scoreboard_call *all = (struct scoreboard_call *)&board->rows[board->count];
+    return &all[(size_t)row * board->threads];
 }
 
 void scoreboard_free(struct scoreboard *board)
 {
     if (board != NULL)
-        munmap(board, board_size(board->slots, board->threads));
+        munmap(board, board_size(board->count, board->threads));
 }
 
 const char *worker_state_name(enum worker_state state)

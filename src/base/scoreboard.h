@@ -1,9 +1,10 @@
 /*
  * The scoreboard: what every worker is doing, in memory shared by the master and all workers. Nothing on disk.
  *
- * One anonymous MAP_SHARED region made by the master before the first fork; a row of its own cache lines per slot.
+ * One anonymous MAP_SHARED region made by the master before the first fork; a row of its own cache lines per worker, or seat of
+ * one: a row passes from a worker to the next in its seat.
  * A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set); the master and the siblings read.
- * The master alone writes pid, generation and state for a worker that is not there.
+ * The master alone writes pid and state for a worker that is not there.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -12,7 +13,7 @@
 #include <stdint.h>
 
 enum worker_state {
-    WORKER_NONE,     /* no process in this slot */
+    WORKER_NONE,     /* no process in this seat */
     WORKER_FAILED,   /* the application could not be loaded, and that is told */
     WORKER_BOOTING,  /* forked; the application is being imported */
     WORKER_LOADED,   /* it is; the worker does not serve yet */
@@ -26,12 +27,11 @@ enum { SCOREBOARD_REQUEST_SIZE = 192 };
 
 struct scoreboard_row {
     _Alignas(64) _Atomic uint32_t pid;
-    _Atomic uint32_t generation;
     _Atomic uint32_t state;       /* enum worker_state */
     _Atomic uint32_t connections; /* open now */
     _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
     _Atomic uint64_t progress;    /* turns of the event loop: a stuck worker's stands still */
-    _Atomic uint64_t requests;    /* answered since the slot was made: survives the worker */
+    _Atomic uint64_t requests;    /* answered since the row was made: survives the worker */
     _Atomic uint64_t accepted;    /* connections, likewise */
 };
 
@@ -42,13 +42,13 @@ struct scoreboard_call {
 };
 
 struct scoreboard {
-    uint32_t slots, threads;
+    uint32_t count, threads;
     struct scoreboard_row rows[]; /* and after them the calls */
 };
 
-/* Zeroed, with `threads` calls for each slot; NULL and errno when the kernel has no memory. */
-struct scoreboard *scoreboard_new(uint32_t slots, uint32_t threads);
-struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t slot); /* `threads` of them */
+/* Zeroed, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */
+struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads);
+struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row); /* `threads` of them */
 void scoreboard_free(struct scoreboard *board);
 
 const char *worker_state_name(enum worker_state state);

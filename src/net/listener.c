@@ -36,6 +36,7 @@ struct listeners {
     struct event *retry;
     uint64_t reported; /* when the lack of descriptors was logged last, ms */
     bool stopped;
+    bool shut; /* and nobody else will take what comes */
     size_t count;
     struct listener items[];
 };
@@ -172,17 +173,25 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
     return all;
 }
 
+/* What the kernel has accepted is still answered. */
+static void shut(struct listener *listener)
+{
+    while (accept_one(listener))
+        ;
+    if (listener->ours)
+        shutdown(listener->fd, SHUT_RDWR);
+}
+
 void listeners_stop(struct listeners *all, bool for_good)
 {
-    if (all->stopped)
+    if (all->shut || (all->stopped && !for_good))
         return;
     all->stopped = true;
+    all->shut = for_good;
     for (size_t i = 0; i < all->count; i++) {
         event_del(all->items[i].event);
-        while (accept_one(&all->items[i]))
-            ;
-        if (for_good && all->items[i].ours)
-            shutdown(all->items[i].fd, SHUT_RDWR);
+        if (for_good)
+            shut(&all->items[i]);
     }
     event_del(all->retry);
 }

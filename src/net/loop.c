@@ -218,19 +218,32 @@ static void report_refused(struct loop *loop, uint64_t now)
     loop->reported_ms = now;
 }
 
+static void refuse_first(struct loop *loop, uint64_t now)
+{
+    struct exchange *exchange = loop_take_ready(loop);
+    exchange_fail(exchange, 503, true);
+    exchange_finish(exchange);
+    loop->refused_ms = now;
+}
+
 static void refuse_overdue(struct loop *loop)
 {
     uint64_t limit = (uint64_t)loop->options->queue_timeout, now = clock_ms();
     if (limit == 0)
         return;
     while (loop->ready_first != NULL && now - loop->ready_first->ready_ms >= limit) {
-        struct exchange *exchange = loop_take_ready(loop);
-        exchange_fail(exchange, 503, true);
-        exchange_finish(exchange);
-        loop->refused_ms = now;
+        refuse_first(loop, now);
         loop->refused++;
     }
     report_refused(loop, now);
+}
+
+void loop_refuse_ready(struct loop *loop)
+{
+    uint64_t now = clock_ms();
+    loop->refused_ms = now;
+    while (loop->ready_first != NULL)
+        refuse_first(loop, now);
 }
 
 /* Only who waits beside what is ready needs a timer: all others come back at once. */

@@ -94,7 +94,9 @@ void loop_broken(const char *what) __attribute__((noreturn));
 struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
 
-/* Requests were refused after --queue-timeout just now. */
+/* No thread will take what is ready: 503, and the loop is saturated. */
+void loop_refuse_ready(struct loop *loop);
+/* Requests were refused just now because no thread took them in time. */
 bool loop_is_saturated(const struct loop *loop);
 
 /* From any thread: exchange_finish is due for it, and the turn under way ends soon. */

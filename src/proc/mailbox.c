@@ -1,8 +1,9 @@
-/* The mailbox of a worker slot. */
+/* The mailbox of a worker's seat. */
 #include "proc/mailbox.h"
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct message {
     enum message_kind kind;
@@ -16,6 +17,12 @@ int mailbox_open(struct mailbox *mailbox)
         return -1;
     *mailbox = (struct mailbox){fds[0], fds[1]};
     return 0;
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+    close(mailbox->master);
+    close(mailbox->worker);
 }
 
 int mailbox_send(int fd, enum message_kind kind, pid_t worker)

@@ -1,6 +1,6 @@
 /*
- * The mailbox of a worker slot: a SOCK_SEQPACKET pair made by the master before the slot's first worker and kept for the
- * slot's life. The master has one end, the slot's worker the other; each message says which worker (by pid) it is to or from, so
+ * The mailbox of a worker's seat: a SOCK_SEQPACKET pair made by the master before the seat's first worker and kept for the
+ * seat's life. The master has one end, the seat's worker the other; each message says which worker (by pid) it is to or from, so
  * that a successor does not take its predecessor's. When the master is gone the worker reads the end of the stream.
  */
 #ifndef PROC_MAILBOX_H
@@ -11,7 +11,9 @@
 
 enum message_kind {
     MESSAGE_READY = 1, /* worker to master: the application is loaded, connections are accepted */
-    MESSAGE_DRAIN,     /* master to worker: finish what you have, then exit */
+    MESSAGE_REPLACE,   /* worker to master: another should serve in my place */
+    MESSAGE_RETIRE,    /* master to worker: another does: finish what you have, then exit */
+    MESSAGE_DRAIN,     /* master to worker: the service stops: likewise, and nobody comes after you */
     MESSAGE_QUIT,      /* exit now */
     MESSAGE_REOPEN,    /* reopen the log files */
 };
@@ -21,6 +23,7 @@ struct mailbox {
 };
 
 int mailbox_open(struct mailbox *mailbox); /* 0, or -1 and errno */
+void mailbox_close(struct mailbox *mailbox);
 /* 0, or -1 and errno: EAGAIN when the other side does not read. */
 int mailbox_send(int fd, enum message_kind kind, pid_t worker);
 /* 1 and the message; 0 when there is none now; -1 when the other side is gone. */

@@ -1,9 +1,6 @@
 /*
  * The master: no Python in it. It owns the listening sockets and the scoreboard, forks the workers, watches them, replaces
- * those that die, and stops them all. It parses no HTTP and never sleeps in a call.
- *
- *   STARTING ──first worker ready──> SERVING ──TERM──> DRAINING ──┬──all gone──> exit
- *       └──first worker failed──> exit 3         └──INT, QUIT──> STOPPING ──again──> KILLING
+ * those that die (proc/fleet.h has the rules), and stops them all. It parses no HTTP and never sleeps in a call.
  */
 #ifndef PROC_MASTER_H
 #define PROC_MASTER_H

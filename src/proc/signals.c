@@ -59,6 +59,7 @@ static void close_listeners(const struct worker_setup *setup)
 static void after_fork_in_child(void)
 {
     close_listeners(around_fork.setup);
+    dup2(STDERR_FILENO, around_fork.setup->last_words); /* when it crashes, that is not the worker's end */
     if (around_fork.loop != NULL)
         loop_close_in_child(around_fork.loop);
     for (int i = 0; i < STOP_SIGNALS; i++) {

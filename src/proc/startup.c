@@ -87,7 +87,7 @@ static void announce(const struct service *service, const struct options *option
     log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
 }
 
-int service_open(struct service *service, struct options *options)
+int service_open(struct service *service, struct options *options, unsigned seats)
 {
     char reason[128];
     settle_connections(options);
@@ -97,7 +97,7 @@ int service_open(struct service *service, struct options *options)
         service_close(service);
         return status;
     }
-    service->board = scoreboard_new((uint32_t)options->workers, (uint32_t)options->threads);
+    service->board = scoreboard_new((uint32_t)options->workers * seats, (uint32_t)options->threads);
     if (service->board == NULL) {
         log_critical("the scoreboard can not be made: %m");
         service_close(service);

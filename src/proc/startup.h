@@ -14,9 +14,9 @@ struct service {
     struct scoreboard *board;
 };
 
-/* Settles the options that depend on the machine (workers, worker_connections), binds, logs what is served where.
- * EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
-int service_open(struct service *service, struct options *options);
+/* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
+ * each worker, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+int service_open(struct service *service, struct options *options, unsigned seats);
 void service_close(struct service *service);
 
 #endif

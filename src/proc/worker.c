@@ -35,6 +35,9 @@ enum stop {
 /* What atexit functions may take: longer when there is nobody waiting. */
 enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
 
+/* Who waits for the GIL that long beside a call that is stuck waits for that call. */
+enum { GIL_LOST_MS = 1000 };
+
 struct worker {
     const struct worker_setup *setup;
     struct wsgi **wsgi; /* one per thread */
@@ -46,6 +49,7 @@ struct worker {
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
+    bool asked;         /* to be replaced */
     bool service_stops; /* no successor will want the listening sockets */
     bool overdue;       /* --graceful-timeout has passed */
     bool awaits_main;   /* main_is_stuck is due */
@@ -123,10 +127,25 @@ static void stop(struct worker *worker, enum stop how)
     event_base_loopbreak(worker->loop->base);
 }
 
+/* Whoever is to serve in its place comes first: then the master sends MESSAGE_RETIRE. */
+static void ask_to_be_replaced(struct worker *worker)
+{
+    worker->asked = true;
+    if (mailbox_send(worker->setup->mailbox, MESSAGE_REPLACE, getpid()) < 0)
+        stop(worker, STOP_DRAIN);
+}
+
+/* To this worker alone: the service goes on. Whoever insists does not want to wait for a successor. */
 static void signalled(evutil_socket_t signal, short what, void *arg)
 {
     (void)what;
-    stop(arg, signal == SIGTERM ? STOP_DRAIN : STOP_NOW);
+    struct worker *worker = arg;
+    if (signal != SIGTERM)
+        stop(worker, STOP_NOW);
+    else if (worker->asked)
+        stop(worker, STOP_DRAIN);
+    else
+        ask_to_be_replaced(worker);
 }
 
 /* A handler is Python, and its thread the main one. */
@@ -159,6 +178,18 @@ static void stop_for_good(struct worker *worker, enum stop how)
     stop(worker, how);
 }
 
+static void obey(struct worker *worker, enum message_kind kind)
+{
+    if (kind == MESSAGE_REOPEN)
+        reopen_logs(worker);
+    else if (kind == MESSAGE_RETIRE)
+        stop(worker, STOP_DRAIN);
+    else if (kind == MESSAGE_DRAIN)
+        stop_for_good(worker, STOP_DRAIN);
+    else if (kind == MESSAGE_QUIT)
+        stop_for_good(worker, STOP_NOW);
+}
+
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -166,14 +197,9 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
     enum message_kind kind;
     pid_t pid;
     int r;
-    while ((r = mailbox_receive(fd, &kind, &pid)) > 0) {
-        if (pid != getpid())
-            continue;
-        if (kind == MESSAGE_REOPEN)
-            reopen_logs(worker);
-        else
-            stop_for_good(worker, kind == MESSAGE_QUIT ? STOP_NOW : STOP_DRAIN);
-    }
+    while ((r = mailbox_receive(fd, &kind, &pid)) > 0)
+        if (pid == getpid())
+            obey(worker, kind);
     if (r < 0) {
         log_error("the master is gone; this worker finishes its requests and leaves");
         event_del(worker->mailbox);
@@ -201,15 +227,25 @@ static bool is_over(const struct worker *worker)
     return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
 }
 
+/* No thread will ever run what waits here. Those who have not been accepted yet are left to the successor. */
+static void give_up_requests(struct worker *worker)
+{
+    listeners_stop(worker->listeners, worker->service_stops);
+    loop_refuse_ready(worker->loop);
+}
+
 /* Again and again, in whatever thread runs the loop: this worker makes room for another. */
 static void calls_are_stuck(void *context)
 {
     struct worker *worker = context;
-    if (worker->stop == STOP_NO) {
+    if (worker->stop == STOP_NO && !worker->asked) {
         log_error("the application has not returned --graceful-timeout after --timeout: this worker finishes "
                   "its other requests and is replaced");
-        stop(worker, STOP_DRAIN);
+        ask_to_be_replaced(worker);
     }
+    if (deadline_stuck(worker->deadline) + crew_await_gil(worker->crew, GIL_LOST_MS) >=
+        worker->setup->threads)
+        give_up_requests(worker);
     if (is_drained(worker) && !worker->awaits_main)
         await_main(worker);
 }
@@ -223,7 +259,7 @@ static bool looks_at_calls(const struct options *options)
 static int boot(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
-    if (interp_start(setup->options) < 0)
+    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0)
         return -1;
     struct application *application = application_load(setup->options->application);
     if (interp_is_fork())

@@ -25,7 +25,8 @@ struct worker_setup {
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */
     unsigned threads;
-    int mailbox; /* the worker's end */
+    int mailbox;    /* the worker's end */
+    int last_words; /* where faulthandler writes when it crashes */
     struct access_log *access_log;
 };
 

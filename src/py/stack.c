@@ -1,10 +1,11 @@
-/* The Python stack of a running thread. */
+/* The Python stack of a running thread, and of all when the process crashes. */
 #include "py/stack.h"
 
 #include "py/compat.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,13 +14,13 @@
 
 static int pipe_ends[2] = {-1, -1};
 
-/* faulthandler.register(STACK_SIGNAL, file=..., all_threads=False) */
-static int register_handler(void)
+/* faulthandler.NAME(*args, file=file, all_threads=all_threads). Takes the reference to `args`. 0, or -1 after a log record. */
+static int call_faulthandler(const char *name, PyObject *args, int file, bool all_threads)
 {
     PyObject *module = PyImport_ImportModule("faulthandler");
-    PyObject *function = module != NULL ? PyObject_GetAttrString(module, "register") : NULL;
-    PyObject *args = Py_BuildValue("(i)", STACK_SIGNAL);
-    PyObject *keywords = Py_BuildValue("{sisO}", "file", pipe_ends[1], "all_threads", Py_False);
+    PyObject *function = module != NULL ? PyObject_GetAttrString(module, name) : NULL;
+    PyObject *keywords =
+        Py_BuildValue("{sisO}", "file", file, "all_threads", all_threads ? Py_True : Py_False);
     PyObject *result = NULL;
     if (function != NULL && args != NULL && keywords != NULL)
         result = PyObject_Call(function, args, keywords);
@@ -27,8 +28,15 @@ static int register_handler(void)
     Py_XDECREF(function);
     Py_XDECREF(args);
     Py_XDECREF(keywords);
+    if (result == NULL)
+        exception_log("faulthandler.%s", name);
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
+}
+
+int stack_on_crash(int fd)
+{
+    return call_faulthandler("enable", PyTuple_New(0), fd, true);
 }
 
 static void (*python_handler)(int signal);
@@ -56,10 +64,8 @@ int stack_init(void)
         log_error("the pipe for stacks can not be made: %s", strerror(errno));
         return -1;
     }
-    if (register_handler() < 0) {
-        exception_log("faulthandler.register");
+    if (call_faulthandler("register", Py_BuildValue("(i)", STACK_SIGNAL), pipe_ends[1], false) < 0)
         return -1;
-    }
     wrap_handler();
     return 0;
 }

@@ -12,7 +12,10 @@
 /* Must not be blocked in threads that run Python. */
 #define STACK_SIGNAL (SIGRTMAX - 3)
 
-/* Once per process, GIL held. 0, or -1 after a log record. */
+/* From now on a crash writes the stacks of all threads to `fd`. GIL held. 0, or -1 after a log record. */
+int stack_on_crash(int fd);
+
+/* For the stacks of threads that go on. Once per process, GIL held. 0, or -1 after a log record. */
 int stack_init(void);
 
 /* One at a time: what was not received of the one before is lost. The thread must exist. */

@@ -5,6 +5,7 @@ exit(), a worker that died at once was restarted without a pause and filled the 
 outlived their master and kept the port, TERM cut requests in flight, SIGTERM meant reload.
 """
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ import time
 
 import pytest
 from client import Cut
-from harness import Server, is_alive, process_table
+from harness import Server, is_alive, process_table, run
 from timing import PATIENCE, SANITIZED, SLOW, wait_until
 
 APP = """
@@ -65,8 +66,73 @@ def test_a_worker_that_dies_is_reported_with_the_truth_and_replaced(serve, death
     server.wait_log(said, mark)
     assert re.search(rf"\b{dead}\b", server.log[mark:]), "the log names the process"
     assert [server.get("/").status for _ in range(10)] == [200] * 10
-    if death == "/segfault" and not SANITIZED:
-        assert "errors.py" in server.log[mark:], "the Python stack is in the log"
+
+
+CRASHES = [
+    ("segfault", "ctypes.string_at(0)", 11),
+    ("abort", "os.abort()", 6),
+    ("with-the-gil", "ctypes.PyDLL(None).abort()", 6),
+]
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has crashes for itself")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("crash", [row[1:] for row in CRASHES], ids=[row[0] for row in CRASHES])
+def test_the_last_words_of_a_crash_are_in_the_record_of_the_death(serve, crash, log_format):
+    code, number = crash
+    app = f"import ctypes, os\n\ndef application(environ, start_response):\n    {code}\n"
+    server = serve("app", "--log-format", log_format, files={"app.py": app}, crashes=True)
+    with server.connect() as connection:
+        connection.request("GET", '/x?a="b"\x1b')
+        assert connection.receive().status == 400
+    with server.connect() as connection:
+        connection.request("GET", "/x?a=1")
+        connection.rest()
+    server.wait_log("it is replaced now")
+    wait_until(lambda: server.log.endswith("\n"), "the record is whole")
+    if log_format == "json":
+        records = [json.loads(line) for line in server.log.splitlines()]
+        (record,) = [record["message"] for record in records if "it is replaced now" in record["message"]]
+    else:
+        record = re.search(r"error: (worker 0 .*it is replaced now\n(?:(?!\d{4}-).*\n)*)", server.log)[1]
+    first, _, rest = record.partition("\n")
+    assert f"was killed by signal {number} " in first and 'while it ran "GET /x?a=1 HTTP/1.1"' in first
+    assert "most recent call first" in rest and re.search(r'app\.py", line 4 in application', rest)
+    assert server.log.count("most recent call first") == 1, "and nowhere else"
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has crashes for itself")
+def test_a_child_of_the_application_that_crashes_is_not_the_worker(serve):
+    app = """
+import ctypes, os
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/die":
+        os._exit(3)
+    if os.fork() == 0:
+        ctypes.string_at(0)
+    os.wait()
+    start_response("200 OK", [])
+    return [b"parent"]
+"""
+    server = serve("app", files={"app.py": app}, crashes=True)
+    assert server.get("/").body == b"parent"
+    server.wait_log(r"Segmentation fault\n(.*\n)*.*line 8 in application"), "as any Python's, on standard error"
+    assert server.worker_pid
+    mark = len(server.log)
+    with server.connect() as connection:
+        connection.request("GET", "/die")
+        connection.rest()
+    server.wait_log("exited with status 3 .*it is replaced now", mark)
+    assert "Segmentation" not in server.log[mark:]
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has crashes for itself")
+def test_a_crash_while_the_application_is_imported_is_told_with_its_stack(tmp_path):
+    (tmp_path / "crash.py").write_text("import ctypes\n\nctypes.string_at(0)\n")
+    done = run("crash", "--bind", "127.0.0.1:0", cwd=tmp_path)
+    assert done.returncode == 3
+    assert re.search(r"the process that imported it was killed by signal 11 .*\n.*\n(.*\n)*.*line 3 in <module>", done.stderr)
 
 
 def test_requests_are_answered_while_workers_die(serve):

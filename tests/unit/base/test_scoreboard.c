@@ -12,8 +12,8 @@ START_TEST(a_new_board_is_zero)
 {
     struct scoreboard *board = scoreboard_new(3, 2);
     ck_assert_ptr_nonnull(board);
-    ck_assert_uint_eq(board->slots, 3);
-    for (uint32_t i = 0; i < board->slots; i++) {
+    ck_assert_uint_eq(board->count, 3);
+    for (uint32_t i = 0; i < board->count; i++) {
         ck_assert_uint_eq(scoreboard_get(board->rows[i].pid), 0);
         ck_assert_uint_eq(scoreboard_get(board->rows[i].state), WORKER_NONE);
         ck_assert_uint_eq(scoreboard_get(board->rows[i].requests), 0);

@@ -4,6 +4,7 @@
 #include "net/listener.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -224,7 +225,8 @@ START_TEST(a_closed_connection_ends_the_pause_before_the_retry)
 }
 END_TEST
 
-START_TEST(stopping_takes_what_waits_and_no_more)
+/* What waits, or comes, is a successor's. */
+START_TEST(stopping_leaves_what_waits)
 {
     struct client clients[4];
     start("--worker-connections 2", "127.0.0.1:0");
@@ -232,16 +234,37 @@ START_TEST(stopping_takes_what_waits_and_no_more)
         client_connect(&clients[i]);
     turn_for(20);
     listeners_stop(listeners, false);
+    for (int i = 0; i < 2; i++) {
+        assert_answered(&clients[i]);
+        client_close(&clients[i]);
+    }
+    fixture_await_open(&fixture, 0);
+    turn_for(20);
+    ck_assert_uint_eq(fixture.loop->open_count, 0);
+    listeners_stop(listeners, true); /* there will be none */
+    for (int i = 2; i < 4; i++)
+        assert_answered(&clients[i]);
+    stop_all(clients + 2, 2);
+}
+END_TEST
+
+START_TEST(stopping_for_good_takes_what_waits_and_refuses_who_comes)
+{
+    struct client clients[4];
+    start("--worker-connections 2", "127.0.0.1:0");
+    for (int i = 0; i < 4; i++)
+        client_connect(&clients[i]);
+    turn_for(20);
+    listeners_stop(listeners, true);
+    listeners_stop(listeners, true);
     listeners_stop(listeners, false);
     for (int i = 0; i < 4; i++)
         assert_answered(&clients[i]);
-    for (int i = 0; i < 4; i++)
-        client_close(&clients[i]);
-    fixture_await_open(&fixture, 0);
-    client_connect(&clients[0]); /* the kernel takes it for a successor */
-    turn_for(20);
-    ck_assert_uint_eq(fixture.loop->open_count, 0);
-    stop_all(clients, 1);
+    struct client late = {.fd = socket(address.family, SOCK_STREAM, 0), .got = strdup("")};
+    ck_assert_int_lt(connect(late.fd, (struct sockaddr *)&address.socket_address, address.size), 0);
+    ck_assert_int_eq(errno, ECONNREFUSED);
+    client_close(&late);
+    stop_all(clients, 4);
 }
 END_TEST
 
@@ -259,7 +282,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, accepting_pauses_at_the_limit_and_goes_on);
     tcase_add_test(tests, without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on);
     tcase_add_test(tests, a_closed_connection_ends_the_pause_before_the_retry);
-    tcase_add_test(tests, stopping_takes_what_waits_and_no_more);
+    tcase_add_test(tests, stopping_leaves_what_waits);
+    tcase_add_test(tests, stopping_for_good_takes_what_waits_and_refuses_who_comes);
     tcase_add_test(tests, freeing_none_is_fine);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The mailbox of a slot: messages whole and in order, its end seen.
+ * The mailbox of a seat: messages whole and in order, its end seen.
  */
 #include "proc/mailbox.h"
 
@@ -20,8 +20,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    close(mailbox.master);
-    close(mailbox.worker);
+    mailbox_close(&mailbox);
 }
 
 START_TEST(neither_end_blocks_nor_survives_an_exec)
@@ -35,7 +34,8 @@ START_TEST(neither_end_blocks_nor_survives_an_exec)
 }
 END_TEST
 
-static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_DRAIN, MESSAGE_QUIT, MESSAGE_REOPEN};
+static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_REPLACE, MESSAGE_RETIRE,
+                                          MESSAGE_DRAIN, MESSAGE_QUIT,    MESSAGE_REOPEN};
 
 START_TEST(messages_arrive_whole_and_in_order)
 {

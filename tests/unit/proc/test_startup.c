@@ -40,7 +40,7 @@ static int open_with(const char *line)
     struct log_options log = {.path = path, .level = LOG_INFO};
     ck_assert_int_eq(log_open(&log), 0);
     ck_assert_msg(parse(&options, line, no_environment) == 0, "%s", message);
-    int status = service_open(&service, &options);
+    int status = service_open(&service, &options, 2);
     int fd = open(path, O_RDONLY);
     ssize_t size = read(fd, text, sizeof(text) - 1);
     ck_assert_int_ge(size, 0);
@@ -80,7 +80,7 @@ START_TEST(the_outcome_is_told)
         strstr(text, "somaxconn") != NULL) /* a machine may allow it */
         ck_assert_msg(strstr(text, cases[_i].says) != NULL, "%s: %s", cases[_i].name, text);
     if (status == EXIT_STOPPED) {
-        ck_assert_uint_eq(service.board->slots, (uint32_t)options.workers);
+        ck_assert_uint_eq(service.board->count, 2 * (uint32_t)options.workers);
         service_close(&service);
     } else {
         ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));

@@ -1,7 +1,7 @@
 /*
- * The worker slots: who is in each. The worker here is a stand-in, found by the linker before the real one.
+ * A worker process as its parent sees it. The worker here is a stand-in, found by the linker before the real one.
  */
-#include "proc/slots.h"
+#include "proc/child.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 
 static struct event_base *base;
 static struct scoreboard *board;
-static struct slot slots[2], *const slot = &slots[0];
+static struct child children[2], *const child = &children[0];
 static struct worker_setup setup;
 static char text[256];
 
@@ -43,23 +43,19 @@ static void set_up(void)
 {
     base = event_base_new();
     board = scoreboard_new(2, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        slots[i] = (struct slot){.number = i};
-        ck_assert_int_eq(mailbox_open(&slots[i].mailbox), 0);
-    }
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(child_open(&children[i]), 0);
     setup = (struct worker_setup){.worker_count = 1,
                                   .row = &board->rows[0],
                                   .calls = scoreboard_calls(board, 0),
                                   .threads = 2,
-                                  .mailbox = slot->mailbox.worker};
+                                  .mailbox = child->mailbox.worker};
 }
 
 static void tear_down(void)
 {
-    for (int i = 0; i < 2; i++) {
-        close(slots[i].mailbox.master);
-        close(slots[i].mailbox.worker);
-    }
+    for (int i = 0; i < 2; i++)
+        child_close(&children[i]);
     scoreboard_free(board);
     event_base_free(base);
 }
@@ -67,15 +63,15 @@ static void tear_down(void)
 static void reap(void)
 {
     int status;
-    ck_assert_int_eq(waitpid(slot->pid, &status, 0), slot->pid);
-    slot_reap(slot, board, status, text, sizeof(text));
-    ck_assert_int_eq(slot->pid, 0);
+    ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
+    child_reap(child, setup.row, setup.calls, setup.threads, status, text, sizeof(text));
+    ck_assert_int_eq(child->pid, 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->pid), 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
     ck_assert_uint_eq(scoreboard_get(setup.row->connections), 0);
 }
 
-static void await_ready(const struct slot *of)
+static void await_ready(const struct child *of)
 {
     enum message_kind kind;
     pid_t worker;
@@ -85,17 +81,17 @@ static void await_ready(const struct slot *of)
     ck_assert_int_eq(worker, of->pid);
 }
 
-START_TEST(a_forked_worker_is_in_its_slot_and_leaves_it)
+START_TEST(a_forked_worker_is_in_its_seat_and_leaves_it)
 {
-    slot->killed = slot->was_ready = true;
+    child->killed = true;
     scoreboard_set(setup.calls[1].since_ms, 1);
     scoreboard_set(setup.row->connections, 8);
     scoreboard_set(setup.row->requests, 100);
     setup.worker_count = 0;
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    ck_assert_int_gt(slot->pid, 0);
-    ck_assert_uint_eq(scoreboard_get(setup.row->pid), (uint32_t)slot->pid);
-    ck_assert(!slot->killed && !slot->was_ready);
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
+    ck_assert_int_gt(child->pid, 0);
+    ck_assert_uint_eq(scoreboard_get(setup.row->pid), (uint32_t)child->pid);
+    ck_assert(!child->killed);
     reap();
     ck_assert_str_eq(text, "exited with status 7 after 0.0 s and 0 requests");
     ck_assert_uint_eq(scoreboard_get(setup.row->requests), 100);
@@ -105,47 +101,35 @@ END_TEST
 START_TEST(a_worker_that_serves_is_told_by_its_mailbox)
 {
     scoreboard_set(setup.row->requests, 100);
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    await_ready(slot);
-    slot_tell(slot, setup.row, MESSAGE_DRAIN);
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
+    await_ready(child);
+    child_tell(child, MESSAGE_DRAIN);
     reap();
-    ck_assert_ptr_nonnull(strstr(text, "exited with status 2 "));
+    ck_assert_ptr_nonnull(strstr(text, "exited with status 4 "));
     ck_assert_ptr_nonnull(strstr(text, " and 3 requests"));
 }
 END_TEST
 
-START_TEST(a_worker_that_still_imports_is_killed)
+START_TEST(a_worker_that_does_not_read_its_mail_is_left_alone)
 {
     setup.worker_count = 2;
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    slot_tell(slot, setup.row, MESSAGE_REOPEN); /* waits in the mailbox */
-    ck_assert(!slot->killed);
-    slot_tell(slot, setup.row, MESSAGE_DRAIN);
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
+    int sent = 0;
+    while (mailbox_send(child->mailbox.master, MESSAGE_REOPEN, child->pid) == 0)
+        ck_assert_int_lt(sent++, 100000);
+    child_tell(child, MESSAGE_DRAIN);
+    ck_assert_int_eq(waitpid(child->pid, NULL, WNOHANG), 0);
+    child_kill(child);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
-}
-END_TEST
-
-START_TEST(a_worker_whose_mailbox_is_full_is_told_by_a_signal)
-{
-    setup.worker_count = 2;
-    signal(SIGTERM, SIG_DFL); /* Check has its own */
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    scoreboard_set(setup.row->state, WORKER_READY);
-    int sent = 0;
-    while (mailbox_send(slot->mailbox.master, MESSAGE_REOPEN, slot->pid) == 0)
-        ck_assert_int_lt(sent++, 100000);
-    slot_tell(slot, setup.row, MESSAGE_DRAIN);
-    reap();
-    ck_assert_ptr_nonnull(strstr(text, "was killed by signal 15 "));
 }
 END_TEST
 
 START_TEST(a_worker_that_does_not_leave_is_killed_by_us)
 {
     setup.worker_count = 2;
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    slot_kill(slot);
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
+    child_kill(child);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
 }
@@ -154,12 +138,12 @@ END_TEST
 START_TEST(a_call_under_way_is_named)
 {
     setup.worker_count = 2;
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     strcpy(setup.calls[0].request, "GET /y HTTP/1.1");
-    scoreboard_set(setup.calls[0].since_ms, slot->forked_ms + 2);
+    scoreboard_set(setup.calls[0].since_ms, child->forked_ms + 2);
     strcpy(setup.calls[1].request, "GET /x HTTP/1.1");
-    scoreboard_set(setup.calls[1].since_ms, slot->forked_ms + 1);
-    kill(slot->pid, SIGKILL);
+    scoreboard_set(setup.calls[1].since_ms, child->forked_ms + 1);
+    kill(child->pid, SIGKILL);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\""));
 }
@@ -171,38 +155,37 @@ START_TEST(every_worker_notices_that_the_master_is_gone)
     struct worker_setup other = setup;
     int status;
     other.row = &board->rows[1];
-    other.mailbox = slots[1].mailbox.worker;
-    ck_assert_int_eq(slot_fork(slots, 2, 0, base, &setup), 0);
-    ck_assert_int_eq(slot_fork(slots, 2, 1, base, &other), 0);
-    await_ready(&slots[0]);
-    await_ready(&slots[1]);
+    other.mailbox = children[1].mailbox.worker;
+    ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
+    ck_assert_int_eq(child_fork(children, 2, 1, base, &other), 0);
+    await_ready(&children[0]);
+    await_ready(&children[1]);
     for (int i = 0; i < 2; i++) {
-        close(slots[i].mailbox.master);
-        ck_assert_int_eq(waitpid(slots[i].pid, &status, 0), slots[i].pid);
+        close(children[i].mailbox.master);
+        ck_assert_int_eq(waitpid(children[i].pid, &status, 0), children[i].pid);
         ck_assert_int_eq(WEXITSTATUS(status), 55);
     }
 }
 END_TEST
 
-START_TEST(an_empty_slot_is_told_nothing)
+START_TEST(an_empty_seat_is_told_nothing)
 {
-    slot_tell(slot, setup.row, MESSAGE_QUIT);
-    slot_kill(slot);
-    ck_assert(!slot->killed);
+    child_tell(child, MESSAGE_QUIT);
+    child_kill(child);
+    ck_assert(!child->killed);
 }
 END_TEST
 
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, a_forked_worker_is_in_its_slot_and_leaves_it);
+    tcase_add_test(tests, a_forked_worker_is_in_its_seat_and_leaves_it);
     tcase_add_test(tests, a_worker_that_serves_is_told_by_its_mailbox);
-    tcase_add_test(tests, a_worker_that_still_imports_is_killed);
-    tcase_add_test(tests, a_worker_whose_mailbox_is_full_is_told_by_a_signal);
+    tcase_add_test(tests, a_worker_that_does_not_read_its_mail_is_left_alone);
     tcase_add_test(tests, a_worker_that_does_not_leave_is_killed_by_us);
     tcase_add_test(tests, a_call_under_way_is_named);
     tcase_add_test(tests, every_worker_notices_that_the_master_is_gone);
-    tcase_add_test(tests, an_empty_slot_is_told_nothing);
+    tcase_add_test(tests, an_empty_seat_is_told_nothing);
 }
 
 int main(void)

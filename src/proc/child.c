@@ -1,0 +1,115 @@
+/* A worker process, as its parent sees it. */
+#include "proc/child.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proc/death.h"
+
+int child_open(struct child *child)
+{
+    *child = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
+    return mailbox_open(&child->mailbox) < 0 || last_words_open(&child->last_words) < 0 ? -1 : 0;
+}
+
+void child_close(struct child *child)
+{
+    mailbox_close(&child->mailbox);
+    last_words_close(&child->last_words);
+}
+
+static void run_worker(const struct child *children, unsigned count, struct event_base *base,
+                       const struct worker_setup *setup)
+{
+    /* The base shares its epoll set and signal pipe with the master until it is made anew. */
+    event_reinit(base);
+    event_base_free(base);
+    for (unsigned i = 0; i < count; i++) {
+        close(children[i].mailbox.master);
+        close(children[i].last_words.master);
+    }
+    _exit(worker_main(setup));
+}
+
+static void prepare_row(struct child *child, const struct worker_setup *setup)
+{
+    struct scoreboard_row *row = setup->row;
+    scoreboard_set(row->state, WORKER_BOOTING);
+    scoreboard_set(row->connections, 0);
+    scoreboard_set(row->ready, 0);
+    for (unsigned i = 0; i < setup->threads; i++)
+        scoreboard_set(setup->calls[i].since_ms, 0);
+    child->requests_before = scoreboard_get(row->requests);
+}
+
+int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
+               const struct worker_setup *setup)
+{
+    struct child *child = &children[number];
+    prepare_row(child, setup);
+    /* A signal that came before the worker has handlers of its own would end up with the master's. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        run_worker(children, count, base, setup);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        scoreboard_set(setup->row->state, WORKER_NONE);
+        return -1;
+    }
+    child->pid = pid;
+    child->forked_ms = clock_ms();
+    child->killed = false;
+    scoreboard_set(setup->row->pid, (uint32_t)pid);
+    return 0;
+}
+
+/* The call that has run longest, or NULL. */
+static const struct scoreboard_call *oldest_call(const struct scoreboard_call *calls, unsigned count)
+{
+    const struct scoreboard_call *oldest = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t since = scoreboard_get(calls[i].since_ms);
+        if (since != 0 && (oldest == NULL || since < scoreboard_get(oldest->since_ms)))
+            oldest = &calls[i];
+    }
+    return oldest;
+}
+
+void child_reap(struct child *child, struct scoreboard_row *row, const struct scoreboard_call *calls,
+                unsigned threads, int status, char *text, size_t size)
+{
+    const struct scoreboard_call *call = oldest_call(calls, threads);
+    uint64_t now = clock_ms();
+    struct death death = {
+        .status = status,
+        .killed_by_us = child->killed,
+        .age_ms = now - child->forked_ms,
+        .requests = scoreboard_get(row->requests) - child->requests_before,
+        .request = call != NULL ? call->request : NULL,
+        .request_ms = call != NULL ? now - scoreboard_get(call->since_ms) : 0,
+    };
+    death_describe(&death, text, size);
+    scoreboard_set(row->state, WORKER_NONE);
+    scoreboard_set(row->pid, 0);
+    scoreboard_set(row->connections, 0);
+    child->pid = 0;
+}
+
+void child_tell(struct child *child, enum message_kind kind)
+{
+    if (child->pid != 0)
+        mailbox_send(child->mailbox.master, kind, child->pid);
+}
+
+void child_kill(struct child *child)
+{
+    if (child->pid == 0)
+        return;
+    child->killed = true;
+    kill(child->pid, SIGKILL);
+}

@@ -1,0 +1,46 @@
+/*
+ * A worker process, as its parent sees it: forked, told, killed, reaped.
+ *
+ * What belongs to the seat and not to the worker outlives it, and passes to the next: the mailbox, the scoreboard row and the
+ * pipe for last words.
+ */
+#ifndef PROC_CHILD_H
+#define PROC_CHILD_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/scoreboard.h"
+#include "proc/last_words.h"
+#include "proc/mailbox.h"
+#include "proc/worker.h"
+
+struct child {
+    pid_t pid; /* 0: nobody */
+    struct mailbox mailbox;
+    struct last_words last_words;
+    uint64_t forked_ms;
+    uint64_t requests_before; /* of the row's counter, when this worker was forked */
+    bool killed;              /* by us */
+};
+
+/* What the seat keeps. 0, or -1 and errno. */
+int child_open(struct child *child);
+void child_close(struct child *child);
+
+/* Forks the worker of children[number]. The parent: 0, or -1 and errno. The child does not return: it lets go of what is the
+ * master's, the event base and the master's ends of all `count` seats, so that each worker notices when the master is gone. */
+int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
+               const struct worker_setup *setup);
+
+/* It has ended with `status`: empties the seat and describes the end in `text`. `calls`: one per thread. */
+void child_reap(struct child *child, struct scoreboard_row *row, const struct scoreboard_call *calls,
+                unsigned threads, int status, char *text, size_t size);
+
+/* One that does not read its mail any more is left to its deadline. */
+void child_tell(struct child *child, enum message_kind kind);
+void child_kill(struct child *child);
+
+#endif

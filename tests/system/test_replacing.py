@@ -1,0 +1,180 @@
+"""One worker after another: whoever takes a worker's place is up before that one leaves.
+
+What went wrong once, in one server or another: a worker that was told to leave left the clients in its
+queue to a successor that was still importing; a worker whose call never returned kept its slot for ever, or
+took the requests of its other threads with it.
+"""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from timing import SLOW, wait_until
+
+# A process that finds the file "slow" imports slowly.
+APP = '''
+import ctypes, os, time
+
+if os.path.exists("slow"):
+    time.sleep(float(open("slow").read()))
+if os.path.exists("broken"):
+    raise RuntimeError("broken")
+
+
+def application(environ, start_response):
+    name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    if name == "sleep":
+        time.sleep(float(argument))
+    if name == "deadlock":  # with the GIL
+        mutex = ctypes.create_string_buffer(64)
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d" % os.getpid()]
+'''
+
+
+class Clients:
+    """Ask again and again until they are told to stop; remember who answered."""
+
+    def __init__(self, server, count, path="/"):
+        self.server, self.path, self.stopped = server, path, False
+        self.failures, self.pids, self.slowest = [], [], 0
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.stopped:
+            begun = time.monotonic()
+            try:
+                response = self.server.get(self.path)
+                assert response.status == 200, response
+                self.pids.append(int(response.body))
+            except (AssertionError, OSError) as error:
+                self.failures.append(repr(error))
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            time.sleep(0.005)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()
+
+
+def import_slowly(server, seconds):
+    (server.directory / "slow").write_text(str(seconds))
+
+
+def begin_stuck_call(server, path="/sleep/60"):
+    connection = server.connect()
+    connection.request("GET", path)
+    return connection
+
+
+def test_the_successor_of_a_stuck_worker_is_up_before_that_one_leaves(serve):
+    server = serve(
+        "app", "--threads", "3", "--timeout", "300ms", "--graceful-timeout", "400ms", files={"app.py": APP}
+    )
+    old = server.worker_pid
+    import_slowly(server, 1)
+    with begin_stuck_call(server) as stuck, Clients(server, 2, "/sleep/0.1") as clients:
+        assert stuck.receive().status == 504
+        server.wait_log("finishes its other requests and is replaced")
+        replaced_at = len(clients.pids)
+        wait_until(lambda: set(clients.pids[-4:]) - {old}, "the successor serves")
+        wait_until(lambda: old not in server.worker_pids(), "the stuck worker has left")
+    assert clients.failures == []
+    assert clients.pids[replaced_at:].count(old) >= 5, "it served while its successor was imported"
+    assert clients.slowest < 0.5 * SLOW
+    assert 'did not return in time from "GET /sleep/60' in server.log
+
+
+@pytest.mark.parametrize("threads, path", [(1, "/sleep/60"), (1, "/deadlock"), (3, "/deadlock")])
+def test_while_every_thread_is_stuck_clients_wait_for_the_successor(serve, threads, path):
+    options = ["--threads", threads, "--timeout", "300ms", "--graceful-timeout", "2s"]
+    server = serve("app", *options, files={"app.py": APP})
+    old = server.worker_pid
+    import_slowly(server, 0.5)
+    with begin_stuck_call(server, path) as stuck, server.connect() as waits:
+        time.sleep(0.1)
+        waits.request("GET", "/")
+        assert stuck.receive().status == 504
+        response = waits.receive()
+        assert response.status == 503 and response.get("Retry-After"), "no thread will take it"
+        waits.close()
+        wait_until(lambda: old not in server.worker_pids(), "the stuck worker has left")
+    assert int(server.get("/").body) != old
+    assert "cut" not in server.log
+
+
+def test_term_to_a_worker_replaces_it_and_nobody_is_refused(serve):
+    server = serve("app", workers=2, files={"app.py": APP})
+    import_slowly(server, 0.3)
+    with Clients(server, 4) as clients:
+        for _ in range(2):
+            old = server.worker_pids()[0]
+            os.kill(old, signal.SIGTERM)
+            wait_until(lambda old=old: old not in server.worker_pids(), "it has left")
+            assert len(server.worker_pids()) == 2
+    assert clients.failures == []
+    assert clients.slowest < 0.3 * SLOW
+
+
+def test_whoever_insists_does_not_wait_for_a_successor(serve):
+    server = serve("app", files={"app.py": APP})
+    old = server.worker_pid
+    import_slowly(server, 2)
+    os.kill(old, signal.SIGTERM)
+    wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
+    os.kill(old, signal.SIGTERM)
+    wait_until(lambda: old not in server.worker_pids(), "it has left", 1.5 * SLOW)
+    assert int(server.get("/").body) != old
+
+
+def test_a_worker_that_does_not_leave_is_killed(serve):
+    server = serve("app", "--graceful-timeout", "200ms", files={"app.py": APP})
+    old = server.worker_pid
+    import_slowly(server, 0.3)
+    os.kill(old, signal.SIGTERM)
+    wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
+    os.kill(old, signal.SIGSTOP)
+    server.wait_log(rf"worker 0 \(pid {old}\) did not leave in time and was killed by the master")
+    assert int(server.get("/").body) != old
+
+
+@pytest.mark.parametrize("fault", ["broken", "dies"])
+def test_while_no_successor_can_be_had_the_worker_stays(serve, fault):
+    server = serve("app", files={"app.py": APP})
+    old = server.worker_pid
+    if fault == "broken":
+        (server.directory / "broken").touch()
+    else:
+        import_slowly(server, 5)
+    with Clients(server, 2) as clients:
+        os.kill(old, signal.SIGTERM)
+        if fault == "dies":
+            (new,) = wait_until(lambda: set(server.worker_pids()) - {old}, "a successor")
+            os.kill(new, signal.SIGKILL)
+        server.wait_log(r"; its predecessor stays; the next try is in 0\.\d s")
+        assert set(clients.pids) == {old}
+        for name in ("broken", "slow"):
+            (server.directory / name).unlink(missing_ok=True)
+        for pid in set(server.worker_pids()) - {old}:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: old not in server.worker_pids(), "the next one was good")
+    assert clients.failures == []
+
+
+def test_a_stop_while_a_successor_is_imported_leaves_nobody_behind(serve):
+    server = serve("app", files={"app.py": APP})
+    import_slowly(server, 30)
+    os.kill(server.worker_pid, signal.SIGTERM)
+    wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
