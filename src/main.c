@@ -58,8 +58,9 @@ static int apply(struct options *options, char *message)
         snprintf(message, MESSAGE_SIZE, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
         return -1;
     }
-    if (environment_apply(options, message, MESSAGE_SIZE) < 0)
+    if (environment_check(options, message, MESSAGE_SIZE) < 0)
         return -1;
+    make_absolute(&options->env_file);
     make_absolute(&options->tmp_dir);
     make_absolute(&options->error_logfile);
     make_absolute(&options->access_logfile);

@@ -7,12 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `text` is NAME=VALUE. 0, or -1 when it is not. */
-static int set(char *text)
+/* What is done with each NAME=VALUE: 0, or -1 when it is not of that form. */
+static int check(char *text)
 {
     char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text)
+    return equals == NULL || equals == text ? -1 : 0;
+}
+
+static int set(char *text)
+{
+    if (check(text) < 0)
         return -1;
+    char *equals = strchr(text, '=');
     *equals = '\0';
     int r = setenv(text, equals + 1, 1);
     *equals = '=';
@@ -38,7 +44,7 @@ static void unquote(char *value)
     value[size - 2] = '\0';
 }
 
-static int set_line(char *line)
+static int read_line(char *line, int (*use)(char *text))
 {
     line = trim(line);
     if (*line == '\0' || *line == '#')
@@ -48,10 +54,10 @@ static int set_line(char *line)
     char *equals = strchr(line, '=');
     if (equals != NULL)
         unquote(equals + 1);
-    return set(line);
+    return use(line);
 }
 
-static int set_file(const char *path, char *message, size_t message_size)
+static int read_file(const char *path, int (*use)(char *text), char *message, size_t message_size)
 {
     char *line = NULL;
     size_t room = 0, number = 0;
@@ -63,7 +69,7 @@ static int set_file(const char *path, char *message, size_t message_size)
     }
     while (r == 0 && getline(&line, &room, file) >= 0) {
         number++;
-        r = set_line(line);
+        r = read_line(line, use);
     }
     if (ferror(file)) {
         snprintf(message, message_size, "gateway: --env-file: %s: %s", path, strerror(errno));
@@ -76,15 +82,25 @@ static int set_file(const char *path, char *message, size_t message_size)
     return r;
 }
 
-int environment_apply(const struct options *options, char *message, size_t message_size)
+static int read_all(const struct options *options, int (*use)(char *text), char *message, size_t message_size)
 {
-    if (options->env_file != NULL && set_file(options->env_file, message, message_size) < 0)
+    if (options->env_file != NULL && read_file(options->env_file, use, message, message_size) < 0)
         return -1;
     for (size_t i = 0; i < options->env.count; i++)
-        if (set(options->env.items[i]) < 0) {
+        if (use(options->env.items[i]) < 0) {
             snprintf(message, message_size, "gateway: --env: \"%s\": NAME=VALUE is expected",
                      options->env.items[i]);
             return -1;
         }
     return 0;
+}
+
+int environment_check(const struct options *options, char *message, size_t message_size)
+{
+    return read_all(options, check, message, message_size);
+}
+
+int environment_apply(const struct options *options, char *message, size_t message_size)
+{
+    return read_all(options, set, message, message_size);
 }

@@ -27,6 +27,7 @@ enum { SCOREBOARD_REQUEST_SIZE = 192 };
 
 struct scoreboard_row {
     _Alignas(64) _Atomic uint32_t pid;
+    _Atomic uint32_t generation;  /* of the reload that its worker is of */
     _Atomic uint32_t state;       /* enum worker_state */
     _Atomic uint32_t connections; /* open now */
     _Atomic uint32_t ready;       /* requests complete and waiting for a thread */

@@ -37,6 +37,7 @@ static void prepare_row(struct child *child, const struct worker_setup *setup)
 {
     struct scoreboard_row *row = setup->row;
     scoreboard_set(row->state, WORKER_BOOTING);
+    scoreboard_set(row->generation, setup->generation);
     scoreboard_set(row->connections, 0);
     scoreboard_set(row->ready, 0);
     for (unsigned i = 0; i < setup->threads; i++)

@@ -2,44 +2,34 @@
 #include "proc/fleet.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/backoff.h"
 #include "proc/worker.h"
 
 /* What workers get beyond their own deadline before they are killed. */
 enum { KILL_GRACE_MS = 2000, STOP_GRACE_MS = 2000 };
 
-enum seat_state {
-    SEAT_EMPTY,
-    SEAT_BOOTING, /* forked; imports the application */
-    SEAT_SERVING,
-    SEAT_LEAVING, /* told to finish what it has */
-};
+/* Who lives that long is as good as its predecessor. */
+enum { PROVING_MS = 2000 };
 
-struct seat {
-    enum seat_state state;
-    uint64_t forked_ms;
-    uint64_t deadline_ms; /* LEAVING: when it is killed; 0: it has been */
-};
-
-struct slot {
-    struct seat seats[FLEET_SEATS];
-    bool replace;      /* who serves is to be replaced */
-    bool was_ready;    /* somebody has served here */
-    uint64_t retry_ms; /* nobody is forked before */
-    struct backoff backoff;
+enum reload_state {
+    RELOAD_NONE,
+    RELOAD_PROBING, /* the first worker of the new generation has to prove itself */
+    RELOAD_ROLLING, /* it has: one slot after the other gets one */
 };
 
 struct fleet {
     struct fleet_actions actions;
-    uint64_t graceful_ms;
+    struct fleet_limits limits;
     enum fleet_phase phase;
+    enum reload_state reload;
+    bool reload_again;
+    unsigned generation; /* that all should have; while PROBING the probe alone */
+    unsigned proven;     /* the last that had one serving */
+    uint64_t reload_ms;  /* since when */
     int exit_status;
     uint64_t started_ms;
     uint32_t random;
@@ -48,11 +38,13 @@ struct fleet {
     struct slot slots[];
 };
 
-struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions, uint64_t graceful_ms)
+struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
+                        const struct fleet_limits *limits)
 {
     struct fleet *fleet = xcalloc(1, sizeof(*fleet) + slots * sizeof(fleet->slots[0]));
     fleet->actions = *actions;
-    fleet->graceful_ms = graceful_ms;
+    fleet->limits = *limits;
+    fleet->generation = fleet->proven = 1;
     fleet->count = slots;
     return fleet;
 }
@@ -75,15 +67,6 @@ int fleet_exit_status(const struct fleet *fleet)
 static bool is_stopping(const struct fleet *fleet)
 {
     return fleet->phase >= FLEET_DRAINING;
-}
-
-/* The first seat of a slot in that state, or NULL. */
-static struct seat *find(struct slot *slot, enum seat_state state)
-{
-    for (unsigned i = 0; i < FLEET_SEATS; i++)
-        if (slot->seats[i].state == state)
-            return &slot->seats[i];
-    return NULL;
 }
 
 static struct berth berth_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat)
@@ -119,14 +102,54 @@ static void fork_failed(const struct fleet *fleet, struct slot *slot, uint64_t n
     slot->retry_ms = now + BACKOFF_MAX_MS;
 }
 
-/* Nobody serves, or is about to; or who serves is to be replaced; and there is a seat. */
-static struct seat *wanted_seat(const struct fleet *fleet, struct slot *slot)
+/* Somebody's successor is on its way: planned ones wait. */
+static bool is_replacing(struct fleet *fleet)
 {
+    for (unsigned i = 0; i < fleet->count; i++)
+        if (slot_find(&fleet->slots[i], SEAT_SERVING) != NULL && slot_has_successor(&fleet->slots[i]))
+            return true;
+    return false;
+}
+
+static struct seat *find_probe(struct fleet *fleet)
+{
+    for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->count; i++)
+        for (unsigned j = 0; j < FLEET_SEATS; j++) {
+            struct seat *seat = &fleet->slots[i].seats[j];
+            if (seat->state != SEAT_EMPTY && seat->generation == fleet->generation)
+                return seat;
+        }
+    return NULL;
+}
+
+/* Who serves should make room. */
+static bool is_to_be_replaced(struct fleet *fleet, const struct slot *slot, const struct seat *serving)
+{
+    if (slot->replace == REPLACE_URGENT)
+        return true;
+    if (is_replacing(fleet))
+        return false;
+    if (slot->replace == REPLACE_PLANNED)
+        return true;
+    return serving->generation != fleet->generation && find_probe(fleet) == NULL;
+}
+
+/* Nobody serves, or is about to; or who serves is to be replaced; and there is a seat. */
+static struct seat *wanted_seat(struct fleet *fleet, struct slot *slot)
+{
+    const struct seat *serving = slot_find(slot, SEAT_SERVING);
     if (is_stopping(fleet) || (fleet->phase == FLEET_STARTING && slot != fleet->slots))
         return NULL;
-    if (find(slot, SEAT_BOOTING) != NULL || (find(slot, SEAT_SERVING) != NULL && !slot->replace))
+    if (slot_has_successor(slot) || (serving != NULL && !is_to_be_replaced(fleet, slot, serving)))
         return NULL;
-    return find(slot, SEAT_EMPTY);
+    return slot_find(slot, SEAT_EMPTY);
+}
+
+/* While a generation is to be proved, only its probe is of it; and that has a predecessor. */
+static unsigned generation_for(struct fleet *fleet, struct slot *slot)
+{
+    bool probe = slot_find(slot, SEAT_SERVING) != NULL && find_probe(fleet) == NULL;
+    return fleet->reload != RELOAD_PROBING || probe ? fleet->generation : fleet->proven;
 }
 
 static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
@@ -134,8 +157,15 @@ static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
     struct seat *seat = wanted_seat(fleet, slot);
     if (seat == NULL || slot->retry_ms > now)
         return;
-    if (fleet->actions.fork(fleet->actions.context, berth_of(fleet, slot, seat)) == 0)
-        *seat = (struct seat){.state = SEAT_BOOTING, .forked_ms = now};
+    unsigned generation = generation_for(fleet, slot);
+    bool probe = generation != fleet->proven;
+    if (fleet->actions.fork(fleet->actions.context, berth_of(fleet, slot, seat), generation) == 0)
+        *seat = (struct seat){
+            .state = SEAT_BOOTING,
+            .generation = generation,
+            .forked_ms = now,
+            .deadline_ms = probe && fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0,
+        };
     else if (fleet->phase == FLEET_STARTING)
         first_fork_failed(fleet);
     else
@@ -173,13 +203,42 @@ static void kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat,
     fleet->actions.kill(fleet->actions.context, berth_of(fleet, slot, seat));
 }
 
-/* Nobody has to serve here any longer who did. */
-static void relieve(struct fleet *fleet, struct slot *slot, uint64_t now)
+static void begin_reload(struct fleet *fleet, uint64_t now);
+
+/* The last slot has its worker of the new generation; or one could not have it, and somebody has asked again meanwhile. */
+static void finish_reload(struct fleet *fleet, uint64_t now)
 {
-    struct seat *predecessor = find(slot, SEAT_SERVING);
-    slot->replace = false;
+    for (unsigned i = 0; i < fleet->count; i++) {
+        const struct seat *serving = slot_find(&fleet->slots[i], SEAT_SERVING);
+        if (serving == NULL || serving->generation != fleet->generation)
+            return;
+    }
+    log_info("reloaded in %.2f s", (double)(now - fleet->reload_ms) / 1000);
+    fleet->reload = RELOAD_NONE;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, NULL, (struct slice){NULL, 0});
+    if (fleet->reload_again)
+        begin_reload(fleet, now);
+}
+
+/* From now on it is the slot's worker; whoever was has to serve no longer. */
+static void take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    struct seat *predecessor = slot_find(slot, SEAT_SERVING);
+    slot->replace = REPLACE_NOT;
     if (predecessor != NULL)
-        tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, now + fleet->graceful_ms + KILL_GRACE_MS);
+        tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE,
+                      now + fleet->limits.graceful_ms + KILL_GRACE_MS);
+    seat->state = SEAT_SERVING;
+    seat->deadline_ms = 0;
+    if (fleet->reload == RELOAD_ROLLING)
+        finish_reload(fleet, now);
+}
+
+static void has_proved_itself(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    fleet->reload = RELOAD_ROLLING;
+    fleet->proven = fleet->generation;
+    take_over(fleet, slot, seat, now);
 }
 
 static void note_first_ready(struct fleet *fleet, struct slot *slot, uint64_t now)
@@ -197,78 +256,79 @@ void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
     struct seat *seat = &slot->seats[berth.seat];
     if (seat->state != SEAT_BOOTING)
         return;
-    relieve(fleet, slot, now);
-    seat->state = SEAT_SERVING;
     log_debug("worker %u is ready", berth.slot);
-    if (fleet->phase == FLEET_STARTING) {
-        fleet->phase = FLEET_SERVING;
-        fill_all(fleet, now);
+    if (seat->generation != fleet->proven) {
+        seat->state = SEAT_PROVING;
+        seat->deadline_ms = now + PROVING_MS;
+        return;
     }
+    take_over(fleet, slot, seat, now);
+    if (fleet->phase == FLEET_STARTING)
+        fleet->phase = FLEET_SERVING;
     note_first_ready(fleet, slot, now);
+    if (fleet->reload == RELOAD_NONE && fleet->reload_again)
+        begin_reload(fleet, now);
+    fill_all(fleet, now);
 }
 
-void fleet_replace(struct fleet *fleet, struct berth berth, uint64_t now)
+void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now)
 {
     struct slot *slot = &fleet->slots[berth.slot];
     if (is_stopping(fleet) || slot->seats[berth.seat].state != SEAT_SERVING)
         return;
-    slot->replace = true;
+    if (why > slot->replace)
+        slot->replace = why;
     fill(fleet, slot, now);
 }
 
-/* What is said of a worker that should have lived: how it ended, and what now. */
-static void __attribute__((format(printf, 3, 4)))
-say(const struct fleet_end *end, unsigned slot, const char *format, ...)
+static void begin_reload(struct fleet *fleet, uint64_t now)
 {
-    char next[128];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(next, sizeof(next), format, args);
-    va_end(args);
-    log_block(LOG_ERROR, end->last_words.data, end->last_words.size, "worker %u (pid %d) %s; %s", slot,
-              (int)end->pid, end->how, next);
+    fleet->reload_again = false;
+    fleet->reload = RELOAD_PROBING;
+    fleet->reload_ms = now;
+    fleet->generation++;
+    fill_all(fleet, now);
 }
 
-/* The first worker ended before it was ready: nothing was ever served. One that failed has told why. */
-static void start_failed(struct fleet *fleet, const struct fleet_end *ended)
+void fleet_reload(struct fleet *fleet, uint64_t now)
 {
-    if (ended->state == WORKER_LOADED)
-        log_block(LOG_ERROR, ended->last_words.data, ended->last_words.size,
-                  "the first worker can not serve: it %s", ended->how);
-    else if (ended->state != WORKER_FAILED)
-        log_block(LOG_ERROR, ended->last_words.data, ended->last_words.size,
-                  "the application could not be loaded: the process that imported it %s", ended->how);
-    end(fleet, ended->state == WORKER_LOADED ? EXIT_FAILURE_RUNTIME : EXIT_APPLICATION);
+    if (is_stopping(fleet))
+        return;
+    if (fleet->phase == FLEET_STARTING || fleet->reload != RELOAD_NONE)
+        fleet->reload_again = true;
+    else
+        begin_reload(fleet, now);
+}
+
+/* The generation is dropped, as if it had never been. */
+static void drop_generation(struct fleet *fleet, const struct worker_end *end, uint64_t now)
+{
+    worker_end_of_reload(end);
+    fleet->reload = RELOAD_NONE;
+    fleet->generation = fleet->proven;
+    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, end->how, end->last_words);
+    if (fleet->reload_again)
+        begin_reload(fleet, now);
 }
 
 /* One that served, or was to. */
 static void lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
-                 const struct fleet_end *ended, uint64_t now)
+                 const struct worker_end *end, uint64_t now)
 {
-    unsigned number = (unsigned)(slot - fleet->slots);
     fleet->random = fleet->random * 1103515245 + 12345;
     uint64_t pause = backoff_next(&slot->backoff, now - seat->forked_ms, fleet->random >> 16);
     slot->retry_ms = now + pause;
-    if (find(slot, SEAT_BOOTING) != NULL)
-        say(ended, number, "its successor is on its way");
-    else if (find(slot, SEAT_SERVING) != NULL)
-        say(ended, number, "its predecessor stays; the next try is in %.1f s", (double)pause / 1000);
+    if (slot_has_successor(slot))
+        worker_end_lost(end, "its successor is on its way");
+    else if (slot_find(slot, SEAT_SERVING) != NULL)
+        worker_end_lost(end, "its predecessor stays; the next try is in %.1f s", (double)pause / 1000);
     else if (pause == 0)
-        say(ended, number, "it is replaced now");
+        worker_end_lost(end, "it is replaced now");
     else
-        say(ended, number, "it is replaced in %.1f s", (double)pause / 1000);
-}
-
-/* One that was told to leave. */
-static void has_left(struct fleet *fleet, const struct slot *slot, const struct fleet_end *ended)
-{
-    bool served = ended->state == WORKER_READY || ended->state == WORKER_DRAINING;
-    unsigned number = (unsigned)(slot - fleet->slots);
-    if (!ended->as_asked && served)
-        log_block(LOG_WARNING, ended->last_words.data, ended->last_words.size, "worker %u (pid %d) %s",
-                  number, (int)ended->pid, ended->how);
-    else
-        log_debug("worker %u (pid %d) has left", number, (int)ended->pid);
+        worker_end_lost(end, "it is replaced in %.1f s", (double)pause / 1000);
+    /* Perhaps whoever has asked for it has mended what is wrong. */
+    if (fleet->reload == RELOAD_ROLLING && fleet->reload_again)
+        begin_reload(fleet, now);
 }
 
 static bool is_empty(struct fleet *fleet)
@@ -280,22 +340,24 @@ static bool is_empty(struct fleet *fleet)
     return true;
 }
 
-void fleet_ended(struct fleet *fleet, struct berth berth, const struct fleet_end *ended, uint64_t now)
+void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_end *ended, uint64_t now)
 {
     struct slot *slot = &fleet->slots[berth.slot];
     struct seat before = slot->seats[berth.seat];
     slot->seats[berth.seat].state = SEAT_EMPTY;
     if (before.state == SEAT_SERVING)
-        slot->replace = false; /* nobody is left whom a successor would replace */
+        slot->replace = REPLACE_NOT; /* nobody is left whom a successor would replace */
     if (fleet->phase == FLEET_STARTING)
-        start_failed(fleet, ended);
+        end(fleet, worker_end_of_start(ended));
     else if (before.state == SEAT_LEAVING)
-        has_left(fleet, slot, ended);
+        worker_end_left(ended);
+    else if (before.generation != fleet->proven && fleet->reload == RELOAD_PROBING)
+        drop_generation(fleet, ended, now);
     else
         lost(fleet, slot, &before, ended, now);
     if (is_stopping(fleet) && is_empty(fleet))
         fleet->phase = FLEET_OVER;
-    fill(fleet, slot, now);
+    fill_all(fleet, now);
 }
 
 /* One that is still importing does not read its mail, and has nothing to finish. */
@@ -303,8 +365,8 @@ static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat
 {
     if (seat->state == SEAT_BOOTING)
         kill_seat(fleet, slot, seat, now);
-    else if (seat->state == SEAT_SERVING)
-        tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, now + fleet->graceful_ms + KILL_GRACE_MS);
+    else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
+        tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, now + fleet->limits.graceful_ms + KILL_GRACE_MS);
 }
 
 static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
@@ -346,29 +408,43 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-uint64_t fleet_due(const struct fleet *fleet)
+uint64_t fleet_due(const struct fleet *constant)
 {
+    struct fleet *fleet = (struct fleet *)constant; /* only looked at */
     uint64_t due = 0;
     for (unsigned i = 0; i < fleet->count; i++) {
-        /* Only looked at. */
-        struct slot *slot = (struct slot *)&fleet->slots[i];
+        struct slot *slot = &fleet->slots[i];
         if (wanted_seat(fleet, slot) != NULL)
             due = earlier(due, slot->retry_ms);
         for (unsigned j = 0; j < FLEET_SEATS; j++)
-            if (slot->seats[j].state == SEAT_LEAVING)
+            if (slot->seats[j].state != SEAT_EMPTY)
                 due = earlier(due, slot->seats[j].deadline_ms);
     }
     return due;
 }
 
-static void kill_overdue(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+/* Its end is not its fault alone: it stays what it was until then. */
+static void kill_slow_probe(struct fleet *fleet, struct slot *slot, struct seat *seat)
 {
-    if (seat->state == SEAT_LEAVING && seat->deadline_ms != 0 && seat->deadline_ms <= now)
+    log_error("worker %u has not loaded the application within --timeout", (unsigned)(slot - fleet->slots));
+    seat->deadline_ms = 0;
+    fleet->actions.kill(fleet->actions.context, berth_of(fleet, slot, seat));
+}
+
+static void check_deadline(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    if (seat->state == SEAT_EMPTY || seat->deadline_ms == 0 || seat->deadline_ms > now)
+        return;
+    if (seat->state == SEAT_PROVING)
+        has_proved_itself(fleet, slot, seat, now);
+    else if (seat->state == SEAT_BOOTING)
+        kill_slow_probe(fleet, slot, seat);
+    else
         kill_seat(fleet, slot, seat, now);
 }
 
 void fleet_tick(struct fleet *fleet, uint64_t now)
 {
-    visit_all(fleet, now, kill_overdue);
+    visit_all(fleet, now, check_deadline);
     fill_all(fleet, now);
 }

@@ -5,25 +5,27 @@
  * A slot has two seats, so that a successor is up before its predecessor leaves:
  *
  *   EMPTY ──fork──> BOOTING ──ready──> SERVING ──its successor is ready, or the stop──> LEAVING ──ended──> EMPTY
- *                      └──ended──> EMPTY, a pause, again   └──ended──> EMPTY, likewise
+ *                      │  └──ready──> PROVING ──two seconds──^   │
+ *                      └──ended──────────┴───────────────────────┴──> EMPTY, a pause, again
  *
  * The first worker imports the application alone: only when it is ready the others are forked, and when it is not, that is the
  * end. Whatever fails later is tried again, with growing pauses, while the others serve.
+ *
+ * A reload begins a generation. Its first worker is the probe: it serves beside its predecessor, and when it is not ready in time, or
+ * ends soon, the generation is dropped and nothing else has happened. Then one worker after the other is replaced. Planned
+ * replacements are made one at a time; those of workers that can not go on at once.
  */
 #ifndef PROC_FLEET_H
 #define PROC_FLEET_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "base/scoreboard.h"
 #include "base/slice.h"
 #include "proc/mailbox.h"
+#include "proc/slot.h"
+#include "proc/worker_end.h"
 
 struct fleet;
-
-enum { FLEET_SEATS = 2 };
 
 /* Where a worker is: its slot has the listening sockets, its seat the mailbox and the scoreboard row. */
 struct berth {
@@ -41,30 +43,32 @@ enum fleet_phase {
 
 struct fleet_actions {
     /* 0, or -1 and errno. */
-    int (*fork)(void *context, struct berth berth);
+    int (*fork)(void *context, struct berth berth, unsigned generation);
     void (*tell)(void *context, struct berth berth, enum message_kind kind);
     void (*kill)(void *context, struct berth berth);
+    /* A reload is over: the generation serves in every slot, or `failure` says why it was dropped (with `words`, which may be
+     * empty). */
+    void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
     void *context;
 };
 
-/* How a worker ended. */
-struct fleet_end {
-    pid_t pid;
-    enum worker_state state; /* what it was doing */
-    bool as_asked;           /* exit status 0 */
-    const char *how;         /* see proc/death.h */
-    struct slice last_words; /* what it wrote when it crashed; may be empty */
+struct fleet_limits {
+    uint64_t graceful_ms; /* for a worker to leave */
+    uint64_t boot_ms;     /* for a probe to be ready; 0: no limit */
 };
 
-struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions, uint64_t graceful_ms);
+struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
+                        const struct fleet_limits *limits);
 void fleet_free(struct fleet *fleet); /* NULL is fine */
 
 /* What happens, each with the time in ms (base/clock.h). What is said about it is logged here. */
 void fleet_start(struct fleet *fleet, uint64_t now);
 void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now);
 /* The worker wants to be replaced: its successor is forked, and it is told to leave when that one is ready. */
-void fleet_replace(struct fleet *fleet, struct berth berth, uint64_t now);
-void fleet_ended(struct fleet *fleet, struct berth berth, const struct fleet_end *end, uint64_t now);
+void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now);
+/* One that is under way is finished first, and then all is done once more. */
+void fleet_reload(struct fleet *fleet, uint64_t now);
+void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_end *end, uint64_t now);
 void fleet_drain(struct fleet *fleet, uint64_t now);
 void fleet_quit(struct fleet *fleet, uint64_t now); /* the second time: everybody is killed */
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/child.h"
@@ -67,7 +68,7 @@ static void is_due(evutil_socket_t fd, short what, void *arg)
     follow_up(master);
 }
 
-static int fork_worker(void *context, struct berth berth)
+static int fork_worker(void *context, struct berth berth, unsigned generation)
 {
     struct master *master = context;
     unsigned number = number_of(berth);
@@ -78,6 +79,7 @@ static int fork_worker(void *context, struct berth berth)
         .address_count = master->service.address_count,
         .master = getpid(),
         .slot = berth.slot,
+        .generation = generation,
         .worker_count = (unsigned)master->options->workers,
         .row = &master->service.board->rows[number],
         .calls = scoreboard_calls(master->service.board, number),
@@ -87,6 +89,11 @@ static int fork_worker(void *context, struct berth berth)
         .access_log = master->access_log,
     };
     return child_fork(master->children, master->count, number, master->base, &setup);
+}
+
+static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
+{
+    (void)context, (void)generation, (void)failure, (void)words;
 }
 
 static void tell_worker(void *context, struct berth berth, enum message_kind kind)
@@ -114,7 +121,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
         if (kind == MESSAGE_READY)
             fleet_ready(master->fleet, post->berth, clock_ms());
         else if (kind == MESSAGE_REPLACE)
-            fleet_replace(master->fleet, post->berth, clock_ms());
+            fleet_replace(master->fleet, post->berth, REPLACE_URGENT, clock_ms());
     }
     follow_up(master);
 }
@@ -126,7 +133,8 @@ static void worker_ended(struct master *master, struct post *post, int status)
     struct scoreboard *board = master->service.board;
     struct scoreboard_row *row = &board->rows[number];
     static char how[512], words[LAST_WORDS_MAX];
-    struct fleet_end end = {
+    struct worker_end end = {
+        .slot = post->berth.slot,
         .pid = child->pid,
         .state = scoreboard_get(row->state),
         .as_asked = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED,
@@ -190,6 +198,19 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
         child_tell(&master->children[i], MESSAGE_REOPEN);
 }
 
+static void reload(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    struct master *master = arg;
+    char message[1024];
+    if (environment_check(master->options, message, sizeof(message)) < 0) {
+        log_error("not reloaded: %s", message);
+        return;
+    }
+    fleet_reload(master->fleet, clock_ms());
+    follow_up(master);
+}
+
 static void not_supported(evutil_socket_t signal, short what, void *arg)
 {
     (void)what, (void)arg;
@@ -201,7 +222,7 @@ static const struct {
     void (*handle)(evutil_socket_t signal, short what, void *arg);
 } signals[] = {
     {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},   {SIGQUIT, stop_quickly},
-    {SIGUSR1, reopen_logs}, {SIGHUP, not_supported},    {SIGUSR2, not_supported},
+    {SIGUSR1, reopen_logs}, {SIGHUP, reload},           {SIGUSR2, not_supported},
 };
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
@@ -224,11 +245,12 @@ void master_hold_signals(void)
 
 static int open_seats(struct master *master)
 {
-    static const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, NULL};
-    struct fleet_actions ours = actions;
-    ours.context = master;
-    master->fleet =
-        fleet_new(master->count / FLEET_SEATS, &ours, (uint64_t)master->options->graceful_timeout);
+    const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, master};
+    const struct fleet_limits limits = {
+        .graceful_ms = (uint64_t)master->options->graceful_timeout,
+        .boot_ms = (uint64_t)master->options->timeout,
+    };
+    master->fleet = fleet_new(master->count / FLEET_SEATS, &actions, &limits);
     master->children = xcalloc(master->count, sizeof(*master->children));
     master->posts = xcalloc(master->count, sizeof(*master->posts));
     for (unsigned i = 0; i < master->count; i++) {

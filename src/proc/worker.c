@@ -15,6 +15,7 @@
 #include "app/health.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -31,6 +32,8 @@ enum stop {
     STOP_DRAIN, /* finish what is here */
     STOP_NOW,   /* not even that */
 };
+
+enum { MESSAGE_SIZE = 1024 };
 
 /* What atexit functions may take: longer when there is nobody waiting. */
 enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
@@ -259,6 +262,11 @@ static bool looks_at_calls(const struct options *options)
 static int boot(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
+    char message[MESSAGE_SIZE];
+    if (environment_apply(setup->options, message, sizeof(message)) < 0) {
+        log_error("%s", message);
+        return -1;
+    }
     if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0)
         return -1;
     struct application *application = application_load(setup->options->application);

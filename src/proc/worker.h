@@ -21,6 +21,7 @@ struct worker_setup {
     size_t address_count;
     pid_t master;
     unsigned slot;
+    unsigned generation; /* 1, and one more for each reload */
     unsigned worker_count;
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */

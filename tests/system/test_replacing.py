@@ -7,68 +7,15 @@ took the requests of its other threads with it.
 
 import os
 import signal
-import threading
 import time
 
 import pytest
+from fleet import APP, Clients, write
 from timing import SLOW, wait_until
-
-# A process that finds the file "slow" imports slowly.
-APP = '''
-import ctypes, os, time
-
-if os.path.exists("slow"):
-    time.sleep(float(open("slow").read()))
-if os.path.exists("broken"):
-    raise RuntimeError("broken")
-
-
-def application(environ, start_response):
-    name, _, argument = environ["PATH_INFO"][1:].partition("/")
-    if name == "sleep":
-        time.sleep(float(argument))
-    if name == "deadlock":  # with the GIL
-        mutex = ctypes.create_string_buffer(64)
-        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
-        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"%d" % os.getpid()]
-'''
-
-
-class Clients:
-    """Ask again and again until they are told to stop; remember who answered."""
-
-    def __init__(self, server, count, path="/"):
-        self.server, self.path, self.stopped = server, path, False
-        self.failures, self.pids, self.slowest = [], [], 0
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self):
-        while not self.stopped:
-            begun = time.monotonic()
-            try:
-                response = self.server.get(self.path)
-                assert response.status == 200, response
-                self.pids.append(int(response.body))
-            except (AssertionError, OSError) as error:
-                self.failures.append(repr(error))
-            self.slowest = max(self.slowest, time.monotonic() - begun)
-            time.sleep(0.005)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        for thread in self.threads:
-            thread.join()
 
 
 def import_slowly(server, seconds):
-    (server.directory / "slow").write_text(str(seconds))
+    write(server, "slow", seconds)
 
 
 def begin_stuck_call(server, path="/sleep/60"):
@@ -153,7 +100,7 @@ def test_while_no_successor_can_be_had_the_worker_stays(serve, fault):
     server = serve("app", files={"app.py": APP})
     old = server.worker_pid
     if fault == "broken":
-        (server.directory / "broken").touch()
+        write(server, "broken", "raise RuntimeError")
     else:
         import_slowly(server, 5)
     with Clients(server, 2) as clients:

@@ -12,7 +12,7 @@
 #include "proc/worker.h"
 #include "unit.h"
 
-enum { GRACEFUL_MS = 1000, KILL_GRACE_MS = 2000 };
+enum { GRACEFUL_MS = 1000, KILL_GRACE_MS = 2000, BOOT_MS = 5000, PROVING_MS = 2000 };
 
 static struct fleet *fleet;
 static uint64_t now;
@@ -26,12 +26,24 @@ static void note(const char *what, struct berth berth)
              berth.seat);
 }
 
-static int fork_one(void *context, struct berth berth)
+/* The first generation is the usual one. */
+static int fork_one(void *context, struct berth berth, unsigned generation)
 {
+    char what[32] = "fork";
     (void)context;
-    note("fork", berth);
+    if (generation > 1)
+        snprintf(what, sizeof(what), "fork(%u)", generation);
+    note(what, berth);
     errno = EAGAIN;
     return forks_fail ? -1 : 0;
+}
+
+static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
+{
+    size_t used = strlen(done);
+    (void)context, (void)words;
+    snprintf(done + used, sizeof(done) - used, "%s%s %u", used > 0 ? ", " : "",
+             failure == NULL ? "reloaded" : "dropped", generation);
 }
 
 static void tell(void *context, struct berth berth, enum message_kind kind)
@@ -53,10 +65,12 @@ static void kill_one(void *context, struct berth berth)
         done[0] = '\0';                   \
     } while (0)
 
+static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, NULL};
+static const struct fleet_limits limits = {.graceful_ms = GRACEFUL_MS, .boot_ms = BOOT_MS};
+
 static void begin(unsigned slots)
 {
-    static const struct fleet_actions actions = {fork_one, tell, kill_one, NULL};
-    fleet = fleet_new(slots, &actions, GRACEFUL_MS);
+    fleet = fleet_new(slots, &actions, &limits);
     now = 1000;
     done[0] = '\0';
     forks_fail = false;
@@ -75,13 +89,18 @@ static void ready(unsigned slot, unsigned seat)
 
 static void ended(unsigned slot, unsigned seat, enum worker_state state)
 {
-    struct fleet_end end = {.pid = 7, .state = state, .as_asked = true, .how = "ended"};
+    struct worker_end end = {.pid = 7, .state = state, .as_asked = true, .how = "ended"};
     fleet_ended(fleet, (struct berth){slot, seat}, &end, now);
 }
 
 static void ask(unsigned slot, unsigned seat)
 {
-    fleet_replace(fleet, (struct berth){slot, seat}, now);
+    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_URGENT, now);
+}
+
+static void plan(unsigned slot, unsigned seat)
+{
+    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_PLANNED, now);
 }
 
 /* On to the time when the fleet wants to be told. */
@@ -142,9 +161,8 @@ END_TEST
 
 START_TEST(a_first_worker_that_can_not_be_forked_is_the_end)
 {
-    static const struct fleet_actions actions = {fork_one, tell, kill_one, NULL};
     forks_fail = true;
-    fleet = fleet_new(2, &actions, GRACEFUL_MS);
+    fleet = fleet_new(2, &actions, &limits);
     fleet_start(fleet, 1);
     ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
     ck_assert_int_eq(fleet_exit_status(fleet), EXIT_FAILURE_RUNTIME);
@@ -361,6 +379,315 @@ START_TEST(with_nobody_there_a_stop_is_over_at_once)
 }
 END_TEST
 
+START_TEST(planned_replacements_are_made_one_at_a_time)
+{
+    begin_serving(3);
+    plan(0, 0);
+    plan(1, 0);
+    assert_done("fork 0.1");
+    ask(2, 0); /* this one can not wait */
+    assert_done("fork 2.1");
+    ready(0, 1);
+    assert_done("retire 0.0");
+    ready(2, 1);
+    assert_done("retire 2.0, fork 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0");
+}
+END_TEST
+
+START_TEST(a_reload_begins_with_a_probe_and_goes_on_slot_by_slot)
+{
+    begin_serving(3);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    now += 100;
+    ready(0, 1);
+    assert_done("");
+    ck_assert_uint_eq(fleet_due(fleet), now + PROVING_MS);
+    await_due();
+    assert_done("retire 0.0, fork(2) 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0, fork(2) 2.1");
+    ready(2, 1);
+    assert_done("retire 2.0, reloaded 2");
+    for (unsigned i = 0; i < 3; i++)
+        ended(i, 0, WORKER_DRAINING);
+    assert_done("");
+    ck_assert_uint_eq(fleet_due(fleet), 0);
+    ended(1, 1, WORKER_READY); /* whoever comes now is of the new generation */
+    assert_done("fork(2) 1.0");
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    bool is_ready;
+    enum worker_state state;
+} bad_probes[] = {
+    {"it could not load the application", false, WORKER_FAILED},
+    {"the application ended it while it was imported", false, WORKER_BOOTING},
+    {"it crashed soon", true, WORKER_READY},
+};
+
+START_TEST(a_generation_whose_probe_fails_is_dropped)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    if (bad_probes[_i].is_ready)
+        ready(0, 1);
+    now += 10;
+    ended(0, 1, bad_probes[_i].state);
+    assert_done("dropped 2");
+    ck_assert_msg(fleet_due(fleet) == 0, "%s: nothing else happens", bad_probes[_i].name);
+    ended(1, 0, WORKER_READY);
+    assert_done("fork 1.0");
+    fleet_reload(fleet, now); /* the next may be good */
+    assert_done("fork(2) 0.1");
+}
+END_TEST
+
+START_TEST(a_probe_that_is_slow_to_load_is_killed)
+{
+    begin_serving(1);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    ck_assert_uint_eq(fleet_due(fleet), now + BOOT_MS);
+    await_due();
+    assert_done("kill 0.1");
+    ck_assert_uint_eq(fleet_due(fleet), 0);
+    ended(0, 1, WORKER_BOOTING);
+    assert_done("dropped 2");
+}
+END_TEST
+
+START_TEST(a_reload_that_is_asked_for_meanwhile_comes_after_it_once)
+{
+    begin_serving(2);
+    for (int i = 0; i < 3; i++)
+        fleet_reload(fleet, now);
+    ready(0, 1);
+    await_due();
+    ready(1, 1);
+    assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1, retire 1.0, reloaded 2");
+    ended(0, 0, WORKER_DRAINING); /* there is a seat again */
+    assert_done("fork(3) 0.0");
+    fleet_reload(fleet, now);
+    ended(0, 0, WORKER_FAILED);
+    assert_done("dropped 3, fork(3) 0.0");
+}
+END_TEST
+
+START_TEST(a_reload_during_the_start_comes_when_it_is_over)
+{
+    begin(2);
+    fleet_reload(fleet, now);
+    assert_done("fork 0.0");
+    ready(0, 0);
+    assert_done("fork(2) 0.1, fork 1.0");
+    ready(0, 1);
+    ready(1, 0);
+    await_due();
+    assert_done("retire 0.0, fork(2) 1.1");
+}
+END_TEST
+
+START_TEST(who_dies_during_a_probe_is_replaced_by_its_own_generation)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ended(1, 0, WORKER_READY);
+    assert_done("fork(2) 0.1, fork 1.0");
+    ready(1, 0);
+    ended(0, 0, WORKER_READY); /* the probe's own predecessor */
+    assert_done("");
+    ready(0, 1);
+    await_due();
+    assert_done("fork(2) 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0, reloaded 2");
+}
+END_TEST
+
+START_TEST(when_probe_and_predecessor_die_the_old_generation_comes_back)
+{
+    begin_serving(1);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    ended(0, 0, WORKER_READY);
+    assert_done("fork(2) 0.1");
+    ended(0, 1, WORKER_READY);
+    assert_done("dropped 2, fork 0.0");
+}
+END_TEST
+
+START_TEST(a_successor_that_fails_after_the_proof_is_tried_again)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    await_due();
+    assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1");
+    ended(1, 1, WORKER_FAILED);
+    assert_done("fork(2) 1.1");
+    ended(1, 1, WORKER_FAILED);
+    assert_done("");
+    await_due();
+    assert_done("fork(2) 1.1");
+    fleet_reload(fleet, now); /* by one who has mended it */
+    assert_done("");
+    ended(1, 1, WORKER_FAILED);
+    assert_done("");
+    ended(0, 0, WORKER_DRAINING);
+    assert_done("fork(3) 0.0");
+    ready(0, 0);
+    await_due();
+    assert_done("retire 0.1, fork(3) 1.1");
+}
+END_TEST
+
+START_TEST(a_probe_waits_for_a_seat)
+{
+    begin_serving(1);
+    ask(0, 0);
+    ready(0, 1);
+    assert_done("fork 0.1, retire 0.0");
+    fleet_reload(fleet, now);
+    assert_done("");
+    ended(0, 0, WORKER_DRAINING);
+    assert_done("fork(2) 0.0");
+}
+END_TEST
+
+START_TEST(a_stuck_worker_is_replaced_during_a_reload)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ask(1, 0);
+    assert_done("fork(2) 0.1, fork 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0");
+    ready(0, 1);
+    await_due();
+    assert_done("retire 0.0");
+    ended(1, 0, WORKER_DRAINING);
+    assert_done("fork(2) 1.0");
+    ready(1, 0);
+    assert_done("retire 1.1, reloaded 2");
+}
+END_TEST
+
+START_TEST(a_stop_during_a_reload_is_a_stop)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    fleet_drain(fleet, now);
+    assert_done("fork(2) 0.1, drain 0.0, drain 0.1, drain 1.0");
+    ended(0, 1, WORKER_READY);
+    ended(0, 0, WORKER_DRAINING);
+    ended(1, 0, WORKER_DRAINING);
+    ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
+    fleet_reload(fleet, now);
+    assert_done("");
+}
+END_TEST
+
+/* A second fleet of workers, which live as chance has it: what the fleet does to them must make sense each time. */
+enum { SLOTS = 3 };
+static struct model {
+    bool lives, is_ready, told;
+    unsigned generation;
+} model[SLOTS][FLEET_SEATS];
+
+static int model_fork(void *context, struct berth berth, unsigned generation)
+{
+    struct model *worker = &model[berth.slot][berth.seat];
+    (void)context;
+    ck_assert(!worker->lives);
+    *worker = (struct model){.lives = true, .generation = generation};
+    return 0;
+}
+
+static void model_tell(void *context, struct berth berth, enum message_kind kind)
+{
+    struct model *worker = &model[berth.slot][berth.seat], *other = &model[berth.slot][1 - berth.seat];
+    (void)context;
+    ck_assert(worker->lives && worker->is_ready && !worker->told);
+    ck_assert_int_eq(kind, MESSAGE_RETIRE);
+    ck_assert_msg(other->lives && other->is_ready && !other->told, "nobody serves in its place");
+    worker->told = true;
+}
+
+static void model_kill(void *context, struct berth berth)
+{
+    (void)context;
+    ck_assert(model[berth.slot][berth.seat].lives);
+}
+
+static void model_reloaded(void *context, unsigned generation, const char *failure, struct slice words)
+{
+    (void)context, (void)generation, (void)failure, (void)words;
+}
+
+/* One thing that may happen to one worker. */
+static void live(unsigned slot, unsigned seat, unsigned what)
+{
+    struct model *worker = &model[slot][seat];
+    if (!worker->lives)
+        return;
+    if (!worker->is_ready && what < 6) {
+        worker->is_ready = true;
+        ready(slot, seat);
+    } else if (worker->told || what == 6) {
+        worker->lives = false;
+        ended(slot, seat, worker->is_ready ? WORKER_READY : WORKER_BOOTING);
+    } else if (what == 7) {
+        ask(slot, seat);
+    } else if (what == 8) {
+        plan(slot, seat);
+    }
+}
+
+static void pass_time(void)
+{
+    uint64_t due = fleet_due(fleet);
+    now = due > now ? due : now + 1;
+    fleet_tick(fleet, now);
+}
+
+START_TEST(whatever_happens_every_slot_is_served_in_the_end_by_one_generation)
+{
+    static const struct fleet_actions on_model = {model_fork, model_tell, model_kill, model_reloaded, NULL};
+    srandom((unsigned)_i);
+    memset(model, 0, sizeof(model));
+    fleet = fleet_new(SLOTS, &on_model, &limits);
+    now = 1000;
+    fleet_start(fleet, now);
+    live(0, 0, 0);
+    for (int step = 0; step < 500; step++) {
+        live((unsigned)random() % SLOTS, (unsigned)random() % FLEET_SEATS, (unsigned)random() % 10);
+        if (random() % 20 == 0)
+            fleet_reload(fleet, now);
+        if (random() % 3 == 0)
+            pass_time();
+    }
+    for (int step = 0; step < 200; step++) { /* now all goes well */
+        for (unsigned i = 0; i < SLOTS * FLEET_SEATS; i++)
+            live(i / FLEET_SEATS, i % FLEET_SEATS, 0);
+        pass_time();
+    }
+    ck_assert_uint_eq(fleet_due(fleet), 0);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        ck_assert_int_eq(model[i][0].lives + model[i][1].lives, 1);
+        const struct model *worker = &model[i][model[i][0].lives ? 0 : 1];
+        ck_assert(worker->is_ready && !worker->told);
+        ck_assert_uint_eq(worker->generation, model[0][model[0][0].lives ? 0 : 1].generation);
+    }
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, NULL, tear_down);
@@ -381,6 +708,19 @@ static void add(TCase *tests)
     tcase_add_test(tests, to_quit_twice_kills);
     tcase_add_test(tests, to_quit_has_a_deadline);
     tcase_add_test(tests, with_nobody_there_a_stop_is_over_at_once);
+    tcase_add_test(tests, planned_replacements_are_made_one_at_a_time);
+    tcase_add_test(tests, a_reload_begins_with_a_probe_and_goes_on_slot_by_slot);
+    unit_add_rows(tests, a_generation_whose_probe_fails_is_dropped, bad_probes);
+    tcase_add_test(tests, a_probe_that_is_slow_to_load_is_killed);
+    tcase_add_test(tests, a_reload_that_is_asked_for_meanwhile_comes_after_it_once);
+    tcase_add_test(tests, a_reload_during_the_start_comes_when_it_is_over);
+    tcase_add_test(tests, who_dies_during_a_probe_is_replaced_by_its_own_generation);
+    tcase_add_test(tests, when_probe_and_predecessor_die_the_old_generation_comes_back);
+    tcase_add_test(tests, a_successor_that_fails_after_the_proof_is_tried_again);
+    tcase_add_test(tests, a_probe_waits_for_a_seat);
+    tcase_add_test(tests, a_stuck_worker_is_replaced_during_a_reload);
+    tcase_add_test(tests, a_stop_during_a_reload_is_a_stop);
+    tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 
 int main(void)

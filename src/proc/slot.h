@@ -1,0 +1,49 @@
+/*
+ * A worker slot as the fleet sees it: who is in its two seats, and what is planned for it. See proc/fleet.h for the states.
+ */
+#ifndef PROC_SLOT_H
+#define PROC_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proc/backoff.h"
+
+enum { FLEET_SEATS = 2 };
+
+enum seat_state {
+    SEAT_EMPTY,
+    SEAT_BOOTING, /* forked; imports the application */
+    SEAT_PROVING, /* the first of its generation: serves beside its predecessor */
+    SEAT_SERVING,
+    SEAT_LEAVING, /* told to finish what it has */
+};
+
+struct seat {
+    enum seat_state state;
+    unsigned generation;
+    uint64_t forked_ms;
+    uint64_t deadline_ms; /* when it is killed, or PROVING: has proved itself; 0: never, or it has been */
+};
+
+/* Why a worker is to be replaced. */
+enum replacement {
+    REPLACE_NOT,
+    REPLACE_PLANNED, /* it can go on: one at a time */
+    REPLACE_URGENT,  /* it can not, or somebody has said so */
+};
+
+struct slot {
+    struct seat seats[FLEET_SEATS];
+    enum replacement replace; /* of who serves */
+    bool was_ready;           /* somebody has served here */
+    uint64_t retry_ms;        /* nobody is forked before */
+    struct backoff backoff;
+};
+
+/* The first seat in that state, or NULL. At most one is SERVING. */
+struct seat *slot_find(struct slot *slot, enum seat_state state);
+/* Somebody is on the way to serve here. */
+bool slot_has_successor(struct slot *slot);
+
+#endif

@@ -1,0 +1,56 @@
+/* How a worker ended, and what is said of it. */
+#include "proc/worker_end.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "proc/worker.h"
+
+/* One that could not load the application has told why. */
+static struct slice untold(const struct worker_end *end)
+{
+    return end->state == WORKER_FAILED ? (struct slice){NULL, 0} : end->last_words;
+}
+
+int worker_end_of_start(const struct worker_end *end)
+{
+    bool loaded = end->state == WORKER_LOADED;
+    if (loaded)
+        log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
+                  "the first worker can not serve: it %s", end->how);
+    else if (end->state != WORKER_FAILED)
+        log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
+                  "the application could not be loaded: the process that imported it %s", end->how);
+    return loaded ? EXIT_FAILURE_RUNTIME : EXIT_APPLICATION;
+}
+
+void worker_end_lost(const struct worker_end *end, const char *next, ...)
+{
+    char text[128];
+    struct slice words = untold(end);
+    va_list args;
+    va_start(args, next);
+    vsnprintf(text, sizeof(text), next, args);
+    va_end(args);
+    log_block(LOG_ERROR, words.data, words.size, "worker %u (pid %d) %s; %s", end->slot, (int)end->pid,
+              end->how, text);
+}
+
+void worker_end_left(const struct worker_end *end)
+{
+    bool served = end->state == WORKER_READY || end->state == WORKER_DRAINING;
+    if (!end->as_asked && served)
+        log_block(LOG_WARNING, end->last_words.data, end->last_words.size, "worker %u (pid %d) %s", end->slot,
+                  (int)end->pid, end->how);
+    else
+        log_debug("worker %u (pid %d) has left", end->slot, (int)end->pid);
+}
+
+void worker_end_of_reload(const struct worker_end *end)
+{
+    struct slice words = untold(end);
+    log_block(LOG_ERROR, words.data, words.size,
+              "not reloaded: worker %u (pid %d), the first of the new generation, %s; the others go on",
+              end->slot, (int)end->pid, end->how);
+}

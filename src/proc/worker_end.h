@@ -1,0 +1,33 @@
+/*
+ * How a worker ended, and what is said of it: one record for each end.
+ */
+#ifndef PROC_WORKER_END_H
+#define PROC_WORKER_END_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/scoreboard.h"
+#include "base/slice.h"
+
+struct worker_end {
+    unsigned slot;
+    pid_t pid;
+    enum worker_state state; /* what it was doing */
+    bool as_asked;           /* exit status 0 */
+    const char *how;         /* see proc/death.h */
+    struct slice
+        last_words; /* what it wrote when it crashed, or could not load the application; may be empty */
+};
+
+/* The first worker ended before it was ready: nothing was ever served. The exit status of the program. */
+int worker_end_of_start(const struct worker_end *end);
+/* One that served, or was to; `next` says what now. */
+void worker_end_lost(const struct worker_end *end, const char *next, ...)
+    __attribute__((format(printf, 2, 3)));
+/* One that was told to leave. */
+void worker_end_left(const struct worker_end *end);
+/* The first of a new generation. */
+void worker_end_of_reload(const struct worker_end *end);
+
+#endif

@@ -1,0 +1,65 @@
+"""For tests about workers that come and go: clients that ask all the while, and remember who answered."""
+
+import threading
+import time
+
+# Answers with its pid, and with the text of the file "answer" when it was imported. A process that finds the file
+# "slow" imports slowly; "broken" is executed.
+APP = '''
+import ctypes, os, time
+
+def read(name):
+    return open(name).read() if os.path.exists(name) else ""
+
+if slow := read("slow"):
+    time.sleep(float(slow))
+exec(read("broken"))
+answer = read("answer") or os.environ.get("ANSWER", "")
+
+
+def application(environ, start_response):
+    name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    if name == "sleep":
+        time.sleep(float(argument))
+    if name == "deadlock":  # with the GIL
+        mutex = ctypes.create_string_buffer(64)
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Answer", answer)])
+    return [b"%d" % os.getpid()]
+'''
+
+
+class Clients:
+    """Ask again and again, each request on a new connection, until the end of the block."""
+
+    def __init__(self, server, count, path="/"):
+        self.server, self.path, self.stopped = server, path, False
+        self.failures, self.pids, self.slowest = [], [], 0
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.stopped:
+            begun = time.monotonic()
+            try:
+                response = self.server.get(self.path)
+                assert response.status == 200, response
+                self.pids.append(int(response.body))
+            except (AssertionError, OSError) as error:
+                self.failures.append(repr(error))
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            time.sleep(0.005)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()
+
+
+def write(server, name, text):
+    (server.directory / name).write_text(str(text))

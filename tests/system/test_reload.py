@@ -1,0 +1,143 @@
+"""HUP: a new generation of workers, which must prove itself before the old one leaves.
+
+What went wrong once, in one server or another: a reload with an error in the application was the end of the
+service, or left it answering 500; workers left before others were ready; each HUP of a burst forked another
+set of workers; a reload waited for ever for an import that hung.
+"""
+
+import signal
+import time
+
+import pytest
+from fleet import APP, Clients, write
+from timing import SLOW, wait_until
+
+
+@pytest.fixture
+def server(serve):
+    def start(*options, workers=2, **keywords):
+        return serve("app", *options, workers=workers, files={"app.py": APP}, **keywords)
+
+    return start
+
+
+def answers(server):
+    """What each of some requests got."""
+    return [server.get("/").get("X-Answer") for _ in range(10)]
+
+
+def test_hup_serves_the_new_application_and_nobody_notices(server):
+    server = server()
+    old = server.worker_pids()
+    with Clients(server, 4) as clients:
+        write(server, "answer", "new")
+        write(server, "slow", 0.3)
+        server.signal(signal.SIGHUP)
+        server.wait_log(r"reloaded in \d\.\d\d s")
+        wait_until(lambda: not set(old) & set(server.worker_pids()), "the old workers have left")
+    assert answers(server) == ["new"] * 10
+    assert clients.failures == [] and clients.slowest < 0.5 * SLOW
+    assert len(server.worker_pids()) == 2
+
+
+BAD = [
+    ("an-exception", "raise RuntimeError('not today')", "RuntimeError: not today"),
+    ("a-syntax-error", "1 +", "\nSyntaxError: "),
+    ("an-exit", "import os; os._exit(5)", "exited with status 5"),
+    ("a-crash", "import os; os.abort()", "killed by signal 6"),
+]
+
+
+@pytest.mark.parametrize("code, said", [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_module_that_can_not_be_imported_changes_nothing(server, code, said):
+    server = server(crashes=True)
+    old = server.worker_pids()
+    write(server, "broken", code)
+    with Clients(server, 4) as clients:
+        for count in range(1, 4):
+            server.signal(signal.SIGHUP)
+            wait_until(lambda count=count: server.log.count("not reloaded: worker 0") == count, "it is told")
+    assert clients.failures == [] and set(clients.pids) == set(old)
+    assert server.log.count(said) == 3, "each time once"
+    (server.directory / "broken").unlink()
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
+    assert set(answers(server)) == {""}
+
+
+def test_a_new_worker_that_crashes_soon_is_not_good_enough(server):
+    server = server()
+    old = server.worker_pids()
+    write(server, "broken", "import os, threading; threading.Timer(0.5, os._exit, [6]).start()")
+    with Clients(server, 2) as clients:
+        server.signal(signal.SIGHUP)
+        server.wait_log("not reloaded: worker 0 .*, the first of the new generation, exited with status 6")
+    assert set(old) <= set(server.worker_pids())
+    assert all("ConnectionReset" in failure or "Cut" in failure or "status line" in failure for failure in clients.failures)
+    assert len(clients.failures) <= 2, "only what the crash took with it"
+
+
+def test_a_new_worker_that_is_not_ready_in_time_is_given_up(server):
+    server = server("--timeout", "500ms")
+    old = server.worker_pids()
+    write(server, "slow", 30)
+    server.signal(signal.SIGHUP)
+    server.wait_log("worker 0 has not loaded the application within --timeout")
+    server.wait_log("not reloaded: worker 0")
+    assert server.worker_pids() == old
+
+
+def test_a_burst_of_signals_never_doubles_the_workers_twice(server):
+    server = server()
+    old = server.worker_pids()
+    most = 0
+    with Clients(server, 2) as clients:
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            server.signal(signal.SIGHUP)
+            time.sleep(0.1)
+            most = max(most, len(server.worker_pids()))
+    assert clients.failures == []
+    assert most <= 4
+    assert server.log.count("reloaded in") >= 2
+    wait_until(lambda: not set(old) & set(server.worker_pids()), "the old workers have left")
+
+
+def test_the_env_file_is_read_again(server):
+    server = server("--env-file", "env", workers=1, prefix=["sh", "-c", 'echo ANSWER=one >env; exec "$0" "$@"'])
+    assert answers(server) == ["one"] * 10
+    write(server, "env", "ANSWER\n")
+    server.signal(signal.SIGHUP)
+    server.wait_log("not reloaded: .*env, line 1: NAME=VALUE is expected")
+    write(server, "env", "ANSWER=two\n")
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
+    assert answers(server) == ["two"] * 10
+
+
+def test_requests_in_flight_are_finished_by_the_old_worker(server):
+    server = server(workers=1)
+    old = server.worker_pid
+    with server.connect(timeout=30) as connection:
+        connection.request("GET", "/sleep/4")
+        time.sleep(0.2)
+        server.signal(signal.SIGHUP)
+        server.wait_log("reloaded in")
+        assert int(server.get("/").body) != old
+        assert int(connection.receive().body) == old
+
+
+def test_a_stop_during_a_reload_leaves_nobody_behind(server):
+    server = server()
+    write(server, "slow", 30)
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: len(server.worker_pids()) == 3, "the new one is imported")
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+
+
+def test_hup_during_the_start_is_not_forgotten(server):
+    server = server(prefix=["sh", "-c", 'echo 0.5 >slow; exec "$0" "$@"'], ready=lambda: True)
+    wait_until(lambda: server.worker_pids(), "the first worker")
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
