@@ -62,6 +62,11 @@ struct options {
         limit_request_head;
     int64_t limit_request_body, body_memory, response_memory, response_spool;
 
+    /* after which a worker is replaced; 0 = never */
+    int64_t max_requests, max_requests_jitter; /* counts */
+    int64_t max_lifetime;                      /* ms */
+    int64_t max_rss;                           /* bytes */
+
     /* logs */
     char *access_logfile; /* NULL = off */
     char *access_logformat;

@@ -11,7 +11,8 @@
 
 enum message_kind {
     MESSAGE_READY = 1, /* worker to master: the application is loaded, connections are accepted */
-    MESSAGE_REPLACE,   /* worker to master: another should serve in my place */
+    MESSAGE_RECYCLE,   /* worker to master: another may serve in my place, when it is convenient */
+    MESSAGE_REPLACE,   /* worker to master: another should, soon */
     MESSAGE_RETIRE,    /* master to worker: another does: finish what you have, then exit */
     MESSAGE_DRAIN,     /* master to worker: the service stops: likewise, and nobody comes after you */
     MESSAGE_QUIT,      /* exit now */

@@ -120,6 +120,8 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
             continue;
         if (kind == MESSAGE_READY)
             fleet_ready(master->fleet, post->berth, clock_ms());
+        else if (kind == MESSAGE_RECYCLE)
+            fleet_replace(master->fleet, post->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
             fleet_replace(master->fleet, post->berth, REPLACE_URGENT, clock_ms());
     }

@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "proc/mailbox.h"
+#include "proc/recycle.h"
 #include "proc/signals.h"
 #include "py/application.h"
 #include "py/interp.h"
@@ -49,6 +50,7 @@ struct worker {
     struct deadline *deadline; /* NULL without an option that needs it */
     struct listeners *listeners;
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
+    struct recycle recycle;
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
@@ -136,6 +138,13 @@ static void ask_to_be_replaced(struct worker *worker)
     worker->asked = true;
     if (mailbox_send(worker->setup->mailbox, MESSAGE_REPLACE, getpid()) < 0)
         stop(worker, STOP_DRAIN);
+}
+
+/* It can go on: when the master likes. */
+static void has_served_long(void *context)
+{
+    struct worker *worker = context;
+    mailbox_send(worker->setup->mailbox, MESSAGE_RECYCLE, getpid());
 }
 
 /* To this worker alone: the service goes on. Whoever insists does not want to wait for a successor. */
@@ -314,6 +323,7 @@ static void open_loop(struct worker *worker, int python_signals)
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
         watch(worker->python_signals);
     }
+    recycle_init(&worker->recycle, worker->loop, (uint32_t)getpid() * 2654435761U, has_served_long, worker);
     worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
 }
 
@@ -324,6 +334,7 @@ static void close_loop(struct worker *worker)
     if (worker->python_signals != NULL)
         event_free(worker->python_signals);
     event_free(worker->graceful_end);
+    recycle_fini(&worker->recycle);
     deadline_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
@@ -334,6 +345,7 @@ static void close_loop(struct worker *worker)
 static bool wants_main(void *context)
 {
     struct worker *worker = context;
+    recycle_look(&worker->recycle);
     return worker->python_signalled || is_over(worker);
 }
 

@@ -1,0 +1,33 @@
+/*
+ * When a worker has served long enough: --max-requests, --max-lifetime, --max-rss. It then asks for a successor.
+ */
+#ifndef PROC_RECYCLE_H
+#define PROC_RECYCLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "net/timer.h"
+
+struct recycle {
+    const struct options *options;
+    const struct scoreboard_row *row;
+    struct timer *timer;      /* for the other two limits; NULL without them */
+    uint64_t requests;        /* of the row's counter, at which it is due; UINT64_MAX: never */
+    uint64_t lifetime_end_ms; /* 0: none */
+    bool told;
+    void (*due)(void *context);
+    void *context;
+};
+
+/* `due` is called once, in the loop or from recycle_look, after a log record that says why. The options, the loop and the struct
+ * must stay where they are. */
+void recycle_init(struct recycle *recycle, struct loop *loop, uint32_t random, void (*due)(void *context),
+                  void *context);
+void recycle_fini(struct recycle *recycle);
+
+/* Between two turns of the loop: have there been enough requests? */
+void recycle_look(struct recycle *recycle);
+
+#endif
