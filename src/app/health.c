@@ -27,7 +27,9 @@ static const struct health_answer *find_answer(const struct loop *loop, const st
         return &alive;
     if (!slice_eq(rest, SLICE("/ready")))
         return NULL;
-    return loop->draining ? &draining : loop_is_saturated(loop) ? &saturated : &ready;
+    if (loop->draining || loop->unready)
+        return &draining;
+    return loop_is_saturated(loop) ? &saturated : &ready;
 }
 
 static bool answer(struct exchange *exchange)

@@ -54,6 +54,7 @@ struct options {
     char *root_path; /* SCRIPT_NAME */
 
     /* times, ms; 0 = none */
+    int64_t drain_delay;
     int64_t graceful_timeout, keep_alive, header_timeout, body_timeout, write_timeout;
 
     /* limits, bytes unless said otherwise */

@@ -27,6 +27,7 @@ struct listener {
     const struct local_endpoint *local;
     int fd;
     bool ours; /* not fd://, which may be somebody else's, too */
+    bool tcp;
     unsigned
         burst; /* how many to try: grows while connections wait, so that a single one costs a single call */
 };
@@ -166,6 +167,7 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
         listener->local = &addresses[i].local;
         listener->fd = addresses[i].sockets[slot];
         listener->ours = addresses[i].inherited < 0;
+        listener->tcp = addresses[i].family != AF_UNIX;
         listener->burst = 1;
         listener->event = event_new(loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
         event_add(listener->event, NULL);
@@ -173,12 +175,15 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
     return all;
 }
 
-/* What the kernel has accepted is still answered. */
+/* What the kernel has accepted is still answered. A TCP socket would reset it; of a unix-domain one it can still be taken when
+ * nobody can come any more. */
 static void shut(struct listener *listener)
 {
+    if (listener->ours && !listener->tcp)
+        shutdown(listener->fd, SHUT_RDWR);
     while (accept_one(listener))
         ;
-    if (listener->ours)
+    if (listener->ours && listener->tcp)
         shutdown(listener->fd, SHUT_RDWR);
 }
 

@@ -390,7 +390,6 @@ void fleet_drain(struct fleet *fleet, uint64_t now)
 {
     if (is_stopping(fleet))
         return;
-    log_info("stopping: requests in progress are finished");
     stop(fleet, FLEET_DRAINING, now, drain_seat);
 }
 

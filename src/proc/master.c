@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/child.h"
+#include "proc/farewell.h"
 #include "proc/fleet.h"
 #include "proc/startup.h"
 #include "proc/worker.h"
@@ -25,6 +26,7 @@ struct master {
     struct service service; /* addresses and the scoreboard */
     struct event_base *base;
     struct event *due; /* of the fleet */
+    struct farewell farewell;
     struct fleet *fleet;
     struct child *children; /* one per seat, as the scoreboard's rows */
     struct post *posts;     /* likewise */
@@ -108,6 +110,13 @@ static void kill_worker(void *context, struct berth berth)
     child_kill(&master->children[number_of(berth)]);
 }
 
+static void worker_is_ready(struct master *master, const struct post *post)
+{
+    if (master->farewell.state != FAREWELL_NOT_YET)
+        child_tell(&master->children[number_of(post->berth)], MESSAGE_UNREADY);
+    fleet_ready(master->fleet, post->berth, clock_ms());
+}
+
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -119,7 +128,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
         if (pid != master->children[number_of(post->berth)].pid)
             continue;
         if (kind == MESSAGE_READY)
-            fleet_ready(master->fleet, post->berth, clock_ms());
+            worker_is_ready(master, post);
         else if (kind == MESSAGE_RECYCLE)
             fleet_replace(master->fleet, post->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
@@ -170,10 +179,15 @@ static void child_ended(evutil_socket_t signal, short what, void *arg)
     follow_up(master);
 }
 
-static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
+static void tell_all(struct master *master, enum message_kind kind)
 {
-    (void)signal, (void)what;
-    struct master *master = arg;
+    for (unsigned i = 0; i < master->count; i++)
+        child_tell(&master->children[i], kind);
+}
+
+static void drain(void *context)
+{
+    struct master *master = context;
     fleet_drain(master->fleet, clock_ms());
     follow_up(master);
 }
@@ -182,8 +196,22 @@ static void stop_quickly(evutil_socket_t signal, short what, void *arg)
 {
     (void)signal, (void)what;
     struct master *master = arg;
+    farewell_skip(&master->farewell);
     fleet_quit(master->fleet, clock_ms());
     follow_up(master);
+}
+
+/* Whoever asks a second time has no patience. */
+static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
+{
+    struct master *master = arg;
+    if (master->farewell.state != FAREWELL_NOT_YET) {
+        stop_quickly(signal, what, arg);
+        return;
+    }
+    log_info("stopping: requests in progress are finished");
+    tell_all(master, MESSAGE_UNREADY);
+    farewell_begin(&master->farewell, master->options->drain_delay);
 }
 
 static void reopen_logs(evutil_socket_t signal, short what, void *arg)
@@ -196,8 +224,7 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
     if (master->access_log != NULL && access_log_reopen(master->access_log) < 0)
         log_error("--access-logfile: %s can not be opened: %s", master->options->access_logfile,
                   strerror(errno));
-    for (unsigned i = 0; i < master->count; i++)
-        child_tell(&master->children[i], MESSAGE_REOPEN);
+    tell_all(master, MESSAGE_REOPEN);
 }
 
 static void reload(evutil_socket_t signal, short what, void *arg)
@@ -300,6 +327,8 @@ int master_main(struct options *options, struct access_log *access_log)
     master.base = event_base_new();
     assert(master.base != NULL);
     master.due = evtimer_new(master.base, is_due, &master);
+    farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
+                  drain, &master);
     status = EXIT_FAILURE_RUNTIME;
     if (open_seats(&master) == 0) {
         run(&master);

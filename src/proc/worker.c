@@ -196,6 +196,8 @@ static void obey(struct worker *worker, enum message_kind kind)
         reopen_logs(worker);
     else if (kind == MESSAGE_RETIRE)
         stop(worker, STOP_DRAIN);
+    else if (kind == MESSAGE_UNREADY)
+        worker->loop->unready = true;
     else if (kind == MESSAGE_DRAIN)
         stop_for_good(worker, STOP_DRAIN);
     else if (kind == MESSAGE_QUIT)

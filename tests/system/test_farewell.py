@@ -1,0 +1,156 @@
+"""The last moments of a service: whoever comes is answered or refused, and load balancers are told in time.
+
+What went wrong once, in one server or another: clients whose handshake was done, or under way, when the socket
+was closed were reset; a load balancer sent requests for as long as its health check took to notice.
+"""
+
+import collections
+import os
+import selectors
+import signal
+import socket
+import time
+
+import pytest
+from client import request_bytes
+from harness import elapsed
+from timing import PATIENCE, SLOW, wait_until
+
+APP = """
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [])
+    return [body]
+"""
+
+
+@pytest.fixture
+def start(serve):
+    """Starts servers that the test itself may have stopped."""
+
+    def start(*options, **keywords):
+        return serve("app", *options, files={"app.py": APP}, **keywords)
+
+    return start
+
+
+def seconds_to_end(server):
+    """The process ends with status 0, and nothing is left of it."""
+    return elapsed(lambda: expect_end(server))
+
+
+def expect_end(server):
+    assert server.wait() == 0, server.log
+
+
+class Rush:
+    """Many clients that connect and ask, one soon after the other, while something happens to the server."""
+
+    def __init__(self, address):
+        self.address = address
+        self.selector = selectors.DefaultSelector()
+        self.outcomes = collections.Counter()
+
+    def start_one(self):
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        client = socket.socket(family, socket.SOCK_STREAM)
+        client.setblocking(False)
+        try:
+            client.connect(self.address)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.end(client, type(error).__name__)
+            return
+        self.selector.register(client, selectors.EVENT_WRITE, bytearray())
+
+    def end(self, client, outcome):
+        client.close()
+        self.outcomes[outcome] += 1
+
+    def step(self, client, data):
+        """What came next for one of them; None while it goes on."""
+        try:
+            if not data:
+                if error := client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(error, os.strerror(error))
+                client.send(request_bytes("POST", "/", body=b"x"))
+                data += b"sent "
+                self.selector.modify(client, selectors.EVENT_READ, data)
+                return None
+            if received := client.recv(65536):
+                data += received
+                return "answered" if data.endswith(b"\r\n\r\nx") else None
+            return "closed"
+        except OSError as error:
+            return type(error).__name__
+
+    def turn(self, seconds):
+        for key, _ in self.selector.select(seconds):
+            if outcome := self.step(key.fileobj, key.data):
+                self.selector.unregister(key.fileobj)
+                self.end(key.fileobj, outcome)
+
+    def run(self, count, meanwhile, at):
+        for number in range(count):
+            if number == at:
+                meanwhile()
+            self.start_one()
+            self.turn(0)
+        end = time.monotonic() + PATIENCE
+        while self.selector.get_map():
+            assert time.monotonic() < end, f"{len(self.selector.get_map())} clients hang"
+            self.turn(0.05)
+        return self.outcomes
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:socket"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_of_a_thousand_who_come_during_a_stop_each_is_answered_or_refused(start, bind, workers):
+    for attempt in range(3):
+        server = start(bind=bind, workers=workers)
+        wait_until(lambda server=server: len(server.worker_pids()) == workers, "all workers")
+        rush = Rush(server.address if "127" in bind else str(server.directory / "socket"))
+        outcomes = rush.run(1000, lambda server=server: server.signal(signal.SIGTERM), 400 + 50 * attempt)
+        expect_end(server)
+        refused = outcomes.pop("ConnectionRefusedError", 0) + outcomes.pop("FileNotFoundError", 0)
+        # A unix-domain socket whose queue is full says so.
+        refused += outcomes.pop("BlockingIOError", 0) if "unix" in bind else 0
+        assert outcomes.pop("answered") >= 400
+        assert refused > 0 and not outcomes, f"{outcomes}, {refused} refused"
+
+
+def test_before_it_drains_the_service_says_that_it_is_not_ready_and_serves_on(start):
+    server = start("--drain-delay", "1s", "--health-path", "/health", workers=2)
+    assert server.get("/health/ready").status == 200
+    begun = time.monotonic()
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: server.get("/health/ready").status == 503, "not ready", 0.5)
+    served = 0
+    while time.monotonic() - begun < 0.9:
+        assert server.request("POST", "/", body=b"x").body == b"x"
+        assert server.get("/health/live").status == 200
+        served += 1
+    assert served > 5
+    assert seconds_to_end(server) < 2 * SLOW
+    assert time.monotonic() - begun >= 1
+
+
+def test_a_worker_that_comes_during_the_delay_is_not_ready_either(start):
+    server = start("--drain-delay", "5s", "--health-path", "/health")
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: server.get("/health/ready").status == 503, "not ready")
+    os.kill(server.worker_pid, signal.SIGKILL)
+    server.wait_log("it is replaced now")
+    assert server.get("/health/ready").status == 503
+    server.signal(signal.SIGINT)
+    expect_end(server)
+
+
+def test_a_second_term_does_not_wait(start):
+    server = start("--drain-delay", "60s")
+    server.signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert server.process.poll() is None
+    server.signal(signal.SIGTERM)
+    assert seconds_to_end(server) < 2 * SLOW
