@@ -41,7 +41,7 @@ enum ending {
 
 struct exchange {
     struct conn *conn;
-    struct exchange *next; /* ready, or to be finished */
+    struct exchange *next, *previous; /* on the ready list; next alone: to be finished */
     struct request request;
     struct body body;
     struct response response;

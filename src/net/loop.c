@@ -149,7 +149,6 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     loop->timeouts = timeouts_new(loop->base, durations, timed_out);
     loop->memo = memo_new();
     loop->scratch = xmalloc(LOOP_SCRATCH_SIZE);
-    loop->ready_last = &loop->ready_first;
     loop->open_limit = (size_t)options->worker_connections;
     pool_init(&loop->exchanges, sizeof(struct exchange), KEPT_EXCHANGES);
     pool_init(&loop->connections, h1_protocol.size, KEPT_CONNECTIONS);
@@ -288,21 +287,33 @@ void loop_turn_beside(struct loop *loop)
 struct exchange *loop_take_ready(struct loop *loop)
 {
     struct exchange *exchange = loop->ready_first;
-    if (exchange == NULL)
-        return NULL;
-    loop->ready_first = exchange->next;
-    if (loop->ready_first == NULL) {
-        loop->ready_last = &loop->ready_first;
-    }
-    scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
+    if (exchange != NULL)
+        loop_remove_ready(loop, exchange);
     return exchange;
+}
+
+void loop_remove_ready(struct loop *loop, struct exchange *exchange)
+{
+    if (exchange->previous != NULL)
+        exchange->previous->next = exchange->next;
+    else
+        loop->ready_first = exchange->next;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange->previous;
+    else
+        loop->ready_last = exchange->previous;
+    scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
 }
 
 void loop_add_ready(struct loop *loop, struct exchange *exchange)
 {
     exchange->next = NULL;
-    *loop->ready_last = exchange;
-    loop->ready_last = &exchange->next;
+    exchange->previous = loop->ready_last;
+    if (loop->ready_last != NULL)
+        loop->ready_last->next = exchange;
+    else
+        loop->ready_first = exchange;
+    loop->ready_last = exchange;
     scoreboard_set(loop->row->ready, (uint32_t)++loop->ready_count);
     if (loop->ready_count >= READY_BATCH)
         event_base_loopbreak(loop->base);

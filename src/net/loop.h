@@ -47,7 +47,7 @@ struct loop {
     struct pool exchanges;
     struct pool connections;
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
-    struct exchange *ready_first, **ready_last;
+    struct exchange *ready_first, *ready_last;
     size_t ready_count;
     struct event *queue_timer;         /* for the oldest that is ready, while nobody can run it */
     size_t refused;                    /* after --queue-timeout, and not yet reported */
@@ -94,6 +94,7 @@ void loop_broken(const char *what) __attribute__((noreturn));
 /* The oldest complete request, or NULL. The caller runs its handler. */
 struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
+void loop_remove_ready(struct loop *loop, struct exchange *exchange);
 
 /* No thread will take what is ready: 503, and the loop is saturated. */
 void loop_refuse_ready(struct loop *loop);
