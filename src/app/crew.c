@@ -45,11 +45,9 @@ static bool calls_are_long(struct crew *crew)
 static void run_watched(struct crew *crew, unsigned member, struct exchange *exchange)
 {
     struct deadline *deadline = crew->setup.deadline;
-    if (deadline != NULL)
-        deadline_begin(deadline, member, exchange);
+    deadline_begin(deadline, member, exchange);
     crew->setup.loop->handler->run(crew->setup.contexts[member], exchange);
-    if (deadline != NULL)
-        deadline_end(deadline, member);
+    deadline_end(deadline, member);
 }
 
 /* Calls the application, with the baton given away or lent. False when it is gone after that. */
@@ -115,18 +113,11 @@ static bool run_batch(struct crew *crew, unsigned member)
     return held;
 }
 
-/* A thread that comes to lead leaves others behind in their calls. */
-static void watch_calls(struct crew *crew)
-{
-    if (crew->setup.deadline != NULL)
-        deadline_watch(crew->setup.deadline);
-}
-
 /* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
 static bool lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
-    watch_calls(crew);
+    deadline_watch(crew->setup.deadline); /* others are left behind in their calls */
     for (;;) {
         if (crew->setup.wants_main(crew->setup.context)) {
             if (member == MAIN_MEMBER)
@@ -148,7 +139,7 @@ static void lead_beside_main(void *context, unsigned member)
 static void turn_alone(void *context)
 {
     struct crew *crew = context;
-    watch_calls(crew);
+    deadline_watch(crew->setup.deadline);
     loop_turn_beside(crew->setup.loop);
 }
 

@@ -20,7 +20,7 @@ struct crew_setup {
     struct loop *loop;
     unsigned threads;
     void *const *contexts;     /* of the handler, one per thread */
-    struct deadline *deadline; /* NULL: nobody looks at calls that last */
+    struct deadline *deadline; /* looks at the calls that last */
     /* Looked at between two turns, with the baton: true when there is something that only the main thread may do. */
     bool (*wants_main)(void *context);
     void *context;

@@ -47,7 +47,7 @@ struct worker {
     struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
     struct crew *crew;
-    struct deadline *deadline; /* NULL without an option that needs it */
+    struct deadline *deadline;
     struct listeners *listeners;
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
@@ -232,8 +232,8 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
 /* A call that is stuck, and its connection, are not waited for. */
 static bool is_drained(const struct worker *worker)
 {
-    unsigned stuck = worker->deadline != NULL ? deadline_stuck(worker->deadline) : 0;
-    return worker->stop == STOP_DRAIN && worker->loop->open_count <= stuck && worker->loop->ready_count == 0;
+    return worker->stop == STOP_DRAIN && worker->loop->open_count <= deadline_stuck(worker->deadline) &&
+           worker->loop->ready_count == 0;
 }
 
 static bool is_over(const struct worker *worker)
@@ -264,11 +264,6 @@ static void calls_are_stuck(void *context)
         await_main(worker);
 }
 
-static bool looks_at_calls(const struct options *options)
-{
-    return options->slow_request > 0 || options->timeout > 0;
-}
-
 /* The interpreter and the application. Leaves the GIL with this thread. 0, or -1 after a log record. */
 static int boot(struct worker *worker)
 {
@@ -287,7 +282,7 @@ static int boot(struct worker *worker)
         return -1;
     if (call_init(setup->options, setup->worker_count > 1) < 0)
         return -1;
-    if (looks_at_calls(setup->options) && (stack_init() < 0 || interrupt_init() < 0))
+    if (stack_init() < 0 || interrupt_init() < 0)
         return -1;
     worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
     for (unsigned i = 0; i < setup->threads; i++)
@@ -308,8 +303,7 @@ static void open_loop(struct worker *worker, int python_signals)
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
     health_attach(worker->loop);
-    if (looks_at_calls(setup->options))
-        worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
+    worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
     watch(worker->mailbox);

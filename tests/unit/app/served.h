@@ -22,6 +22,7 @@ struct served {
     struct scoreboard_call call;
     struct wsgi *wsgi;
     struct loop *loop;
+    struct deadline *deadline;
     struct crew *crew;
 };
 
@@ -49,10 +50,12 @@ static inline void served_open(const char *source, int argc, char **argv)
     ck_assert_ptr_nonnull(served.wsgi);
     gil_release();
     served.loop = loop_new(&served.options, &wsgi_handler, NULL, &served.row);
+    served.deadline = deadline_new(served.loop, &served.call, 1, NULL, NULL);
     struct crew_setup setup = {
         .loop = served.loop,
         .threads = 1,
         .contexts = (void *const *)&served.wsgi,
+        .deadline = served.deadline,
         .wants_main = served_wants_nothing,
     };
     served.crew = crew_new(&setup);
@@ -61,6 +64,7 @@ static inline void served_open(const char *source, int argc, char **argv)
 static inline void served_close(void)
 {
     ck_assert(crew_free(served.crew));
+    deadline_free(served.deadline);
     loop_free(served.loop);
     gil_take();
     wsgi_free(served.wsgi);
