@@ -20,24 +20,6 @@ enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
 
-/*
- * The thread that has an exchange passes the gate to send and to end it; whoever runs the loop shuts it for ever to answer in its
- * place. What both would write is written behind the gate alone.
- */
-enum { GATE_OPEN, GATE_PASSED, GATE_SHUT };
-
-static bool pass_gate(struct exchange *exchange, int to)
-{
-    int open = GATE_OPEN;
-    return atomic_compare_exchange_strong_explicit(&exchange->gate, &open, to, memory_order_acquire,
-                                                   memory_order_relaxed);
-}
-
-static void open_gate(struct exchange *exchange)
-{
-    atomic_store_explicit(&exchange->gate, GATE_OPEN, memory_order_release);
-}
-
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending))
 {
@@ -50,7 +32,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = exchange->whole_sent = false;
     exchange->late_status = 0;
-    atomic_store_explicit(&exchange->gate, GATE_OPEN, memory_order_relaxed);
+    gate_open(&exchange->gate);
     exchange->body = (struct body){.content = {.spool = -1}};
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
     memcpy(exchange->line, line.data, line.size);
@@ -173,7 +155,7 @@ static int note_sent(struct exchange *exchange, int r)
     } else if (!exchange->head_sent) {
         exchange->body_sent = 0;
     }
-    open_gate(exchange);
+    gate_open(&exchange->gate);
     return r;
 }
 
@@ -181,7 +163,7 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
 {
     if (count == 0)
         return 0;
-    if (!pass_gate(exchange, GATE_PASSED))
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
     return note_sent(exchange, conn_send(exchange->conn, vectors, count));
 }
@@ -213,7 +195,7 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
     int head = add_head(exchange, &vector);
     size = allow(exchange, size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
-    if (!pass_gate(exchange, GATE_PASSED))
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
     if (r == 0 && size > 0) {
@@ -304,7 +286,7 @@ void exchange_end(struct exchange *exchange)
         exchange_cut(exchange);
         return;
     }
-    if (pass_gate(exchange, GATE_PASSED))
+    if (gate_pass(&exchange->gate, GATE_PASSED))
         end(exchange, ending_of(exchange));
 }
 
@@ -324,7 +306,7 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
         exchange_cut(exchange);
         return;
     }
-    if (!pass_gate(exchange, GATE_PASSED))
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
         return;
     exchange->body_sent =
         send_error(exchange, &exchange->response, status, keep_alive && may_keep_alive(exchange));
@@ -334,7 +316,7 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
 
 void exchange_cut(struct exchange *exchange)
 {
-    if (!pass_gate(exchange, GATE_PASSED))
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
         return;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
@@ -357,7 +339,7 @@ static void answer_late(struct exchange *exchange, int status)
 
 bool exchange_preempt(struct exchange *exchange, int status)
 {
-    if (!pass_gate(exchange, GATE_SHUT))
+    if (!gate_pass(&exchange->gate, GATE_SHUT))
         return false;
     if (!exchange->head_sent)
         answer_late(exchange, status);

@@ -11,7 +11,6 @@
 #ifndef NET_EXCHANGE_H
 #define NET_EXCHANGE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +18,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "net/conn.h"
+#include "net/gate.h"
 
 /* Room for a request line within the exchange; longer ones go to the heap. */
 enum { EXCHANGE_INLINE = 256 };
@@ -51,7 +51,7 @@ struct exchange {
     uint64_t ready_ms;   /* clock_ms() when it came on the ready list */
     enum ending ending;
     uint64_t body_sent; /* bytes of content given to the connection */
-    atomic_int gate;    /* who may send, see exchange.c */
+    struct gate gate;   /* who may send */
     int late_status;    /* of what was answered in the handler's place; 0: nothing was */
     uint64_t late_size;
     bool cut;           /* the answer is not whole, and only a reset tells the client */

@@ -1,0 +1,34 @@
+/*
+ * The gate of an exchange: who may send on its connection. The thread that has the exchange passes it to send and to end it;
+ * whoever runs the loop shuts it, for ever, to answer in its place. What both would write is written behind the gate alone.
+ */
+#ifndef NET_GATE_H
+#define NET_GATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum gate_state {
+    GATE_OPEN,
+    GATE_PASSED, /* by the thread, which opens it again, or has ended the exchange */
+    GATE_SHUT,   /* by the loop */
+};
+
+struct gate {
+    atomic_int state;
+};
+
+/* False when somebody else has: for now, or for ever. */
+static inline bool gate_pass(struct gate *gate, enum gate_state to)
+{
+    int open = GATE_OPEN;
+    return atomic_compare_exchange_strong_explicit(&gate->state, &open, to, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void gate_open(struct gate *gate)
+{
+    atomic_store_explicit(&gate->state, GATE_OPEN, memory_order_release);
+}
+
+#endif
