@@ -1,7 +1,6 @@
 /* A connection: a socket, its one event, and what was not sent yet. */
 #include "net/conn.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -50,11 +49,27 @@ static void event_happened(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void watch(struct conn *conn)
+void conn_watch(struct conn *conn)
 {
-    assert(!conn->watched);
+    if (conn->watched)
+        return;
     event_add(&conn->event, NULL);
     conn->watched = true;
+}
+
+enum conn_peer conn_peer(const struct conn *conn)
+{
+    struct pollfd state = {.fd = conn->fd, .events = POLLRDHUP};
+    if (poll(&state, 1, 0) <= 0)
+        return PEER_THERE;
+    return state.revents & (POLLERR | POLLHUP | POLLNVAL) ? PEER_GONE : PEER_ENDED;
+}
+
+bool conn_is_unix(const struct conn *conn)
+{
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof(domain);
+    return getsockopt(conn->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 /* A fork in another thread may come between any two steps: the list can always be walked forward, and holds no descriptor that
@@ -354,8 +369,7 @@ void conn_settle_now(struct conn *conn)
         conn_free(conn);
         return;
     }
-    if (!conn->watched)
-        watch(conn);
+    conn_watch(conn);
     conn->protocol->readable(conn);
 }
 

@@ -1,12 +1,15 @@
 /*
  * A connection: a socket, its one event, and what was not sent yet. What the bytes mean is its protocol's business.
  *
- * The event is edge-triggered for reading, writing and the peer's end, armed once (and only when the first answer did not
- * end the connection anyway), so that no request costs an epoll_ctl. `readable` remembers an edge until the socket is drained.
+ * The event is edge-triggered for reading, writing and the peer's end, armed once (when the first answer did not end the
+ * connection anyway, or had to be waited for), so that no request costs an epoll_ctl. `readable` remembers an edge until the
+ * socket is drained.
  * No callback frees a connection: conn_close marks it, loop_turn frees it.
  *
  * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
- * conn_send, conn_send_file, conn_is_full and conn_wait; while it has it, the loop only remembers edges and drains the output.
+ * conn_send, conn_send_file, conn_is_full and conn_wait; while it has it, the loop only remembers edges, drains the output, and
+ * sends nothing but what exchange_ask and exchange_preempt do, each of which keeps that thread from sending meanwhile.
+ * conn_peer and `broken` are for any thread while the exchange lasts.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
@@ -26,6 +29,13 @@
 #include "net/timeouts.h"
 
 struct conn;
+
+/* What the kernel knows of the other side. */
+enum conn_peer {
+    PEER_THERE,
+    PEER_ENDED, /* it sends no more; whether it still reads, it has not said */
+    PEER_GONE,  /* a reset; or nobody holds the other end of a unix-domain socket */
+};
 
 /* One of the two tables that carry calls upward: what a connection's bytes are. */
 struct protocol {
@@ -63,6 +73,12 @@ struct conn {
 /* Takes the non-blocking socket and reads from it at once. */
 void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
                  const struct local_endpoint *local, const struct peer_endpoint *peer);
+
+/* Arms the event, unless it is: what happened before is an edge too. */
+void conn_watch(struct conn *conn);
+/* A system call. */
+enum conn_peer conn_peer(const struct conn *conn);
+bool conn_is_unix(const struct conn *conn); /* another one */
 
 /* What the socket has, in loop->scratch; empty when there is nothing (now, or no more: conn->ended, conn->broken). */
 struct slice conn_receive(struct conn *conn);

@@ -32,6 +32,9 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = exchange->whole_sent = false;
     exchange->late_status = 0;
+    exchange->late_size = 0;
+    exchange->previous = NULL;
+    exchange->presence = PRESENCE_ASSUMED;
     gate_open(&exchange->gate);
     exchange->body = (struct body){.content = {.spool = -1}};
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
@@ -329,6 +332,10 @@ void exchange_cut(struct exchange *exchange)
 static void answer_late(struct exchange *exchange, int status)
 {
     struct response response;
+    if (exchange->conn->broken) {
+        exchange->late_status = STATUS_CLIENT_GONE;
+        return;
+    }
     response_init(&response);
     exchange->late_size = send_error(exchange, &response, status, false);
     exchange->late_status = status;
@@ -347,4 +354,31 @@ bool exchange_preempt(struct exchange *exchange, int status)
         conn_cut(exchange->conn);
     end(exchange, ENDING_CLOSE);
     return true;
+}
+
+bool exchange_was_preempted(const struct exchange *exchange)
+{
+    return gate_is_shut(&exchange->gate);
+}
+
+/* Before the head, an interim answer (RFC 9110 15.2); between two chunks, a zero in front of the next one's size, be it the last
+ * (RFC 9112 7.1). Within a body that has a length there is nothing: its next bytes ask. */
+static struct slice question(const struct exchange *exchange)
+{
+    if (!exchange->head_sent)
+        return SLICE("HTTP/1.1 100 Continue\r\n\r\n");
+    if (exchange->response.framing == RESPONSE_CHUNKED && !exchange->whole_sent)
+        return SLICE("0");
+    return (struct slice){NULL, 0};
+}
+
+void exchange_ask(struct exchange *exchange)
+{
+    if (!gate_pass(&exchange->gate, GATE_BORROWED))
+        return; /* what the thread sends just now asks as well */
+    struct slice bytes = question(exchange);
+    struct iovec vector = {(char *)bytes.data, bytes.size};
+    if (bytes.size > 0)
+        conn_send(exchange->conn, &vector, 1);
+    gate_open(&exchange->gate);
 }

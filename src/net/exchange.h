@@ -39,6 +39,14 @@ enum ending {
     ENDING_LINGER, /* we have decided so: the client may be sending still */
 };
 
+/* Of its client, see net/presence.h. */
+enum presence {
+    PRESENCE_ASSUMED, /* the answer comes at once */
+    PRESENCE_WATCHED, /* there, as far as we know */
+    PRESENCE_ASKED,   /* it has ended its side, and exchange_ask was called */
+    PRESENCE_UNSURE,  /* it has ended its side, and can not be asked */
+};
+
 struct exchange {
     struct conn *conn;
     struct exchange *next, *previous; /* on the ready list; next alone: to be finished */
@@ -54,6 +62,7 @@ struct exchange {
     struct gate gate;   /* who may send */
     int late_status;    /* of what was answered in the handler's place; 0: nothing was */
     uint64_t late_size;
+    enum presence presence;
     bool cut;           /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
@@ -98,6 +107,12 @@ void exchange_cut(struct exchange *exchange);
  * client is answered with `status` if no byte has left, else its connection is cut, unless the whole answer has left. False when the thread sends just now, or has
  * ended the exchange: look again. */
 bool exchange_preempt(struct exchange *exchange, int status);
+
+/* From whoever runs the loop, when the client has ended its side of an HTTP/1.1 connection: sends what one that still reads
+ * skips, and one that has closed answers with a reset. Nothing where the answer under way has no place for it. */
+void exchange_ask(struct exchange *exchange);
+/* exchange_preempt has succeeded; from any thread. */
+bool exchange_was_preempted(const struct exchange *exchange);
 
 /* After one of these three: counts, logs, and gives the connection back to its protocol. The exchange is gone. */
 void exchange_finish(struct exchange *exchange);

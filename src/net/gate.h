@@ -1,17 +1,20 @@
 /*
- * The gate of an exchange: who may send on its connection. The thread that has the exchange passes it to send and to end it;
- * whoever runs the loop shuts it, for ever, to answer in its place. What both would write is written behind the gate alone.
+ * The gate of an exchange: who may send on its connection. The thread that has the exchange passes it to send and to end it.
+ * Whoever runs the loop shuts it, for ever, to answer in its place; or borrows it for one send that does not block, for which the
+ * thread waits. What both would write is written behind the gate alone.
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 enum gate_state {
     GATE_OPEN,
-    GATE_PASSED, /* by the thread, which opens it again, or has ended the exchange */
-    GATE_SHUT,   /* by the loop */
+    GATE_PASSED,   /* by the thread, which opens it again, or has ended the exchange */
+    GATE_BORROWED, /* by the loop, for a moment */
+    GATE_SHUT,     /* by the loop */
 };
 
 struct gate {
@@ -21,9 +24,21 @@ struct gate {
 /* False when somebody else has: for now, or for ever. */
 static inline bool gate_pass(struct gate *gate, enum gate_state to)
 {
-    int open = GATE_OPEN;
-    return atomic_compare_exchange_strong_explicit(&gate->state, &open, to, memory_order_acquire,
-                                                   memory_order_relaxed);
+    int seen = GATE_OPEN;
+    while (!atomic_compare_exchange_strong_explicit(&gate->state, &seen, to, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+        if (seen != GATE_BORROWED)
+            return false;
+        sched_yield();
+        seen = GATE_OPEN;
+    }
+    return true;
+}
+
+/* From any thread. */
+static inline bool gate_is_shut(const struct gate *gate)
+{
+    return atomic_load_explicit(&gate->state, memory_order_relaxed) == GATE_SHUT;
 }
 
 static inline void gate_open(struct gate *gate)

@@ -8,6 +8,7 @@
 #include "http/head_reader.h"
 #include "net/exchange.h"
 #include "net/pending.h"
+#include "net/presence.h"
 
 enum h1_state {
     H1_IDLE,   /* between requests */
@@ -286,6 +287,10 @@ static void h1_receive(struct h1 *h)
 static void h1_readable(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
+    if (h->state == H1_APP) {
+        presence_look(h->exchange);
+        return;
+    }
     if (h->pending.data != NULL && h->state == H1_IDLE)
         h1_consume(h, pending_slice(&h->pending));
     if (states[h->state].reads && conn->readable)

@@ -14,6 +14,7 @@
 #include "net/conn.h"
 #include "net/exchange.h"
 #include "net/h1.h"
+#include "net/presence.h"
 
 enum { REPORT_MS = 10000, SATURATED_MS = 2000 };
 enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, TRAILER_MAX = 8192 };
@@ -217,12 +218,23 @@ static void report_refused(struct loop *loop, uint64_t now)
     loop->reported_ms = now;
 }
 
-static void refuse_first(struct loop *loop, uint64_t now)
+/* Gone with that, when it is. */
+static bool is_given_up(struct exchange *exchange)
 {
-    struct exchange *exchange = loop_take_ready(loop);
+    return exchange->presence == PRESENCE_UNSURE && presence_give_up(exchange);
+}
+
+/* The oldest: 503. False when its client is gone. */
+static bool refuse_first(struct loop *loop, uint64_t now)
+{
+    struct exchange *exchange = loop->ready_first;
+    if (is_given_up(exchange))
+        return false;
+    loop_remove_ready(loop, exchange);
     exchange_fail(exchange, 503, true);
     exchange_finish(exchange);
     loop->refused_ms = now;
+    return true;
 }
 
 static void refuse_overdue(struct loop *loop)
@@ -230,10 +242,8 @@ static void refuse_overdue(struct loop *loop)
     uint64_t limit = (uint64_t)loop->options->queue_timeout, now = clock_ms();
     if (limit == 0)
         return;
-    while (loop->ready_first != NULL && now - loop->ready_first->ready_ms >= limit) {
-        refuse_first(loop, now);
-        loop->refused++;
-    }
+    while (loop->ready_first != NULL && now - loop->ready_first->ready_ms >= limit)
+        loop->refused += refuse_first(loop, now);
     report_refused(loop, now);
 }
 
@@ -286,10 +296,18 @@ void loop_turn_beside(struct loop *loop)
 
 struct exchange *loop_take_ready(struct loop *loop)
 {
-    struct exchange *exchange = loop->ready_first;
+    struct exchange *exchange;
+    do
+        exchange = loop->ready_first;
+    while (exchange != NULL && is_given_up(exchange));
     if (exchange != NULL)
         loop_remove_ready(loop, exchange);
     return exchange;
+}
+
+bool loop_has_ready(const struct loop *loop, const struct exchange *exchange)
+{
+    return exchange->previous != NULL || loop->ready_first == exchange;
 }
 
 void loop_remove_ready(struct loop *loop, struct exchange *exchange)
@@ -302,6 +320,7 @@ void loop_remove_ready(struct loop *loop, struct exchange *exchange)
         exchange->next->previous = exchange->previous;
     else
         loop->ready_last = exchange->previous;
+    exchange->previous = NULL;
     scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
 }
 
@@ -317,6 +336,18 @@ void loop_add_ready(struct loop *loop, struct exchange *exchange)
     scoreboard_set(loop->row->ready, (uint32_t)++loop->ready_count);
     if (loop->ready_count >= READY_BATCH)
         event_base_loopbreak(loop->base);
+}
+
+/* The youngest first: those before one that is watched are too. */
+void loop_watch_ready(struct loop *loop, uint64_t waited_ms)
+{
+    struct exchange *exchange = loop->ready_last, *older;
+    uint64_t now = clock_ms();
+    for (; exchange != NULL && exchange->presence == PRESENCE_ASSUMED; exchange = older) {
+        older = exchange->previous;
+        if (now - exchange->ready_ms >= waited_ms)
+            presence_watch(exchange);
+    }
 }
 
 static void drain_idle(struct timeout *timeout)

@@ -91,10 +91,13 @@ void loop_turn_beside(struct loop *loop);
 /* The worker can not go on (errno says why): one log record, and the process ends; the master starts another. */
 void loop_broken(const char *what) __attribute__((noreturn));
 
-/* The oldest complete request, or NULL. The caller runs its handler. */
+/* The oldest complete request whose client is not known to be gone, or NULL. The caller runs its handler. */
 struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
+bool loop_has_ready(const struct loop *loop, const struct exchange *exchange);
 void loop_remove_ready(struct loop *loop, struct exchange *exchange);
+/* Watches the clients of those that have waited for that long (net/presence.h); who is gone is taken off. */
+void loop_watch_ready(struct loop *loop, uint64_t waited_ms);
 
 /* No thread will take what is ready: 503, and the loop is saturated. */
 void loop_refuse_ready(struct loop *loop);

@@ -266,6 +266,48 @@ START_TEST(a_client_that_sends_much_does_not_hold_the_loop)
 }
 END_TEST
 
+enum goodbye { STAYS, HALF_CLOSES, CLOSES, RESETS };
+
+static const struct {
+    const char *name;
+    bool tcp;
+    enum goodbye goodbye;
+    enum conn_peer peer;
+} peers[] = {
+    {"one that stays", true, STAYS, PEER_THERE},
+    {"one that half-closes", true, HALF_CLOSES, PEER_ENDED},
+    {"one that closes looks the same", true, CLOSES, PEER_ENDED},
+    {"one that resets", true, RESETS, PEER_GONE},
+    {"over a unix socket, one that stays", false, STAYS, PEER_THERE},
+    {"over a unix socket, one that half-closes", false, HALF_CLOSES, PEER_ENDED},
+    {"over a unix socket, one that closes", false, CLOSES, PEER_GONE},
+};
+
+START_TEST(the_kernel_knows_of_the_peer)
+{
+    struct fixture fixture;
+    struct client client;
+    fixture_start(&fixture, "");
+    if (peers[_i].tcp)
+        client_open_tcp(&client, &fixture);
+    else
+        client_open_unix(&client, &fixture);
+    const struct conn *conn = fixture.loop->open;
+    ck_assert(conn_is_unix(conn) == !peers[_i].tcp);
+    fixture.paused = &client;
+    if (peers[_i].goodbye == HALF_CLOSES)
+        ck_assert_int_eq(shutdown(client.fd, SHUT_WR), 0);
+    else if (peers[_i].goodbye == CLOSES)
+        client_close(&client);
+    else if (peers[_i].goodbye == RESETS)
+        leave(&fixture, NULL);
+    ck_assert_msg(conn_peer(conn) == peers[_i].peer, "%s: %d", peers[_i].name, (int)conn_peer(conn));
+    if (client.got != NULL)
+        client_close(&client);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 /* A forked process keeps the descriptor open: the client must see the end all the same. */
 START_TEST(the_end_is_seen_although_a_child_holds_the_socket)
 {
@@ -302,6 +344,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_waits_leaves_with_the_next_block);
     tcase_add_test(tests, a_spool_that_fails_cuts_the_connection);
     tcase_add_test(tests, a_client_that_sends_much_does_not_hold_the_loop);
+    unit_add_rows(tests, the_kernel_knows_of_the_peer, peers);
     tcase_add_test(tests, the_end_is_seen_although_a_child_holds_the_socket);
 }
 

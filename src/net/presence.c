@@ -1,0 +1,73 @@
+/* Presence: whether the client of an exchange is still there. */
+#include "net/presence.h"
+
+#include "base/clock.h"
+#include "net/exchange.h"
+#include "net/loop.h"
+
+/* Clients of HTTP/1.0 that half-close are rare, and those that waited for so long and are answered after all are rarer. */
+enum { UNSURE_MS = 1000 };
+
+static bool is_old(const struct exchange *exchange)
+{
+    return exchange->request.minor == 0;
+}
+
+static void lose(struct exchange *exchange)
+{
+    struct loop *loop = exchange->conn->loop;
+    exchange->conn->broken = true;
+    if (!loop_has_ready(loop, exchange))
+        return;
+    loop_remove_ready(loop, exchange);
+    exchange_cut(exchange);
+    exchange_finish(exchange);
+}
+
+/* Its side has ended, and nothing tells whether it has closed. */
+static void ask(struct exchange *exchange)
+{
+    if (exchange->presence != PRESENCE_WATCHED || conn_is_unix(exchange->conn))
+        return;
+    exchange->presence = is_old(exchange) ? PRESENCE_UNSURE : PRESENCE_ASKED;
+    if (exchange->presence == PRESENCE_ASKED)
+        exchange_ask(exchange);
+}
+
+void presence_look(struct exchange *exchange)
+{
+    if (exchange->presence == PRESENCE_ASSUMED)
+        return;
+    enum conn_peer peer = conn_peer(exchange->conn);
+    if (peer == PEER_ENDED)
+        ask(exchange);
+    if (peer == PEER_GONE || exchange->conn->broken)
+        lose(exchange);
+}
+
+void presence_watch(struct exchange *exchange)
+{
+    if (exchange->presence != PRESENCE_ASSUMED)
+        return;
+    exchange->presence = PRESENCE_WATCHED;
+    if (exchange->conn->watched)
+        presence_look(exchange);
+    else
+        conn_watch(exchange->conn);
+}
+
+bool presence_give_up(struct exchange *exchange)
+{
+    if (clock_ms() - exchange->ready_ms < UNSURE_MS)
+        return false;
+    lose(exchange);
+    return true;
+}
+
+bool presence_is_lost(const struct exchange *exchange)
+{
+    if (exchange->conn->broken || exchange_was_preempted(exchange))
+        return true;
+    enum conn_peer peer = conn_peer(exchange->conn);
+    return peer == PEER_GONE || (peer == PEER_ENDED && is_old(exchange) && !conn_is_unix(exchange->conn));
+}

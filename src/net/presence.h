@@ -1,0 +1,39 @@
+/*
+ * Presence: whether the client of an exchange is still there, while its request is on the ready list or its call lasts.
+ *
+ * The kernel knows of a reset, and of the close of a unix-domain socket. But a TCP client that has closed, and one that has only
+ * said that it sends no more and waits for its answer, look alike: FIN. So one that has ended its side is asked, once: by
+ * exchange_ask, if its request is HTTP/1.1. One of HTTP/1.0 would take any byte for a part of its answer; it is taken for gone
+ * when its request has waited on the ready list for a second.
+ *
+ *   ASSUMED ──> WATCHED ── FIN, 1.1 ──> ASKED ──── a reset ──> gone
+ *                  │ └──── FIN, 1.0 ──> UNSURE ─── a second ──> gone
+ *                  └────── a reset, or the close of a unix socket ─> gone
+ *
+ * The connection of a client that is gone is broken: nothing more can be sent, so the call is closed at its next output. A
+ * request on the ready list is taken off and ends, unanswered, as 499.
+ *
+ * A request that is answered at once pays nothing: only those that wait are watched, and only after an edge is the kernel asked.
+ * But for presence_is_lost, all of this belongs to whoever runs the loop.
+ */
+#ifndef NET_PRESENCE_H
+#define NET_PRESENCE_H
+
+#include <stdbool.h>
+
+struct exchange;
+
+/* The exchange waits on the ready list, or its call lasts: its client is looked at, and looked after from here on. One on the ready
+ * list may be gone after it. Only the first time does anything. */
+void presence_watch(struct exchange *exchange);
+
+/* Something has happened to the connection while the answer is due. One on the ready list may be gone after it. */
+void presence_look(struct exchange *exchange);
+
+/* One on the ready list, PRESENCE_UNSURE: true when it is gone, for its time has passed. */
+bool presence_give_up(struct exchange *exchange);
+
+/* From any thread until exchange_finish: nobody waits for what could be sent now. A system call. */
+bool presence_is_lost(const struct exchange *exchange);
+
+#endif
