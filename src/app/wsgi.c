@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/presence.h"
 #include "py/interp.h"
 
 _Static_assert((int)CALL_CHUNKS_MAX <= (int)EXCHANGE_CHUNKS, "what a call produces at once is sent at once");
@@ -62,6 +63,11 @@ static int write_through(void *context, struct slice data)
     return wait_for_client(exchange);
 }
 
+static bool client_gone(void *context)
+{
+    return interp_is_fork() || presence_is_lost(context);
+}
+
 static void head_once(struct exchange *exchange, const struct call_output *output)
 {
     if (!exchange->head_finished)
@@ -112,6 +118,7 @@ static void wsgi_run(void *context, struct exchange *exchange)
         .peer = &conn->peer,
         .response = &exchange->response,
         .write = write_through,
+        .client_gone = client_gone,
         .context = exchange,
     };
     struct call_output output;

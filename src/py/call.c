@@ -16,7 +16,7 @@
 struct caller {
     PyObject *application; /* strong */
     PyObject *close_name;  /* "close" */
-    struct responder_pair pair;
+    struct responder_trio trio;
     /* The call under way: */
     const struct call_request *request;
     PyObject *result;   /* what the application returned */
@@ -46,7 +46,7 @@ void caller_free(struct caller *caller)
 {
     if (caller == NULL)
         return;
-    responder_free(&caller->pair);
+    responder_free(&caller->trio);
     Py_XDECREF(caller->application);
     Py_XDECREF(caller->close_name);
     free(caller);
@@ -69,7 +69,7 @@ static enum call_step failed(struct caller *caller)
     char name[256];
     if (interrupt_is_under_way()) /* told already, with the stack at that time */
         PyErr_Clear();
-    else if (caller->pair.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
+    else if (caller->trio.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
         PyErr_Clear();
     else
         exception_log("exception in the application at %s", request_name(caller, name, sizeof(name)));
@@ -84,7 +84,7 @@ static enum call_step broke_protocol(struct caller *caller, const char *what, Py
 
 static bool has_started(struct caller *caller)
 {
-    if (caller->pair.responder->started)
+    if (caller->trio.responder->started)
         return true;
     PyErr_SetString(PyExc_AssertionError,
                     "the application produced output before it called start_response()");
@@ -95,11 +95,11 @@ static enum call_step ended(struct caller *caller, struct call_output *output)
 {
     output->count = 0;
     output->size = 0;
-    if (!caller->pair.responder->started) {
+    if (!caller->trio.responder->started) {
         PyErr_SetString(PyExc_AssertionError, "the application never called start_response()");
         return failed(caller);
     }
-    output->known = !caller->pair.responder->head_left;
+    output->known = !caller->trio.responder->head_left;
     return CALL_END;
 }
 
@@ -123,8 +123,8 @@ static enum call_step take_all(struct caller *caller, struct call_output *output
         return ended(caller, output);
     if (!has_started(caller))
         return failed(caller);
-    output->known = !caller->pair.responder->head_left;
-    caller->pair.responder->head_left = true;
+    output->known = !caller->trio.responder->head_left;
+    caller->trio.responder->head_left = true;
     return CALL_CHUNKS;
 }
 
@@ -149,12 +149,12 @@ static bool is_single(PyObject *result)
 static enum call_step take_file(struct caller *caller, struct call_output *output)
 {
     const struct response *response = caller->request->response;
-    if (!caller->pair.responder->started)
+    if (!caller->trio.responder->started)
         return ended(caller, output);
     if (response->has_length && response->length < output->size)
         output->size = response->length;
-    output->known = !caller->pair.responder->head_left;
-    caller->pair.responder->head_left = true;
+    output->known = !caller->trio.responder->head_left;
+    caller->trio.responder->head_left = true;
     return CALL_FILE;
 }
 
@@ -162,7 +162,7 @@ static enum call_step first_step(struct caller *caller, struct call_output *outp
 {
     if (is_short_sequence(caller->result))
         return take_all(caller, output);
-    if (file_wrapper_check(caller->result) && !caller->pair.responder->head_left &&
+    if (file_wrapper_check(caller->result) && !caller->trio.responder->head_left &&
         file_wrapper_is_file(caller->result, &output->fd, &output->offset, &output->size))
         return take_file(caller, output);
     const struct response *response = caller->request->response;
@@ -184,14 +184,14 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
                           struct call_output *output)
 {
     caller->request = request;
-    if (responder_begin(&caller->pair, request) < 0) {
+    if (responder_begin(&caller->trio, request) < 0) {
         exception_log("start_response could not be made");
         return CALL_FAILED;
     }
-    PyObject *dict = environ_new(request);
+    PyObject *dict = environ_new(request, caller->trio.client_disconnected);
     if (dict == NULL)
         return failed(caller);
-    PyObject *arguments[] = {NULL, dict, caller->pair.start_response};
+    PyObject *arguments[] = {NULL, dict, caller->trio.start_response};
     caller->result =
         PyObject_Vectorcall(caller->application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(dict);
@@ -219,7 +219,7 @@ static int next_chunk(struct caller *caller)
 
 enum call_step call_next(struct caller *caller, struct call_output *output)
 {
-    struct responder *responder = caller->pair.responder;
+    struct responder *responder = caller->trio.responder;
     if (caller->iterator == NULL || caller->wanted == 0)
         return ended(caller, output);
     int r = next_chunk(caller);
@@ -263,5 +263,5 @@ void call_finish(struct caller *caller)
     close_result(caller);
     errors_flush();
     Py_CLEAR(caller->result);
-    responder_end(&caller->pair);
+    responder_end(&caller->trio);
 }

@@ -49,13 +49,15 @@ struct call_request {
     struct response *response;
     /* The write() callable's way out: the head is in `response`. 0, or -1 when the client is gone. `data` is not empty. */
     int (*write)(void *context, struct slice data);
+    /* The client_disconnected() callable's question, in any thread: nobody waits for the answer any more. */
+    bool (*client_gone)(void *context);
     void *context;
 };
 
 /* Once per process, before the first caller. 0, or -1 after a log record. GIL held. */
 int call_init(const struct options *options, bool multiprocess);
 
-/* One per app thread: what its calls reuse (start_response and write, caches of what applications repeat). */
+/* One per app thread: what its calls reuse (start_response and its kin, caches of what applications repeat). */
 struct caller;
 struct caller *caller_new(struct application *application);
 void caller_free(struct caller *caller);

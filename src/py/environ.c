@@ -29,32 +29,33 @@ struct environ_template {
     char line[LINE_KEPT];
 };
 
-#define KEYS(X)                           \
-    X(request_method, "REQUEST_METHOD")   \
-    X(script_name, "SCRIPT_NAME")         \
-    X(path_info, "PATH_INFO")             \
-    X(query_string, "QUERY_STRING")       \
-    X(request_uri, "REQUEST_URI")         \
-    X(raw_uri, "RAW_URI")                 \
-    X(server_name, "SERVER_NAME")         \
-    X(server_port, "SERVER_PORT")         \
-    X(server_protocol, "SERVER_PROTOCOL") \
-    X(server_software, "SERVER_SOFTWARE") \
-    X(remote_addr, "REMOTE_ADDR")         \
-    X(remote_port, "REMOTE_PORT")         \
-    X(content_length, "CONTENT_LENGTH")   \
-    X(http_host, "HTTP_HOST")             \
-    X(http_cookie, "HTTP_COOKIE")         \
-    X(https, "HTTPS")                     \
-    X(version, "wsgi.version")            \
-    X(url_scheme, "wsgi.url_scheme")      \
-    X(input, "wsgi.input")                \
-    X(errors, "wsgi.errors")              \
-    X(multithread, "wsgi.multithread")    \
-    X(multiprocess, "wsgi.multiprocess")  \
-    X(run_once, "wsgi.run_once")          \
-    X(file_wrapper, "wsgi.file_wrapper")  \
-    X(input_terminated, "wsgi.input_terminated")
+#define KEYS(X)                                  \
+    X(request_method, "REQUEST_METHOD")          \
+    X(script_name, "SCRIPT_NAME")                \
+    X(path_info, "PATH_INFO")                    \
+    X(query_string, "QUERY_STRING")              \
+    X(request_uri, "REQUEST_URI")                \
+    X(raw_uri, "RAW_URI")                        \
+    X(server_name, "SERVER_NAME")                \
+    X(server_port, "SERVER_PORT")                \
+    X(server_protocol, "SERVER_PROTOCOL")        \
+    X(server_software, "SERVER_SOFTWARE")        \
+    X(remote_addr, "REMOTE_ADDR")                \
+    X(remote_port, "REMOTE_PORT")                \
+    X(content_length, "CONTENT_LENGTH")          \
+    X(http_host, "HTTP_HOST")                    \
+    X(http_cookie, "HTTP_COOKIE")                \
+    X(https, "HTTPS")                            \
+    X(version, "wsgi.version")                   \
+    X(url_scheme, "wsgi.url_scheme")             \
+    X(input, "wsgi.input")                       \
+    X(errors, "wsgi.errors")                     \
+    X(multithread, "wsgi.multithread")           \
+    X(multiprocess, "wsgi.multiprocess")         \
+    X(run_once, "wsgi.run_once")                 \
+    X(file_wrapper, "wsgi.file_wrapper")         \
+    X(input_terminated, "wsgi.input_terminated") \
+    X(client_disconnected, "gateway.client_disconnected")
 
 static struct {
 #define X(name, text) PyObject *name;
@@ -129,7 +130,8 @@ static int fill_base(const struct options *options, bool multiprocess)
         PyDict_SetItem(dict, keys.multiprocess, multiprocess ? Py_True : Py_False) < 0 ||
         PyDict_SetItem(dict, keys.run_once, Py_False) < 0 ||
         PyDict_SetItem(dict, keys.input_terminated, Py_True) < 0 ||
-        PyDict_SetItem(dict, keys.server_protocol, base.protocols[1]) < 0)
+        PyDict_SetItem(dict, keys.server_protocol, base.protocols[1]) < 0 ||
+        PyDict_SetItem(dict, keys.client_disconnected, Py_None) < 0) /* to be replaced in each copy */
         return -1;
     return PyDict_SetItem(dict, keys.file_wrapper, file_wrapper_type());
 }
@@ -399,7 +401,7 @@ static int set_body(PyObject *dict, const struct call_request *call)
     return set_new(dict, keys.input, input_new(call->content));
 }
 
-PyObject *environ_new(const struct call_request *call)
+PyObject *environ_new(const struct call_request *call, PyObject *client_disconnected)
 {
     const struct header_section *section = call->request->section;
     if (atomic_load_explicit(&discarded, memory_order_relaxed) != NULL)
@@ -408,7 +410,8 @@ PyObject *environ_new(const struct call_request *call)
     bool in_memo =
         section->environ != NULL || atomic_load_explicit(&section->references, memory_order_relaxed) > 1;
     PyObject *dict = in_memo ? environ_from_template(call) : environ_from_scratch(call);
-    if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
+    if (dict != NULL && (PyDict_SetItem(dict, keys.client_disconnected, client_disconnected) < 0 ||
+                         (section->framing != FRAMING_NONE && set_body(dict, call) < 0)))
         Py_CLEAR(dict);
     return dict;
 }

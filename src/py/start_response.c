@@ -1,4 +1,4 @@
-/* start_response and write(). */
+/* start_response, write() and client_disconnected(). */
 #include "py/start_response.h"
 
 #include <string.h>
@@ -162,10 +162,21 @@ static PyObject *write_data(PyObject *self, PyObject *data)
     Py_RETURN_NONE;
 }
 
+/* client_disconnected() -> bool: from any thread; the GIL keeps the call from ending meanwhile. */
+static PyObject *client_disconnected(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    const struct call_request *call = ((struct responder *)self)->call;
+    return PyBool_FromLong(call == NULL || call->client_gone(call->context));
+}
+
 static PyMethodDef start_response_definition = {"start_response", (PyCFunction)(void (*)(void))start_response,
                                                 METH_FASTCALL | METH_KEYWORDS,
                                                 "start_response(status, headers, exc_info=None) -> write"};
 static PyMethodDef write_definition = {"write", write_data, METH_O, "write(data)"};
+static PyMethodDef client_disconnected_definition = {
+    "client_disconnected", client_disconnected, METH_NOARGS,
+    "client_disconnected() -> bool\n\nTrue when nobody waits for the answer any more."};
 
 static void responder_dealloc(PyObject *self)
 {
@@ -188,51 +199,53 @@ int responder_init(void)
     return responder_type != NULL ? 0 : -1;
 }
 
-static int pair_make(struct responder_pair *pair)
+static int trio_make(struct responder_trio *trio)
 {
     struct responder *responder = PyObject_New(struct responder, responder_type);
     if (responder == NULL)
         return -1;
     responder->call = NULL;
-    pair->responder = responder;
-    pair->start_response = PyCFunction_New(&start_response_definition, (PyObject *)responder);
-    pair->write = PyCFunction_New(&write_definition, (PyObject *)responder);
-    responder->b_write = pair->write;
-    return pair->start_response != NULL && pair->write != NULL ? 0 : -1;
+    trio->responder = responder;
+    trio->start_response = PyCFunction_New(&start_response_definition, (PyObject *)responder);
+    trio->write = PyCFunction_New(&write_definition, (PyObject *)responder);
+    trio->client_disconnected = PyCFunction_New(&client_disconnected_definition, (PyObject *)responder);
+    responder->b_write = trio->write;
+    return trio->start_response != NULL && trio->write != NULL && trio->client_disconnected != NULL ? 0 : -1;
 }
 
-/* Ours, and one of each function: nobody else has any part of the pair. */
-static bool pair_is_ours(const struct responder_pair *pair)
+/* Ours, and one of each function: nobody else has any part of the trio. */
+static bool trio_is_ours(const struct responder_trio *trio)
 {
-    return pair->responder != NULL && Py_REFCNT(pair->start_response) == 1 && Py_REFCNT(pair->write) == 1 &&
-           Py_REFCNT(pair->responder) == 3;
+    return trio->responder != NULL && Py_REFCNT(trio->start_response) == 1 && Py_REFCNT(trio->write) == 1 &&
+           Py_REFCNT(trio->client_disconnected) == 1 && Py_REFCNT(trio->responder) == 4;
 }
 
-int responder_begin(struct responder_pair *pair, const struct call_request *call)
+int responder_begin(struct responder_trio *trio, const struct call_request *call)
 {
-    if (!pair_is_ours(pair)) {
-        responder_free(pair);
-        if (pair_make(pair) < 0) {
-            responder_free(pair);
+    if (!trio_is_ours(trio)) {
+        responder_free(trio);
+        if (trio_make(trio) < 0) {
+            responder_free(trio);
             return -1;
         }
     }
-    struct responder *responder = pair->responder;
+    struct responder *responder = trio->responder;
     responder->call = call;
     responder->thread = pthread_self();
     responder->started = responder->head_left = responder->client_gone = false;
     return 0;
 }
 
-void responder_end(struct responder_pair *pair)
+void responder_end(struct responder_trio *trio)
 {
-    if (pair->responder != NULL)
-        pair->responder->call = NULL;
+    if (trio->responder != NULL)
+        trio->responder->call = NULL;
 }
 
-void responder_free(struct responder_pair *pair)
+void responder_free(struct responder_trio *trio)
 {
-    Py_CLEAR(pair->start_response);
-    Py_CLEAR(pair->write);
-    Py_CLEAR(pair->responder);
+    Py_CLEAR(trio->start_response);
+    Py_CLEAR(trio->write);
+    Py_CLEAR(trio->client_disconnected);
+    Py_CLEAR(trio->responder);
 }

@@ -1,9 +1,10 @@
 /*
- * start_response and the write() callable that it returns (PEP 3333, "The start_response() Callable").
+ * start_response and the write() callable that it returns (PEP 3333, "The start_response() Callable"); and client_disconnected(),
+ * which environ has as gateway.client_disconnected.
  *
- * Both are built-in functions over one responder, made once per app thread and used again for each call. An application that
- * keeps one of them beyond its call keeps the responder too: then the thread makes itself new ones, and the kept ones raise
- * RuntimeError.
+ * All three are built-in functions over one responder, made once per app thread and used again for each call. An application that
+ * keeps one of them beyond its call (one that keeps its environ does) keeps the responder too: then the thread makes itself new
+ * ones, and of the kept ones two raise RuntimeError, and the third says that nobody is there.
  */
 #ifndef PY_START_RESPONSE_H
 #define PY_START_RESPONSE_H
@@ -17,23 +18,23 @@
 
 struct responder {
     PyObject_HEAD const struct call_request *call; /* the call under way, or NULL */
-    PyObject *b_write;                             /* the pair's, which lives as long as the call */
+    PyObject *b_write;                             /* the trio's, which lives as long as the call */
     pthread_t thread;                              /* of the call */
     bool started;                                  /* start_response has succeeded */
     bool head_left;   /* output was produced: the head can not be changed any more */
     bool client_gone; /* write() found nobody to write to */
 };
 
-struct responder_pair {
+struct responder_trio {
     struct responder *responder;
-    PyObject *start_response, *write;
+    PyObject *start_response, *write, *client_disconnected;
 };
 
 int responder_init(void); /* makes the type; 0, or -1 with an exception */
 
-/* For a new call: the pair is used again when nobody else holds any part of it, else made anew. 0, or -1 with an exception. */
-int responder_begin(struct responder_pair *pair, const struct call_request *call);
-void responder_end(struct responder_pair *pair); /* what is kept of it does nothing from here on */
-void responder_free(struct responder_pair *pair);
+/* For a new call: the trio is used again when nobody else holds any part of it, else made anew. 0, or -1 with an exception. */
+int responder_begin(struct responder_trio *trio, const struct call_request *call);
+void responder_end(struct responder_trio *trio); /* what is kept of it does nothing from here on */
+void responder_free(struct responder_trio *trio);
 
 #endif

@@ -33,6 +33,11 @@ static inline int fake_write(void *context, struct slice data)
     return 0;
 }
 
+static inline bool fake_client_gone(void *context)
+{
+    return ((struct fake_call *)context)->client_gone;
+}
+
 /* A new reference. `fields` without the empty line that ends them. */
 static inline struct header_section *fake_section(const char *fields)
 {
@@ -63,6 +68,7 @@ static inline void fake_open(struct fake_call *fake, const char *line, struct he
         .peer = &fake_peer,
         .response = &fake->response,
         .write = fake_write,
+        .client_gone = fake_client_gone,
         .context = fake,
     };
 }

@@ -71,7 +71,7 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
     fake_open(&fake, sent->line, section, sent->body);
     fake.call.local = sent->local != NULL ? sent->local : &fake_local;
     fake.call.peer = sent->peer != NULL ? sent->peer : &fake_peer;
-    PyObject *dict = environ_new(&fake.call);
+    PyObject *dict = environ_new(&fake.call, Py_True);
     if (dict == NULL)
         PyErr_Print();
     ck_assert_msg(dict != NULL, "%s", sent->name);
@@ -100,12 +100,15 @@ static const struct {
     {{.name = "all of it, and nothing else", .line = GET, .fields = HOST},
      "sorted(x) == ['HTTP_HOST', 'PATH_INFO', 'QUERY_STRING', 'RAW_URI', 'REMOTE_ADDR', 'REMOTE_PORT', "
      "'REQUEST_METHOD', 'REQUEST_URI', 'SCRIPT_NAME', 'SERVER_NAME', 'SERVER_PORT', 'SERVER_PROTOCOL', "
-     "'SERVER_SOFTWARE', 'wsgi.errors', 'wsgi.file_wrapper', 'wsgi.input', 'wsgi.input_terminated', "
+     "'SERVER_SOFTWARE', 'gateway.client_disconnected', 'wsgi.errors', 'wsgi.file_wrapper', 'wsgi.input', "
+     "'wsgi.input_terminated', "
      "'wsgi.multiprocess', 'wsgi.multithread', 'wsgi.run_once', 'wsgi.url_scheme', 'wsgi.version']"},
     {{.name = "an exact dict, all CGI values exact str", .line = GET, .fields = HOST "A: b\r\n"},
      "type(x) is dict and all(type(v) is str for k, v in x.items() if '.' not in k)"},
     {{.name = "input and errors", .line = GET, .fields = HOST},
      "x['wsgi.input'].read() == b'' and x['wsgi.errors'].write and x['wsgi.file_wrapper']"},
+    {{.name = "the call's own function", .line = GET, .fields = HOST},
+     "x['gateway.client_disconnected'] is True"},
     {{.name = "a secure listener", .line = GET, .fields = HOST, .local = &secure_local},
      "x['wsgi.url_scheme'] == 'https' and x['HTTPS'] == 'on' and x['SERVER_NAME'] == 'other.example' and "
      "x['SERVER_PORT'] == '8443'"},
@@ -356,6 +359,23 @@ static PyObject *value_of_a(const char *fields)
 
 #define KEPT_FIELDS HOST "A: a value of some length\r\n"
 
+/* Else the thread's functions could never be used again. */
+START_TEST(no_template_keeps_the_calls_function)
+{
+    struct fake_call fake;
+    PyObject *function = embedded_evaluate("lambda: 0", NULL);
+    for (int i = 0; i < 3; i++) {
+        fake_open(&fake, GET, memo_section(KEPT_FIELDS), NULL);
+        PyObject *dict = environ_new(&fake.call, function);
+        ck_assert_int_eq(Py_REFCNT(function), 2);
+        Py_DECREF(dict);
+        ck_assert_int_eq(Py_REFCNT(function), 1);
+        fake_close(&fake);
+    }
+    Py_DECREF(function);
+}
+END_TEST
+
 START_TEST(the_first_sight_of_a_section_keeps_nothing)
 {
     PyObject *value = value_of_a(KEPT_FIELDS);
@@ -467,6 +487,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, environ_holds_what_the_table_says, contents);
     unit_add_rows(tests, no_request_shows_in_the_environ_of_another, mixed);
     tcase_add_test(tests, environs_leave_nothing_behind);
+    tcase_add_test(tests, no_template_keeps_the_calls_function);
     tcase_add_test(tests, the_first_sight_of_a_section_keeps_nothing);
     tcase_add_test(tests, the_template_goes_with_the_memo);
     tcase_add_test(tests, the_template_goes_when_the_memo_evicts_its_section);

@@ -1,24 +1,30 @@
 /*
- * start_response and write(): their arguments, their order, and what is left of them after the request.
+ * start_response, write() and client_disconnected(): their arguments, their order, and what is left of them after the request.
  */
 #include "py/start_response.h"
 
 #include "fake_call.h"
 
 static struct fake_call fake;
-static struct responder_pair pair;
-static PyObject *globals; /* has "s", which is start_response */
+static struct responder_trio trio;
+static PyObject *globals; /* has "s", which is start_response, and "gone", which is client_disconnected */
 
 static void begin(void)
 {
     fake_open(&fake, "GET / HTTP/1.1", fake_section("Host: a\r\n"), NULL);
-    ck_assert_int_eq(responder_begin(&pair, &fake.call), 0);
+    ck_assert_int_eq(responder_begin(&trio, &fake.call), 0);
 }
 
 static void end(void)
 {
-    responder_end(&pair);
+    responder_end(&trio);
     fake_close(&fake);
+}
+
+static void publish(void)
+{
+    ck_assert_int_eq(PyDict_SetItemString(globals, "s", trio.start_response), 0);
+    ck_assert_int_eq(PyDict_SetItemString(globals, "gone", trio.client_disconnected), 0);
 }
 
 static void start(void)
@@ -27,7 +33,7 @@ static void start(void)
     ck_assert_int_eq(responder_init(), 0);
     begin();
     globals = fake_globals();
-    ck_assert_int_eq(PyDict_SetItemString(globals, "s", pair.start_response), 0);
+    publish();
     fake_execute("import sys\n"
                  "def caught(error='x'):\n"
                  "    try: raise KeyError(error)\n"
@@ -38,7 +44,7 @@ static void start(void)
 static void stop(void)
 {
     end();
-    responder_free(&pair);
+    responder_free(&trio);
     embedded_stop();
 }
 
@@ -197,15 +203,28 @@ END_TEST
 START_TEST(write_tells_when_the_client_is_gone)
 {
     fake_execute("w = s('200 OK', [])\nw(b'one')\n", globals);
-    ck_assert(!pair.responder->client_gone);
+    ck_assert(!trio.responder->client_gone);
     fake.client_gone = true;
     fake_execute("try: w(b'two')\nexcept BrokenPipeError: pass\nelse: assert 0\n", globals);
-    ck_assert(pair.responder->client_gone);
+    ck_assert(trio.responder->client_gone);
     ck_assert_str_eq(fake.written, "[one]");
 }
 END_TEST
 
-/* What the application holds beyond its call; `s` itself is let go first. */
+START_TEST(whether_the_client_is_gone_is_told_whenever_it_is_asked)
+{
+    fake_execute("assert gone() is False\ns('200 OK', [])\nassert gone() is False\n", globals);
+    fake.client_gone = true;
+    fake_execute("assert gone() is True\n", globals);
+    fake_execute("import threading\nanswers = []\n"
+                 "thread = threading.Thread(target=lambda: answers.append(gone()))\n"
+                 "thread.start()\nthread.join()\nassert answers == [True]\n"
+                 "try: gone(1)\nexcept TypeError: pass\nelse: assert 0\n",
+                 globals);
+}
+END_TEST
+
+/* What the application holds beyond its call; `s` and `gone` themselves are let go first. */
 static const struct {
     const char *name, *statements;
     bool kept;
@@ -213,22 +232,23 @@ static const struct {
     {"nothing", "", false},
     {"start_response", "kept = s", true},
     {"write", "kept = s('200 OK', [])", true},
+    {"client_disconnected", "kept = gone", true},
     {"the object behind them", "kept = s.__self__", true},
     {"an exception that holds it",
      "def app(s):\n    raise KeyError\ntry: app(s)\nexcept KeyError as e: kept = e", true},
 };
 
-START_TEST(the_pair_is_used_again_unless_somebody_holds_it)
+START_TEST(the_trio_is_used_again_unless_somebody_holds_it)
 {
-    PyObject *b_first = pair.start_response;
-    struct responder *first = pair.responder;
+    PyObject *b_first = trio.start_response;
+    struct responder *first = trio.responder;
     fake_execute(held[_i].statements, globals);
-    fake_execute("del s\n", globals);
+    fake_execute("del s, gone\n", globals);
     end();
     begin();
-    ck_assert_msg((pair.start_response == b_first && pair.responder == first) == !held[_i].kept, "%s",
+    ck_assert_msg((trio.start_response == b_first && trio.responder == first) == !held[_i].kept, "%s",
                   held[_i].name);
-    ck_assert_int_eq(PyDict_SetItemString(globals, "s", pair.start_response), 0);
+    publish();
     fake_execute("s('200 OK', [('A', 'b')])(b'x')\n", globals);
     ck_assert_str_eq(fake.written, "[x]");
 }
@@ -237,8 +257,10 @@ END_TEST
 START_TEST(what_is_kept_does_nothing_after_the_request)
 {
     fake_execute("kept, w = s, s('200 OK', [])\n", globals);
+    fake_execute("assert not gone()\n", globals);
     end();
     for (int again = 0; again < 2; again++) {
+        fake_execute("assert gone() is True\n", globals);
         fake_execute("for f, args in ((kept, ('200 OK', [])), (kept, ('500 No', [], caught())), (w, "
                      "(b'x',)), (w, (b'',))):\n"
                      "    try: f(*args)\n"
@@ -255,19 +277,19 @@ END_TEST
 
 START_TEST(calls_leave_nothing_behind)
 {
-    fake_execute("del s\n", globals);
+    fake_execute("del s, gone\n", globals);
     for (long run = 0, before = 0; run < 400; run++) {
         if (run == 200)
             before = fake_blocks();
         end();
         begin();
-        ck_assert_int_eq(PyDict_SetItemString(globals, "s", pair.start_response), 0);
+        publish();
         fake_execute("w = s(status='200 OK', headers=[('A', 'b')])\nw(b'x')\n"
                      "try: s('500 No', [], caught())\nexcept KeyError: pass\n"
                      "try: s('500 No', [], a=1)\nexcept TypeError: pass\n",
                      globals);
         if (run % 2 == 0)
-            fake_execute("del s, w\n", globals);
+            fake_execute("del s, w, gone\n", globals);
         if (run == 399)
             ck_assert_int_le(fake_blocks() - before, 20);
     }
@@ -280,7 +302,8 @@ static void add(TCase *tests)
     unit_add_rows(tests, calls_answer_as_the_table_says, cases);
     tcase_add_test(tests, the_traceback_of_exc_info_is_kept);
     tcase_add_test(tests, write_tells_when_the_client_is_gone);
-    unit_add_rows(tests, the_pair_is_used_again_unless_somebody_holds_it, held);
+    tcase_add_test(tests, whether_the_client_is_gone_is_told_whenever_it_is_asked);
+    unit_add_rows(tests, the_trio_is_used_again_unless_somebody_holds_it, held);
     tcase_add_test(tests, what_is_kept_does_nothing_after_the_request);
     tcase_add_test(tests, calls_leave_nothing_behind);
 }
