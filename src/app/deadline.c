@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "net/presence.h"
 #include "net/timer.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
 
 enum {
     LOOK_MS = 50,
+    LASTS_MS = 20, /* a call, or a request's wait for it: its client may give up */
     STACK_MS = 20, /* between a signal and what its handler wrote */
     STACK_TRIES = 10,
     STACK_MAX = 16384,
@@ -131,8 +133,10 @@ static bool time_out(struct deadline *deadline, struct watched *watched, uint64_
     if (!exchange_preempt(exchange, GATEWAY_TIMEOUT))
         return false;
     const char *what = ", longer than --timeout: its answer had left";
-    if (exchange->late_status != 0)
+    if (exchange->late_status == GATEWAY_TIMEOUT)
         what = ", longer than --timeout: 504 is its answer";
+    else if (exchange->late_status != 0)
+        what = ", longer than --timeout: its client has gone away";
     else if (exchange->conn->broken)
         what = ", longer than --timeout: its answer is cut";
     find(deadline, watched, elapsed, what);
@@ -165,11 +169,23 @@ static void look_at(struct deadline *deadline, struct watched *watched, uint64_t
         watched->mark = MARK_STUCK;
 }
 
+static void watch_clients(struct deadline *deadline, uint64_t now)
+{
+    for (unsigned i = 0; i < deadline->threads; i++) {
+        uint64_t since = scoreboard_get(deadline->watched[i].call->since_ms);
+        struct exchange *exchange = deadline->watched[i].exchange;
+        if (since != 0 && now >= since + LASTS_MS && exchange != NULL)
+            presence_watch(exchange);
+    }
+    loop_watch_ready(deadline->loop, LASTS_MS);
+}
+
 static void look(void *context)
 {
     struct deadline *deadline = context;
     uint64_t now = clock_ms();
     bool any = false;
+    watch_clients(deadline, now);
     if (deadline->finding.what != NULL && !log_finding(deadline)) {
         timer_set(deadline->timer, STACK_MS);
         return;

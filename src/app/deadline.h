@@ -1,8 +1,9 @@
 /*
- * Calls that last: --slow-request and --timeout.
+ * Calls that last: --slow-request and --timeout; and whether anybody still waits for their answers.
  *
  * Whoever runs the loop looks at the calls of the other threads, by a timer that is armed only while such calls run; a call
- * that lasts has lost the loop to somebody by then. What it finds it logs, with the Python stack of the call's thread. At
+ * that lasts has lost the loop to somebody by then. The clients of those calls, and of the requests that wait behind them, are
+ * watched from then on (net/presence.h). What is slow is logged, with the Python stack of the call's thread. At
  * --timeout it also answers 504 in the application's place (or cuts an answer that has begun) and has gateway.RequestTimeout
  * raised in the thread. A call that has not returned --graceful-timeout after that is stuck.
  */
