@@ -108,6 +108,13 @@ class Connection:
         self._receive_body(method, response)
         return response
 
+    def receive_final(self, method="GET"):
+        """The next answer that is not an interim one, and how many of those came before it."""
+        response, interim = self.receive(method), 0
+        while response.status < 200:
+            response, interim = self.receive(method), interim + 1
+        return response, interim
+
     def _receive_body(self, method, response):
         length, coding = response.get("Content-Length"), response.get("Transfer-Encoding")
         assert length is None or coding is None, f"both framings: {response}"

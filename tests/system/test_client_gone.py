@@ -140,14 +140,6 @@ class Busy:
             connection.close()
 
 
-def final(connection):
-    """The answer, and how many interim ones came before it."""
-    response, interim = connection.receive(), 0
-    while response.status == 100:
-        response, interim = connection.receive(), interim + 1
-    return response, interim
-
-
 GONE = [
     ("tcp", "1.1", "close"),
     ("tcp", "1.1", "reset"),
@@ -194,7 +186,7 @@ def test_a_client_that_half_closes_is_answered_though_it_has_waited(server, tran
             waiting.request("GET", "/waiting", version=version)
             waiting.finish()
             time.sleep(0.2)
-        response, interim = final(waiting)
+        response, interim = waiting.receive_final()
         assert (response.status, response.body) == (200, b"done")
         assert interim == ((transport, version) == ("tcp", "1.1"))
         waiting.assert_closed()
@@ -205,7 +197,7 @@ def test_a_client_that_half_closes_is_answered_though_the_call_lasts(server, tra
     with connect(server, transport) as connection:
         connection.request("GET", "/watch/0.4", version=version)
         connection.finish()
-        response, interim = final(connection)
+        response, interim = connection.receive_final()
         assert (response.status, response.body) == (200, b"done")
         assert interim == ((transport, version) == ("tcp", "1.1"))
         connection.assert_closed()
@@ -344,6 +336,6 @@ def test_many_calls_that_send_while_their_clients_end(server):
         for connection in connections:
             connection.finish()
         for connection in connections:
-            assert final(connection)[0].body == b"done"
+            assert connection.receive_final()[0].body == b"done"
             connection.assert_closed()
             connection.close()

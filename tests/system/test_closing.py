@@ -294,7 +294,7 @@ def test_a_half_closed_client_is_answered_when_the_application_takes_its_time(se
     with server.connect() as connection:
         connection.request("GET", "/pause")
         connection.finish()
-        assert connection.receive().body == data[:4]
+        assert connection.receive_final()[0].body == data[:4]
         connection.assert_closed()
 
 
