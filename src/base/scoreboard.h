@@ -22,6 +22,9 @@ enum worker_state {
     WORKER_STATES
 };
 
+/* Why a connection moves to another worker, see net/handover.h. */
+enum handover_reason { HANDOVER_BALANCE, HANDOVER_BUSY, HANDOVER_RETIRE, HANDOVER_REASONS };
+
 /* How many bytes of the request in progress are kept for the post-mortem. */
 enum { SCOREBOARD_REQUEST_SIZE = 192 };
 
@@ -31,9 +34,11 @@ struct scoreboard_row {
     _Atomic uint32_t state;       /* enum worker_state */
     _Atomic uint32_t connections; /* open now */
     _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
-    _Atomic uint64_t progress;    /* turns of the event loop: a stuck worker's stands still */
-    _Atomic uint64_t requests;    /* answered since the row was made: survives the worker */
-    _Atomic uint64_t accepted;    /* connections, likewise */
+    _Atomic uint32_t in_post; /* of the first row of a slot: connections on their way to it; written by all */
+    _Atomic uint64_t progress; /* turns of the event loop: a stuck worker's stands still */
+    _Atomic uint64_t requests; /* answered since the row was made: survives the worker */
+    _Atomic uint64_t accepted; /* connections, likewise */
+    _Atomic uint64_t handed_over[HANDOVER_REASONS]; /* likewise */
 };
 
 /* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */

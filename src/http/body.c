@@ -80,6 +80,11 @@ int body_init(struct body *body, const struct header_section *section, const str
     return body->remaining > limits->size ? 413 : 0;
 }
 
+void body_restore(struct body *body, const struct header_section *section, struct body_content content)
+{
+    *body = (struct body){.content = content, .framing = section->framing, .complete = true};
+}
+
 static int spool_put(struct body *body, const char *data, size_t size, uint64_t offset)
 {
     if (body->content.spool < 0)

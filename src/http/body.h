@@ -48,6 +48,9 @@ struct body {
  * `limits` must outlive the body. */
 int body_init(struct body *body, const struct header_section *section, const struct body_limits *limits);
 
+/* A body that is complete: its content is moved in. */
+void body_restore(struct body *body, const struct header_section *section, struct body_content content);
+
 /* Consumes what belongs to the body from the front of `input`; stops at its end (body->complete), so that what is left is
  * the next request. 0, or the status: 400, 413, 431; 503 when the spool failed (body->error says why). */
 int body_feed(struct body *body, struct slice *input);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/handover.h"
 
 /* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
 static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
@@ -92,8 +93,8 @@ static void unlink_open(struct conn *conn)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
-                 const struct local_endpoint *local, const struct peer_endpoint *peer)
+static struct conn *open_conn(struct loop *loop, const struct protocol *protocol, int fd,
+                              const struct local_endpoint *local, const struct peer_endpoint *peer)
 {
     struct conn *conn = pool_take(&loop->connections);
     memset(conn, 0, protocol->size);
@@ -107,10 +108,27 @@ void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
     link_open(conn);
     loop->open_count++;
     scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
-    scoreboard_add(loop->row->accepted, 1);
     protocol->open(conn);
+    return conn;
+}
+
+void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
+                 const struct local_endpoint *local, const struct peer_endpoint *peer)
+{
+    struct conn *conn = open_conn(loop, protocol, fd, local, peer);
+    scoreboard_add(loop->row->accepted, 1);
     conn->readable = true;
     protocol->readable(conn);
+}
+
+void conn_adopt(struct loop *loop, const struct protocol *protocol, const struct local_endpoint *local,
+                const struct parcel *parcel, const char *bytes)
+{
+    struct conn *conn = open_conn(loop, protocol, parcel->fd, local, &parcel->peer);
+    conn->arrived = true;
+    conn->readable = true;
+    protocol->unpack(conn, parcel, bytes);
+    conn_settle(conn);
 }
 
 struct slice conn_receive(struct conn *conn)
@@ -332,7 +350,8 @@ static void say_goodbye(struct conn *conn, bool whole)
 void conn_hang_up(struct conn *conn)
 {
     unlink_open(conn);
-    say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
+    if (!conn->given)
+        say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
     close(conn->fd);
 }
 
@@ -350,6 +369,7 @@ void conn_abandon(struct conn *conn)
 static void conn_free(struct conn *conn)
 {
     struct loop *loop = conn->loop;
+    timeout_clear(&conn->timeout);
     conn->protocol->free(conn);
     if (conn->watched)
         event_del(&conn->event);
@@ -364,8 +384,9 @@ static void conn_free(struct conn *conn)
 
 void conn_settle_now(struct conn *conn)
 {
+    struct handover *handover = conn->loop->handover;
     conn->settling = false;
-    if (conn->closing) {
+    if (conn->closing || (handover != NULL && handover_offer(handover, conn))) {
         conn_free(conn);
         return;
     }

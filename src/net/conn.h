@@ -29,6 +29,7 @@
 #include "net/timeouts.h"
 
 struct conn;
+struct parcel;
 
 /* What the kernel knows of the other side. */
 enum conn_peer {
@@ -47,7 +48,13 @@ struct protocol {
     void (*timed_out)(struct conn *conn, enum timeout_class class);
     void (*drain)(struct conn *conn);      /* idle, and the worker is stopping */
     bool (*busy)(const struct conn *conn); /* its exchange is with the application */
-    void (*free)(struct conn *conn);       /* lets go of what the protocol holds; the socket is still open */
+    /* For another worker (net/handover.h): describes what was received and not answered, in at most PARCEL_PIECES pieces that
+     * belong to the connection; how many, or -1 when it can not move now. */
+    int (*pack)(struct conn *conn, struct parcel *parcel, struct iovec *pieces);
+    void (*moved)(struct conn *conn); /* it is the other's: lets go of it */
+    /* In the other worker, on a connection that has just been opened: what `pack` described. */
+    void (*unpack)(struct conn *conn, const struct parcel *parcel, const char *bytes);
+    void (*free)(struct conn *conn); /* lets go of what the protocol holds; the socket is still open */
 };
 
 struct conn {
@@ -65,6 +72,8 @@ struct conn {
     bool ended : 1;     /* the peer will send no more */
     bool settling : 1;  /* on loop->settled */
     bool closing : 1;   /* to be freed when settled */
+    bool arrived : 1;   /* from another worker */
+    bool given : 1;     /* to another worker: only the descriptor is ours */
     bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
     atomic_bool broken; /* nothing can be sent any more */
     struct peer_endpoint peer;
@@ -73,6 +82,10 @@ struct conn {
 /* Takes the non-blocking socket and reads from it at once. */
 void conn_accept(struct loop *loop, const struct protocol *protocol, int fd,
                  const struct local_endpoint *local, const struct peer_endpoint *peer);
+
+/* The same for one that another worker has accepted: `parcel` and its bytes. Its spool is taken over. */
+void conn_adopt(struct loop *loop, const struct protocol *protocol, const struct local_endpoint *local,
+                const struct parcel *parcel, const char *bytes);
 
 /* Arms the event, unless it is: what happened before is an edge too. */
 void conn_watch(struct conn *conn);

@@ -49,7 +49,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     return exchange;
 }
 
-static void exchange_free(struct exchange *exchange)
+void exchange_forget(struct exchange *exchange)
 {
     header_section_unref(exchange->request.section);
     body_fini(&exchange->body);
@@ -253,7 +253,7 @@ void exchange_finish(struct exchange *exchange)
     if (loop->access_log != NULL)
         access_log_write(loop->access_log, exchange, exchange->ended_ns - exchange->started_ns);
     conn->resetting = exchange->cut;
-    exchange_free(exchange);
+    exchange_forget(exchange);
     done(conn, ending);
 }
 

@@ -77,6 +77,8 @@ struct exchange {
  * then too there is an exchange, to answer on. */
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending));
+/* One that nobody has answered, and nobody here will. */
+void exchange_forget(struct exchange *exchange);
 /* The request is whole: on to the ready list, or answered at once when it is not for the application. */
 void exchange_ready(struct exchange *exchange);
 

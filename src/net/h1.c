@@ -5,21 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "http/head_reader.h"
-#include "net/exchange.h"
-#include "net/pending.h"
+#include "net/h1_state.h"
 #include "net/presence.h"
-
-enum h1_state {
-    H1_IDLE,   /* between requests */
-    H1_HEAD,   /* reading a request head */
-    H1_BODY,   /* reading a request body */
-    H1_APP,    /* the handler has the exchange; output may be in flight */
-    H1_SEND,   /* the answer is complete, the client has not taken all of it */
-    H1_LINGER, /* the answer is sent, input is discarded until the peer closes */
-    H1_CLOSED, /* waits for the loop to free it */
-    H1_STATES
-};
 
 /* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
  * request would cost more than to ignore it. */
@@ -37,23 +24,7 @@ static const struct {
 /* Below --min-body-rate after this long, a body is too slow. */
 enum { BODY_RATE_GRACE_MS = 10000 };
 
-struct h1 {
-    struct conn conn;
-    enum h1_state state;
-    struct exchange *exchange; /* in H1_BODY and H1_APP */
-    enum ending ending;        /* in H1_SEND: what follows */
-    struct head_reader reader; /* in H1_HEAD */
-    uint64_t body_since;       /* in H1_BODY, ms */
-    uint64_t body_received;    /* raw bytes */
-    struct pending pending;    /* a part of a head, or pipelined requests */
-};
-
-static struct h1 *h1_of(struct conn *conn)
-{
-    return (struct h1 *)conn;
-}
-
-static void h1_enter(struct h1 *h, enum h1_state state)
+void h1_enter(struct h1 *h, enum h1_state state)
 {
     h->state = state;
     if (states[state].timeout != TIMEOUT_NONE)
@@ -91,7 +62,7 @@ static void h1_next(struct h1 *h)
     conn_trim(&h->conn);
     if (h->ending == ENDING_KEEP_ALIVE) {
         h1_enter(h, H1_IDLE);
-        if (unread || h->conn.ended || !h->conn.watched || h->conn.loop->draining)
+        if (unread || h->conn.ended || !h->conn.watched || h->conn.loop->draining || h->conn.loop->retiring)
             conn_settle(&h->conn);
     } else if ((unread || h->ending == ENDING_LINGER) && !h->conn.resetting) {
         h1_linger(h);
@@ -101,7 +72,7 @@ static void h1_next(struct h1 *h)
 }
 
 /* The exchange is over. */
-static void h1_done(struct conn *conn, enum ending ending)
+void h1_done(struct conn *conn, enum ending ending)
 {
     struct h1 *h = h1_of(conn);
     h->exchange = NULL;
@@ -117,7 +88,7 @@ static void h1_done(struct conn *conn, enum ending ending)
     }
 }
 
-static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
+void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
     h->exchange = NULL;
     h1_enter(h, H1_APP);
@@ -384,5 +355,8 @@ const struct protocol h1_protocol = {
     .timed_out = h1_timed_out,
     .drain = h1_drain,
     .busy = h1_busy,
+    .pack = h1_pack,
+    .moved = h1_moved,
+    .unpack = h1_unpack,
     .free = h1_free,
 };

@@ -14,6 +14,7 @@
 #include "net/conn.h"
 #include "net/exchange.h"
 #include "net/h1.h"
+#include "net/handover.h"
 #include "net/presence.h"
 
 enum { REPORT_MS = 10000, SATURATED_MS = 2000 };
@@ -272,8 +273,8 @@ static void turn(struct loop *loop, bool wait)
     if (loop->ready_first != NULL)
         refuse_overdue(loop);
     size_t ready = loop->ready_count;
-    /* While it drains, the caller counts what is left, and what is settled now may be the last. */
-    if (loop->draining && loop->settled != NULL)
+    /* When it is to end, the caller counts what is left, and what is settled now may be the last. */
+    if ((loop->draining || loop->retiring) && loop->settled != NULL)
         wait = false;
     settle(loop);
     if (loop->ready_count > ready || loop->settled != NULL)
@@ -291,6 +292,8 @@ void loop_turn(struct loop *loop, bool wait)
 void loop_turn_beside(struct loop *loop)
 {
     arm_queue_timer(loop);
+    if (loop->handover != NULL && loop->ready_first != NULL)
+        handover_ship(loop->handover);
     turn(loop, true);
 }
 

@@ -27,6 +27,7 @@ struct conn;
 struct event_base;
 struct exchange;
 struct handler;
+struct handover;
 
 /* Bytes received by one call: large, so that a short read nearly always means that the socket is drained. */
 enum { LOOP_SCRATCH_SIZE = 64 * 1024 };
@@ -61,9 +62,11 @@ struct loop {
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
     const atomic_bool
-        *has_forked;      /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
-    bool unready;         /* the service will stop soon: whoever looks after it should send nobody */
-    atomic_bool draining; /* no connection is kept alive any more; read by all threads */
+        *has_forked; /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
+    struct handover *handover; /* NULL: connections stay */
+    bool retiring;             /* what is idle, or will be, goes to the successor */
+    bool unready;              /* the service will stop soon: whoever looks after it should send nobody */
+    atomic_bool draining;      /* no connection is kept alive any more; read by all threads */
     void (*on_room)(void *context);
     void *on_room_context;
 };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/scoreboard.h"
 #include "base/slice.h"
 #include "http/endpoint.h"
 
@@ -18,17 +19,9 @@ enum { PARCEL_MAX = 64 * 1024 };
 /* The pieces they may be in when a parcel is packed: request line, its end, header section, body; bytes behind it. */
 enum { PARCEL_PIECES = 5 };
 
-/* Why a connection moves. */
-enum parcel_reason {
-    PARCEL_BALANCE, /* another worker has fewer connections */
-    PARCEL_BUSY,    /* another worker has a thread for its request */
-    PARCEL_RETIRE,  /* its worker leaves */
-    PARCEL_REASONS
-};
-
 struct parcel {
     int fd;
-    enum parcel_reason reason;
+    enum handover_reason reason;
     unsigned address; /* that it was accepted on: its index */
     struct peer_endpoint peer;
     uint64_t ready_ms; /* of a whole request: since when it waits (base/clock.h: the same in all processes) */

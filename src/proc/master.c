@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,12 +30,15 @@ struct master {
     struct farewell farewell;
     struct fleet *fleet;
     struct child *children; /* one per seat, as the scoreboard's rows */
-    struct post *posts;     /* likewise */
+    struct seat_mail *mail; /* likewise */
     unsigned count;
+    int *posts,
+        *inboxes; /* one per slot: the ends of the pairs through which workers hand connections over */
+    unsigned slots;
 };
 
 /* A seat's mail arrives here. */
-struct post {
+struct seat_mail {
     struct master *master;
     struct event *event;
     struct berth berth;
@@ -83,10 +87,13 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .slot = berth.slot,
         .generation = generation,
         .worker_count = (unsigned)master->options->workers,
+        .board = master->service.board,
         .row = &master->service.board->rows[number],
         .calls = scoreboard_calls(master->service.board, number),
         .threads = (unsigned)master->options->threads,
         .mailbox = child->mailbox.worker,
+        .posts = master->posts,
+        .inbox = master->inboxes[berth.slot],
         .last_words = child->last_words.worker,
         .access_log = master->access_log,
     };
@@ -110,42 +117,42 @@ static void kill_worker(void *context, struct berth berth)
     child_kill(&master->children[number_of(berth)]);
 }
 
-static void worker_is_ready(struct master *master, const struct post *post)
+static void worker_is_ready(struct master *master, const struct seat_mail *mail)
 {
     if (master->farewell.state != FAREWELL_NOT_YET)
-        child_tell(&master->children[number_of(post->berth)], MESSAGE_UNREADY);
-    fleet_ready(master->fleet, post->berth, clock_ms());
+        child_tell(&master->children[number_of(mail->berth)], MESSAGE_UNREADY);
+    fleet_ready(master->fleet, mail->berth, clock_ms());
 }
 
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    struct post *post = arg;
-    struct master *master = post->master;
+    struct seat_mail *mail = arg;
+    struct master *master = mail->master;
     enum message_kind kind;
     pid_t pid;
     while (mailbox_receive(fd, &kind, &pid) > 0) {
-        if (pid != master->children[number_of(post->berth)].pid)
+        if (pid != master->children[number_of(mail->berth)].pid)
             continue;
         if (kind == MESSAGE_READY)
-            worker_is_ready(master, post);
+            worker_is_ready(master, mail);
         else if (kind == MESSAGE_RECYCLE)
-            fleet_replace(master->fleet, post->berth, REPLACE_PLANNED, clock_ms());
+            fleet_replace(master->fleet, mail->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
-            fleet_replace(master->fleet, post->berth, REPLACE_URGENT, clock_ms());
+            fleet_replace(master->fleet, mail->berth, REPLACE_URGENT, clock_ms());
     }
     follow_up(master);
 }
 
-static void worker_ended(struct master *master, struct post *post, int status)
+static void worker_ended(struct master *master, struct seat_mail *mail, int status)
 {
-    unsigned number = number_of(post->berth);
+    unsigned number = number_of(mail->berth);
     struct child *child = &master->children[number];
     struct scoreboard *board = master->service.board;
     struct scoreboard_row *row = &board->rows[number];
     static char how[512], words[LAST_WORDS_MAX];
     struct worker_end end = {
-        .slot = post->berth.slot,
+        .slot = mail->berth.slot,
         .pid = child->pid,
         .state = scoreboard_get(row->state),
         .as_asked = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED,
@@ -153,14 +160,14 @@ static void worker_ended(struct master *master, struct post *post, int status)
         .last_words = {words, last_words_take(&child->last_words, words, sizeof(words))},
     };
     child_reap(child, row, scoreboard_calls(board, number), board->threads, status, how, sizeof(how));
-    fleet_ended(master->fleet, post->berth, &end, clock_ms());
+    fleet_ended(master->fleet, mail->berth, &end, clock_ms());
 }
 
-static struct post *post_of_pid(struct master *master, pid_t pid)
+static struct seat_mail *mail_of_pid(struct master *master, pid_t pid)
 {
     for (unsigned i = 0; i < master->count; i++)
         if (master->children[i].pid == pid)
-            return &master->posts[i];
+            return &master->mail[i];
     return NULL;
 }
 
@@ -172,9 +179,9 @@ static void child_ended(evutil_socket_t signal, short what, void *arg)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct post *post = post_of_pid(master, pid);
-        if (post != NULL)
-            worker_ended(master, post, status);
+        struct seat_mail *mail = mail_of_pid(master, pid);
+        if (mail != NULL)
+            worker_ended(master, mail, status);
     }
     follow_up(master);
 }
@@ -272,6 +279,23 @@ void master_hold_signals(void)
     mask_signals(SIG_BLOCK);
 }
 
+static int open_posts(struct master *master)
+{
+    master->slots = master->count / FLEET_SEATS;
+    master->posts = xcalloc(master->slots, sizeof(*master->posts));
+    master->inboxes = xcalloc(master->slots, sizeof(*master->inboxes));
+    for (unsigned i = 0; i < master->slots; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+            log_critical("the pairs for connections can not be made: %s", strerror(errno));
+            return -1;
+        }
+        master->inboxes[i] = ends[0];
+        master->posts[i] = ends[1];
+    }
+    return 0;
+}
+
 static int open_seats(struct master *master)
 {
     const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, master};
@@ -279,19 +303,19 @@ static int open_seats(struct master *master)
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
         .boot_ms = (uint64_t)master->options->timeout,
     };
-    master->fleet = fleet_new(master->count / FLEET_SEATS, &actions, &limits);
+    master->fleet = fleet_new(master->slots, &actions, &limits);
     master->children = xcalloc(master->count, sizeof(*master->children));
-    master->posts = xcalloc(master->count, sizeof(*master->posts));
+    master->mail = xcalloc(master->count, sizeof(*master->mail));
     for (unsigned i = 0; i < master->count; i++) {
-        struct post *post = &master->posts[i];
+        struct seat_mail *mail = &master->mail[i];
         if (child_open(&master->children[i]) < 0) {
             log_critical("a worker's mailbox can not be made: %s", strerror(errno));
             return -1;
         }
-        *post = (struct post){.master = master, .berth = {i / FLEET_SEATS, i % FLEET_SEATS}};
-        post->event = event_new(master->base, master->children[i].mailbox.master, EV_READ | EV_PERSIST,
-                                mail_arrived, post);
-        event_add(post->event, NULL);
+        *mail = (struct seat_mail){.master = master, .berth = {i / FLEET_SEATS, i % FLEET_SEATS}};
+        mail->event = event_new(master->base, master->children[i].mailbox.master, EV_READ | EV_PERSIST,
+                                mail_arrived, mail);
+        event_add(mail->event, NULL);
     }
     return 0;
 }
@@ -330,7 +354,7 @@ int master_main(struct options *options, struct access_log *access_log)
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    if (open_seats(&master) == 0) {
+    if (open_posts(&master) == 0 && open_seats(&master) == 0) {
         run(&master);
         status = fleet_exit_status(master.fleet);
     }

@@ -18,11 +18,13 @@
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/handover.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "proc/mailbox.h"
 #include "proc/recycle.h"
 #include "proc/signals.h"
+#include "proc/slot.h"
 #include "py/application.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
@@ -49,12 +51,14 @@ struct worker {
     struct crew *crew;
     struct deadline *deadline;
     struct listeners *listeners;
+    struct handover *handover;
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
     bool asked;         /* to be replaced */
+    bool has_successor; /* who takes what is idle */
     bool service_stops; /* no successor will want the listening sockets */
     bool overdue;       /* --graceful-timeout has passed */
     bool awaits_main;   /* main_is_stuck is due */
@@ -116,7 +120,10 @@ static void drain(struct worker *worker)
     scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
     start_deadline(worker);
     listeners_stop(worker->listeners, worker->service_stops);
-    loop_drain(worker->loop);
+    if (worker->has_successor)
+        handover_retire(worker->handover);
+    else
+        loop_drain(worker->loop);
 }
 
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
@@ -190,12 +197,18 @@ static void stop_for_good(struct worker *worker, enum stop how)
     stop(worker, how);
 }
 
+static void retire(struct worker *worker)
+{
+    worker->has_successor = true;
+    stop(worker, STOP_DRAIN);
+}
+
 static void obey(struct worker *worker, enum message_kind kind)
 {
     if (kind == MESSAGE_REOPEN)
         reopen_logs(worker);
     else if (kind == MESSAGE_RETIRE)
-        stop(worker, STOP_DRAIN);
+        retire(worker);
     else if (kind == MESSAGE_UNREADY)
         worker->loop->unready = true;
     else if (kind == MESSAGE_DRAIN)
@@ -321,6 +334,17 @@ static void open_loop(struct worker *worker, int python_signals)
     }
     recycle_init(&worker->recycle, worker->loop, (uint32_t)getpid() * 2654435761U, has_served_long, worker);
     worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
+    const struct handover_setup handover = {
+        .addresses = setup->addresses,
+        .address_count = setup->address_count,
+        .posts = setup->posts,
+        .inbox = setup->inbox,
+        .slot = setup->slot,
+        .slots = setup->worker_count,
+        .seats = FLEET_SEATS,
+        .board = setup->board,
+    };
+    worker->handover = handover_new(worker->loop, &handover);
 }
 
 static void close_loop(struct worker *worker)
@@ -334,6 +358,7 @@ static void close_loop(struct worker *worker)
     deadline_free(worker->deadline);
     event_free(worker->mailbox);
     listeners_free(worker->listeners);
+    handover_free(worker->handover);
     signals_are_the_loops(NULL);
     loop_free(worker->loop);
 }

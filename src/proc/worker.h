@@ -23,11 +23,14 @@ struct worker_setup {
     unsigned slot;
     unsigned generation; /* 1, and one more for each reload */
     unsigned worker_count;
+    struct scoreboard *board;
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */
     unsigned threads;
-    int mailbox;    /* the worker's end */
-    int last_words; /* where faulthandler writes when it crashes */
+    const int *posts; /* where connections for each slot can be sent, see net/handover.h */
+    int inbox;        /* where ours arrive */
+    int mailbox;      /* the worker's end */
+    int last_words;   /* where faulthandler writes when it crashes */
     struct access_log *access_log;
 };
 

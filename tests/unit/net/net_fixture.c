@@ -325,7 +325,7 @@ void fixture_await_open(struct fixture *fixture, size_t count)
             usleep(2000);
     }
     ck_assert_uint_eq(fixture->loop->open_count, count);
-    ck_assert_uint_eq(scoreboard_get(fixture->row.connections), count);
+    ck_assert_uint_eq(scoreboard_get(fixture->loop->row->connections), count);
 }
 
 void fixture_stop(struct fixture *fixture)

@@ -21,7 +21,7 @@ static void set_up(void)
 {
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, post), 0);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
-    sent = (struct parcel){.fd = client[0], .spool = -1, .address = 3, .reason = PARCEL_RETIRE, .rest = 5};
+    sent = (struct parcel){.fd = client[0], .spool = -1, .address = 3, .reason = HANDOVER_RETIRE, .rest = 5};
     strcpy(sent.peer.address, "192.0.2.7");
     strcpy(sent.peer.port, "4711");
 }
@@ -52,7 +52,7 @@ START_TEST(a_connection_arrives_with_what_was_received)
     assert_same_file(got.fd, client[0]);
     ck_assert_int_eq(got.spool, -1);
     ck_assert_uint_eq(got.address, 3);
-    ck_assert_int_eq(got.reason, PARCEL_RETIRE);
+    ck_assert_int_eq(got.reason, HANDOVER_RETIRE);
     ck_assert_str_eq(got.peer.address, "192.0.2.7");
     ck_assert_str_eq(got.peer.port, "4711");
     unit_assert_bytes("the bytes", bytes, got.rest, "GET /", (size_t)5);

@@ -1,0 +1,103 @@
+/* HTTP/1 connections that move to another worker, and those that come from one. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/h1_state.h"
+
+static struct iovec piece(const void *data, size_t size)
+{
+    return (struct iovec){(void *)data, size};
+}
+
+/* As it was sent: line and section are kept so; the body is decoded. */
+static int pack_request(const struct exchange *exchange, struct parcel *parcel, struct iovec *pieces)
+{
+    static const char end[] = "\r\n";
+    const struct request *request = &exchange->request;
+    const struct body_content *content = &exchange->body.content;
+    int count = 0;
+    pieces[count++] = piece(request->line.data, request->line.size);
+    pieces[count++] = piece(end, sizeof(end) - 1);
+    pieces[count++] = piece(request->section->bytes.data, request->section->bytes.size);
+    parcel->head = request->line.size + sizeof(end) - 1 + request->section->bytes.size;
+    parcel->ready_ms = exchange->ready_ms;
+    parcel->spool = content->spool;
+    if (content->spool >= 0) {
+        parcel->spool_size = content->size;
+    } else if (content->size > 0) {
+        parcel->body = content->size;
+        pieces[count++] = piece(content->memory, content->size);
+    }
+    return count;
+}
+
+int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
+{
+    struct h1 *h = h1_of(conn);
+    int count = 0;
+    if (h->state == H1_APP && loop_has_ready(conn->loop, h->exchange))
+        count = pack_request(h->exchange, parcel, pieces);
+    else if (h->state != H1_IDLE || conn->ended)
+        return -1;
+    if (h->pending.data != NULL) {
+        parcel->rest = h->pending.size;
+        pieces[count++] = piece(h->pending.data, h->pending.size);
+    }
+    return count;
+}
+
+void h1_moved(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    if (h->exchange != NULL) {
+        loop_remove_ready(conn->loop, h->exchange);
+        exchange_forget(h->exchange);
+        h->exchange = NULL;
+    }
+    h1_enter(h, H1_CLOSED);
+}
+
+static struct body_content take_content(const struct parcel *parcel, const char *bytes)
+{
+    struct body_content content = {.size = parcel->body, .spool = parcel->spool};
+    if (parcel->spool >= 0) {
+        content.size = parcel->spool_size;
+    } else if (parcel->body > 0) {
+        content.memory = xmalloc(parcel->body);
+        memcpy(content.memory, bytes, parcel->body);
+    }
+    return content;
+}
+
+/* It was good in another worker, whose limits may have been others. */
+static void unpack_request(struct h1 *h, const struct parcel *parcel, const char *bytes)
+{
+    struct loop *loop = h->conn.loop;
+    struct body_content content = take_content(parcel, bytes + parcel->head);
+    struct head head;
+    int line_status;
+    head_reader_begin(&h->reader);
+    int status =
+        head_read(&h->reader, loop->memo, &loop->parser_limits, (struct slice){bytes, parcel->head}, &head);
+    struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
+    status = line_status != 0 ? line_status : status;
+    if (status != 0) {
+        body_content_free(&content);
+        h1_refuse(h, exchange, status);
+        return;
+    }
+    body_restore(&exchange->body, exchange->request.section, content);
+    h->exchange = exchange;
+    h1_enter(h, H1_APP);
+    exchange_ready(exchange);
+    if (h->exchange != NULL)
+        exchange->ready_ms = parcel->ready_ms;
+}
+
+void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
+{
+    struct h1 *h = h1_of(conn);
+    pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});
+    if (parcel->head > 0)
+        unpack_request(h, parcel, bytes);
+}

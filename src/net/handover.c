@@ -1,0 +1,246 @@
+/* Hand-over of connections between workers. */
+#include "net/handover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/exchange.h"
+#include "net/h1.h"
+#include "net/timer.h"
+
+enum {
+    BURST_MAX = 16, /* parcels taken in one callback */
+    AGAIN_MS = 5,   /* until somebody may have a thread idle, or room in a post */
+};
+
+struct handover {
+    struct loop *loop;
+    struct handover_setup setup;
+    struct event *inbox;
+    struct timer *again;
+    bool retiring;
+    char *bytes; /* PARCEL_MAX of them, of the parcel that is being taken */
+};
+
+/* What is in the post of a slot. Whoever sends adds, whoever takes subtracts: a number to go by, not one to rely on. */
+static _Atomic uint32_t *in_post(const struct handover *handover, unsigned slot)
+{
+    return &handover->setup.board->rows[slot * handover->setup.seats].in_post;
+}
+
+/* The row of who serves in a slot, or NULL; its number in *number. */
+static const struct scoreboard_row *serving_row(const struct handover *handover, unsigned slot,
+                                                unsigned *number)
+{
+    for (unsigned seat = 0; seat < handover->setup.seats; seat++) {
+        *number = slot * handover->setup.seats + seat;
+        const struct scoreboard_row *row = &handover->setup.board->rows[*number];
+        if (scoreboard_get(row->state) == WORKER_READY)
+            return row;
+    }
+    return NULL;
+}
+
+static unsigned connections_of(const struct handover *handover, unsigned slot)
+{
+    unsigned number;
+    const struct scoreboard_row *row = serving_row(handover, slot, &number);
+    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + *in_post(handover, slot);
+}
+
+/* Requests that the slot's worker could start at once. */
+static unsigned idle_threads_of(const struct handover *handover, unsigned slot)
+{
+    unsigned number, busy = *in_post(handover, slot);
+    const struct scoreboard_row *row = serving_row(handover, slot, &number);
+    if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
+        return 0;
+    const struct scoreboard_call *calls = scoreboard_calls(handover->setup.board, number);
+    uint32_t threads = handover->setup.board->threads;
+    busy += scoreboard_get(row->ready);
+    for (uint32_t i = 0; i < threads; i++)
+        busy += scoreboard_get(calls[i].since_ms) != 0;
+    return busy < threads ? threads - busy : 0;
+}
+
+/* The best of the others by `value`, the smaller the better; ours when none is better than `bound`. */
+static unsigned find_slot(const struct handover *handover, uint64_t bound,
+                          uint64_t (*value)(const struct handover *handover, unsigned slot))
+{
+    unsigned best = handover->setup.slot;
+    for (unsigned i = 1; i < handover->setup.slots; i++) {
+        unsigned slot = (handover->setup.slot + i) % handover->setup.slots;
+        uint64_t found = value(handover, slot);
+        if (found < bound) {
+            bound = found;
+            best = slot;
+        }
+    }
+    return best;
+}
+
+static uint64_t fullness(const struct handover *handover, unsigned slot)
+{
+    return connections_of(handover, slot);
+}
+
+static uint64_t busyness(const struct handover *handover, unsigned slot)
+{
+    return UINT32_MAX - (uint64_t)idle_threads_of(handover, slot);
+}
+
+static unsigned index_of(const struct handover *handover, const struct local_endpoint *local)
+{
+    size_t i = 0;
+    while (i + 1 < handover->setup.address_count && &handover->setup.addresses[i].local != local)
+        i++;
+    return (unsigned)i;
+}
+
+/* 0: the connection is the other's, and what is left of it here is to be freed. -1 and errno: it stays. */
+static int send_to(struct handover *handover, unsigned slot, struct conn *conn, enum handover_reason reason)
+{
+    struct iovec pieces[PARCEL_PIECES];
+    struct parcel parcel = {.fd = conn->fd,
+                            .reason = reason,
+                            .address = index_of(handover, conn->local),
+                            .peer = conn->peer,
+                            .spool = -1};
+    int count = conn->protocol->pack(conn, &parcel, pieces);
+    if (count < 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    atomic_fetch_add_explicit(in_post(handover, slot), 1, memory_order_relaxed);
+    if (parcel_send(handover->setup.posts[slot], &parcel, pieces, count) < 0) {
+        atomic_fetch_sub_explicit(in_post(handover, slot), 1, memory_order_relaxed);
+        return -1;
+    }
+    scoreboard_add(handover->loop->row->handed_over[reason], 1);
+    conn->protocol->moved(conn);
+    conn->given = true;
+    return 0;
+}
+
+static bool retire(struct handover *handover, struct conn *conn)
+{
+    if (send_to(handover, handover->setup.slot, conn, HANDOVER_RETIRE) == 0)
+        return true;
+    if (errno == EAGAIN)
+        timer_set(handover->again, AGAIN_MS);
+    return false;
+}
+
+/* Only what stays is worth it: a connection that ends with its first answer has never been settled. And only once, or two
+ * workers might send it to and fro. */
+static bool balance(struct handover *handover, struct conn *conn)
+{
+    if (conn->watched || conn->arrived || handover->loop->open_count < 2)
+        return false;
+    unsigned slot = find_slot(handover, handover->loop->open_count - 1, fullness);
+    return slot != handover->setup.slot && send_to(handover, slot, conn, HANDOVER_BALANCE) == 0;
+}
+
+bool handover_offer(struct handover *handover, struct conn *conn)
+{
+    if (handover->retiring)
+        return retire(handover, conn);
+    return !handover->loop->draining && balance(handover, conn);
+}
+
+void handover_ship(struct handover *handover)
+{
+    struct exchange *exchange = handover->loop->ready_first, *next;
+    if (handover->setup.slots < 2)
+        return;
+    for (; exchange != NULL; exchange = next) {
+        next = exchange->next;
+        unsigned slot = find_slot(handover, UINT32_MAX, busyness);
+        if (slot == handover->setup.slot)
+            break;
+        struct conn *conn = exchange->conn;
+        if (send_to(handover, slot, conn, HANDOVER_BUSY) == 0)
+            conn_close(conn);
+    }
+    if (handover->loop->ready_first != NULL)
+        timer_set(handover->again, AGAIN_MS);
+}
+
+static void settle_idle(struct timeout *timeout)
+{
+    conn_settle(conn_of_timeout(timeout));
+}
+
+static void look_again(void *context)
+{
+    struct handover *handover = context;
+    if (handover->retiring)
+        timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
+    else
+        handover_ship(handover);
+}
+
+void handover_retire(struct handover *handover)
+{
+    handover->retiring = true;
+    handover->loop->retiring = true;
+    event_del(handover->inbox);
+    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
+}
+
+static void take(struct handover *handover, struct parcel *parcel)
+{
+    const struct handover_setup *setup = &handover->setup;
+    const struct address *address =
+        &setup->addresses[parcel->address < setup->address_count ? parcel->address : 0];
+    conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
+}
+
+static void arrived(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct handover *handover = arg;
+    _Atomic uint32_t *count = in_post(handover, handover->setup.slot);
+    struct parcel parcel;
+    for (int i = 0; i < BURST_MAX; i++) {
+        int r = parcel_receive(fd, &parcel, handover->bytes);
+        if (r < 0)
+            log_error("a connection from another worker is lost: %s", strerror(errno));
+        if (r == 0) {
+            atomic_store_explicit(count, 0, memory_order_relaxed);
+            return;
+        }
+        if (atomic_load_explicit(count, memory_order_relaxed) > 0)
+            atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+        if (r > 0)
+            take(handover, &parcel);
+    }
+}
+
+struct handover *handover_new(struct loop *loop, const struct handover_setup *setup)
+{
+    struct handover *handover = xcalloc(1, sizeof(*handover));
+    handover->loop = loop;
+    handover->setup = *setup;
+    handover->bytes = xmalloc(PARCEL_MAX);
+    handover->again = timer_new(loop, look_again, handover);
+    handover->inbox = event_new(loop->base, setup->inbox, EV_READ | EV_PERSIST, arrived, handover);
+    event_add(handover->inbox, NULL);
+    loop->handover = handover;
+    return handover;
+}
+
+void handover_free(struct handover *handover)
+{
+    if (handover == NULL)
+        return;
+    handover->loop->handover = NULL;
+    event_free(handover->inbox);
+    timer_free(handover->again);
+    free(handover->bytes);
+    free(handover);
+}

@@ -1,0 +1,232 @@
+"""Connections that move between workers: to balance, to find an idle thread, and to outlive their worker.
+
+What went wrong once, in one server or another: kept connections crowded on the worker that was fastest to
+accept; a request waited behind a busy thread while other workers had nothing to do; a reload closed idle
+connections just when their client sent the next request, and a POST can not be sent again.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+from client import chunked
+from timing import SLOW, wait_until
+
+APP = '''
+import ctypes, os, time
+
+libc_with_lock = ctypes.PyDLL(None)  # its calls keep the GIL
+
+
+def application(environ, start_response):
+    name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    if name == "sleep":
+        time.sleep(float(argument))
+    if name == "native":
+        libc_with_lock.usleep(int(float(argument) * 1e6))
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [
+        ("X-Pid", str(os.getpid())),
+        ("X-Peer", environ["REMOTE_ADDR"] + " " + environ["REMOTE_PORT"]),
+        ("X-Length", environ.get("CONTENT_LENGTH", "none")),
+        ("X-Server", environ["SERVER_PORT"]),
+    ])
+    return [body]
+'''
+
+
+@pytest.fixture
+def start(serve):
+    def start(workers, *options, **keywords):
+        server = serve("app", *options, workers=workers, files={"app.py": APP}, **keywords)
+        wait_until(lambda: len(server.worker_pids()) == workers, "all workers")
+        server.wait_log("ready in")
+        return server
+
+    return start
+
+
+def pid_of(connection, *request):
+    return int(connection.exchange(*request).get("X-Pid"))
+
+
+@pytest.mark.parametrize("workers, connections, most", [(4, 64, 2), (8, 8, 0), (3, 100, 2), (2, 1, 1)])
+def test_kept_connections_are_spread_evenly(start, workers, connections, most):
+    server = start(workers)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(connections)]
+        for client in clients:
+            client.exchange()
+        spread = Counter(pid_of(client) for client in clients)
+        counts = [spread[pid] for pid in server.worker_pids()]
+        assert sum(counts) == connections and max(counts) - min(counts) <= most, counts
+
+
+def two_of_one_worker(server, stack):
+    """Two connections that are with the same worker."""
+    by_pid = {}
+    while True:
+        client = stack.enter_context(server.connect(timeout=20))
+        client.exchange()
+        other = by_pid.setdefault(pid_of(client), client)
+        if other is not client:
+            return other, client
+
+
+BODY = bytes(range(256)) * 8
+REQUESTS = {
+    "get": ("GET", "/", [], None),
+    "post": ("POST", "/", [], BODY),
+    "spooled": ("POST", "/", [], BODY * 512),
+    "chunked": ("POST", "/", [("Transfer-Encoding", "chunked")], chunked(BODY, BODY)),
+    "chunked-spooled": ("POST", "/", [("Transfer-Encoding", "chunked")], chunked(*[BODY] * 512)),
+}
+
+
+@pytest.mark.parametrize("way", ["sleep", "native"])
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
+def test_a_request_goes_where_a_thread_is_idle(start, way, request_):
+    method, target, headers, body = request_
+    server = start(2)
+    with ExitStack() as stack:
+        blocked, other = two_of_one_worker(server, stack)
+        busy = pid_of(blocked)
+        blocked.request("GET", f"/{way}/{0.8 * SLOW}")
+        time.sleep(0.05)
+        begun = time.monotonic()
+        response = other.exchange(method, target, headers, body)
+        assert time.monotonic() - begun < 0.2 * SLOW
+        assert int(response.get("X-Pid")) != busy
+        sent = body or b""
+        if headers:
+            sent = BODY * (512 if len(body) > 10000 else 2)
+        assert response.body == sent
+        assert response.get("X-Length") == (str(len(sent)) if body else "none")
+        host, port = other.socket.getsockname()
+        assert response.get("X-Peer") == f"{host} {port}"
+        assert response.get("X-Server") == str(server.port)
+        assert pid_of(other) != busy, "the connection has moved with it"
+        assert int(blocked.receive().get("X-Pid")) == busy
+
+
+def test_pipelined_requests_move_in_order(start):
+    server = start(2)
+    with ExitStack() as stack:
+        blocked, other = two_of_one_worker(server, stack)
+        blocked.request("GET", f"/sleep/{0.8 * SLOW}")
+        time.sleep(0.05)
+        for number in range(5):
+            other.request("POST", "/", body=b"%d" % number)
+        assert [other.receive().body for _ in range(5)] == [b"%d" % number for number in range(5)]
+
+
+def test_a_request_waits_while_every_thread_is_busy_and_goes_to_the_first_that_is_not(start):
+    server = start(2)
+    with ExitStack() as stack:
+        blocked, other = two_of_one_worker(server, stack)
+        busy = pid_of(blocked)
+        third = wait_until(lambda: another(server, stack, busy), "a connection with the other worker")
+        blocked.request("GET", f"/sleep/{1.2 * SLOW}")
+        third.request("GET", f"/sleep/{0.4 * SLOW}")
+        time.sleep(0.05)
+        begun = time.monotonic()
+        assert pid_of(other) != busy
+        assert 0.2 * SLOW < time.monotonic() - begun < 0.7 * SLOW
+
+
+def another(server, stack, busy):
+    client = stack.enter_context(server.connect(timeout=20))
+    client.exchange()
+    return client if pid_of(client) != busy else None
+
+
+class Keepers:
+    """Clients with one connection each, on which they ask again and again, GET and POST; a connection that ends
+    is a failure."""
+
+    def __init__(self, server, count):
+        self.server, self.stopped = server, False
+        self.failures, self.answers, self.pids = [], 0, set()
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number):
+        try:
+            with self.server.connect(timeout=20) as connection:
+                while not self.stopped:
+                    body = b"%d " % number * (self.answers % 50) if self.answers % 2 else None
+                    response = connection.exchange("POST" if body else "GET", "/", (), body)
+                    assert response.status == 200 and response.body == (body or b""), response
+                    assert response.get("Connection") is None
+                    self.pids.add(int(response.get("X-Pid")))
+                    self.answers += 1
+                    if number % 4 == 0:
+                        time.sleep(0.01)
+        except (AssertionError, OSError) as error:
+            self.failures.append(repr(error))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()
+
+
+def test_kept_connections_outlive_reloads(start):
+    server = start(2)
+    idle = [server.connect() for _ in range(20)]
+    for connection in idle:
+        connection.exchange()
+    with Keepers(server, 16) as keepers:
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            server.signal(signal.SIGHUP)
+            time.sleep(1)
+        wait_until(lambda: server.log.count("reloaded in") >= 2, "reloads")
+    assert keepers.failures == []
+    assert keepers.answers > 500 / SLOW
+    assert len(keepers.pids) >= 4
+    for connection in idle:
+        response = connection.exchange("POST", "/", body=b"x")
+        assert response.body == b"x" and response.get("Connection") is None
+        connection.close()
+
+
+def test_kept_connections_outlive_a_worker_that_is_told_to_leave(start):
+    server = start(1)
+    with Keepers(server, 8) as keepers:
+        for _ in range(3):
+            old = server.worker_pid
+            os.kill(old, signal.SIGTERM)
+            wait_until(lambda old=old: old not in server.worker_pids(), "it has left")
+    assert keepers.failures == [] and len(keepers.pids) >= 4
+
+
+def test_a_stop_still_closes_what_is_idle(start):
+    server = start(2)
+    with server.connect() as connection:
+        connection.exchange()
+        server.signal(signal.SIGTERM)
+        connection.assert_closed()
+    assert server.wait() == 0
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:socket"])
+def test_connections_of_every_kind_of_address_move(start, bind):
+    from client import Connection
+
+    server = start(1, bind=bind)
+    address = server.address if "127" in bind else str(server.directory / "socket")
+    with Connection(address) as connection:
+        old = pid_of(connection)
+        server.signal(signal.SIGHUP)
+        server.wait_log("reloaded in")
+        wait_until(lambda: old not in server.worker_pids(), "it has left")
+        assert pid_of(connection, "POST", "/", (), b"x") != old

@@ -1,0 +1,326 @@
+/*
+ * Hand-over between two workers, which are two loops of one process that take turns.
+ */
+#include "net/handover.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/h1.h"
+#include "net_fixture.h"
+
+enum { HERE, THERE, WORKERS };
+
+static struct fixture fixtures[WORKERS];
+static struct handover *handovers[WORKERS];
+static struct scoreboard *board;
+static struct address address;
+static int inboxes[WORKERS], posts[WORKERS];
+
+static void begin(const char *options)
+{
+    board = scoreboard_new(WORKERS, 1);
+    address.local = (struct local_endpoint){"localhost", "80", false};
+    for (unsigned i = 0; i < WORKERS; i++) {
+        int ends[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+        inboxes[i] = ends[0];
+        posts[i] = ends[1];
+        fixture_start(&fixtures[i], options);
+        fixtures[i].loop->row = &board->rows[i];
+        scoreboard_set(board->rows[i].state, WORKER_READY);
+        const struct handover_setup setup = {.addresses = &address,
+                                             .address_count = 1,
+                                             .posts = posts,
+                                             .inbox = inboxes[i],
+                                             .slot = i,
+                                             .slots = WORKERS,
+                                             .seats = 1,
+                                             .board = board};
+        handovers[i] = handover_new(fixtures[i].loop, &setup);
+    }
+}
+
+static void finish(struct client *clients, int count)
+{
+    for (int i = 0; i < count; i++)
+        client_close(&clients[i]);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        fixture_await_open(&fixtures[i], 0);
+        handover_free(handovers[i]);
+        fixture_stop(&fixtures[i]);
+        close(inboxes[i]);
+        close(posts[i]);
+    }
+    scoreboard_free(board);
+}
+
+static void turn_both(void)
+{
+    for (int i = 0; i < 20; i++) {
+        fixture_turn(&fixtures[HERE]);
+        fixture_turn(&fixtures[THERE]);
+        usleep(500);
+    }
+}
+
+static size_t open_in(unsigned worker)
+{
+    return fixtures[worker].loop->open_count;
+}
+
+/* Only sent; nobody turns. */
+static void tell(struct client *client, const char *text)
+{
+    ck_assert_int_eq(send(client->fd, text, strlen(text), 0), (int)strlen(text));
+}
+
+/* Asks for /hello, wherever the connection is. */
+static void assert_greeted(struct client *client)
+{
+    size_t before = client->size;
+    tell(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 0; i < 50 && (client->size == before || strstr(client->got + before, "hello") == NULL);
+         i++) {
+        turn_both();
+        client_receive(client);
+    }
+    ck_assert_ptr_nonnull(strstr(client->got + before, "hello"));
+    ck_assert_int_eq(client->end, CLIENT_OPEN);
+}
+
+START_TEST(connections_that_stay_are_spread)
+{
+    struct client clients[7];
+    begin("");
+    for (int i = 0; i < 7; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        assert_greeted(&clients[i]);
+    }
+    ck_assert_uint_eq(open_in(HERE) + open_in(THERE), 7);
+    ck_assert_uint_ge(open_in(THERE), 3);
+    ck_assert_uint_le(open_in(THERE), 4);
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_BALANCE]), open_in(THERE));
+    for (int i = 0; i < 7; i++)
+        assert_greeted(&clients[i]);
+    ck_assert_msg(scoreboard_get(board->rows[THERE].handed_over[HANDOVER_BALANCE]) == 0,
+                  "and none comes back");
+    ck_assert_uint_eq(board->rows[THERE].in_post, 0);
+    finish(clients, 7);
+}
+END_TEST
+
+START_TEST(a_connection_that_ends_with_its_answer_stays)
+{
+    struct client clients[4];
+    begin("");
+    for (int i = 0; i < 4; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        tell(&clients[i], "GET /hello HTTP/1.0\r\n\r\n");
+        turn_both();
+        client_receive(&clients[i]);
+        ck_assert_ptr_nonnull(strstr(clients[i].got, "hello"));
+    }
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_BALANCE]), 0);
+    finish(clients, 4);
+}
+END_TEST
+
+static const struct {
+    const char *name, *options, *request;
+    const char *answer; /* what the other worker's answer ends with */
+} ready[] = {
+    {"without a body", "", "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", "hello"},
+    {"with a body in memory", "", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345",
+     "12345"},
+    {"with an empty body", "", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n"},
+    {"with a decoded body", "",
+     "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+     "abcde"},
+    {"with another behind it", "",
+     "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+     "hello"},
+    {"that ends the connection", "", "GET /hello HTTP/1.0\r\nX: y\r\n\r\n", "hello"},
+};
+
+/* Lets one loop receive without running anything, as the monitor does. */
+static void receive_only(struct fixture *fixture, size_t count)
+{
+    for (int i = 0; i < 500 && fixture->loop->ready_count < count; i++) {
+        loop_turn(fixture->loop, false);
+        usleep(1000);
+    }
+    ck_assert_uint_eq(fixture->loop->ready_count, count);
+}
+
+START_TEST(a_request_that_waits_goes_to_an_idle_thread)
+{
+    struct client client;
+    begin(ready[_i].options);
+    client_open_tcp(&client, &fixtures[HERE]);
+    tell(&client, ready[_i].request);
+    receive_only(&fixtures[HERE], 1);
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 0);
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_BUSY]), 1);
+    turn_both();
+    ck_assert_uint_eq(open_in(HERE), 0);
+    client_receive(&client);
+    size_t size = strlen(ready[_i].answer);
+    ck_assert_msg(client.size > size && strcmp(client.got + client.size - size, ready[_i].answer) == 0,
+                  "%s: %s", ready[_i].name, client.got);
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].requests), _i == 4 ? 2 : 1);
+    ck_assert_msg(scoreboard_get(board->rows[HERE].requests) == 0, "it is counted once");
+    finish(&client, 1);
+}
+END_TEST
+
+START_TEST(a_spool_moves_with_its_request)
+{
+    static char request[200 + 100000];
+    struct client client;
+    begin("--body-memory 1k");
+    int head = sprintf(request, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    memset(request + head, 'b', 100000);
+    client_open_tcp(&client, &fixtures[HERE]);
+    for (size_t sent = 0; sent < (size_t)head + 100000; loop_turn(fixtures[HERE].loop, false)) {
+        ssize_t n = send(client.fd, request + sent, (size_t)head + 100000 - sent, MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    receive_only(&fixtures[HERE], 1);
+    ck_assert_int_ge(fixtures[HERE].loop->ready_first->body.content.spool, 0);
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_BUSY]), 1);
+    receive_only(&fixtures[THERE], 1);
+    const struct body_content *content = &fixtures[THERE].loop->ready_first->body.content;
+    char bytes[16];
+    ck_assert_uint_eq(content->size, 100000);
+    ck_assert_int_eq(pread(content->spool, bytes, 16, 100000 - 16), 16);
+    ck_assert_int_eq(bytes[15], 'b');
+    finish(&client, 1);
+}
+END_TEST
+
+START_TEST(without_an_idle_thread_elsewhere_a_request_waits_for_one)
+{
+    struct client client;
+    begin("");
+    struct scoreboard_call *call = scoreboard_calls(board, THERE);
+    scoreboard_set(call->since_ms, 1);
+    client_open_tcp(&client, &fixtures[HERE]);
+    tell(&client, ready[0].request);
+    receive_only(&fixtures[HERE], 1);
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 1);
+    scoreboard_set(call->since_ms, 0); /* it looks again by itself */
+    for (int i = 0; i < 200 && fixtures[HERE].loop->ready_count > 0; i++) {
+        loop_turn(fixtures[HERE].loop, false);
+        usleep(1000);
+    }
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 0);
+    turn_both();
+    client_receive(&client);
+    ck_assert_ptr_nonnull(strstr(client.got, "hello"));
+    finish(&client, 1);
+}
+END_TEST
+
+static const enum worker_state not_serving[] = {WORKER_NONE, WORKER_BOOTING, WORKER_LOADED, WORKER_DRAINING};
+
+START_TEST(nothing_goes_to_who_does_not_serve)
+{
+    struct client clients[3];
+    begin("");
+    scoreboard_set(board->rows[THERE].state, not_serving[_i]);
+    for (int i = 0; i < 3; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        assert_greeted(&clients[i]);
+    }
+    tell(&clients[0], ready[0].request);
+    receive_only(&fixtures[HERE], 1);
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 1);
+    turn_both();
+    ck_assert_uint_eq(open_in(HERE), 3);
+    finish(clients, 3);
+}
+END_TEST
+
+/* The successor has the same slot: here the same post. */
+START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
+{
+    struct client clients[3];
+    begin("");
+    scoreboard_set(board->rows[THERE].state, WORKER_BOOTING);
+    for (int i = 0; i < 3; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        assert_greeted(&clients[i]);
+    }
+    tell(&clients[0], "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+    fixture_turn(&fixtures[HERE]);
+    handover_retire(handovers[HERE]);
+    turn_both();
+    ck_assert_msg(open_in(HERE) == 1, "one is not idle yet");
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_RETIRE]), 2);
+    tell(&clients[0], "2");
+    for (int i = 0; i < 50 && open_in(HERE) > 0; i++) /* it may wait for the kernel's acknowledgement */
+        turn_both();
+    ck_assert_uint_eq(open_in(HERE), 0);
+    client_receive(&clients[0]);
+    ck_assert_ptr_null(strstr(clients[0].got, "Connection: close"));
+    for (int i = 0; i < 3; i++) {
+        struct parcel parcel;
+        static char bytes[PARCEL_MAX];
+        ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+        conn_adopt(fixtures[THERE].loop, &h1_protocol, &address.local, &parcel, bytes);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_greeted(&clients[i]);
+    ck_assert_uint_eq(open_in(THERE), 3);
+    finish(clients, 3);
+}
+END_TEST
+
+START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
+{
+    struct client client;
+    struct parcel filler = {.fd = 0, .spool = -1}, parcel;
+    static char bytes[PARCEL_MAX];
+    int count = 0;
+    begin("");
+    client_open_tcp(&client, &fixtures[HERE]);
+    assert_greeted(&client);
+    while (parcel_send(posts[HERE], &filler, NULL, 0) == 0)
+        count++;
+    handover_retire(handovers[HERE]);
+    turn_both();
+    ck_assert_uint_eq(open_in(HERE), 1);
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+        close(parcel.fd);
+    }
+    turn_both();
+    ck_assert_uint_eq(open_in(HERE), 0);
+    ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+    close(parcel.fd);
+    finish(&client, 1);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_test(tests, connections_that_stay_are_spread);
+    tcase_add_test(tests, a_connection_that_ends_with_its_answer_stays);
+    unit_add_rows(tests, a_request_that_waits_goes_to_an_idle_thread, ready);
+    tcase_add_test(tests, a_spool_moves_with_its_request);
+    tcase_add_test(tests, without_an_idle_thread_elsewhere_a_request_waits_for_one);
+    unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
+    tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
+    tcase_add_test(tests, when_the_post_is_full_connections_stay_until_there_is_room);
+}
+
+int main(void)
+{
+    return unit_run("net/handover", add);
+}
