@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { GRANULARITY_MS = 50, NEVER_ARMED = 0, SLACK = 64 };
+enum { GRANULARITY_MS = 5, NEVER_ARMED = 0, SLACK = 64 };
 
 struct queue {
     struct timeout head; /* a ring: head.next is the oldest */

@@ -1,0 +1,185 @@
+"""What the network owes to nobody's mercy: with every thread of the application blocked, the worker goes on within 20 ms.
+
+What went wrong once, in one server or another: it did go on, but only when a timer of 100 ms or a whole second had come
+round; and it was prompt in the middle of a long call, but not at its beginning, when nobody had noticed yet that it is one.
+"""
+
+import statistics
+import time
+
+import pytest
+from harness import Server
+from timing import SLOW
+
+APP = '''
+import ctypes, threading, time
+
+libc_with_lock = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
+gate = threading.Lock()
+gate.acquire()
+
+
+def compute(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+WAYS = {
+    "sleep": time.sleep,
+    "lock": lambda seconds: gate.acquire(timeout=seconds),
+    "compute": compute,
+    "native": lambda seconds: libc_with_lock.usleep(int(seconds * 1e6)),
+}
+
+
+def application(environ, start_response):
+    name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if name == "big":
+        return [b"x" * int(argument)]
+    if name in WAYS:
+        WAYS[name](float(argument))
+    elif name == "length":
+        return [environ["CONTENT_LENGTH"].encode()]
+    return [b"done"]
+'''
+
+WAYS = ["sleep", "lock", "compute", "native"]
+PROMPT = 0.02 * SLOW  # seconds
+TRIES = 5  # of which the median counts: another process may have the core during any one of them, not during most
+BUSY = 0.4 * SLOW
+TIMEOUT = 0.05
+ANSWER, BODY = 5_000_000, 40_000_000  # bytes; more than the kernel's buffers hold
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["one-thread", "four-threads"])
+def server(request):
+    options = ["--threads", request.param, "--health-path", "/-", "--header-timeout", f"{TIMEOUT * 1000:.0f}ms"]
+    with Server("app", *options, files={"app.py": APP}) as server:
+        server.threads = request.param
+        yield server
+
+
+class Block:
+    """Calls that keep every thread, from now until they are over."""
+
+    def __init__(self, server, way, seconds):
+        self.connections = [server.connect(timeout=30) for _ in range(server.threads)]
+        self.end = time.monotonic() + seconds
+        each = seconds / server.threads if way == "native" else seconds  # these come one after the other
+        for connection in self.connections:
+            connection.request("GET", f"/{way}/{each}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exception, *_):
+        over = time.monotonic() >= self.end
+        try:
+            for connection in self.connections:
+                assert connection.receive().body == b"done"
+        finally:
+            for connection in self.connections:
+                connection.close()
+        assert exception or not over, "the calls had ended before: nothing is proved"
+
+
+def seconds(function, *arguments):
+    begun = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - begun
+
+
+def assert_alive(connection):
+    assert connection.exchange("GET", "/-/live").text == "alive\n"
+
+
+def new_connection(server):
+    with server.connect() as connection:
+        assert_alive(connection)
+
+
+def refusal(server):
+    with server.connect() as connection:
+        connection.send(b"nonsense\r\n\r\n")
+        assert connection.receive().status == 400
+
+
+def welcome(server):
+    """100 Continue: the head has been read."""
+    with server.connect() as connection:
+        connection.request("POST", "/", [("Content-Length", "5"), ("Expect", "100-continue")])
+        assert connection.receive().status == 100
+
+
+def lateness(server):
+    """Of the 408s of some connections that send half a head."""
+    connections = [server.connect() for _ in range(TRIES)]
+    for connection in connections:
+        connection.send(b"GET / HTTP/1.1\r\n")
+    begun = time.monotonic()
+    for connection in connections:
+        assert connection.receive().status == 408
+        yield time.monotonic() - begun - TIMEOUT
+        connection.close()
+
+
+def longest_pause(reader):
+    """Of an answer under way, while its client takes all that comes."""
+    pauses, received = [], 0
+    while received < ANSWER:
+        begun = time.monotonic()
+        received += len(reader.socket.recv(65536))
+        pauses.append(time.monotonic() - begun)
+    return max(pauses)
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def observed(server, request):
+    """What happens in one time that every thread is blocked: name -> seconds of each try."""
+    readers = [server.connect(receive_buffer=65536) for _ in range(TRIES)]
+    for reader in readers:
+        reader.request("GET", f"/big/{ANSWER}")
+        assert reader.socket.recv(1) == b"H"
+    with server.connect() as kept, server.connect(timeout=30) as sender:
+        assert_alive(kept)
+        with Block(server, request.param, BUSY):
+            found = {
+                "late": list(lateness(server)),
+                "kept connection": [seconds(assert_alive, kept) for _ in range(TRIES)],
+                "pause": [longest_pause(reader) for reader in readers],
+            }
+            for what in (new_connection, refusal, welcome):
+                found[what.__name__] = [seconds(what, server) for _ in range(TRIES)]
+            sender.request("POST", "/length", [("Content-Length", str(BODY))])
+            sender.send(bytes(BODY))
+        found["body"] = sender.receive().body
+    for reader in readers:
+        reader.close()
+    return found
+
+
+@pytest.mark.parametrize("what", ["new_connection", "kept connection", "refusal", "welcome", "pause"])
+def test_the_network_goes_on_at_once_while_every_thread_is_blocked(observed, what):
+    assert statistics.median(observed[what]) < PROMPT, observed[what]
+
+
+def test_time_outs_are_punctual_while_every_thread_is_blocked(observed):
+    assert min(observed["late"]) > -PROMPT and statistics.median(observed["late"]) < PROMPT, observed["late"]
+
+
+def test_a_body_is_taken_in_while_every_thread_is_blocked(observed):
+    assert observed["body"] == b"%d" % BODY  # sent before the calls had ended: Block has seen to it
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
+    # No pause between the two: nobody knows yet that the call will last.
+    taken = []
+    with server.connect() as kept:
+        for _ in range(TRIES):
+            assert_alive(kept)
+            with Block(server, way, 3 * PROMPT):
+                taken.append(seconds(assert_alive, kept))
+    assert statistics.median(taken) < PROMPT, taken
