@@ -1,0 +1,94 @@
+"""Server-sent events: a block that is yielded is one chunk, one packet, and there at once.
+
+What went wrong once, in one server or another: small blocks waited for more of them, or 40 ms for an acknowledgement (Nagle's
+algorithm); a chunk's size, its data and its end were three packets; all events came together at the end.
+"""
+
+import socket
+import statistics
+import struct
+import time
+
+import pytest
+from harness import Server
+from timing import SLOW
+
+APP = '''
+import time
+
+COUNT, PAUSE = 12, 0.02
+
+
+def event():
+    return b"data: %.6f\\n\\n" % time.monotonic()
+
+
+def events():
+    for _ in range(COUNT):
+        yield event()
+        time.sleep(PAUSE)
+
+
+def application(environ, start_response):
+    write = start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")])
+    if environ["PATH_INFO"] == "/write":
+        for _ in range(COUNT):
+            write(event())
+            time.sleep(PAUSE)
+        return []
+    return events()
+'''
+
+COUNT = 12
+PROMPT = 0.02 * SLOW  # seconds
+TCP_INFO_DATA_SEGS_IN = 152  # offset in struct tcp_info
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["one-thread", "four-threads"])
+def server(request):
+    with Server("app", "--threads", request.param, files={"app.py": APP}) as server:
+        yield server
+
+
+def packets(connection):
+    """Those with data that have come, as the kernel has counted them: recv() may join what waits."""
+    info = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return struct.unpack_from("I", info, TCP_INFO_DATA_SEGS_IN)[0]
+
+
+def receive_events(connection):
+    """What each recv() gave, and when, until the answer is whole or the connection ends."""
+    received = []
+    while not received or not (received[-1][1].endswith(b"0\r\n\r\n") or received[-1][1] == b""):
+        data = connection.socket.recv(65536)
+        received.append((time.monotonic(), data))
+    return received
+
+
+def assert_prompt(received):
+    """Of most, so that one moment without the processor is forgiven; a delay of the server's would be in all of them."""
+    late = [when - float(data.partition(b"data: ")[2].split()[0]) for when, data in received]
+    assert statistics.median(late) < PROMPT, late
+    assert sum(seconds < PROMPT for seconds in late) >= len(late) - 2, late
+
+
+@pytest.mark.parametrize("path", ["/", "/write"])
+def test_each_event_is_a_chunk_and_a_packet_and_comes_at_once(server, path):
+    with server.connect() as connection:
+        connection.request("GET", path)
+        received = receive_events(connection)
+        # The head comes with the first event, the end alone.
+        assert packets(connection) == COUNT + 1
+    data = b"".join(block for _, block in received)
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding: chunked" in head
+    assert body.count(b"data: ") == COUNT
+    assert_prompt([(when, block) for when, block in received if b"data: " in block])
+
+
+def test_to_http_1_0_each_event_is_a_packet_and_comes_at_once(server):
+    with server.connect() as connection:
+        connection.request("GET", "/", version="1.0")
+        received = receive_events(connection)
+        assert packets(connection) == COUNT
+    assert_prompt([(when, block) for when, block in received if block])
