@@ -92,7 +92,7 @@ FAULTS = {
     "keyboard-interrupt": lambda: raises(KeyboardInterrupt),
     "generator-exit": lambda: raises(GeneratorExit),
     "stop-iteration": lambda: raises(StopIteration),
-    "memory-error": lambda: bytearray(1 << 62),
+    "memory-error": lambda: [0] * sys.maxsize,
     "recursion": recursion,
     "deep": deep,
     "del": lambda: Finalised() and None,

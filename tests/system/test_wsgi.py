@@ -530,7 +530,7 @@ def test_wsgi_input_has_sizes_and_ends_like_a_file(serve):
     assert json.loads(server.get("/").body) == ["b''"] * 5 + ["[]"] + ["b''"] * 4 + ["[]", "[]", "b''"]
 
 
-SAMPLES = ["hello", "environ", "echo", "upload", "stream", "write", "file", "tenlines"]
+SAMPLES = ["hello", "environ", "echo", "upload", "stream", "write", "file", "mixed", "tenlines"]
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
