@@ -34,6 +34,8 @@ struct scoreboard_row {
     _Atomic uint32_t state;       /* enum worker_state */
     _Atomic uint32_t connections; /* open now */
     _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
+    _Atomic uint32_t
+        orphaned; /* of the first row of a slot, by the master: the others take what comes to it */
     _Atomic uint32_t in_post; /* of the first row of a slot: connections on their way to it; written by all */
     _Atomic uint64_t progress; /* turns of the event loop: a stuck worker's stands still */
     _Atomic uint64_t requests; /* answered since the row was made: survives the worker */

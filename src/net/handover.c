@@ -17,13 +17,19 @@ enum {
     AGAIN_MS = 5,   /* until somebody may have a thread idle, or room in a post */
 };
 
+struct inbox {
+    struct handover *handover;
+    unsigned slot;
+    struct event *event; /* NULL: not ours to take from, at present */
+};
+
 struct handover {
     struct loop *loop;
     struct handover_setup setup;
-    struct event *inbox;
     struct timer *again;
     bool retiring;
-    char *bytes; /* PARCEL_MAX of them, of the parcel that is being taken */
+    char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
+    struct inbox inboxes[]; /* one per slot */
 };
 
 /* What is in the post of a slot. Whoever sends adds, whoever takes subtracts: a number to go by, not one to rely on. */
@@ -170,6 +176,55 @@ void handover_ship(struct handover *handover)
         timer_set(handover->again, AGAIN_MS);
 }
 
+static void take(struct handover *handover, struct parcel *parcel)
+{
+    const struct handover_setup *setup = &handover->setup;
+    const struct address *address =
+        &setup->addresses[parcel->address < setup->address_count ? parcel->address : 0];
+    conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
+}
+
+static void arrived(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct inbox *inbox = arg;
+    struct handover *handover = inbox->handover;
+    _Atomic uint32_t *count = in_post(handover, inbox->slot);
+    struct parcel parcel;
+    for (int i = 0; i < BURST_MAX; i++) {
+        int r = parcel_receive(fd, &parcel, handover->bytes);
+        if (r < 0)
+            log_error("a connection from another worker is lost: %s", strerror(errno));
+        if (r == 0) {
+            atomic_store_explicit(count, 0, memory_order_relaxed);
+            return;
+        }
+        if (atomic_load_explicit(count, memory_order_relaxed) > 0)
+            atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+        if (r > 0)
+            take(handover, &parcel);
+    }
+}
+
+static void close_inbox(struct inbox *inbox)
+{
+    if (inbox->event != NULL)
+        event_free(inbox->event);
+    inbox->event = NULL;
+}
+
+void handover_serve(struct handover *handover, unsigned slot, bool serve)
+{
+    struct inbox *inbox = &handover->inboxes[slot];
+    if (!serve) {
+        close_inbox(inbox);
+    } else if (inbox->event == NULL && !handover->retiring) {
+        inbox->event = event_new(handover->loop->base, handover->setup.inboxes[slot], EV_READ | EV_PERSIST,
+                                 arrived, inbox);
+        event_add(inbox->event, NULL);
+    }
+}
+
 static void settle_idle(struct timeout *timeout)
 {
     conn_settle(conn_of_timeout(timeout));
@@ -188,48 +243,21 @@ void handover_retire(struct handover *handover)
 {
     handover->retiring = true;
     handover->loop->retiring = true;
-    event_del(handover->inbox);
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++)
+        close_inbox(&handover->inboxes[slot]);
     timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
-}
-
-static void take(struct handover *handover, struct parcel *parcel)
-{
-    const struct handover_setup *setup = &handover->setup;
-    const struct address *address =
-        &setup->addresses[parcel->address < setup->address_count ? parcel->address : 0];
-    conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
-}
-
-static void arrived(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct handover *handover = arg;
-    _Atomic uint32_t *count = in_post(handover, handover->setup.slot);
-    struct parcel parcel;
-    for (int i = 0; i < BURST_MAX; i++) {
-        int r = parcel_receive(fd, &parcel, handover->bytes);
-        if (r < 0)
-            log_error("a connection from another worker is lost: %s", strerror(errno));
-        if (r == 0) {
-            atomic_store_explicit(count, 0, memory_order_relaxed);
-            return;
-        }
-        if (atomic_load_explicit(count, memory_order_relaxed) > 0)
-            atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-        if (r > 0)
-            take(handover, &parcel);
-    }
 }
 
 struct handover *handover_new(struct loop *loop, const struct handover_setup *setup)
 {
-    struct handover *handover = xcalloc(1, sizeof(*handover));
+    struct handover *handover = xcalloc(1, sizeof(*handover) + setup->slots * sizeof(handover->inboxes[0]));
     handover->loop = loop;
     handover->setup = *setup;
     handover->bytes = xmalloc(PARCEL_MAX);
     handover->again = timer_new(loop, look_again, handover);
-    handover->inbox = event_new(loop->base, setup->inbox, EV_READ | EV_PERSIST, arrived, handover);
-    event_add(handover->inbox, NULL);
+    for (unsigned slot = 0; slot < setup->slots; slot++)
+        handover->inboxes[slot] = (struct inbox){.handover = handover, .slot = slot};
+    handover_serve(handover, setup->slot, true);
     loop->handover = handover;
     return handover;
 }
@@ -239,7 +267,8 @@ void handover_free(struct handover *handover)
     if (handover == NULL)
         return;
     handover->loop->handover = NULL;
-    event_free(handover->inbox);
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++)
+        close_inbox(&handover->inboxes[slot]);
     timer_free(handover->again);
     free(handover->bytes);
     free(handover);

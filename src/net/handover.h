@@ -21,8 +21,8 @@ struct handover;
 struct handover_setup {
     const struct address *addresses;
     size_t address_count;
-    const int *posts; /* where to send: a descriptor for each slot */
-    int inbox;        /* where parcels for our slot arrive */
+    const int *posts;   /* where to send: a descriptor for each slot */
+    const int *inboxes; /* where parcels for each slot arrive */
     unsigned slot, slots;
     unsigned seats; /* rows of the board for each slot: the slot's first is number slot * seats */
     struct scoreboard *board;
@@ -37,6 +37,9 @@ bool handover_offer(struct handover *handover, struct conn *conn);
 
 /* All threads here are busy, and will be for a while: what is ready goes where one is idle. Looks again while something waits. */
 void handover_ship(struct handover *handover);
+
+/* Takes what is sent to another slot, too, while nobody serves there. */
+void handover_serve(struct handover *handover, unsigned slot, bool serve);
 
 /* A successor serves: takes no parcels any more, and gives it what is idle, or will be. */
 void handover_retire(struct handover *handover);

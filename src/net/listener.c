@@ -23,7 +23,7 @@ enum {
 
 struct listener {
     struct listeners *all;
-    struct event *event;
+    struct event *event; /* NULL: not ours to accept from, at present */
     const struct local_endpoint *local;
     int fd;
     bool ours; /* not fd://, which may be somebody else's, too */
@@ -38,14 +38,23 @@ struct listeners {
     uint64_t reported; /* when the lack of descriptors was logged last, ms */
     bool stopped;
     bool shut; /* and nobody else will take what comes */
+    const struct address *addresses;
+    size_t address_count;
+    unsigned slot; /* ours */
     size_t count;
-    struct listener items[];
+    struct listener items[]; /* of each slot one per address */
 };
+
+static void watch_all(struct listeners *all, bool on)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].event != NULL)
+            on ? event_add(all->items[i].event, NULL) : event_del(all->items[i].event);
+}
 
 static void pause_all(struct listeners *all)
 {
-    for (size_t i = 0; i < all->count; i++)
-        event_del(all->items[i].event);
+    watch_all(all, false);
     all->loop->accepting_paused = true;
 }
 
@@ -56,8 +65,7 @@ static void resume_all(void *context)
         return;
     all->loop->accepting_paused = false;
     event_del(all->retry);
-    for (size_t i = 0; i < all->count; i++)
-        event_add(all->items[i].event, NULL);
+    watch_all(all, true);
 }
 
 static void retry(evutil_socket_t fd, short what, void *arg)
@@ -152,26 +160,59 @@ static void acceptable(evutil_socket_t fd, short what, void *arg)
         pause_all(all);
 }
 
+static void open_listener(struct listeners *all, struct listener *listener)
+{
+    listener->burst = 1;
+    listener->event = event_new(all->loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
+    if (!all->loop->accepting_paused)
+        event_add(listener->event, NULL);
+}
+
+static void close_listener(struct listener *listener)
+{
+    if (listener->event != NULL)
+        event_free(listener->event);
+    listener->event = NULL;
+}
+
+void listeners_serve(struct listeners *all, unsigned slot, bool serve)
+{
+    if (all->stopped)
+        return;
+    for (size_t i = 0; i < all->address_count; i++) {
+        struct listener *listener = &all->items[slot * all->address_count + i];
+        bool shared = all->addresses[i].shared && slot != all->slot;
+        if (serve && listener->event == NULL && !shared)
+            open_listener(all, listener);
+        else if (!serve)
+            close_listener(listener);
+    }
+}
+
 struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
                                 unsigned slot)
 {
-    struct listeners *all = xcalloc(1, sizeof(*all) + count * sizeof(all->items[0]));
+    unsigned slots = count > 0 ? addresses[0].slots : 0;
+    struct listeners *all = xcalloc(1, sizeof(*all) + count * slots * sizeof(all->items[0]));
     all->loop = loop;
-    all->count = count;
+    all->addresses = addresses;
+    all->address_count = count;
+    all->slot = slot;
+    all->count = count * slots;
     all->retry = evtimer_new(loop->base, retry, all);
     loop->on_room = resume_all;
     loop->on_room_context = all;
-    for (size_t i = 0; i < count; i++) {
-        struct listener *listener = &all->items[i];
-        listener->all = all;
-        listener->local = &addresses[i].local;
-        listener->fd = addresses[i].sockets[slot];
-        listener->ours = addresses[i].inherited < 0;
-        listener->tcp = addresses[i].family != AF_UNIX;
-        listener->burst = 1;
-        listener->event = event_new(loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
-        event_add(listener->event, NULL);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct address *address = &addresses[i % count];
+        all->items[i] = (struct listener){
+            .all = all,
+            .local = &address->local,
+            .fd = address->sockets[i / count],
+            .ours = address->inherited < 0,
+            .tcp = address->family != AF_UNIX,
+        };
     }
+    listeners_serve(all, slot, true);
     return all;
 }
 
@@ -194,8 +235,8 @@ void listeners_stop(struct listeners *all, bool for_good)
     all->stopped = true;
     all->shut = for_good;
     for (size_t i = 0; i < all->count; i++) {
-        event_del(all->items[i].event);
-        if (for_good)
+        close_listener(&all->items[i]);
+        if (for_good && i / all->address_count == all->slot)
             shut(&all->items[i]);
     }
     event_del(all->retry);
@@ -206,7 +247,7 @@ void listeners_free(struct listeners *all)
     if (all == NULL)
         return;
     for (size_t i = 0; i < all->count; i++)
-        event_free(all->items[i].event);
+        close_listener(&all->items[i]);
     event_free(all->retry);
     free(all);
 }

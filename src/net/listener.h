@@ -15,6 +15,8 @@ struct listeners;
 /* Starts accepting. The addresses' sockets of `slot` must outlive the listeners; they are not closed. */
 struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
                                 unsigned slot);
+/* Accepts from another slot's sockets, too, while nobody serves there. What all slots share is served already. */
+void listeners_serve(struct listeners *listeners, unsigned slot, bool serve);
 /* Accepts no more. With `for_good` nobody will: takes what the kernel has already accepted, then the kernel refuses who comes. */
 void listeners_stop(struct listeners *listeners, bool for_good);
 void listeners_free(struct listeners *listeners); /* NULL is fine */

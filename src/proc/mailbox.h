@@ -14,6 +14,7 @@ enum message_kind {
     MESSAGE_RECYCLE,   /* worker to master: another may serve in my place, when it is convenient */
     MESSAGE_REPLACE,   /* worker to master: another should, soon */
     MESSAGE_RETIRE,    /* master to worker: another does: finish what you have, then exit */
+    MESSAGE_ORPHANS,   /* master to worker: look at the scoreboard for slots where nobody serves */
     MESSAGE_UNREADY,   /* master to worker: the service will stop soon: say so to those who look after it */
     MESSAGE_DRAIN,     /* master to worker: the service stops: likewise, and nobody comes after you */
     MESSAGE_QUIT,      /* exit now */

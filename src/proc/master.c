@@ -18,6 +18,7 @@
 #include "proc/child.h"
 #include "proc/farewell.h"
 #include "proc/fleet.h"
+#include "proc/orphans.h"
 #include "proc/startup.h"
 #include "proc/worker.h"
 
@@ -29,6 +30,8 @@ struct master {
     struct event *due; /* of the fleet */
     struct farewell farewell;
     struct fleet *fleet;
+    struct orphans *orphans;
+    struct event *tick;     /* for them */
     struct child *children; /* one per seat, as the scoreboard's rows */
     struct seat_mail *mail; /* likewise */
     unsigned count;
@@ -49,10 +52,29 @@ static unsigned number_of(struct berth berth)
     return berth.slot * FLEET_SEATS + berth.seat;
 }
 
+static void tell_all(struct master *master, enum message_kind kind)
+{
+    for (unsigned i = 0; i < master->count; i++)
+        child_tell(&master->children[i], kind);
+}
+
+/* Two of these without a step, and a worker is stalled. */
+static const struct timeval tick_time = {.tv_usec = 200 * 1000};
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct master *master = arg;
+    if (master->farewell.state == FAREWELL_NOT_YET && orphans_tick(master->orphans))
+        tell_all(master, MESSAGE_ORPHANS);
+}
+
 /* After everything that the fleet was told. */
 static void follow_up(struct master *master)
 {
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
+    if (master->farewell.state == FAREWELL_NOT_YET && orphans_look(master->orphans))
+        tell_all(master, MESSAGE_ORPHANS);
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;
@@ -93,7 +115,7 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .threads = (unsigned)master->options->threads,
         .mailbox = child->mailbox.worker,
         .posts = master->posts,
-        .inbox = master->inboxes[berth.slot],
+        .inboxes = master->inboxes,
         .last_words = child->last_words.worker,
         .access_log = master->access_log,
     };
@@ -184,12 +206,6 @@ static void child_ended(evutil_socket_t signal, short what, void *arg)
             worker_ended(master, mail, status);
     }
     follow_up(master);
-}
-
-static void tell_all(struct master *master, enum message_kind kind)
-{
-    for (unsigned i = 0; i < master->count; i++)
-        child_tell(&master->children[i], kind);
 }
 
 static void drain(void *context)
@@ -328,6 +344,7 @@ static void run(struct master *master)
         event_add(events[i], NULL);
     }
     mask_signals(SIG_UNBLOCK);
+    event_add(master->tick, &tick_time);
     fleet_start(master->fleet, clock_ms());
     if (fleet_phase(master->fleet) != FLEET_OVER)
         event_base_dispatch(master->base);
@@ -351,6 +368,9 @@ int master_main(struct options *options, struct access_log *access_log)
     master.base = event_base_new();
     assert(master.base != NULL);
     master.due = evtimer_new(master.base, is_due, &master);
+    master.tick = event_new(master.base, -1, EV_PERSIST, tick, &master);
+    master.orphans = orphans_new(master.service.board, master.count / FLEET_SEATS, master.service.addresses,
+                                 master.service.address_count);
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;

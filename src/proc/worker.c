@@ -197,6 +197,19 @@ static void stop_for_good(struct worker *worker, enum stop how)
     stop(worker, how);
 }
 
+/* Who comes to a slot where nobody serves must not wait until somebody does. */
+static void serve_orphans(struct worker *worker)
+{
+    const struct worker_setup *setup = worker->setup;
+    for (unsigned slot = 0; slot < setup->worker_count; slot++) {
+        bool orphaned = scoreboard_get(setup->board->rows[slot * FLEET_SEATS].orphaned) != 0;
+        if (slot == setup->slot)
+            continue;
+        listeners_serve(worker->listeners, slot, orphaned);
+        handover_serve(worker->handover, slot, orphaned);
+    }
+}
+
 static void retire(struct worker *worker)
 {
     worker->has_successor = true;
@@ -211,6 +224,8 @@ static void obey(struct worker *worker, enum message_kind kind)
         retire(worker);
     else if (kind == MESSAGE_UNREADY)
         worker->loop->unready = true;
+    else if (kind == MESSAGE_ORPHANS && worker->stop == STOP_NO)
+        serve_orphans(worker);
     else if (kind == MESSAGE_DRAIN)
         stop_for_good(worker, STOP_DRAIN);
     else if (kind == MESSAGE_QUIT)
@@ -338,13 +353,14 @@ static void open_loop(struct worker *worker, int python_signals)
         .addresses = setup->addresses,
         .address_count = setup->address_count,
         .posts = setup->posts,
-        .inbox = setup->inbox,
+        .inboxes = setup->inboxes,
         .slot = setup->slot,
         .slots = setup->worker_count,
         .seats = FLEET_SEATS,
         .board = setup->board,
     };
     worker->handover = handover_new(worker->loop, &handover);
+    serve_orphans(worker);
 }
 
 static void close_loop(struct worker *worker)

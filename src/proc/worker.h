@@ -27,10 +27,10 @@ struct worker_setup {
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */
     unsigned threads;
-    const int *posts; /* where connections for each slot can be sent, see net/handover.h */
-    int inbox;        /* where ours arrive */
-    int mailbox;      /* the worker's end */
-    int last_words;   /* where faulthandler writes when it crashes */
+    const int *posts;   /* where connections for each slot can be sent, see net/handover.h */
+    const int *inboxes; /* where they arrive */
+    int mailbox;        /* the worker's end */
+    int last_words;     /* where faulthandler writes when it crashes */
     struct access_log *access_log;
 };
 

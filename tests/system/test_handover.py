@@ -230,3 +230,30 @@ def test_connections_of_every_kind_of_address_move(start, bind):
         server.wait_log("reloaded in")
         wait_until(lambda: old not in server.worker_pids(), "it has left")
         assert pid_of(connection, "POST", "/", (), b"x") != old
+
+
+def test_who_comes_to_a_dead_worker_does_not_wait_for_its_successor(start):
+    server = start(3)
+    (server.directory / "app.py").write_text("import time; time.sleep(3)\n" + APP)
+    os.kill(server.worker_pids()[0], signal.SIGKILL)
+    server.wait_log("it is replaced now")
+    for _ in range(60):
+        begun = time.monotonic()
+        assert server.get("/").status == 200
+        assert time.monotonic() - begun < 0.5 * SLOW
+
+
+def test_who_comes_to_a_worker_that_does_not_move_is_taken_by_the_others(start):
+    server = start(3)
+    stopped = server.worker_pids()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        slow = 0
+        for _ in range(60):
+            begun = time.monotonic()
+            assert server.get("/").status == 200
+            slow += time.monotonic() - begun > 0.3 * SLOW
+        assert slow <= 2, "the first ones wait until it is noticed"
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    wait_until(lambda: stopped in {int(server.get("/").get("X-Pid")) for _ in range(20)}, "it serves again")

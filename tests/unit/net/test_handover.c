@@ -33,7 +33,7 @@ static void begin(const char *options)
         const struct handover_setup setup = {.addresses = &address,
                                              .address_count = 1,
                                              .posts = posts,
-                                             .inbox = inboxes[i],
+                                             .inboxes = inboxes,
                                              .slot = i,
                                              .slots = WORKERS,
                                              .seats = 1,

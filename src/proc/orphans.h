@@ -1,0 +1,25 @@
+/*
+ * Orphans: slots whose queues nobody serves, because their worker is dead, not ready yet, or does not move although somebody waits.
+ * The kernel goes on to send clients there; so the other workers take them until the slot has a worker that moves.
+ */
+#ifndef PROC_ORPHANS_H
+#define PROC_ORPHANS_H
+
+#include <stdbool.h>
+
+#include "base/scoreboard.h"
+#include "net/address.h"
+
+struct orphans;
+
+struct orphans *orphans_new(struct scoreboard *board, unsigned slots, const struct address *addresses,
+                            size_t address_count);
+void orphans_free(struct orphans *orphans); /* NULL is fine */
+
+/* Something has happened to a worker. True: the marks in the scoreboard have changed. */
+bool orphans_look(struct orphans *orphans);
+
+/* Every now and then: who has not moved since the last time, although somebody waits, is stalled. As orphans_look. */
+bool orphans_tick(struct orphans *orphans);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * Orphans: a slot is one while nobody serves there, or whoever does has stood still between two ticks with somebody waiting.
+ */
+#include "proc/orphans.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proc/slot.h"
+#include "unit.h"
+
+enum { SLOTS = 2 };
+
+static struct scoreboard *board;
+static struct address address;
+static struct orphans *orphans;
+static int clients[64], client_count;
+
+static void set_up(void)
+{
+    char message[256];
+    board = scoreboard_new(SLOTS * FLEET_SEATS, 1);
+    ck_assert_int_eq(address_parse(&address, "127.0.0.1:0", message, sizeof(message)), 0);
+    ck_assert_int_eq(address_listen(&address, SLOTS, 64, message, sizeof(message)), 0);
+    orphans = orphans_new(board, SLOTS, &address, 1);
+    client_count = 0;
+}
+
+static void tear_down(void)
+{
+    while (client_count > 0)
+        close(clients[--client_count]);
+    orphans_free(orphans);
+    address_close(&address, true);
+    scoreboard_free(board);
+}
+
+static struct scoreboard_row *row(unsigned slot, unsigned seat)
+{
+    return &board->rows[slot * FLEET_SEATS + seat];
+}
+
+static bool is_orphan(unsigned slot)
+{
+    return scoreboard_get(row(slot, 0)->orphaned) != 0;
+}
+
+static void serve(unsigned slot, unsigned seat)
+{
+    scoreboard_set(row(slot, seat)->state, WORKER_READY);
+}
+
+/* A client with its first bytes for each socket, whichever the kernel chooses. */
+static void fill_queues(void)
+{
+    for (int i = 0; i < 32; i++) {
+        int fd = clients[client_count++] = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert_int_eq(connect(fd, (struct sockaddr *)&address.socket_address, address.size), 0);
+        ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+    }
+}
+
+START_TEST(a_slot_is_an_orphan_until_somebody_serves_there)
+{
+    ck_assert(orphans_look(orphans));
+    ck_assert(is_orphan(0) && is_orphan(1));
+    serve(0, 0);
+    ck_assert(orphans_look(orphans));
+    ck_assert(!is_orphan(0) && is_orphan(1));
+    serve(1, 1); /* either seat */
+    ck_assert(orphans_look(orphans));
+    ck_assert(!is_orphan(1));
+    ck_assert_msg(!orphans_look(orphans), "nothing has changed");
+    scoreboard_set(row(0, 0)->state, WORKER_DRAINING);
+    ck_assert(orphans_look(orphans));
+    ck_assert(is_orphan(0));
+    serve(0, 1);
+    ck_assert(orphans_look(orphans));
+    ck_assert(!is_orphan(0));
+}
+END_TEST
+
+START_TEST(who_stands_still_is_an_orphan_only_when_somebody_waits)
+{
+    serve(0, 0);
+    serve(1, 0);
+    orphans_look(orphans);
+    for (int i = 0; i < 5; i++)
+        ck_assert(!orphans_tick(orphans)); /* idle */
+    fill_queues();
+    ck_assert(!orphans_tick(orphans));
+    scoreboard_add(row(1, 0)->progress, 1); /* slow, but it moves */
+    ck_assert(orphans_tick(orphans));
+    ck_assert(is_orphan(0) && !is_orphan(1));
+    for (int i = 0; i < 3; i++) {
+        scoreboard_add(row(1, 0)->progress, 1);
+        ck_assert(!orphans_tick(orphans));
+    }
+    ck_assert(is_orphan(0));
+    scoreboard_add(row(0, 0)->progress, 1);
+    scoreboard_add(row(1, 0)->progress, 1);
+    ck_assert(orphans_tick(orphans));
+    ck_assert(!is_orphan(0));
+}
+END_TEST
+
+START_TEST(what_waits_in_a_post_counts_too)
+{
+    serve(0, 0);
+    serve(1, 0);
+    orphans_tick(orphans);
+    scoreboard_set(row(0, 0)->in_post, 1);
+    ck_assert(!orphans_tick(orphans));
+    ck_assert(orphans_tick(orphans));
+    ck_assert(is_orphan(0) && !is_orphan(1));
+}
+END_TEST
+
+START_TEST(an_orphan_stays_one_when_others_have_emptied_its_queue)
+{
+    serve(0, 0);
+    serve(1, 0);
+    scoreboard_set(row(0, 0)->in_post, 1);
+    for (int i = 0; i < 3; i++)
+        orphans_tick(orphans);
+    ck_assert(is_orphan(0));
+    scoreboard_set(row(0, 0)->in_post, 0);
+    ck_assert(!orphans_tick(orphans));
+    ck_assert(is_orphan(0));
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_slot_is_an_orphan_until_somebody_serves_there);
+    tcase_add_test(tests, who_stands_still_is_an_orphan_only_when_somebody_waits);
+    tcase_add_test(tests, what_waits_in_a_post_counts_too);
+    tcase_add_test(tests, an_orphan_stays_one_when_others_have_emptied_its_queue);
+}
+
+int main(void)
+{
+    return unit_run("proc/orphans", add);
+}
