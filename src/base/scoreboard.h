@@ -5,6 +5,9 @@
  * one: a row passes from a worker to the next in its seat.
  * A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set); the master and the siblings read.
  * The master alone writes pid and state for a worker that is not there.
+ *
+ * The master may be root where the workers are not, so it believes no row: what it reads is a number or text that may be any,
+ * and where the rows are it knows by itself.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -46,12 +49,15 @@ struct scoreboard_row {
 /* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */
 struct scoreboard_call {
     _Alignas(64) _Atomic uint64_t since_ms; /* clock_ms() at its start, published; 0: none runs */
-    char request[SCOREBOARD_REQUEST_SIZE];  /* its request line, or that of the last one */
+    char request
+        [SCOREBOARD_REQUEST_SIZE]; /* its request line, or that of the last one; the worker terminates it */
 };
 
+/* Each process's own, unlike what it points to. */
 struct scoreboard {
     uint32_t count, threads;
-    struct scoreboard_row rows[]; /* and after them the calls */
+    struct scoreboard_row *rows;   /* `count` */
+    struct scoreboard_call *calls; /* `count` times `threads` */
 };
 
 /* Zeroed, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */

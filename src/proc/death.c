@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/scoreboard.h"
+
 static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size, const char *format, ...)
 {
     size_t used = strlen(out);
@@ -29,6 +31,6 @@ void death_describe(const struct death *death, char *out, size_t size)
     append(out, size, " after %.1f s and %" PRIu64 " request%s", (double)death->age_ms / 1000,
            death->requests, death->requests == 1 ? "" : "s");
     if (death->request != NULL)
-        append(out, size, ", while it ran \"%s\" (for %.1f s)", death->request,
+        append(out, size, ", while it ran \"%.*s\" (for %.1f s)", SCOREBOARD_REQUEST_SIZE - 1, death->request,
                (double)death->request_ms / 1000);
 }

@@ -13,7 +13,7 @@ struct death {
     bool killed_by_us;   /* it did not leave in time */
     uint64_t age_ms;     /* since the fork */
     uint64_t requests;   /* answered by it */
-    const char *request; /* the request line whose app call was running, or NULL */
+    const char *request; /* of the scoreboard: the request line whose app call was running; or NULL */
     uint64_t request_ms; /* for how long */
 };
 

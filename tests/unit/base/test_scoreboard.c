@@ -68,6 +68,22 @@ START_TEST(what_a_forked_child_writes_is_seen)
 }
 END_TEST
 
+START_TEST(where_the_rows_are_is_no_childs_business)
+{
+    struct scoreboard *board = scoreboard_new(2, 2);
+    struct scoreboard_row *rows = board->rows;
+    pid_t child = fork();
+    if (child == 0) {
+        *board = (struct scoreboard){.count = 1000};
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_uint_eq(board->count, 2);
+    ck_assert_ptr_eq(board->rows, rows);
+    scoreboard_free(board);
+}
+END_TEST
+
 static const struct {
     enum worker_state state;
     const char *name;
@@ -94,6 +110,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_new_board_is_zero);
     tcase_add_test(tests, rows_share_no_cache_line);
     tcase_add_test(tests, what_a_forked_child_writes_is_seen);
+    tcase_add_test(tests, where_the_rows_are_is_no_childs_business);
     unit_add_rows(tests, every_state_has_its_name, states);
     tcase_add_test(tests, freeing_no_board_is_fine);
 }

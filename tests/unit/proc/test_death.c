@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/scoreboard.h"
 #include "unit.h"
 
 static const struct {
@@ -57,10 +58,22 @@ START_TEST(a_description_that_does_not_fit_is_cut)
 }
 END_TEST
 
+/* A worker that went mad, or was taken over, leaves anything in memory that the master reads. */
+START_TEST(a_request_without_its_end_is_cut)
+{
+    char request[2 * SCOREBOARD_REQUEST_SIZE], text[512];
+    memset(request, 'x', sizeof(request));
+    struct death death = {.status = SIGSEGV, .request = request};
+    death_describe(&death, text, sizeof(text));
+    ck_assert_uint_eq(strspn(strchr(text, '"') + 1, "x"), SCOREBOARD_REQUEST_SIZE - 1);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_end_is_described, cases);
     tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
+    tcase_add_test(tests, a_request_without_its_end_is_cut);
 }
 
 int main(void)
