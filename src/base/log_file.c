@@ -54,10 +54,38 @@ static bool is_socket(int fd)
     return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
+/* Whose the files are that root opens; 0: root's. */
+static uid_t belong_to;
+
+static bool is_roots_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && status.st_uid == 0;
+}
+
+static void give_away(int fd)
+{
+    struct stat status;
+    /* On failure whoever can not open the file anew says so. */
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 &&
+        fchown(fd, belong_to, (gid_t)-1) < 0)
+        return;
+}
+
 static int open_path(const char *path)
 {
+    bool gives = belong_to != 0 && geteuid() == 0;
+    int follow = gives && !is_roots_link(path) ? O_NOFOLLOW : 0;
     /* O_NONBLOCK: a FIFO that nobody reads is an error, not a wait. */
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | follow, 0640);
+    if (fd >= 0 && gives)
+        give_away(fd);
+    return fd;
+}
+
+void log_files_belong_to(uid_t user)
+{
+    belong_to = user;
 }
 
 /* Settles file->fd and how to write to it, for a descriptor that others use too. */

@@ -9,6 +9,7 @@
 #define BASE_LOG_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct log_file;
 
@@ -18,6 +19,9 @@ struct log_file *log_file_open(const char *path, int standard);
 void log_file_write(struct log_file *file, const char *record, size_t size);
 /* Opens the path anew (USR1). On failure the old descriptor stays in use; -1 and errno. */
 int log_file_reopen(struct log_file *file);
+/* From now on, files that root opens belong to this user, so that a process without root's rights can open them anew. Root then
+ * follows no symbolic link of another's making, and gives no file away that was somebody's or has a second name. */
+void log_files_belong_to(uid_t user);
 void log_file_close(struct log_file *file); /* NULL is fine */
 
 #endif

@@ -306,6 +306,60 @@ static void write_lines(struct log_file *file, int writer)
     _exit(0);
 }
 
+static uid_t owner_of(const char *name)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(name, &status), 0);
+    return status.st_uid;
+}
+
+START_TEST(what_root_opens_belongs_to_who_is_to_open_it_anew)
+{
+    log_files_belong_to(54321);
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    ck_assert_uint_eq(owner_of(path), 54321);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(log_file_reopen(file), 0);
+    ck_assert_uint_eq(owner_of(path), 54321);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(root_gives_no_file_away_that_has_another_owner_or_name)
+{
+    char second[80];
+    snprintf(second, sizeof(second), "%s.2", path);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_eq(link(path, second), 0);
+    log_files_belong_to(54321);
+    log_file_close(log_file_open(path, STDERR_FILENO));
+    ck_assert_uint_eq(owner_of(path), 0);
+    ck_assert_int_eq(unlink(second), 0);
+    ck_assert_int_eq(chown(path, 54322, 0), 0);
+    log_file_close(log_file_open(path, STDERR_FILENO));
+    ck_assert_uint_eq(owner_of(path), 54322);
+}
+END_TEST
+
+/* CVE-2016-1247: the user replaced a log by a link to a file of root's, and root gave it that file. */
+START_TEST(root_follows_no_link_but_its_own)
+{
+    char target[80];
+    snprintf(target, sizeof(target), "%s.target", path);
+    close(open(target, O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_eq(symlink(target, path), 0);
+    log_files_belong_to(54321);
+    log_file_close(log_file_open(path, STDERR_FILENO));
+    ck_assert_uint_eq(owner_of(target), 54321);
+    ck_assert_int_eq(chown(target, 0, 0), 0);
+    ck_assert_int_eq(lchown(path, 54321, 0), 0);
+    ck_assert_ptr_null(log_file_open(path, STDERR_FILENO));
+    ck_assert_int_eq(errno, ELOOP);
+    ck_assert_uint_eq(owner_of(target), 0);
+    unlink(target);
+}
+END_TEST
+
 START_TEST(processes_do_not_mix_their_lines)
 {
     struct log_file *file = log_file_open(path, STDERR_FILENO);
@@ -329,8 +383,20 @@ START_TEST(processes_do_not_mix_their_lines)
 }
 END_TEST
 
+static void add_roots(TCase *tests)
+{
+    if (geteuid() != 0) {
+        puts("SKIP: whose a file is needs root");
+        return;
+    }
+    tcase_add_test(tests, what_root_opens_belongs_to_who_is_to_open_it_anew);
+    tcase_add_test(tests, root_gives_no_file_away_that_has_another_owner_or_name);
+    tcase_add_test(tests, root_follows_no_link_but_its_own);
+}
+
 static void add(TCase *tests)
 {
+    add_roots(tests);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, records_are_appended_to_what_is_there);
     tcase_add_test(tests, a_file_that_cannot_be_opened_is_told);
