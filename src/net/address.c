@@ -269,12 +269,34 @@ int address_listen(struct address *address, unsigned slots, int backlog, char *m
 }
 
 /* The file may be another server's by now. */
+static bool is_own(const struct address *address, const struct stat *status)
+{
+    return status->st_dev == address->path_device && status->st_ino == address->path_inode;
+}
+
 static void remove_own_path(const struct address *address)
 {
     struct stat status;
-    if (lstat(address->path, &status) == 0 && status.st_dev == address->path_device &&
-        status.st_ino == address->path_inode)
+    if (lstat(address->path, &status) == 0 && is_own(address, &status))
         unlink(address->path);
+}
+
+int address_give(const struct address *address, uid_t user, gid_t group)
+{
+    struct stat status;
+    if (!address->owns_path)
+        return 0;
+    /* What is looked at is what is given, whoever else may write in the directory. */
+    int fd = open(address->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int r = fstat(fd, &status);
+    if (r == 0 && is_own(address, &status))
+        r = fchownat(fd, "", user, group, AT_EMPTY_PATH);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return r;
 }
 
 void address_close(struct address *address, bool unlink_path)

@@ -42,6 +42,9 @@ int address_parse(struct address *address, const char *text, char *message, size
  * nobody listens on is replaced; a living one never. */
 int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size);
 
+/* Gives the socket file, if we made it, to a user and a group; -1 leaves either as it is. 0, or -1 and errno. */
+int address_give(const struct address *address, uid_t user, gid_t group);
+
 /* Closes the sockets; removes the socket file if we made it and `unlink_path`. */
 void address_close(struct address *address, bool unlink_path);
 

@@ -206,6 +206,43 @@ START_TEST(a_living_unix_socket_is_not_taken_nor_removed)
 }
 END_TEST
 
+START_TEST(a_socket_file_is_given_away)
+{
+    struct stat status;
+    uid_t user = geteuid() == 0 ? 54321 : geteuid();
+    ck_assert_int_eq(listen_at(bind_path, 1), 0);
+    ck_assert_int_eq(address_give(&address, user, (gid_t)-1), 0);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_uid, user);
+    ck_assert_uint_eq(status.st_gid, getegid());
+    address_close(&address, true);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(what_took_the_place_of_a_socket_file_is_not_given_away)
+{
+    struct stat status;
+    ck_assert_int_eq(listen_at(bind_path, 1), 0);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(symlink("/dev/null", path), 0);
+    ck_assert_int_eq(address_give(&address, 54321, 54321), 0);
+    ck_assert_int_eq(lstat(path, &status), 0);
+    ck_assert_uint_eq(status.st_uid, geteuid());
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_uid, 0);
+    address_close(&address, true);
+}
+END_TEST
+
+START_TEST(where_there_is_no_file_none_is_given_away)
+{
+    ck_assert_int_eq(listen_at("127.0.0.1:0", 1), 0);
+    ck_assert_int_eq(address_give(&address, 54321, 54321), 0);
+    address_close(&address, true);
+}
+END_TEST
+
 START_TEST(another_kind_of_file_is_not_removed)
 {
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
@@ -258,6 +295,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_unix_socket_is_shared_and_removed_with_its_file);
     tcase_add_test(tests, a_unix_socket_may_be_left_behind_and_replaced);
     tcase_add_test(tests, a_living_unix_socket_is_not_taken_nor_removed);
+    tcase_add_test(tests, a_socket_file_is_given_away);
+    tcase_add_test(tests, what_took_the_place_of_a_socket_file_is_not_given_away);
+    tcase_add_test(tests, where_there_is_no_file_none_is_given_away);
     tcase_add_test(tests, another_kind_of_file_is_not_removed);
     tcase_add_test(tests, an_abstract_socket_has_no_file);
     tcase_add_test(tests, an_inherited_socket_is_described_and_made_non_blocking);
