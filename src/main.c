@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/environment.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "net/access_log.h"
 #include "proc/master.h"
+#include "proc/privileges.h"
 #include "proc/worker.h"
 #include "py/interp.h"
 
@@ -58,8 +61,13 @@ static int apply(struct options *options, char *message)
         snprintf(message, MESSAGE_SIZE, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
         return -1;
     }
-    if (environment_check(options, message, MESSAGE_SIZE) < 0)
+    if (environment_check(options, message, MESSAGE_SIZE) < 0 ||
+        privileges_resolve(options, message, MESSAGE_SIZE) < 0)
         return -1;
+    if (options->umask != NULL)
+        umask((mode_t)strtoul(options->umask, NULL, 8));
+    if (privileges_user() != (uid_t)-1)
+        log_files_belong_to(privileges_user());
     make_absolute(&options->env_file);
     make_absolute(&options->tmp_dir);
     make_absolute(&options->error_logfile);

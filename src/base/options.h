@@ -53,6 +53,10 @@ struct options {
     char *env_file;
     char *root_path; /* SCRIPT_NAME */
 
+    /* process; NULL = as it was started */
+    char *user, *group; /* names or numbers */
+    char *umask;        /* octal */
+
     /* times, ms; 0 = none */
     int64_t drain_delay;
     int64_t graceful_timeout, keep_alive, header_timeout, body_timeout, write_timeout;

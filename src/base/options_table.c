@@ -53,6 +53,16 @@ const struct option_row option_rows[] = {
       .initial = "", .variable = "SCRIPT_NAME",
       .help = "The SCRIPT_NAME: where the application is mounted." },
 
+    { .section = "Process", .name = "user", .letter = 'u', .kind = OPTION_STRING, FIELD(user), .value = "NAME|UID",
+      .word = "",
+      .help = "Who runs the application: started as root, workers become this user before Python starts." },
+    { .section = "Process", .name = "group", .letter = 'g', .kind = OPTION_STRING, FIELD(group), .value = "NAME|GID",
+      .word = "",
+      .help = "And their group. Without it the user's." },
+    { .section = "Process", .name = "umask", .letter = 'm', .kind = OPTION_OCTAL, FIELD(umask), .value = "OCTAL",
+      .word = "", .max = 0777,
+      .help = "Permissions that are taken from new files and Unix-domain sockets." },
+
     { .section = "Times", .name = "graceful-timeout", .kind = OPTION_TIME, FIELD(graceful_timeout),
       .value = "TIME", .initial = "30s", .min = 0, .max = 24 * HOUR,
       .help = "For requests in flight when asked to stop; 0 gives them none." },

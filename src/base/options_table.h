@@ -9,6 +9,7 @@
 enum option_kind {
     OPTION_STRING,   /* char *; at least `min` characters */
     OPTION_URL_PATH, /* char *; empty, or starts with a slash; slashes at its end are taken off */
+    OPTION_OCTAL,    /* char *; an octal number of up to `max` */
     OPTION_LIST,     /* struct string_list; repeatable */
     OPTION_PAIRS,    /* struct string_list of NAME=VALUE; repeatable */
     OPTION_NUMBER,   /* int64_t from min to max, as the next two */
@@ -45,6 +46,7 @@ int option_set(struct options *options, const struct option_row *row, const char
 /* Zeroes the row's field. */
 void option_clear(struct options *options, const struct option_row *row);
 bool option_is_list(const struct option_row *row);
+bool option_is_text(const struct option_row *row); /* its field is a char * */
 
 void string_list_add(struct string_list *list, const char *text);
 void string_list_free(struct string_list *list);

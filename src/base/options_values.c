@@ -104,6 +104,16 @@ static int set_url_path(struct options *options, const struct option_row *row, c
     return 0;
 }
 
+static int set_octal(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                     size_t size)
+{
+    if (text[strspn(text, "01234567")] != '\0' || strtoull(text, NULL, 8) > (unsigned long long)row->max) {
+        snprintf(wrong, size, "is not an octal number from 0 to %" PRIo64, (uint64_t)row->max);
+        return -1;
+    }
+    return set_string(options, row, text, wrong, size);
+}
+
 static int add_item(struct options *options, const struct option_row *row, const char *text, char *wrong,
                     size_t size)
 {
@@ -185,9 +195,10 @@ static int set_action(struct options *options, const struct option_row *row, con
 }
 
 static int (*const setters[])(struct options *, const struct option_row *, const char *, char *, size_t) = {
-    [OPTION_STRING] = set_string, [OPTION_URL_PATH] = set_url_path, [OPTION_LIST] = add_item,
-    [OPTION_PAIRS] = add_pair,    [OPTION_NUMBER] = set_integer,    [OPTION_TIME] = set_integer,
-    [OPTION_SIZE] = set_integer,  [OPTION_CHOICE] = set_choice,     [OPTION_ACTION] = set_action,
+    [OPTION_STRING] = set_string, [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
+    [OPTION_LIST] = add_item,     [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
+    [OPTION_TIME] = set_integer,  [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
+    [OPTION_ACTION] = set_action,
 };
 
 int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
@@ -201,11 +212,16 @@ bool option_is_list(const struct option_row *row)
     return row->kind == OPTION_LIST || row->kind == OPTION_PAIRS;
 }
 
+bool option_is_text(const struct option_row *row)
+{
+    return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL;
+}
+
 void option_clear(struct options *options, const struct option_row *row)
 {
     if (option_is_list(row))
         string_list_free(field_of(options, row));
-    else if (row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH)
+    else if (option_is_text(row))
         set_text(options, row, NULL);
     else if (row->kind != OPTION_ACTION)
         *(int64_t *)field_of(options, row) = 0;

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "proc/death.h"
+#include "proc/privileges.h"
 
 int child_open(struct child *child)
 {
@@ -20,6 +22,18 @@ void child_close(struct child *child)
     last_words_close(&child->last_words);
 }
 
+/* Before anything else, and before the worker asks to die with the master: that the kernel forgets when the user changes. */
+static void drop_privileges(const struct worker_setup *setup)
+{
+    char message[256];
+    if (privileges_drop(message, sizeof(message)) == 0)
+        return;
+    log_identify("worker %u", setup->slot);
+    log_critical("%s", message);
+    scoreboard_set(setup->row->state, WORKER_LOADED); /* it is not the application that failed */
+    _exit(EXIT_FAILURE_RUNTIME);
+}
+
 static void run_worker(const struct child *children, unsigned count, struct event_base *base,
                        const struct worker_setup *setup)
 {
@@ -30,6 +44,7 @@ static void run_worker(const struct child *children, unsigned count, struct even
         close(children[i].mailbox.master);
         close(children[i].last_words.master);
     }
+    drop_privileges(setup);
     _exit(worker_main(setup));
 }
 

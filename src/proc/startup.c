@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/cpus.h"
+#include "proc/privileges.h"
 #include "proc/worker.h"
 #include "py/interp.h"
 
@@ -58,6 +59,17 @@ static void warn_of_somaxconn(const struct options *options)
     fclose(file);
 }
 
+/* 0, or -1 with one sentence in `message`. */
+static int listen_at(struct address *address, const struct options *options, char *message, size_t size)
+{
+    if (address_listen(address, (unsigned)options->workers, (int)options->backlog, message, size) < 0)
+        return -1;
+    if (address_give(address, privileges_user(), privileges_group()) == 0)
+        return 0;
+    snprintf(message, size, "%s can not be given to --user: %s", address->text, strerror(errno));
+    return -1;
+}
+
 static int open_addresses(struct service *service, const struct options *options)
 {
     char message[512];
@@ -71,8 +83,7 @@ static int open_addresses(struct service *service, const struct options *options
         }
     }
     for (size_t i = 0; i < options->bind.count; i++)
-        if (address_listen(&service->addresses[i], (unsigned)options->workers, (int)options->backlog, message,
-                           sizeof(message)) < 0) {
+        if (listen_at(&service->addresses[i], options, message, sizeof(message)) < 0) {
             log_error("%s", message);
             return EXIT_ADDRESS;
         }

@@ -2,6 +2,7 @@
 #include "proc/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "proc/mailbox.h"
+#include "proc/privileges.h"
 #include "proc/recycle.h"
 #include "proc/signals.h"
 #include "proc/slot.h"
@@ -183,11 +185,18 @@ static void run_python_signals(void)
         _exit(EXIT_STOPPED);
 }
 
+/* What fails in the master too it has told already. */
+static void note_reopened(int r, const char *option)
+{
+    if (r < 0 && privileges_user() != (uid_t)-1)
+        log_error("--%s can not be opened by --user, the old file stays in use: %s", option, strerror(errno));
+}
+
 static void reopen_logs(struct worker *worker)
 {
-    log_reopen();
+    note_reopened(log_reopen(), "error-logfile");
     if (worker->setup->access_log != NULL)
-        access_log_reopen(worker->setup->access_log);
+        note_reopened(access_log_reopen(worker->setup->access_log), "access-logfile");
 }
 
 /* No successor will want the listening sockets. */

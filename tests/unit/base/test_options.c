@@ -23,7 +23,7 @@ static const char *value_of(const struct options *options, const struct option_r
             strcat(text, i > 0 ? "|" : "");
             strcat(text, list->items[i]);
         }
-    } else if (row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH) {
+    } else if (option_is_text(row)) {
         const char *string = *(char *const *)field;
         snprintf(text, sizeof(text), "%s", string != NULL ? string : "(NULL)");
     } else {
@@ -37,9 +37,10 @@ static const struct {
     const char *text, *value, *bad;
 } samples[] = {
     [OPTION_STRING] = {"sample", "sample", NULL}, [OPTION_URL_PATH] = {"/sample", "/sample", "sample"},
-    [OPTION_LIST] = {"sample", "sample", NULL},   [OPTION_PAIRS] = {"A=1", "A=1", "A"},
-    [OPTION_NUMBER] = {"77", "77", "77k"},        [OPTION_TIME] = {"77s", "77000", "77k"},
-    [OPTION_SIZE] = {"77k", "78848", "77s"},      [OPTION_CHOICE] = {"json", "1", "sample"},
+    [OPTION_OCTAL] = {"027", "027", "028"},       [OPTION_LIST] = {"sample", "sample", NULL},
+    [OPTION_PAIRS] = {"A=1", "A=1", "A"},         [OPTION_NUMBER] = {"77", "77", "77k"},
+    [OPTION_TIME] = {"77s", "77000", "77k"},      [OPTION_SIZE] = {"77k", "78848", "77s"},
+    [OPTION_CHOICE] = {"json", "1", "sample"},
 };
 
 static const char *sample(const struct option_row *row, bool value)

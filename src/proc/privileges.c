@@ -1,0 +1,171 @@
+/* --user and --group: who runs the application. */
+#include "proc/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/slice.h"
+
+#define NOBODY_NAMED ((uid_t)-1)
+
+/* What the service's processes become. */
+static struct {
+    uid_t user; /* NOBODY_NAMED: they stay what they are */
+    gid_t group;
+    gid_t *
+        groups; /* the supplementary ones, looked up once: the directory may be slow, or gone when a worker is forked */
+    int group_count;
+} target = {.user = NOBODY_NAMED, .group = (gid_t)-1};
+
+/* -1 is no ID: for setresuid it means "as it is". */
+static int parse_id(const char *text, uint32_t *id)
+{
+    uint64_t number;
+    if (slice_to_uint64(slice_of(text), &number) < 0 || number >= UINT32_MAX)
+        return -1;
+    *id = (uint32_t)number;
+    return 0;
+}
+
+/* *entry is NULL for a number that has none. */
+static int find_user(const char *text, uid_t *user, struct passwd **entry, char *message, size_t size)
+{
+    *entry = getpwnam(text);
+    if (*entry == NULL) {
+        if (parse_id(text, user) < 0) {
+            snprintf(message, size, "gateway: --user: there is no user \"%s\"", text);
+            return -1;
+        }
+        *entry = getpwuid(*user);
+    }
+    if (*entry != NULL)
+        *user = (*entry)->pw_uid;
+    return 0;
+}
+
+static int find_group(const char *text, gid_t *group, char *message, size_t size)
+{
+    const struct group *entry = getgrnam(text);
+    if (entry == NULL && parse_id(text, group) < 0) {
+        snprintf(message, size, "gateway: --group: there is no group \"%s\"", text);
+        return -1;
+    }
+    if (entry != NULL)
+        *group = entry->gr_gid;
+    return 0;
+}
+
+/* Not root: to name whom we are already is fine, and changes nothing. */
+static int check_same(const struct options *options, uid_t user, gid_t group, char *message, size_t size)
+{
+    if (options->user != NULL && user != geteuid())
+        snprintf(message, size, "gateway: --user: only root can become another user, and this is user %u",
+                 (unsigned)geteuid());
+    else if (options->group != NULL && group != getegid())
+        snprintf(message, size, "gateway: --group: only root can take another group, and this is group %u",
+                 (unsigned)getegid());
+    else
+        return 0;
+    return -1;
+}
+
+static void find_groups(const char *name, gid_t group)
+{
+    int room = 16;
+    do {
+        target.group_count = room;
+        target.groups = xrealloc(target.groups, (size_t)room * sizeof(gid_t));
+        room *= 2;
+    } while (getgrouplist(name, group, target.groups, &target.group_count) < 0);
+}
+
+/* Without a name there is no list to look up: only the group. */
+static void set_target(uid_t user, gid_t group, const char *name)
+{
+    target.user = user;
+    target.group = group;
+    if (name != NULL) {
+        find_groups(name, group);
+        return;
+    }
+    target.groups = xrealloc(target.groups, sizeof(gid_t));
+    target.groups[0] = group;
+    target.group_count = 1;
+}
+
+int privileges_resolve(const struct options *options, char *message, size_t size)
+{
+    struct passwd *entry = NULL;
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (options->user == NULL && options->group == NULL)
+        return 0;
+    if (options->user != NULL && find_user(options->user, &user, &entry, message, size) < 0)
+        return -1;
+    if (entry != NULL)
+        group = entry->pw_gid;
+    if (options->group != NULL && find_group(options->group, &group, message, size) < 0)
+        return -1;
+    if (geteuid() != 0)
+        return check_same(options, user, group, message, size);
+    if (options->user != NULL && entry == NULL && options->group == NULL) {
+        snprintf(message, size, "gateway: --user: nothing is known of user %u: give --group too",
+                 (unsigned)user);
+        return -1;
+    }
+    set_target(user, group, entry != NULL ? entry->pw_name : NULL);
+    return 0;
+}
+
+uid_t privileges_user(void)
+{
+    return target.user;
+}
+
+gid_t privileges_group(void)
+{
+    return target.group;
+}
+
+/* A kernel, a container or a module in between may do less than it says. */
+static bool is_dropped(void)
+{
+    uid_t users[3];
+    gid_t groups[3];
+    if (getresuid(&users[0], &users[1], &users[2]) < 0 || getresgid(&groups[0], &groups[1], &groups[2]) < 0)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (users[i] != target.user || groups[i] != target.group)
+            return false;
+    return target.user == 0 || (setuid(0) < 0 && seteuid(0) < 0);
+}
+
+int privileges_drop(char *message, size_t size)
+{
+    if (target.user == NOBODY_NAMED)
+        return 0;
+    if (setgroups((size_t)target.group_count, target.groups) < 0 ||
+        setresgid(target.group, target.group, target.group) < 0 ||
+        setresuid(target.user, target.user, target.user) < 0) {
+        snprintf(message, size, "--user: user %u and group %u can not be taken: %s", (unsigned)target.user,
+                 (unsigned)target.group, strerror(errno));
+        return -1;
+    }
+    if (!is_dropped()) {
+        snprintf(message, size, "--user: root's rights were given up for user %u, and are still there",
+                 (unsigned)target.user);
+        return -1;
+    }
+    /* Otherwise what is its own in /proc would be root's, a crash would leave no core, and a debugger of the same user would
+     * see nothing: but nothing here is secret from the user. */
+    prctl(PR_SET_DUMPABLE, 1);
+    return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * --user and --group: who runs the application.
+ *
+ * Started as root, the master stays root, as gunicorn's and nginx's do: it runs no Python and reads nothing that a client has sent,
+ * and at a reload or the end it must be able to do what it did at the start (bind port 80, open logs and keys in directories of
+ * root's, remove its files). Every process that it forks becomes the user for good, before anything else happens in it.
+ */
+#ifndef PROC_PRIVILEGES_H
+#define PROC_PRIVILEGES_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/options.h"
+
+/* Looks up who is named, once, before the first fork. 0, or -1 with one sentence in `message`: unknown, or not possible because
+ * this process is not root. */
+int privileges_resolve(const struct options *options, char *message, size_t size);
+
+/* Whose the files are to be that root makes for the others; -1, as chown(2) has it for "as it is", when nobody is named. */
+uid_t privileges_user(void);
+gid_t privileges_group(void);
+
+/* In a child of the master: becomes the user, with the user's groups and without a way back. Nothing happens when nobody is named.
+ * 0, or -1 with one sentence in `message`: then the process must not go on. */
+int privileges_drop(char *message, size_t size);
+
+#endif

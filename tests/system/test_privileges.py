@@ -1,0 +1,196 @@
+"""--user, --group and --umask: who runs the application, and whose the files are.
+
+What went wrong once, in one server or another: a return code of setuid was not looked at (CVE-2014-0240), root's
+groups were kept (CVE-2012-2664 and many before it), a log was given away through a link (CVE-2016-1247), a
+rotated log could not be opened again.
+"""
+
+import json
+import os
+import pwd
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from client import Connection
+from harness import run
+from timing import GATEWAY, wait_until
+
+APP = """
+import grp, json, os
+
+imported_as = os.getuid(), os.getgid()
+
+def can(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError:
+        return False
+    return True
+
+def application(environ, start_response):
+    mask = os.umask(0)
+    os.umask(mask)
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    told = {"pid": os.getpid(), "users": os.getresuid(), "groups": os.getresgid(), "more": os.getgroups(),
+            "imported_as": imported_as, "umask": mask, "home": os.environ.get("HOME"),
+            "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16),
+            "back": can(os.setuid, 0) or can(os.seteuid, 0) or can(os.setgid, 0) or can(os.setgroups, []),
+            "kills_master": can(os.kill, os.getppid(), 0), "sees_itself": can(open, "/proc/self/environ")}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(told).encode()]
+"""
+
+
+def why_not():
+    if os.geteuid() != 0:
+        return "only root can become another user"
+    try:
+        done = subprocess.run([GATEWAY, "--version"], user="nobody", capture_output=True)
+    except OSError as error:
+        return f"nobody can not execute {GATEWAY}: {error}"
+    return f"nobody can not run {GATEWAY}: {done.stderr}" if done.returncode else None
+
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+def nobody():
+    return pwd.getpwnam("nobody")
+
+
+def start(serve, *options, **keywords):
+    return serve("app", *options, files={"app.py": APP}, **keywords)
+
+
+def tell(server):
+    return json.loads(server.get("/").body)
+
+
+def uid_of(pid):
+    return os.stat(f"/proc/{pid}").st_uid
+
+
+def test_the_application_runs_as_the_user_and_there_is_no_way_back(serve):
+    server = start(serve, "--user", "nobody", env={"HOME": "/somewhere"})
+    told = tell(server)
+    assert told["users"] == [nobody().pw_uid] * 3
+    assert told["groups"] == [nobody().pw_gid] * 3
+    assert told["more"] == os.getgrouplist("nobody", nobody().pw_gid)
+    assert told["imported_as"] == [nobody().pw_uid, nobody().pw_gid]
+    assert told["capabilities"] == 0
+    assert not told["back"]
+    assert not told["kills_master"]
+    assert told["sees_itself"]
+    assert told["home"] == "/somewhere"
+
+
+def test_the_master_stays_root_and_each_successor_is_the_user(serve):
+    server = start(serve, "-u", "nobody", workers=2)
+    assert uid_of(server.pid) == 0
+    before = server.worker_pids()
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(server.worker_pids()) == 2 and before[0] not in server.worker_pids(), "a successor")
+    wait_until(lambda: all(uid_of(pid) == nobody().pw_uid for pid in server.worker_pids()), "all are nobody")
+    assert tell(server)["users"] == [nobody().pw_uid] * 3
+
+
+def test_a_group_may_be_another_and_users_may_be_numbers(serve):
+    told = tell(start(serve, "--user", "54321", "--group", "54322"))
+    assert told["users"] == [54321] * 3
+    assert told["groups"] == [54322] * 3
+    assert told["more"] == [54322]
+
+
+def test_the_umask_is_the_applications_too(serve):
+    assert tell(start(serve, "--umask", "027"))["umask"] == 0o027
+    assert tell(start(serve, umask=0o077))["umask"] == 0o077
+
+
+def test_a_port_of_roots_is_bound(serve):
+    server = start(serve, "--user", "nobody", bind="127.0.0.1:863")
+    assert tell(server)["users"][0] == nobody().pw_uid
+
+
+def test_a_socket_file_is_the_users_with_the_mode_that_the_umask_leaves(serve, tmp_path):
+    path = tmp_path / "socket"
+    server = start(serve, "--user", "nobody", "--group", "daemon", "--umask", "007", bind=f"unix:{path}")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid) == (nobody().pw_uid, pwd.getpwnam("daemon").pw_gid)
+    assert stat.S_IMODE(status.st_mode) == 0o770
+    with Connection(str(path)) as connection:
+        assert connection.exchange("GET", "/").status == 200
+    server.stop()
+    assert not path.exists()
+
+
+def test_logs_are_the_users_and_can_be_rotated_in_a_directory_of_roots(serve):
+    server = start(serve, "--user", "nobody", "--access-logfile", "access", "--error-logfile", "errors",
+                   error_log="errors")
+    access, errors = server.directory / "access", server.directory / "errors"
+    server.get("/")
+    for log in (access, errors):
+        assert log.stat().st_uid == nobody().pw_uid
+        log.rename(f"{log}.1")
+    server.signal(signal.SIGUSR1)
+    wait_until(lambda: access.exists() and errors.exists(), "both are there again")
+    wait_until(lambda: {log.stat().st_uid for log in (access, errors)} == {nobody().pw_uid}, "they are nobody's")
+
+    def is_written():
+        server.get("/")
+        return access.read_text()
+
+    wait_until(is_written, "the worker has opened its log anew")
+
+
+def test_a_worker_that_can_not_open_its_log_anew_says_so(serve, tmp_path):
+    tmp_path.chmod(0o700)
+    log = tmp_path / "access"
+    server = start(serve, "--user", "nobody", "--access-logfile", log)
+    log.rename(tmp_path / "access.1")
+    server.signal(signal.SIGUSR1)
+    server.wait_log(r"\[worker 0\] error: --access-logfile can not be opened by --user, the old file stays in use")
+
+
+def test_an_application_that_the_user_can_not_read_is_one_message(tmp_path):
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "app.py").chmod(0o600)
+    tmp_path.chmod(0o755)
+    done = run("-b", "127.0.0.1:0", "--user", "nobody", "app", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "Permission denied" in done.stderr or "No module named" in done.stderr
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--user", "no-such-user"], 'gateway: --user: there is no user "no-such-user"'),
+    (["--group", "no-such-group"], 'gateway: --group: there is no group "no-such-group"'),
+    (["--user", "54321"], "gateway: --user: nothing is known of user 54321: give --group too"),
+    (["--umask", "9"], 'gateway: --umask: "9" is not an octal number from 0 to 777 (command line)'),
+])
+def test_a_mistake_is_one_sentence(options, message):
+    done = run(*options, "app")
+    assert (done.returncode, done.stderr) == (2, message + "\n")
+
+
+def test_who_is_not_root_can_only_be_who_he_is(serve):
+    done = run("--user", "daemon", "app", cwd="/", user="nobody")
+    uid = nobody().pw_uid
+    assert done.returncode == 2
+    assert done.stderr == f"gateway: --user: only root can become another user, and this is user {uid}\n"
+    server = start(serve, "--user", "nobody", user="nobody", group=nobody().pw_gid)
+    assert tell(server)["users"] == [uid] * 3
+    assert uid_of(server.pid) == uid
+
+
+def test_a_process_that_lost_the_right_does_not_serve(tmp_path):
+    """Root without CAP_SETUID, as in some containers."""
+    (tmp_path / "app.py").write_text(APP)
+    tmp_path.chmod(0o755)
+    command = ["setpriv", "--bounding-set=-setuid", GATEWAY, "-b", "127.0.0.1:0", "--user", "nobody", "app"]
+    if not Path("/usr/bin/setpriv").exists():
+        pytest.skip("there is no setpriv")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "can not be taken: Operation not permitted" in done.stderr

@@ -1,0 +1,198 @@
+/*
+ * Who runs the application: names and numbers, and the way down without a way back. Most of it needs root.
+ */
+#include "proc/privileges.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static char message[256];
+static struct passwd nobody;
+
+static int resolve(char *user, char *group)
+{
+    struct options options = {.user = user, .group = group};
+    message[0] = '\0';
+    return privileges_resolve(&options, message, sizeof(message));
+}
+
+static void set_up(void)
+{
+    const struct passwd *entry = getpwnam("nobody");
+    ck_assert_ptr_nonnull(entry);
+    nobody = *entry;
+    nobody.pw_name = "nobody";
+}
+
+static const struct {
+    char *user, *group;
+    const char *says;
+} mistakes[] = {
+    {"no-such-user", NULL, "gateway: --user: there is no user \"no-such-user\""},
+    {"-1", NULL, "gateway: --user: there is no user \"-1\""},
+    {"4294967295", NULL, "gateway: --user: there is no user \"4294967295\""},
+    {"4294967296", NULL, "gateway: --user: there is no user \"4294967296\""},
+    {NULL, "no-such-group", "gateway: --group: there is no group \"no-such-group\""},
+    {"nobody", "4294967295", "gateway: --group: there is no group \"4294967295\""},
+};
+
+START_TEST(a_mistake_is_told)
+{
+    ck_assert_int_eq(resolve(mistakes[_i].user, mistakes[_i].group), -1);
+    ck_assert_str_eq(message, mistakes[_i].says);
+    ck_assert_uint_eq(privileges_user(), (uid_t)-1);
+}
+END_TEST
+
+START_TEST(nobody_named_changes_nothing)
+{
+    ck_assert_int_eq(resolve(NULL, NULL), 0);
+    ck_assert_uint_eq(privileges_user(), (uid_t)-1);
+    ck_assert_uint_eq(privileges_group(), (gid_t)-1);
+    ck_assert_int_eq(privileges_drop(message, sizeof(message)), 0);
+    ck_assert_uint_eq(geteuid(), getuid());
+}
+END_TEST
+
+START_TEST(a_name_or_its_number_is_the_user_with_its_group)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%u", (unsigned)nobody.pw_uid);
+    char *const users[] = {"nobody", number};
+    for (size_t i = 0; i < UNIT_ROWS(users); i++) {
+        ck_assert_msg(resolve(users[i], NULL) == 0, "%s", message);
+        ck_assert_uint_eq(privileges_user(), nobody.pw_uid);
+        ck_assert_uint_eq(privileges_group(), nobody.pw_gid);
+    }
+}
+END_TEST
+
+START_TEST(a_number_that_nobody_knows_needs_a_group)
+{
+    ck_assert_int_eq(resolve("54321", NULL), -1);
+    ck_assert_str_eq(message, "gateway: --user: nothing is known of user 54321: give --group too");
+    ck_assert_msg(resolve("54321", "54322") == 0, "%s", message);
+    ck_assert_uint_eq(privileges_user(), 54321);
+    ck_assert_uint_eq(privileges_group(), 54322);
+}
+END_TEST
+
+/* What a process is after the drop, as one line. */
+static const char *dropped(void)
+{
+    static char line[256];
+    uid_t u[3];
+    gid_t g[3], groups[64];
+    char why[128] = "";
+    int r = privileges_drop(why, sizeof(why));
+    getresuid(&u[0], &u[1], &u[2]);
+    getresgid(&g[0], &g[1], &g[2]);
+    int count = getgroups(64, groups);
+    snprintf(line, sizeof(line), "%s%d u %u %u %u g %u %u %u, %d groups, first %u, root %s, dumpable %d", why,
+             r, u[0], u[1], u[2], g[0], g[1], g[2], count, count > 0 ? groups[0] : 0,
+             setuid(0) == 0 || seteuid(0) == 0 || setgroups(0, NULL) == 0 ? "yes" : "no",
+             prctl(PR_GET_DUMPABLE));
+    return line;
+}
+
+static const char *in_child(const char *(*of)(void))
+{
+    static char line[256];
+    int ends[2], status;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const char *text = of();
+        ssize_t written = write(ends[1], text, strlen(text) + 1);
+        _exit(written > 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_gt(read(ends[0], line, sizeof(line)), 0);
+    close(ends[0]);
+    close(ends[1]);
+    return line;
+}
+
+START_TEST(the_way_down_has_no_way_back)
+{
+    const gid_t roots[] = {0, 4};
+    ck_assert_int_eq(setgroups(2, roots), 0);
+    ck_assert_msg(resolve("54321", "54322") == 0, "%s", message);
+    ck_assert_str_eq(in_child(dropped),
+                     "0 u 54321 54321 54321 g 54322 54322 54322, 1 groups, first 54322, root no, dumpable 1");
+    ck_assert_uint_eq(geteuid(), 0);
+}
+END_TEST
+
+START_TEST(a_group_alone_is_taken_too)
+{
+    ck_assert_msg(resolve(NULL, "54322") == 0, "%s", message);
+    ck_assert_ptr_nonnull(strstr(in_child(dropped), "0 u 0 0 0 g 54322 54322 54322, 1 groups, first 54322,"));
+}
+END_TEST
+
+static const char *as_another(void)
+{
+    static char line[512];
+    if (setresgid(54322, 54322, 54322) < 0 || setresuid(54321, 54321, 54321) < 0)
+        return "not another";
+    int same = resolve("54321", NULL), group = resolve("54321", "54322");
+    snprintf(line, sizeof(line), "%d %d %d", same, group, privileges_user() == (uid_t)-1);
+    resolve("nobody", NULL);
+    strcat(line, message);
+    resolve(NULL, "0");
+    return strcat(line, message);
+}
+
+START_TEST(who_is_not_root_can_only_be_who_he_is)
+{
+    ck_assert_str_eq(in_child(as_another),
+                     "0 0 1gateway: --user: only root can become another user, and this is user 54321"
+                     "gateway: --group: only root can take another group, and this is group 54322");
+}
+END_TEST
+
+static const char *without_the_right(void)
+{
+    /* Root by number alone, as in some containers. */
+    if (resolve("54321", "54322") < 0 || setresuid(0, 54321, 0) < 0 || seteuid(54321) < 0)
+        return "not prepared";
+    return dropped();
+}
+
+START_TEST(a_drop_that_fails_is_told)
+{
+    ck_assert_ptr_nonnull(
+        strstr(in_child(without_the_right),
+               "--user: user 54321 and group 54322 can not be taken: Operation not permitted-1"));
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, NULL);
+    unit_add_rows(tests, a_mistake_is_told, mistakes);
+    tcase_add_test(tests, nobody_named_changes_nothing);
+    if (geteuid() != 0) {
+        puts("SKIP: the rest needs root");
+        return;
+    }
+    tcase_add_test(tests, a_name_or_its_number_is_the_user_with_its_group);
+    tcase_add_test(tests, a_number_that_nobody_knows_needs_a_group);
+    tcase_add_test(tests, the_way_down_has_no_way_back);
+    tcase_add_test(tests, a_group_alone_is_taken_too);
+    tcase_add_test(tests, who_is_not_root_can_only_be_who_he_is);
+    tcase_add_test(tests, a_drop_that_fails_is_told);
+}
+
+int main(void)
+{
+    return unit_run("proc/privileges", add);
+}
