@@ -72,6 +72,7 @@ static int apply(struct options *options, char *message)
     make_absolute(&options->tmp_dir);
     make_absolute(&options->error_logfile);
     make_absolute(&options->access_logfile);
+    make_absolute(&options->pid_file);
     struct log_options log = {.path = options->error_logfile,
                               .level = (enum log_level)options->log_level,
                               .json = options->log_format == 1};

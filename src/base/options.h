@@ -56,6 +56,7 @@ struct options {
     /* process; NULL = as it was started */
     char *user, *group; /* names or numbers */
     char *umask;        /* octal */
+    char *pid_file;     /* NULL = none */
 
     /* times, ms; 0 = none */
     int64_t drain_delay;

@@ -62,6 +62,9 @@ const struct option_row option_rows[] = {
     { .section = "Process", .name = "umask", .letter = 'm', .kind = OPTION_OCTAL, FIELD(umask), .value = "OCTAL",
       .word = "", .max = 0777,
       .help = "Permissions that are taken from new files and Unix-domain sockets." },
+    { .section = "Process", .name = "pid", .letter = 'p', .kind = OPTION_STRING, FIELD(pid_file), .value = "FILE",
+      .word = "",
+      .help = "Write the master's process number here." },
 
     { .section = "Times", .name = "graceful-timeout", .kind = OPTION_TIME, FIELD(graceful_timeout),
       .value = "TIME", .initial = "30s", .min = 0, .max = 24 * HOUR,

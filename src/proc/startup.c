@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/cpus.h"
+#include "proc/pid_file.h"
 #include "proc/privileges.h"
 #include "proc/worker.h"
 #include "py/interp.h"
@@ -98,6 +99,20 @@ static void announce(const struct service *service, const struct options *option
     log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
 }
 
+/* 0, or -1 after a log record. */
+static int write_pid_file(struct service *service, const struct options *options)
+{
+    char message[512];
+    if (options->pid_file == NULL)
+        return 0;
+    if (pid_file_write(options->pid_file, message, sizeof(message)) < 0) {
+        log_error("%s", message);
+        return -1;
+    }
+    service->pid_file = options->pid_file;
+    return 0;
+}
+
 int service_open(struct service *service, struct options *options, unsigned seats)
 {
     char reason[128];
@@ -114,6 +129,10 @@ int service_open(struct service *service, struct options *options, unsigned seat
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
+    if (write_pid_file(service, options) < 0) {
+        service_close(service);
+        return EXIT_FAILURE_RUNTIME;
+    }
     warn_of_somaxconn(options);
     announce(service, options, reason);
     return EXIT_STOPPED;
@@ -121,6 +140,8 @@ int service_open(struct service *service, struct options *options, unsigned seat
 
 void service_close(struct service *service)
 {
+    if (service->pid_file != NULL && pid_file_remove(service->pid_file) < 0)
+        log_warning("--pid: %s can not be removed: %s", service->pid_file, strerror(errno));
     for (size_t i = 0; i < service->address_count; i++)
         address_close(&service->addresses[i], true);
     free(service->addresses);

@@ -12,10 +12,11 @@ struct service {
     struct address *addresses;
     size_t address_count;
     struct scoreboard *board;
+    const char *pid_file; /* of the options; NULL until it is written */
 };
 
 /* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
- * each worker, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+ * each worker, writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
 int service_open(struct service *service, struct options *options, unsigned seats);
 void service_close(struct service *service);
 

@@ -126,6 +126,14 @@ def test_a_socket_file_is_the_users_with_the_mode_that_the_umask_leaves(serve, t
     assert not path.exists()
 
 
+def test_the_pid_file_is_roots_and_is_removed_from_a_directory_of_roots(serve, tmp_path):
+    path = tmp_path / "pid"
+    server = start(serve, "--user", "nobody", "--pid", path)
+    assert path.stat().st_uid == 0
+    server.stop()
+    assert not path.exists()
+
+
 def test_logs_are_the_users_and_can_be_rotated_in_a_directory_of_roots(serve):
     server = start(serve, "--user", "nobody", "--access-logfile", "access", "--error-logfile", "errors",
                    error_log="errors")

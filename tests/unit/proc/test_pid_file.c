@@ -1,0 +1,174 @@
+/*
+ * The PID file: whose it is, and that nobody reads half of it.
+ */
+#include "proc/pid_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static char directory[] = "/tmp/test_pid_file-XXXXXX";
+static char path[64], own[32], message[256];
+
+static void set_up(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/pid", directory);
+    snprintf(own, sizeof(own), "%d\n", (int)getpid());
+    umask(022);
+}
+
+static void tear_down(void)
+{
+    unlink(path);
+    ck_assert_msg(rmdir(directory) == 0, "something is left");
+}
+
+static void put(const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void assert_holds(const char *expected)
+{
+    char text[64] = "";
+    int fd = open(path, O_RDONLY);
+    ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
+    close(fd);
+    ck_assert_str_eq(text, expected);
+}
+
+static int write_it(void)
+{
+    message[0] = '\0';
+    return pid_file_write(path, message, sizeof(message));
+}
+
+START_TEST(it_holds_our_number_and_goes_with_us)
+{
+    struct stat status;
+    ck_assert_msg(write_it() == 0, "%s", message);
+    assert_holds(own);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0644);
+    ck_assert_int_eq(pid_file_remove(path), 0);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+static pid_t gone(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    return child;
+}
+
+static const char *const stale[] = {"",     "\n",   "nonsense\n", "-1\n", "0\n", "99999999999\n",
+                                    "%d\n", "  \n", "1 2\n"};
+
+START_TEST(what_belongs_to_nobody_is_replaced)
+{
+    char text[32];
+    if (strchr(stale[_i], '%') != NULL)
+        snprintf(text, sizeof(text), "%d\n", (int)gone());
+    else
+        strcpy(text, stale[_i]);
+    put(text);
+    ck_assert_msg(write_it() == 0, "\"%s\": %s", text, message);
+    assert_holds(own);
+}
+END_TEST
+
+START_TEST(our_own_is_replaced)
+{
+    put(own);
+    ck_assert_msg(write_it() == 0, "%s", message);
+    assert_holds(own);
+}
+END_TEST
+
+START_TEST(that_of_a_living_process_is_left_alone)
+{
+    char text[32], expected[256];
+    snprintf(text, sizeof(text), "%d\n", (int)getppid());
+    put(text);
+    ck_assert_int_eq(write_it(), -1);
+    snprintf(expected, sizeof(expected),
+             "--pid: %s belongs to process %d, which is running; stop it, or name another file", path,
+             (int)getppid());
+    ck_assert_str_eq(message, expected);
+    assert_holds(text);
+    ck_assert_int_eq(pid_file_remove(path), 0);
+    assert_holds(text);
+}
+END_TEST
+
+START_TEST(the_umask_has_a_say)
+{
+    struct stat status;
+    umask(077);
+    ck_assert_int_eq(write_it(), 0);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0600);
+}
+END_TEST
+
+START_TEST(a_link_is_replaced_and_its_target_is_not)
+{
+    char target[80];
+    snprintf(target, sizeof(target), "%s.target", path);
+    close(open(target, O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_eq(symlink(target, path), 0);
+    ck_assert_msg(write_it() == 0, "%s", message);
+    struct stat status;
+    ck_assert_int_eq(lstat(path, &status), 0);
+    ck_assert(S_ISREG(status.st_mode));
+    ck_assert_int_eq(stat(target, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+    unlink(target);
+}
+END_TEST
+
+START_TEST(another_kind_of_file_is_left_alone)
+{
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(write_it(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "/pid is not a regular file"));
+}
+END_TEST
+
+START_TEST(a_directory_that_is_not_there_is_told)
+{
+    ck_assert_int_eq(pid_file_write("/nonexistent/pid", message, sizeof(message)), -1);
+    ck_assert_str_eq(message, "--pid: /nonexistent/pid can not be written: No such file or directory");
+    ck_assert_int_eq(pid_file_remove("/nonexistent/pid"), 0);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, it_holds_our_number_and_goes_with_us);
+    unit_add_rows(tests, what_belongs_to_nobody_is_replaced, stale);
+    tcase_add_test(tests, our_own_is_replaced);
+    tcase_add_test(tests, that_of_a_living_process_is_left_alone);
+    tcase_add_test(tests, the_umask_has_a_say);
+    tcase_add_test(tests, a_link_is_replaced_and_its_target_is_not);
+    tcase_add_test(tests, another_kind_of_file_is_left_alone);
+    tcase_add_test(tests, a_directory_that_is_not_there_is_told);
+}
+
+int main(void)
+{
+    return unit_run("proc/pid_file", add);
+}
