@@ -15,6 +15,7 @@
 #include "base/log_file.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "base/title.h"
 #include "net/access_log.h"
 #include "proc/master.h"
 #include "proc/privileges.h"
@@ -84,6 +85,14 @@ static int apply(struct options *options, char *message)
     return 0;
 }
 
+static void set_title(const struct options *options)
+{
+    if (options->name != NULL)
+        title_set("gateway: master [%s] %s", options->name, options->application);
+    else
+        title_set("gateway: master [%s]", options->application);
+}
+
 static int serve(struct options *options)
 {
     char message[MESSAGE_SIZE];
@@ -96,6 +105,7 @@ static int serve(struct options *options)
         if (access_log == NULL)
             return usage(message);
     }
+    set_title(options);
     int status = master_main(options, access_log);
     access_log_free(access_log);
     return status;
@@ -113,6 +123,7 @@ int main(int argc, char **argv)
     struct options options;
     int status = 0;
     open_standard_descriptors();
+    title_init(argc, argv);
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);

@@ -57,6 +57,7 @@ struct options {
     char *user, *group; /* names or numbers */
     char *umask;        /* octal */
     char *pid_file;     /* NULL = none */
+    char *name;         /* for ps; NULL = the application's */
 
     /* times, ms; 0 = none */
     int64_t drain_delay;

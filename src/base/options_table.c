@@ -65,6 +65,9 @@ const struct option_row option_rows[] = {
     { .section = "Process", .name = "pid", .letter = 'p', .kind = OPTION_STRING, FIELD(pid_file), .value = "FILE",
       .word = "",
       .help = "Write the master's process number here." },
+    { .section = "Process", .name = "name", .letter = 'n', .kind = OPTION_STRING, FIELD(name), .value = "NAME",
+      .word = "",
+      .help = "What ps shows this service as. Without it the application." },
 
     { .section = "Times", .name = "graceful-timeout", .kind = OPTION_TIME, FIELD(graceful_timeout),
       .value = "TIME", .initial = "30s", .min = 0, .max = 24 * HOUR,

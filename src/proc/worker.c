@@ -19,6 +19,7 @@
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/title.h"
 #include "net/handover.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -440,6 +441,8 @@ int worker_main(const struct worker_setup *setup)
     die_with_master(setup->master);
     signals_for_boot(setup);
     log_identify("worker %u", setup->slot);
+    title_set("gateway: worker %u [%s]", setup->slot,
+              setup->options->name != NULL ? setup->options->name : setup->options->application);
     if (boot(&worker) < 0) {
         scoreboard_set(setup->row->state, WORKER_FAILED);
         return EXIT_APPLICATION;
