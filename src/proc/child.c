@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proc/death.h"
+#include "proc/notify.h"
 #include "proc/privileges.h"
 
 int child_open(struct child *child)
@@ -45,6 +46,7 @@ static void run_worker(const struct child *children, unsigned count, struct even
         close(children[i].last_words.master);
     }
     drop_privileges(setup);
+    notify_forget();
     _exit(worker_main(setup));
 }
 

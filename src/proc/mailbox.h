@@ -19,6 +19,7 @@ enum message_kind {
     MESSAGE_DRAIN,     /* master to worker: the service stops: likewise, and nobody comes after you */
     MESSAGE_QUIT,      /* exit now */
     MESSAGE_REOPEN,    /* reopen the log files */
+    MESSAGE_PING,      /* nothing to do: a worker that is well reads it, and its loop's turn is counted */
 };
 
 struct mailbox {

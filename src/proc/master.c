@@ -19,6 +19,7 @@
 #include "proc/farewell.h"
 #include "proc/fleet.h"
 #include "proc/orphans.h"
+#include "proc/report.h"
 #include "proc/startup.h"
 #include "proc/worker.h"
 
@@ -38,6 +39,7 @@ struct master {
     int *posts,
         *inboxes; /* one per slot: the ends of the pairs through which workers hand connections over */
     unsigned slots;
+    struct report *report; /* NULL: nobody wants it */
 };
 
 /* A seat's mail arrives here. */
@@ -75,6 +77,7 @@ static void follow_up(struct master *master)
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
     if (master->farewell.state == FAREWELL_NOT_YET && orphans_look(master->orphans))
         tell_all(master, MESSAGE_ORPHANS);
+    report_update(master->report, fleet_phase(master->fleet));
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;
@@ -144,6 +147,12 @@ static void worker_is_ready(struct master *master, const struct seat_mail *mail)
     if (master->farewell.state != FAREWELL_NOT_YET)
         child_tell(&master->children[number_of(mail->berth)], MESSAGE_UNREADY);
     fleet_ready(master->fleet, mail->berth, clock_ms());
+}
+
+static void ping_worker(void *context, unsigned number)
+{
+    struct master *master = context;
+    child_tell(&master->children[number], MESSAGE_PING);
 }
 
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
@@ -375,7 +384,9 @@ int master_main(struct options *options, struct access_log *access_log)
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
     if (open_posts(&master) == 0 && open_seats(&master) == 0) {
+        master.report = report_new(master.base, master.service.board, ping_worker, &master);
         run(&master);
+        report_free(master.report);
         status = fleet_exit_status(master.fleet);
     }
     service_close(&master.service);

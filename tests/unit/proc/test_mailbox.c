@@ -34,8 +34,8 @@ START_TEST(neither_end_blocks_nor_survives_an_exec)
 }
 END_TEST
 
-static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_REPLACE, MESSAGE_RETIRE,
-                                          MESSAGE_DRAIN, MESSAGE_QUIT,    MESSAGE_REOPEN};
+static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_REPLACE, MESSAGE_RETIRE, MESSAGE_DRAIN,
+                                          MESSAGE_QUIT,  MESSAGE_REOPEN,  MESSAGE_PING};
 
 START_TEST(messages_arrive_whole_and_in_order)
 {
