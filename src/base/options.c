@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USAGE "gateway [OPTIONS] MODULE[:CALLABLE]"
 
@@ -25,6 +26,9 @@ struct parse {
 };
 
 enum { SHOWN_SIZE = 128 };
+
+/* What systemd passes begins after standard error; more than this it would not. */
+enum { PASSED_FIRST = 3, PASSED_MAX = 1024 };
 
 /* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
 static const char *shown(char out[SHOWN_SIZE], const char *text, size_t size)
@@ -219,6 +223,33 @@ static int read_cmd_args(struct parse *parse)
     return result;
 }
 
+/* Sockets that systemd has bound for this process, from descriptor 3 on. Whoever wrote the socket unit meant them, so they come
+ * in the place of --bind, as with gunicorn. */
+static int use_passed_sockets(struct parse *parse)
+{
+    char quoted[SHOWN_SIZE], address[32];
+    const char *pid = variable(parse, "LISTEN_PID"), *text = variable(parse, "LISTEN_FDS");
+    struct string_list *bind = &parse->options->bind;
+    uint64_t whose, count;
+    if (pid == NULL || text == NULL || slice_to_uint64(slice_of(pid), &whose) < 0 ||
+        whose != (uint64_t)getpid())
+        return 0;
+    if (slice_to_uint64(slice_of(text), &count) < 0 || count > PASSED_MAX) {
+        snprintf(parse->message, parse->message_size,
+                 "gateway: \"%s\" is not a number of sockets from 0 to %d (LISTEN_FDS in the environment)",
+                 shown(quoted, text, strlen(text)), PASSED_MAX);
+        return -1;
+    }
+    parse->options->bind_replaced = count > 0 && bind->count > 0;
+    if (count > 0)
+        string_list_free(bind);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(address, sizeof(address), "fd://%u", PASSED_FIRST + i);
+        string_list_add(bind, address);
+    }
+    return 0;
+}
+
 /* --bind has a default that is decided last: where $PORT is set (Heroku, Cloud Run) it asks for all addresses. */
 static int default_bind(struct parse *parse)
 {
@@ -284,8 +315,8 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
     if (read_environment(&parse) < 0 || read_cmd_args(&parse) < 0)
         goto wrong;
     begin_level(&parse, "command line");
-    if (read_words(&parse, count, argv + 1) < 0 || default_bind(&parse) < 0 ||
-        require_application(&parse) < 0)
+    if (read_words(&parse, count, argv + 1) < 0 || use_passed_sockets(&parse) < 0 ||
+        default_bind(&parse) < 0 || require_application(&parse) < 0)
         goto wrong;
     return 0;
 

@@ -2,7 +2,8 @@
  * The options: what the user asked for, whatever way it was said.
  *
  * options_table.c has one row per option; the row yields the flag, GATEWAY_<NAME>, the check, --help and the manual
- * page. Precedence: defaults < GATEWAY_* and the known variables < GATEWAY_CMD_ARGS < command line.
+ * page. Precedence: defaults < GATEWAY_* and the known variables < GATEWAY_CMD_ARGS < command line; but sockets that
+ * systemd has passed (LISTEN_FDS) are used in the place of any --bind.
  * A new option is a field here and a row there.
  *
  * Times are milliseconds, sizes are bytes. All strings belong to the struct.
@@ -35,6 +36,7 @@ struct options {
 
     /* server */
     struct string_list bind;
+    bool bind_replaced; /* by LISTEN_FDS, which came with it */
     int64_t backlog;
     int64_t workers;            /* 0 = auto */
     int64_t threads;            /* app calls at once per worker */

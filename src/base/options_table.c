@@ -16,7 +16,8 @@ static const char *const log_formats[] = {"text", "json", NULL};
 const struct option_row option_rows[] = {
     { .section = "Server", .name = "bind", .letter = 'b', .kind = OPTION_LIST, FIELD(bind), .value = "ADDR", .min = 1,
       .help = "Listen here: HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@ABSTRACT or fd://N. Can be repeated. "
-              "Without it 127.0.0.1:8000, or 0.0.0.0:$PORT where PORT is set." },
+              "Without it 127.0.0.1:8000, or 0.0.0.0:$PORT where PORT is set. "
+              "Sockets that systemd passes are used in its place." },
     { .section = "Server", .name = "backlog", .kind = OPTION_NUMBER, FIELD(backlog), .value = "N",
       .initial = "2048", .min = 1, .max = 65535,
       .help = "Connections that may wait to be accepted, per worker and address." },

@@ -116,12 +116,24 @@ int address_parse(struct address *address, const char *text, char *message, size
     return parse_tcp(address, message, message_size);
 }
 
+/* Of an inherited socket, which may have no name at all. */
+static char *unix_url(const struct address *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->socket_address;
+    size_t size = address->size - offsetof(struct sockaddr_un, sun_path);
+    if (address->size <= offsetof(struct sockaddr_un, sun_path))
+        return xstrdup(address->text);
+    if (un->sun_path[0] == '\0')
+        return xasprintf("unix:@%.*s", (int)size - 1, un->sun_path + 1);
+    return xasprintf("unix:%.*s", (int)size, un->sun_path);
+}
+
 /* Fills local and url from what the kernel says the socket is bound to. */
 static void describe(struct address *address, int fd)
 {
     if (address->family == AF_UNIX) {
         if (address->url == NULL) {
-            address->url = xstrdup(address->text);
+            address->url = unix_url(address);
             address->local = (struct local_endpoint){xstrdup("localhost"), xstrdup("80"), false};
         }
         return;
@@ -215,7 +227,10 @@ static int listen_on(struct address *address, int fd, int backlog, char *message
 
 static int open_shared(struct address *address)
 {
+    int on = 1;
     if (address->inherited >= 0) {
+        if (address->family != AF_UNIX)
+            setsockopt(address->inherited, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         fcntl(address->inherited, F_SETFL, fcntl(address->inherited, F_GETFL) | O_NONBLOCK);
         fcntl(address->inherited, F_SETFD, FD_CLOEXEC);
         return address->inherited;

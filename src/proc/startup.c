@@ -94,6 +94,8 @@ static int open_addresses(struct service *service, const struct options *options
 static void announce(const struct service *service, const struct options *options, const char *reason)
 {
     log_info("gateway %s, Python %s, %s", VERSION, interp_version(), options->application);
+    if (options->bind_replaced)
+        log_info("--bind is not used: the sockets are those of LISTEN_FDS");
     for (size_t i = 0; i < service->address_count; i++)
         log_info("listening on %s", service->addresses[i].url);
     log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 /* A field's value as text: numbers in decimal, a list's items with a bar between them, NULL as nothing. */
 static const char *value_of(const struct options *options, const struct option_row *row)
@@ -153,6 +154,59 @@ START_TEST(actions_are_no_variables)
     ck_assert_int_eq(parse(&options, "app", environment), 0);
     ck_assert_int_eq(options.action, OPTIONS_SERVE);
     options_free(&options);
+}
+END_TEST
+
+static const struct {
+    const char *name, *line, *pid, *fds; /* "own" is this process's pid */
+    const char *bind;                    /* with bars between them */
+    bool replaced;
+} passed[] = {
+    {"one socket", "app", "own", "1", "fd://3", false},
+    {"three sockets", "app", "own", "3", "fd://3|fd://4|fd://5", false},
+    {"in the place of --bind", "-b :1 -b :2 app", "own", "2", "fd://3|fd://4", true},
+    {"for another process", "-b :1 app", "1", "2", ":1", false},
+    {"for another process, and nothing else", "app", "1", "2", "127.0.0.1:8000", false},
+    {"none", "-b :1 app", "own", "0", ":1", false},
+    {"whose is not said", "-b :1 app", "", "2", ":1", false},
+    {"whose is not a number", "-b :1 app", "x", "2", ":1", false},
+    {"how many is not said", "-b :1 app", "own", "", ":1", false},
+};
+
+static int parse_passed(struct options *options, const char *line, const char *pid, const char *fds)
+{
+    char whose[32], count[64];
+    char *const environment[] = {whose, count, NULL};
+    snprintf(whose, sizeof(whose), "LISTEN_PID=%s", pid);
+    if (strcmp(pid, "own") == 0)
+        snprintf(whose, sizeof(whose), "LISTEN_PID=%d", (int)getpid());
+    snprintf(count, sizeof(count), "LISTEN_FDS=%s", fds);
+    return parse(options, line, environment);
+}
+
+START_TEST(sockets_that_were_passed_come_in_the_place_of_bind)
+{
+    struct options options;
+    ck_assert_msg(parse_passed(&options, passed[_i].line, passed[_i].pid, passed[_i].fds) == 0, "%s: %s",
+                  passed[_i].name, message);
+    const char *bind = value_of(&options, option_find_name("bind", 4));
+    ck_assert_msg(strcmp(bind, passed[_i].bind) == 0, "%s: %s", passed[_i].name, bind);
+    ck_assert_msg(options.bind_replaced == passed[_i].replaced, "%s", passed[_i].name);
+    options_free(&options);
+}
+END_TEST
+
+static const char *const nonsense_counts[] = {"x", "-1", "1025", "99999999999999999999"};
+
+START_TEST(a_number_of_passed_sockets_that_is_none_is_told)
+{
+    struct options options;
+    char expected[160];
+    snprintf(expected, sizeof(expected),
+             "gateway: \"%s\" is not a number of sockets from 0 to 1024 (LISTEN_FDS in the environment)",
+             nonsense_counts[_i]);
+    ck_assert_int_eq(parse_passed(&options, "app", "own", nonsense_counts[_i]), -1);
+    ck_assert_str_eq(message, expected);
 }
 END_TEST
 
@@ -371,6 +425,8 @@ static void add(TCase *tests)
     unit_add_rows(tests, help_is_given_to_whoever_asks, actions);
     tcase_add_test(tests, actions_are_no_variables);
     tcase_add_test(tests, help_is_given_where_the_environment_is_wrong);
+    unit_add_rows(tests, sockets_that_were_passed_come_in_the_place_of_bind, passed);
+    unit_add_rows(tests, a_number_of_passed_sockets_that_is_none_is_told, nonsense_counts);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -278,8 +279,46 @@ START_TEST(an_inherited_socket_is_described_and_made_non_blocking)
     ck_assert_str_eq(address.local.server_name, "127.0.0.1");
     ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    int no_delay = 0;
+    socklen_t no_delay_size = sizeof(no_delay);
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &no_delay_size), 0);
+    ck_assert_int_ne(no_delay, 0);
     assert_connects(&address);
     address_close(&address, true);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    bool abstract;
+    const char *url;
+} passed[] = {
+    {"/tmp/test_address-passed", false, "unix:/tmp/test_address-passed"},
+    {"@gateway-test-passed", true, "unix:@gateway-test-passed"},
+};
+
+START_TEST(an_inherited_unix_socket_is_named_and_left_in_its_place)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    char text[32];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    size_t size = strlen(passed[_i].name);
+    memcpy(un.sun_path, passed[_i].name, size + 1);
+    if (passed[_i].abstract)
+        un.sun_path[0] = '\0';
+    unlink(passed[_i].name);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&un,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + !passed[_i].abstract)),
+                     0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    snprintf(text, sizeof(text), "fd://%d", fd);
+    ck_assert_msg(listen_at(text, 2) == 0, "%s", message);
+    ck_assert_str_eq(address.url, passed[_i].url);
+    ck_assert_str_eq(address.local.server_name, "localhost");
+    ck_assert_int_eq(address_give(&address, 54321, 54321), 0);
+    address_close(&address, true);
+    ck_assert_int_eq(access(passed[_i].name, F_OK) == 0, !passed[_i].abstract);
+    unlink(passed[_i].name);
 }
 END_TEST
 
@@ -301,6 +340,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, another_kind_of_file_is_not_removed);
     tcase_add_test(tests, an_abstract_socket_has_no_file);
     tcase_add_test(tests, an_inherited_socket_is_described_and_made_non_blocking);
+    unit_add_rows(tests, an_inherited_unix_socket_is_named_and_left_in_its_place, passed);
 }
 
 int main(void)
