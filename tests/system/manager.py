@@ -8,6 +8,9 @@ import time
 from timing import PATIENCE, wait_until
 
 
+LISTEN_FDS_START = 3
+
+
 class Manager:
     def __init__(self, path, watchdog=None):
         """`path`: of the socket; with an @ in front it is a name without a file. `watchdog`: seconds."""
@@ -47,6 +50,20 @@ def pid_prefix(pid="$$"):
     """The start of a command: what comes after it is executed with this in WATCHDOG_PID and LISTEN_PID, as the manager does it
     for the process that it means."""
     return ["/bin/sh", "-c", f'WATCHDOG_PID={pid} LISTEN_PID={pid} exec "$@"', "sh"]
+
+
+def passing(listeners):
+    """What Popen needs to pass them on as systemd does: as the descriptors from 3 on, not to be closed by exec."""
+    numbers = [bound.fileno() for bound in listeners]
+    free = 100  # above all of them: none is overwritten before it is moved
+
+    def move():
+        for offset, number in enumerate(numbers):
+            os.dup2(number, free + offset)
+        for offset in range(len(numbers)):
+            os.dup2(free + offset, LISTEN_FDS_START + offset)
+
+    return {"preexec_fn": move, "close_fds": False}
 
 
 def temporary_name(purpose):

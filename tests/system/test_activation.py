@@ -12,30 +12,14 @@ import subprocess
 import pytest
 from client import Connection
 from harness import environment
-from manager import pid_prefix
+from manager import passing, pid_prefix
 from timing import GATEWAY, PATIENCE
-
-LISTEN_FDS_START = 3
 
 
 @pytest.fixture
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as bound:
         yield bound
-
-
-def passing(listeners):
-    """What Popen needs to pass them on as systemd does: as the descriptors from 3 on, not to be closed by exec."""
-    numbers = [bound.fileno() for bound in listeners]
-    free = 100  # above all of them: none is overwritten before it is moved
-
-    def move():
-        for offset, number in enumerate(numbers):
-            os.dup2(number, free + offset)
-        for offset in range(len(numbers)):
-            os.dup2(free + offset, LISTEN_FDS_START + offset)
-
-    return {"preexec_fn": move, "close_fds": False}
 
 
 def start(serve, listeners, *options, pid="$$", names="http", bind=None, **keywords):
