@@ -111,7 +111,7 @@ static int write_pid_file(struct service *service, const struct options *options
         log_error("%s", message);
         return -1;
     }
-    service->pid_file = options->pid_file;
+    service->pid_file = xstrdup(options->pid_file);
     return 0;
 }
 
@@ -146,6 +146,7 @@ void service_close(struct service *service)
         log_warning("--pid: %s can not be removed: %s", service->pid_file, strerror(errno));
     for (size_t i = 0; i < service->address_count; i++)
         address_close(&service->addresses[i], true);
+    free(service->pid_file);
     free(service->addresses);
     scoreboard_free(service->board);
 }

@@ -12,7 +12,7 @@ struct service {
     struct address *addresses;
     size_t address_count;
     struct scoreboard *board;
-    const char *pid_file; /* of the options; NULL until it is written */
+    char *pid_file; /* NULL until it is written */
 };
 
 /* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
