@@ -18,6 +18,7 @@
 #include "proc/child.h"
 #include "proc/farewell.h"
 #include "proc/fleet.h"
+#include "proc/notify.h"
 #include "proc/orphans.h"
 #include "proc/report.h"
 #include "proc/startup.h"
@@ -75,9 +76,10 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 static void follow_up(struct master *master)
 {
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
-    if (master->farewell.state == FAREWELL_NOT_YET && orphans_look(master->orphans))
+    bool stops = master->farewell.state != FAREWELL_NOT_YET;
+    if (!stops && orphans_look(master->orphans))
         tell_all(master, MESSAGE_ORPHANS);
-    report_update(master->report, fleet_phase(master->fleet));
+    report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet));
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;
@@ -127,7 +129,11 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
 
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
 {
-    (void)context, (void)generation, (void)failure, (void)words;
+    (void)context, (void)words;
+    if (failure == NULL)
+        notify_ready("generation %u serves", generation);
+    else
+        notify_ready("not reloaded: the first worker of generation %u %s", generation, failure);
 }
 
 static void tell_worker(void *context, struct berth berth, enum message_kind kind)
@@ -244,6 +250,7 @@ static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
     log_info("stopping: requests in progress are finished");
     tell_all(master, MESSAGE_UNREADY);
     farewell_begin(&master->farewell, master->options->drain_delay);
+    follow_up(master);
 }
 
 static void reopen_logs(evutil_socket_t signal, short what, void *arg)
@@ -268,6 +275,7 @@ static void reload(evutil_socket_t signal, short what, void *arg)
         log_error("not reloaded: %s", message);
         return;
     }
+    notify_reloading("a new generation of workers proves itself");
     fleet_reload(master->fleet, clock_ms());
     follow_up(master);
 }

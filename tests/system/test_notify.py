@@ -81,6 +81,30 @@ def test_a_lost_worker_is_a_status(serve, manager):
     assert "READY=1" not in str(manager.texts()[since:])
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_reload_is_announced_and_ends_with_ready_whatever_comes_of_it(serve, manager, broken):
+    server = serve("app", files={"app.py": APP}, env=manager.environment)
+    manager.await_text("READY=1")
+    if broken:
+        (server.directory / "app.py").write_text("raise ValueError")
+    since = len(manager.heard)
+    server.signal(signal.SIGHUP)
+    begun = manager.await_text("RELOADING=1\nMONOTONIC_USEC=", since)
+    assert "a new generation of workers proves itself" in begun
+    ended = manager.await_text("READY=1", since)
+    assert ("not reloaded: " if broken else "generation 2 serves") in ended
+
+
+def test_the_manager_hears_of_a_stop_when_it_begins(serve, manager):
+    server = serve("hello", "--drain-delay", "30s", env=manager.environment)
+    manager.await_text("READY=1")
+    server.signal(signal.SIGTERM)
+    manager.await_text("STOPPING=1")
+    assert server.process.poll() is None
+    server.signal(signal.SIGINT)
+    assert server.wait() == 0
+
+
 def test_the_application_does_not_speak_for_the_service(serve, manager):
     environment = {**manager.environment, "WATCHDOG_USEC": "60000000", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}
     server = serve("app", files={"app.py": APP}, env=environment, prefix=pid_prefix(1))
