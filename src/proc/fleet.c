@@ -29,7 +29,9 @@ struct fleet {
     bool reload_again;
     unsigned generation; /* that all should have; while PROBING the probe alone */
     unsigned proven;     /* the last that had one serving */
-    uint64_t reload_ms;  /* since when */
+    unsigned reloads;    /* begun */
+    unsigned lost;
+    uint64_t reload_ms; /* since when */
     int exit_status;
     uint64_t started_ms;
     uint32_t random;
@@ -57,6 +59,23 @@ void fleet_free(struct fleet *fleet)
 enum fleet_phase fleet_phase(const struct fleet *fleet)
 {
     return fleet->phase;
+}
+
+void fleet_describe(const struct fleet *fleet, struct fleet_status *status)
+{
+    *status = (struct fleet_status){
+        .phase = fleet->phase,
+        .reloading = fleet->reload != RELOAD_NONE,
+        .reloads = fleet->reloads,
+        .generation = fleet->proven,
+        .lost = fleet->lost,
+        .started_ms = fleet->started_ms,
+    };
+}
+
+enum seat_state fleet_seat(const struct fleet *fleet, struct berth berth)
+{
+    return fleet->slots[berth.slot].seats[berth.seat].state;
 }
 
 int fleet_exit_status(const struct fleet *fleet)
@@ -286,6 +305,7 @@ static void begin_reload(struct fleet *fleet, uint64_t now)
     fleet->reload_again = false;
     fleet->reload = RELOAD_PROBING;
     fleet->reload_ms = now;
+    fleet->reloads++;
     fleet->generation++;
     fill_all(fleet, now);
 }
@@ -315,6 +335,7 @@ static void drop_generation(struct fleet *fleet, const struct worker_end *end, u
 static void lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
                  const struct worker_end *end, uint64_t now)
 {
+    fleet->lost++;
     fleet->random = fleet->random * 1103515245 + 12345;
     uint64_t pause = backoff_next(&slot->backoff, now - seat->forked_ms, fleet->random >> 16);
     slot->retry_ms = now + pause;
@@ -377,10 +398,22 @@ static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat,
         tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + STOP_GRACE_MS);
 }
 
+/* Also one that was asked for and never began. */
+static void abandon_reload(struct fleet *fleet)
+{
+    if (fleet->reload == RELOAD_NONE && !fleet->reload_again)
+        return;
+    fleet->reload = RELOAD_NONE;
+    fleet->reload_again = false;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, "the service stops",
+                            (struct slice){NULL, 0});
+}
+
 static void stop(struct fleet *fleet, enum fleet_phase phase, uint64_t now,
                  void (*visit)(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now))
 {
     fleet->phase = phase;
+    abandon_reload(fleet);
     visit_all(fleet, now, visit);
     if (is_empty(fleet))
         fleet->phase = FLEET_OVER;

@@ -18,6 +18,7 @@
 #ifndef PROC_FLEET_H
 #define PROC_FLEET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -46,8 +47,8 @@ struct fleet_actions {
     int (*fork)(void *context, struct berth berth, unsigned generation);
     void (*tell)(void *context, struct berth berth, enum message_kind kind);
     void (*kill)(void *context, struct berth berth);
-    /* A reload is over: the generation serves in every slot, or `failure` says why it was dropped (with `words`, which may be
-     * empty). */
+    /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
+     * dropped (with `words`, which may be empty). */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
     void *context;
 };
@@ -76,6 +77,17 @@ void fleet_quit(struct fleet *fleet, uint64_t now); /* the second time: everybod
 uint64_t fleet_due(const struct fleet *fleet);
 void fleet_tick(struct fleet *fleet, uint64_t now);
 
+struct fleet_status {
+    enum fleet_phase phase;
+    bool reloading;
+    unsigned reloads;    /* begun so far: one that is asked for now is the next */
+    unsigned generation; /* the last that has proved itself */
+    unsigned lost;       /* workers that ended and were not asked to */
+    uint64_t started_ms;
+};
+
+void fleet_describe(const struct fleet *fleet, struct fleet_status *status);
+enum seat_state fleet_seat(const struct fleet *fleet, struct berth berth);
 enum fleet_phase fleet_phase(const struct fleet *fleet);
 int fleet_exit_status(const struct fleet *fleet); /* of the program, when the fleet is over */
 

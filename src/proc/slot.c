@@ -3,6 +3,15 @@
 
 #include <stddef.h>
 
+const char *seat_state_name(enum seat_state state)
+{
+    static const char *const names[] = {
+        [SEAT_EMPTY] = "empty",     [SEAT_BOOTING] = "booting", [SEAT_PROVING] = "proving",
+        [SEAT_SERVING] = "serving", [SEAT_LEAVING] = "leaving",
+    };
+    return names[state];
+}
+
 struct seat *slot_find(struct slot *slot, enum seat_state state)
 {
     for (unsigned i = 0; i < FLEET_SEATS; i++)

@@ -41,6 +41,7 @@ struct slot {
     struct backoff backoff;
 };
 
+const char *seat_state_name(enum seat_state state);
 /* The first seat in that state, or NULL. At most one is SERVING. */
 struct seat *slot_find(struct slot *slot, enum seat_state state);
 /* Somebody is on the way to serve here. */

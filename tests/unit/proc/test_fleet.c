@@ -584,13 +584,52 @@ START_TEST(a_stop_during_a_reload_is_a_stop)
     fleet_reload(fleet, now);
     ready(0, 1);
     fleet_drain(fleet, now);
-    assert_done("fork(2) 0.1, drain 0.0, drain 0.1, drain 1.0");
+    assert_done("fork(2) 0.1, dropped 2, drain 0.0, drain 0.1, drain 1.0");
     ended(0, 1, WORKER_READY);
     ended(0, 0, WORKER_DRAINING);
     ended(1, 0, WORKER_DRAINING);
     ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
     fleet_reload(fleet, now);
     assert_done("");
+}
+END_TEST
+
+START_TEST(a_stop_is_also_the_end_of_a_reload_that_has_not_begun)
+{
+    begin(1);
+    fleet_reload(fleet, now);
+    fleet_quit(fleet, now);
+    assert_done("fork 0.0, dropped 1, kill 0.0");
+    fleet_quit(fleet, now);
+    assert_done("kill 0.0");
+}
+END_TEST
+
+/* What one has to wait for who asks for a reload is the next one that begins, now or later. */
+START_TEST(reloads_are_counted_as_they_begin)
+{
+    struct fleet_status status;
+    begin_serving(1);
+    fleet_reload(fleet, now);
+    fleet_reload(fleet, now);
+    fleet_describe(fleet, &status);
+    ck_assert(status.reloading);
+    ck_assert_uint_eq(status.reloads, 1);
+    ck_assert_uint_eq(status.generation, 1);
+    ck_assert_int_eq(fleet_seat(fleet, (struct berth){0, 0}), SEAT_SERVING);
+    ck_assert_int_eq(fleet_seat(fleet, (struct berth){0, 1}), SEAT_BOOTING);
+    ended(0, 1, WORKER_FAILED);
+    assert_done("fork(2) 0.1, dropped 2, fork(2) 0.1");
+    ready(0, 1);
+    await_due();
+    fleet_describe(fleet, &status);
+    ck_assert(!status.reloading);
+    ck_assert_uint_eq(status.reloads, 2);
+    ck_assert_uint_eq(status.generation, 2);
+    ck_assert_uint_eq(status.lost, 0);
+    ended(0, 1, WORKER_READY);
+    fleet_describe(fleet, &status);
+    ck_assert_uint_eq(status.lost, 1);
 }
 END_TEST
 
@@ -720,6 +759,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_probe_waits_for_a_seat);
     tcase_add_test(tests, a_stuck_worker_is_replaced_during_a_reload);
     tcase_add_test(tests, a_stop_during_a_reload_is_a_stop);
+    tcase_add_test(tests, a_stop_is_also_the_end_of_a_reload_that_has_not_begun);
+    tcase_add_test(tests, reloads_are_counted_as_they_begin);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 
