@@ -283,6 +283,24 @@ int address_listen(struct address *address, unsigned slots, int backlog, char *m
     return 0;
 }
 
+int address_add_spares(struct address *address, unsigned spares)
+{
+    unsigned slots = address->slots + spares;
+    address->sockets = xrealloc(address->sockets, slots * sizeof(*address->sockets));
+    for (unsigned slot = address->slots; slot < slots; slot++) {
+        address->sockets[slot] = address->shared ? address->sockets[0] : open_socket(address, true);
+        if (address->sockets[slot] < 0)
+            return -1;
+        address->slots = slot + 1;
+    }
+    return 0;
+}
+
+int address_listen_more(const struct address *address, unsigned slot, int backlog)
+{
+    return address->shared ? 0 : listen(address->sockets[slot], backlog);
+}
+
 /* The file may be another server's by now. */
 static bool is_own(const struct address *address, const struct stat *status)
 {

@@ -42,6 +42,11 @@ int address_parse(struct address *address, const char *text, char *message, size
  * nobody listens on is replaced; a living one never. */
 int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size);
 
+/* Afterwards: so many sockets more, for slots that come later. Where slots have sockets of their own they are bound, but do not listen
+ * before address_listen_more. 0, or -1 and errno. */
+int address_add_spares(struct address *address, unsigned spares);
+int address_listen_more(const struct address *address, unsigned slot, int backlog); /* 0, or -1 and errno */
+
 /* Gives the socket file, if we made it, to a user and a group; -1 leaves either as it is. 0, or -1 and errno. */
 int address_give(const struct address *address, uid_t user, gid_t group);
 

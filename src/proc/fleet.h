@@ -54,10 +54,12 @@ struct fleet_actions {
 };
 
 struct fleet_limits {
+    unsigned slots;       /* that there can be; fleet_new's are the least */
     uint64_t graceful_ms; /* for a worker to leave */
     uint64_t boot_ms;     /* for a probe to be ready; 0: no limit */
 };
 
+/* `slots` to begin with. */
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits);
 void fleet_free(struct fleet *fleet); /* NULL is fine */
@@ -67,6 +69,8 @@ void fleet_start(struct fleet *fleet, uint64_t now);
 void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now);
 /* The worker wants to be replaced: its successor is forked, and it is told to leave when that one is ready. */
 void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now);
+/* One slot more, or the last one less (1, -1). 0, or -1: there can be no more or no less, or it is not the time. */
+int fleet_resize(struct fleet *fleet, int change, uint64_t now);
 /* One that is under way is finished first, and then all is done once more. */
 void fleet_reload(struct fleet *fleet, uint64_t now);
 void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_end *end, uint64_t now);
@@ -88,6 +92,7 @@ struct fleet_status {
 
 void fleet_describe(const struct fleet *fleet, struct fleet_status *status);
 enum seat_state fleet_seat(const struct fleet *fleet, struct berth berth);
+unsigned fleet_slots(const struct fleet *fleet); /* in which somebody should serve */
 enum fleet_phase fleet_phase(const struct fleet *fleet);
 int fleet_exit_status(const struct fleet *fleet); /* of the program, when the fleet is over */
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,8 +39,9 @@ struct master {
     struct seat_mail *mail; /* likewise */
     unsigned count;
     int *posts,
-        *inboxes; /* one per slot: the ends of the pairs through which workers hand connections over */
-    unsigned slots;
+        *inboxes;   /* one per slot: the ends of the pairs through which workers hand connections over */
+    unsigned slots; /* whose sockets listen */
+    int counting;   /* a signalfd for TTIN and TTOU */
     struct report *report; /* NULL: nobody wants it */
 };
 
@@ -79,7 +81,8 @@ static void follow_up(struct master *master)
     bool stops = master->farewell.state != FAREWELL_NOT_YET;
     if (!stops && orphans_look(master->orphans))
         tell_all(master, MESSAGE_ORPHANS);
-    report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet));
+    report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet),
+                  fleet_slots(master->fleet));
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;
@@ -113,7 +116,8 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .master = getpid(),
         .slot = berth.slot,
         .generation = generation,
-        .worker_count = (unsigned)master->options->workers,
+        .worker_count = fleet_slots(master->fleet),
+        .slots = master->service.slots,
         .board = master->service.board,
         .row = &master->service.board->rows[number],
         .calls = scoreboard_calls(master->service.board, number),
@@ -304,20 +308,31 @@ static void mask_signals(int how)
     sigprocmask(how, &set, NULL);
 }
 
+/* TTIN and TTOU stay blocked: the terminal sends none to who blocks them, so those that come were sent by somebody. */
+static sigset_t counting_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTIN);
+    sigaddset(&set, SIGTTOU);
+    return set;
+}
+
 void master_hold_signals(void)
 {
-    /* A handler would be called for ever by a log record written from the background of a terminal with tostop. */
-    signal(SIGTTIN, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
+    sigset_t counting = counting_signals();
+    sigprocmask(SIG_BLOCK, &counting, NULL);
+    signal(SIGTTIN, SIG_DFL); /* whoever has started us may ignore them */
+    signal(SIGTTOU, SIG_DFL);
     mask_signals(SIG_BLOCK);
 }
 
 static int open_posts(struct master *master)
 {
-    master->slots = master->count / FLEET_SEATS;
-    master->posts = xcalloc(master->slots, sizeof(*master->posts));
-    master->inboxes = xcalloc(master->slots, sizeof(*master->inboxes));
-    for (unsigned i = 0; i < master->slots; i++) {
+    unsigned slots = master->service.slots;
+    master->posts = xcalloc(slots, sizeof(*master->posts));
+    master->inboxes = xcalloc(slots, sizeof(*master->inboxes));
+    for (unsigned i = 0; i < slots; i++) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
             log_critical("the pairs for connections can not be made: %s", strerror(errno));
@@ -329,28 +344,86 @@ static int open_posts(struct master *master)
     return 0;
 }
 
-static int open_seats(struct master *master)
+static int open_seat(struct master *master, struct berth berth)
+{
+    unsigned number = number_of(berth);
+    struct seat_mail *mail = &master->mail[number];
+    if (child_open(&master->children[number]) < 0) {
+        log_critical("a worker's mailbox can not be made: %s", strerror(errno));
+        return -1;
+    }
+    *mail = (struct seat_mail){.master = master, .berth = berth};
+    mail->event = event_new(master->base, master->children[number].mailbox.master, EV_READ | EV_PERSIST,
+                            mail_arrived, mail);
+    event_add(mail->event, NULL);
+    return 0;
+}
+
+static int open_slot(struct master *master)
+{
+    for (unsigned seat = 0; seat < FLEET_SEATS; seat++)
+        if (open_seat(master, (struct berth){master->slots, seat}) < 0)
+            return -1;
+    master->slots++;
+    return 0;
+}
+
+static int open_slots(struct master *master)
 {
     const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, master};
     const struct fleet_limits limits = {
+        .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
         .boot_ms = (uint64_t)master->options->timeout,
     };
-    master->fleet = fleet_new(master->slots, &actions, &limits);
+    unsigned workers = (unsigned)master->options->workers;
+    master->fleet = fleet_new(workers, &actions, &limits);
+    master->orphans =
+        orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
     master->children = xcalloc(master->count, sizeof(*master->children));
     master->mail = xcalloc(master->count, sizeof(*master->mail));
-    for (unsigned i = 0; i < master->count; i++) {
-        struct seat_mail *mail = &master->mail[i];
-        if (child_open(&master->children[i]) < 0) {
-            log_critical("a worker's mailbox can not be made: %s", strerror(errno));
+    for (unsigned i = 0; i < master->count; i++)
+        master->children[i] = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
+    while (master->slots < workers)
+        if (open_slot(master) < 0)
             return -1;
-        }
-        *mail = (struct seat_mail){.master = master, .berth = {i / FLEET_SEATS, i % FLEET_SEATS}};
-        mail->event = event_new(master->base, master->children[i].mailbox.master, EV_READ | EV_PERSIST,
-                                mail_arrived, mail);
-        event_add(mail->event, NULL);
-    }
     return 0;
+}
+
+/* The sockets of a slot that has never been used listen from now on. */
+static int listen_more(struct master *master)
+{
+    const struct service *service = &master->service;
+    for (size_t i = 0; i < service->address_count; i++)
+        if (address_listen_more(&service->addresses[i], master->slots, (int)master->options->backlog) < 0)
+            return -1;
+    if (open_slot(master) < 0)
+        return -1;
+    orphans_add_slot(master->orphans);
+    return 0;
+}
+
+static void resize(struct master *master, int change)
+{
+    unsigned wanted = fleet_slots(master->fleet) + (unsigned)change;
+    if (wanted == 0)
+        log_warning("one worker is the least");
+    else if (wanted > master->service.slots)
+        log_warning("%u workers are the most without a restart: set --workers", master->service.slots);
+    else if (wanted > master->slots && listen_more(master) < 0)
+        log_error("there can be no more workers: %s", strerror(errno));
+    else
+        fleet_resize(master->fleet, change, clock_ms());
+    follow_up(master);
+}
+
+/* Not by handlers: from the background of a terminal with tostop each log record would send one. */
+static void counted(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof(info)) == sizeof(info))
+        resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1);
 }
 
 static void run(struct master *master)
@@ -360,6 +433,8 @@ static void run(struct master *master)
         events[i] = evsignal_new(master->base, signals[i].number, signals[i].handle, master);
         event_add(events[i], NULL);
     }
+    struct event *counting = event_new(master->base, master->counting, EV_READ | EV_PERSIST, counted, master);
+    event_add(counting, NULL);
     mask_signals(SIG_UNBLOCK);
     event_add(master->tick, &tick_time);
     fleet_start(master->fleet, clock_ms());
@@ -367,6 +442,7 @@ static void run(struct master *master)
         event_base_dispatch(master->base);
     for (int i = 0; i < SIGNALS; i++)
         event_free(events[i]);
+    event_free(counting);
 }
 
 static void libevent_says(int severity, const char *text)
@@ -377,6 +453,8 @@ static void libevent_says(int severity, const char *text)
 int master_main(struct options *options, struct access_log *access_log)
 {
     struct master master = {.options = options, .access_log = access_log};
+    sigset_t counting = counting_signals();
+    master.counting = signalfd(-1, &counting, SFD_NONBLOCK | SFD_CLOEXEC);
     event_set_log_callback(libevent_says);
     int status = service_open(&master.service, options, FLEET_SEATS);
     if (status != EXIT_STOPPED)
@@ -386,12 +464,10 @@ int master_main(struct options *options, struct access_log *access_log)
     assert(master.base != NULL);
     master.due = evtimer_new(master.base, is_due, &master);
     master.tick = event_new(master.base, -1, EV_PERSIST, tick, &master);
-    master.orphans = orphans_new(master.service.board, master.count / FLEET_SEATS, master.service.addresses,
-                                 master.service.address_count);
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    if (open_posts(&master) == 0 && open_seats(&master) == 0) {
+    if (open_posts(&master) == 0 && open_slots(&master) == 0) {
         master.report = report_new(master.base, master.service.board, ping_worker, &master);
         run(&master);
         report_free(master.report);

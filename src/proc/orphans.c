@@ -26,12 +26,18 @@ struct orphans {
 struct orphans *orphans_new(struct scoreboard *board, unsigned slots, const struct address *addresses,
                             size_t address_count)
 {
-    struct orphans *orphans = xcalloc(1, sizeof(*orphans) + slots * sizeof(orphans->watched[0]));
+    size_t all = board->count / FLEET_SEATS;
+    struct orphans *orphans = xcalloc(1, sizeof(*orphans) + all * sizeof(orphans->watched[0]));
     orphans->board = board;
     orphans->addresses = addresses;
     orphans->address_count = address_count;
     orphans->slots = slots;
     return orphans;
+}
+
+void orphans_add_slot(struct orphans *orphans)
+{
+    orphans->slots++;
 }
 
 void orphans_free(struct orphans *orphans)

@@ -19,16 +19,11 @@ struct report {
     struct scoreboard *board;
     void (*ping)(void *context, unsigned row);
     void *context;
-    struct event *watchdog; /* NULL: none is wanted */
-    bool ready, stopping;   /* told */
-    unsigned serving;       /* slots, as last told */
-    struct asked asked[];   /* one a row */
+    struct event *watchdog;  /* NULL: none is wanted */
+    bool ready, stopping;    /* told */
+    unsigned serving, slots; /* as last told */
+    struct asked asked[];    /* one a row */
 };
-
-static unsigned slots_of(const struct report *report)
-{
-    return report->board->count / FLEET_SEATS;
-}
 
 static bool slot_serves(const struct report *report, unsigned slot)
 {
@@ -41,7 +36,7 @@ static bool slot_serves(const struct report *report, unsigned slot)
 static unsigned count_serving(const struct report *report)
 {
     unsigned serving = 0;
-    for (unsigned slot = 0; slot < slots_of(report); slot++)
+    for (unsigned slot = 0; slot < report->board->count / FLEET_SEATS; slot++)
         serving += slot_serves(report, slot);
     return serving;
 }
@@ -110,10 +105,10 @@ static void tell_ready(struct report *report, unsigned slots)
         look(-1, 0, report);
 }
 
-static void tell_serving(struct report *report, unsigned serving)
+static void tell_serving(struct report *report, unsigned serving, unsigned slots)
 {
-    unsigned slots = slots_of(report);
     report->serving = serving;
+    report->slots = slots;
     if (serving == slots && !report->ready)
         tell_ready(report, slots);
     else if (serving == slots)
@@ -123,7 +118,7 @@ static void tell_serving(struct report *report, unsigned serving)
 }
 
 /* A start that failed is left to its exit status. */
-void report_update(struct report *report, enum fleet_phase phase)
+void report_update(struct report *report, enum fleet_phase phase, unsigned slots)
 {
     if (report == NULL || report->stopping || phase == FLEET_OVER)
         return;
@@ -133,6 +128,6 @@ void report_update(struct report *report, enum fleet_phase phase)
         return;
     }
     unsigned serving = count_serving(report);
-    if (serving != report->serving)
-        tell_serving(report, serving);
+    if (serving != report->serving || (report->ready && slots != report->slots))
+        tell_serving(report, serving, slots);
 }

@@ -21,8 +21,8 @@ struct report;
 struct report *report_new(struct event_base *base, struct scoreboard *board,
                           void (*ping)(void *context, unsigned row), void *context);
 
-/* Whenever something may have changed. NULL is fine. */
-void report_update(struct report *report, enum fleet_phase phase);
+/* Whenever something may have changed; `slots`: how many workers there should be. NULL is fine. */
+void report_update(struct report *report, enum fleet_phase phase, unsigned slots);
 
 void report_free(struct report *report); /* NULL is fine */
 

@@ -17,6 +17,9 @@
 #include "proc/worker.h"
 #include "py/interp.h"
 
+/* What TTIN can add without a restart. */
+enum { SPARE_SLOTS = 8 };
+
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
 enum { APPLICATION_SHARE = 4, OWN_FILES = 16, CONNECTIONS_MIN = 16 };
 
@@ -65,6 +68,11 @@ static int listen_at(struct address *address, const struct options *options, cha
 {
     if (address_listen(address, (unsigned)options->workers, (int)options->backlog, message, size) < 0)
         return -1;
+    if (address_add_spares(address, SPARE_SLOTS) < 0) {
+        snprintf(message, size, "%s: no more sockets for workers that come later: %s", address->text,
+                 strerror(errno));
+        return -1;
+    }
     if (address_give(address, privileges_user(), privileges_group()) == 0)
         return 0;
     snprintf(message, size, "%s can not be given to --user: %s", address->text, strerror(errno));
@@ -125,7 +133,8 @@ int service_open(struct service *service, struct options *options, unsigned seat
         service_close(service);
         return status;
     }
-    service->board = scoreboard_new((uint32_t)options->workers * seats, (uint32_t)options->threads);
+    service->slots = (unsigned)options->workers + SPARE_SLOTS;
+    service->board = scoreboard_new(service->slots * seats, (uint32_t)options->threads);
     if (service->board == NULL) {
         log_critical("the scoreboard can not be made: %m");
         service_close(service);

@@ -11,6 +11,7 @@
 struct service {
     struct address *addresses;
     size_t address_count;
+    unsigned slots; /* of the sockets and the board: more than there are workers at first */
     struct scoreboard *board;
     char *pid_file; /* NULL until it is written */
 };

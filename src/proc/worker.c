@@ -211,7 +211,7 @@ static void stop_for_good(struct worker *worker, enum stop how)
 static void serve_orphans(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
-    for (unsigned slot = 0; slot < setup->worker_count; slot++) {
+    for (unsigned slot = 0; slot < setup->slots; slot++) {
         bool orphaned = scoreboard_get(setup->board->rows[slot * FLEET_SEATS].orphaned) != 0;
         if (slot == setup->slot)
             continue;
@@ -365,7 +365,7 @@ static void open_loop(struct worker *worker, int python_signals)
         .posts = setup->posts,
         .inboxes = setup->inboxes,
         .slot = setup->slot,
-        .slots = setup->worker_count,
+        .slots = setup->slots,
         .seats = FLEET_SEATS,
         .board = setup->board,
     };

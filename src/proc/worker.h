@@ -21,8 +21,9 @@ struct worker_setup {
     size_t address_count;
     pid_t master;
     unsigned slot;
-    unsigned generation; /* 1, and one more for each reload */
-    unsigned worker_count;
+    unsigned generation;   /* 1, and one more for each reload */
+    unsigned worker_count; /* at present */
+    unsigned slots;        /* that there can be */
     struct scoreboard *board;
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */

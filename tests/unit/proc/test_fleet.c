@@ -633,6 +633,89 @@ START_TEST(reloads_are_counted_as_they_begin)
 }
 END_TEST
 
+static void begin_with_room(unsigned slots, unsigned room)
+{
+    struct fleet_limits more = limits;
+    more.slots = slots + room;
+    fleet = fleet_new(slots, &actions, &more);
+    now = 1000;
+    forks_fail = false;
+    fleet_start(fleet, now);
+    for (unsigned i = 0; i < slots; i++)
+        ready(i, 0);
+    done[0] = '\0';
+}
+
+START_TEST(a_fleet_grows_and_shrinks_at_its_end)
+{
+    begin_with_room(2, 1);
+    ck_assert_int_eq(fleet_resize(fleet, 1, now), 0);
+    assert_done("fork 2.0");
+    ck_assert_msg(fleet_resize(fleet, 1, now) < 0, "there is no more room");
+    ready(2, 0);
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    assert_done("retire 2.0");
+    ck_assert_uint_eq(fleet_due(fleet), now + GRACEFUL_MS + KILL_GRACE_MS);
+    ended(2, 0, WORKER_DRAINING);
+    assert_done("");
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    assert_done("retire 1.0");
+    ck_assert_msg(fleet_resize(fleet, -1, now) < 0, "one is the least");
+    ck_assert_int_eq(fleet_resize(fleet, 1, now), 0); /* beside the one that is still leaving */
+    assert_done("fork 1.1");
+    ended(1, 0, WORKER_DRAINING);
+    ready(1, 1);
+    assert_done("");
+}
+END_TEST
+
+START_TEST(whoever_imports_in_a_slot_that_goes_is_killed)
+{
+    begin_with_room(2, 0);
+    ask(1, 0);
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    assert_done("fork 1.1, retire 1.0, kill 1.1");
+    ended(1, 1, WORKER_BOOTING);
+    ended(1, 0, WORKER_DRAINING);
+    assert_done("");
+}
+END_TEST
+
+START_TEST(a_reload_is_over_when_the_slot_it_waited_for_goes)
+{
+    begin_with_room(2, 0);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    await_due();
+    assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1");
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    assert_done("retire 1.0, kill 1.1, reloaded 2");
+}
+END_TEST
+
+START_TEST(a_stop_waits_for_those_of_slots_that_are_gone)
+{
+    begin_with_room(2, 0);
+    fleet_resize(fleet, -1, now);
+    fleet_drain(fleet, now);
+    assert_done("retire 1.0, drain 0.0");
+    ended(0, 0, WORKER_DRAINING);
+    ck_assert_int_eq(fleet_phase(fleet), FLEET_DRAINING);
+    ended(1, 0, WORKER_DRAINING);
+    ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
+}
+END_TEST
+
+START_TEST(a_fleet_that_starts_or_stops_is_not_resized)
+{
+    begin(1);
+    ck_assert_int_lt(fleet_resize(fleet, 1, now), 0);
+    ready(0, 0);
+    fleet_drain(fleet, now);
+    ck_assert_int_lt(fleet_resize(fleet, -1, now), 0);
+}
+END_TEST
+
 /* A second fleet of workers, which live as chance has it: what the fleet does to them must make sense each time. */
 enum { SLOTS = 3 };
 static struct model {
@@ -761,6 +844,11 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_stop_during_a_reload_is_a_stop);
     tcase_add_test(tests, a_stop_is_also_the_end_of_a_reload_that_has_not_begun);
     tcase_add_test(tests, reloads_are_counted_as_they_begin);
+    tcase_add_test(tests, a_fleet_grows_and_shrinks_at_its_end);
+    tcase_add_test(tests, whoever_imports_in_a_slot_that_goes_is_killed);
+    tcase_add_test(tests, a_reload_is_over_when_the_slot_it_waited_for_goes);
+    tcase_add_test(tests, a_stop_waits_for_those_of_slots_that_are_gone);
+    tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 

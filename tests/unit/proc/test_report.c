@@ -56,7 +56,7 @@ static void tear_down(void)
 
 static const char *after(enum fleet_phase phase)
 {
-    report_update(report, phase);
+    report_update(report, phase, board->count / FLEET_SEATS);
     return manager_heard();
 }
 
@@ -65,7 +65,7 @@ START_TEST(nobody_to_tell_is_fine)
     unsetenv("NOTIFY_SOCKET");
     report = report_new(base, board, ping, pings);
     ck_assert_ptr_null(report);
-    report_update(report, FLEET_SERVING);
+    report_update(report, FLEET_SERVING, board->count / FLEET_SEATS);
 }
 END_TEST
 

@@ -80,7 +80,7 @@ START_TEST(the_outcome_is_told)
         strstr(text, "somaxconn") != NULL) /* a machine may allow it */
         ck_assert_msg(strstr(text, cases[_i].says) != NULL, "%s: %s", cases[_i].name, text);
     if (status == EXIT_STOPPED) {
-        ck_assert_uint_eq(service.board->count, 2 * (uint32_t)options.workers);
+        ck_assert_uint_eq(service.board->count, 2 * service.slots);
         service_close(&service);
     } else {
         ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));

@@ -1,0 +1,81 @@
+/* The fleet's reloads: a probe, and then slot by slot. */
+#include "base/log.h"
+#include "proc/fleet_state.h"
+
+struct seat *fleet_find_probe(struct fleet *fleet)
+{
+    for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->count; i++)
+        for (unsigned j = 0; j < FLEET_SEATS; j++) {
+            struct seat *seat = &fleet->slots[i].seats[j];
+            if (seat->state != SEAT_EMPTY && seat->generation == fleet->generation)
+                return seat;
+        }
+    return NULL;
+}
+
+unsigned fleet_generation_for(struct fleet *fleet, struct slot *slot)
+{
+    bool probe = slot_find(slot, SEAT_SERVING) != NULL && fleet_find_probe(fleet) == NULL;
+    return fleet->reload != RELOAD_PROBING || probe ? fleet->generation : fleet->proven;
+}
+
+void fleet_begin_reload(struct fleet *fleet, uint64_t now)
+{
+    fleet->reload_again = false;
+    fleet->reload = RELOAD_PROBING;
+    fleet->reload_ms = now;
+    fleet->reloads++;
+    fleet->generation++;
+    fleet_fill_all(fleet, now);
+}
+
+void fleet_finish_reload(struct fleet *fleet, uint64_t now)
+{
+    for (unsigned i = 0; i < fleet->count; i++) {
+        const struct seat *serving = slot_find(&fleet->slots[i], SEAT_SERVING);
+        if (serving == NULL || serving->generation != fleet->generation)
+            return;
+    }
+    log_info("reloaded in %.2f s", (double)(now - fleet->reload_ms) / 1000);
+    fleet->reload = RELOAD_NONE;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, NULL, (struct slice){NULL, 0});
+    if (fleet->reload_again)
+        fleet_begin_reload(fleet, now);
+}
+
+void fleet_probe_is_good(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    fleet->reload = RELOAD_ROLLING;
+    fleet->proven = fleet->generation;
+    fleet_take_over(fleet, slot, seat, now);
+}
+
+void fleet_reload(struct fleet *fleet, uint64_t now)
+{
+    if (fleet_is_stopping(fleet))
+        return;
+    if (fleet->phase == FLEET_STARTING || fleet->reload != RELOAD_NONE)
+        fleet->reload_again = true;
+    else
+        fleet_begin_reload(fleet, now);
+}
+
+void fleet_drop_generation(struct fleet *fleet, const struct worker_end *end, uint64_t now)
+{
+    worker_end_of_reload(end);
+    fleet->reload = RELOAD_NONE;
+    fleet->generation = fleet->proven;
+    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, end->how, end->last_words);
+    if (fleet->reload_again)
+        fleet_begin_reload(fleet, now);
+}
+
+void fleet_abandon_reload(struct fleet *fleet)
+{
+    if (fleet->reload == RELOAD_NONE && !fleet->reload_again)
+        return;
+    fleet->reload = RELOAD_NONE;
+    fleet->reload_again = false;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, "the service stops",
+                            (struct slice){NULL, 0});
+}
