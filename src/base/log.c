@@ -25,8 +25,9 @@ static struct {
     struct log_file *file; /* NULL before log_open */
     enum log_level level;
     bool json;
+    int copy; /* of errors; -1: none */
     char process[32];
-} process_log = {.level = LOG_INFO, .process = "master"};
+} process_log = {.level = LOG_INFO, .copy = -1, .process = "master"};
 
 /* A time stamp is the same all second long but for its milliseconds. Per thread: then it needs no lock. */
 static _Thread_local struct {
@@ -65,6 +66,16 @@ bool log_enabled(enum log_level level)
     return level >= process_log.level;
 }
 
+void log_copy_errors_to(int fd)
+{
+    process_log.copy = fd;
+}
+
+static bool is_copied(enum log_level level)
+{
+    return level >= LOG_ERROR && process_log.copy >= 0;
+}
+
 static void stamp_second(time_t second)
 {
     struct tm local;
@@ -86,16 +97,21 @@ static void add_time(struct log_text *record)
     log_text_printf(record, "%s.%03d%s", stamp.date, (int)(now.tv_nsec / 1000000), stamp.zone);
 }
 
-static void add_text_record(struct log_text *record, enum log_level level, const struct log_text *message,
-                            struct slice block)
+static void add_text(struct log_text *record, const struct log_text *message, struct slice block)
 {
-    add_time(record);
-    log_text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
     log_text_add_plain(record, message->data, message->size, false);
     if (block.size > 0) {
         log_text_add(record, "\n", 1);
         log_text_add_plain(record, block.data, block.size, true);
     }
+}
+
+static void add_text_record(struct log_text *record, enum log_level level, const struct log_text *message,
+                            struct slice block)
+{
+    add_time(record);
+    log_text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
+    add_text(record, message, block);
 }
 
 static void add_json_record(struct log_text *record, enum log_level level, const struct log_text *message,
@@ -115,32 +131,55 @@ static void add_json_record(struct log_text *record, enum log_level level, const
     log_text_add(record, "\"}", 2);
 }
 
+static void write_to(int fd, const struct log_text *record)
+{
+    ssize_t written = write(fd, record->data, record->size);
+    (void)written;
+}
+
+static void write_copy(const struct log_text *message, struct slice block)
+{
+    struct log_text copy;
+    log_text_init(&copy);
+    add_text(&copy, message, block);
+    log_text_add(&copy, "\n", 1);
+    write_to(process_log.copy, &copy);
+    log_text_fini(&copy);
+}
+
+static void write_message(enum log_level level, const struct log_text *message, struct slice block)
+{
+    struct log_text record;
+    log_text_init(&record);
+    if (process_log.json)
+        add_json_record(&record, level, message, block);
+    else
+        add_text_record(&record, level, message, block);
+    log_text_add(&record, "\n", 1);
+    if (process_log.file != NULL)
+        log_file_write(process_log.file, record.data, record.size);
+    else
+        write_to(STDERR_FILENO, &record);
+    log_text_fini(&record);
+}
+
 static void write_record(enum log_level level, struct slice block, const char *format, va_list args)
 {
     int error = errno;
-    struct log_text message, record;
+    struct log_text message;
     log_text_init(&message);
-    log_text_init(&record);
     log_text_vprintf(&message, format, args);
-    if (process_log.json)
-        add_json_record(&record, level, &message, block);
-    else
-        add_text_record(&record, level, &message, block);
-    log_text_add(&record, "\n", 1);
-    if (process_log.file != NULL) {
-        log_file_write(process_log.file, record.data, record.size);
-    } else {
-        ssize_t written = write(STDERR_FILENO, record.data, record.size);
-        (void)written;
-    }
+    if (log_enabled(level))
+        write_message(level, &message, block);
+    if (is_copied(level))
+        write_copy(&message, block);
     log_text_fini(&message);
-    log_text_fini(&record);
     errno = error;
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
-    if (!log_enabled(level))
+    if (!log_enabled(level) && !is_copied(level))
         return;
     va_list args;
     va_start(args, format);
@@ -150,7 +189,7 @@ void log_write(enum log_level level, const char *format, ...)
 
 void log_block(enum log_level level, const char *block, size_t size, const char *format, ...)
 {
-    if (!log_enabled(level))
+    if (!log_enabled(level) && !is_copied(level))
         return;
     if (size > 0 && block[size - 1] == '\n')
         size--;

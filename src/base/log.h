@@ -46,6 +46,10 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 void log_block(enum log_level level, const char *block, size_t size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Records of level error and above, whatever the log's level, are written to this descriptor too, without time and level: for whoever
+ * waits to hear why something failed. It does not block the log, and may take only a part. -1: no more. */
+void log_copy_errors_to(int fd);
+
 /* Escapes what could break or forge a log line: control characters, DEL, `"` and `\`, and with `ascii` also bytes from
  * 0x80, as \xNN (`\"` and `\\` for those two). Writes at most `room` bytes, never a partial escape; returns the bytes
  * written, which may be up to four times `size`. Not terminated. */

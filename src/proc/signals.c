@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 const int stop_signals[STOP_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
 
 static void set_handler(int signal, void (*handler)(int))
@@ -60,6 +62,7 @@ static void after_fork_in_child(void)
 {
     close_listeners(around_fork.setup);
     dup2(STDERR_FILENO, around_fork.setup->last_words); /* when it crashes, that is not the worker's end */
+    log_copy_errors_to(-1);
     if (around_fork.loop != NULL)
         loop_close_in_child(around_fork.loop);
     for (int i = 0; i < STOP_SIGNALS; i++) {

@@ -443,10 +443,12 @@ int worker_main(const struct worker_setup *setup)
     log_identify("worker %u", setup->slot);
     title_set("gateway: worker %u [%s]", setup->slot,
               setup->options->name != NULL ? setup->options->name : setup->options->application);
+    log_copy_errors_to(setup->last_words); /* for whoever waits for the outcome of a reload */
     if (boot(&worker) < 0) {
         scoreboard_set(setup->row->state, WORKER_FAILED);
         return EXIT_APPLICATION;
     }
+    log_copy_errors_to(-1);
     scoreboard_set(setup->row->state, WORKER_LOADED);
     int python_signals = interp_signal_fd();
     gil_release();

@@ -354,6 +354,28 @@ START_TEST(what_a_client_sent_is_escaped)
 }
 END_TEST
 
+/* errno is what a message may have in it. */
+START_TEST(errors_are_copied_without_time_and_level_while_somebody_wants_them)
+{
+    int ends[2];
+    char copy[256];
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    open_log(levels[_i].level, _i % 2 == 1);
+    log_copy_errors_to(ends[1]);
+    log_warning("not this");
+    errno = ENOENT;
+    log_error("that: %m");
+    ck_assert_int_eq(errno, ENOENT);
+    log_block(LOG_CRITICAL, "  one\n\x1b\n", 8, "and");
+    log_copy_errors_to(-1);
+    log_error("nor that");
+    ssize_t size = read(ends[0], copy, sizeof(copy));
+    const char *expected = "that: No such file or directory\nand\n  one\n\\x1b\n";
+    unit_assert_bytes("the copy", copy, (size_t)size, expected, strlen(expected));
+    ck_assert_int_eq(read(ends[0], copy, sizeof(copy)), -1);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, NULL);
@@ -370,6 +392,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, writing_in_vain_keeps_errno_too);
     unit_add_rows(tests, a_message_is_one_line_whatever_is_in_it, messages);
     unit_add_rows(tests, a_message_is_a_json_string_whatever_is_in_it, messages);
+    unit_add_rows(tests, errors_are_copied_without_time_and_level_while_somebody_wants_them, levels);
     tcase_add_test(tests, a_block_keeps_its_lines);
     unit_add_rows(tests, a_record_is_one_write_however_long, sizes);
     tcase_add_test(tests, the_log_can_be_reopened);
