@@ -71,6 +71,7 @@ static int apply(struct options *options, char *message)
         log_files_belong_to(privileges_user());
     make_absolute(&options->env_file);
     make_absolute(&options->tmp_dir);
+    make_absolute(&options->control_socket);
     make_absolute(&options->error_logfile);
     make_absolute(&options->access_logfile);
     make_absolute(&options->pid_file);

@@ -47,6 +47,8 @@ static void run_worker(const struct child *children, unsigned count, struct even
     }
     drop_privileges(setup);
     notify_forget();
+    if (setup->forget != NULL)
+        setup->forget(setup->master_state);
     _exit(worker_main(setup));
 }
 

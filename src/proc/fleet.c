@@ -2,6 +2,7 @@
 #include "proc/fleet_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

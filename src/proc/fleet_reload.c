@@ -1,4 +1,6 @@
 /* The fleet's reloads: a probe, and then slot by slot. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "proc/fleet_state.h"
 
@@ -62,10 +64,12 @@ void fleet_reload(struct fleet *fleet, uint64_t now)
 
 void fleet_drop_generation(struct fleet *fleet, const struct worker_end *end, uint64_t now)
 {
+    char why[640];
+    snprintf(why, sizeof(why), "the first worker of the new generation %s", end->how);
     worker_end_of_reload(end);
     fleet->reload = RELOAD_NONE;
     fleet->generation = fleet->proven;
-    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, end->how, end->last_words);
+    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, why, end->last_words);
     if (fleet->reload_again)
         fleet_begin_reload(fleet, now);
 }

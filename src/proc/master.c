@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/child.h"
+#include "proc/control.h"
 #include "proc/farewell.h"
 #include "proc/fleet.h"
 #include "proc/notify.h"
@@ -32,6 +33,7 @@ struct master {
     struct event_base *base;
     struct event *due; /* of the fleet */
     struct farewell farewell;
+    struct control *control; /* NULL without --control-socket */
     struct fleet *fleet;
     struct orphans *orphans;
     struct event *tick;     /* for them */
@@ -104,6 +106,12 @@ static void is_due(evutil_socket_t fd, short what, void *arg)
     follow_up(master);
 }
 
+static void forget(const void *arg)
+{
+    const struct master *master = arg;
+    control_forget(master->control);
+}
+
 static int fork_worker(void *context, struct berth berth, unsigned generation)
 {
     struct master *master = context;
@@ -127,17 +135,20 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .inboxes = master->inboxes,
         .last_words = child->last_words.worker,
         .access_log = master->access_log,
+        .forget = forget,
+        .master_state = master,
     };
     return child_fork(master->children, master->count, number, master->base, &setup);
 }
 
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
 {
-    (void)context, (void)words;
+    const struct master *master = context;
     if (failure == NULL)
         notify_ready("generation %u serves", generation);
     else
-        notify_ready("not reloaded: the first worker of generation %u %s", generation, failure);
+        notify_ready("not reloaded: %s", failure);
+    control_reloaded(master->control, failure, words);
 }
 
 static void tell_worker(void *context, struct berth berth, enum message_kind kind)
@@ -270,18 +281,25 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
     tell_all(master, MESSAGE_REOPEN);
 }
 
-static void reload(evutil_socket_t signal, short what, void *arg)
+/* 0, or -1 and why not, which is logged here. */
+static int begin_reload(void *context, char *message, size_t size)
 {
-    (void)signal, (void)what;
-    struct master *master = arg;
-    char message[1024];
-    if (environment_check(master->options, message, sizeof(message)) < 0) {
+    struct master *master = context;
+    if (environment_check(master->options, message, size) < 0) {
         log_error("not reloaded: %s", message);
-        return;
+        return -1;
     }
     notify_reloading("a new generation of workers proves itself");
     fleet_reload(master->fleet, clock_ms());
     follow_up(master);
+    return 0;
+}
+
+static void reload(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    char message[1024];
+    begin_reload(arg, message, sizeof(message));
 }
 
 static void not_supported(evutil_socket_t signal, short what, void *arg)
@@ -426,6 +444,28 @@ static void counted(evutil_socket_t fd, short what, void *arg)
         resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1);
 }
 
+/* EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+static int open_control(struct master *master)
+{
+    char message[512];
+    const struct control_view view = {
+        .base = master->base,
+        .options = master->options,
+        .board = master->service.board,
+        .children = master->children,
+        .count = master->count,
+        .fleet = master->fleet,
+        .reload = begin_reload,
+        .context = master,
+    };
+    if (master->options->control_socket == NULL)
+        return EXIT_STOPPED;
+    master->control = control_open(&view, message, sizeof(message));
+    if (master->control == NULL)
+        log_error("%s", message);
+    return master->control != NULL ? EXIT_STOPPED : EXIT_ADDRESS;
+}
+
 static void run(struct master *master)
 {
     struct event *events[SIGNALS];
@@ -467,12 +507,14 @@ int master_main(struct options *options, struct access_log *access_log)
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    if (open_posts(&master) == 0 && open_slots(&master) == 0) {
+    if (open_posts(&master) == 0 && open_slots(&master) == 0 &&
+        (status = open_control(&master)) == EXIT_STOPPED) {
         master.report = report_new(master.base, master.service.board, ping_worker, &master);
         run(&master);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);
     }
+    control_close(master.control);
     service_close(&master.service);
     if (status == EXIT_STOPPED)
         log_info("stopped");

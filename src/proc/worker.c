@@ -120,9 +120,9 @@ static void start_deadline(struct worker *worker)
 
 static void drain(struct worker *worker)
 {
-    scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
     start_deadline(worker);
     listeners_stop(worker->listeners, worker->service_stops);
+    scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
     if (worker->has_successor)
         handover_retire(worker->handover);
     else

@@ -33,6 +33,8 @@ struct worker_setup {
     int mailbox;        /* the worker's end */
     int last_words;     /* where faulthandler writes when it crashes */
     struct access_log *access_log;
+    void (*forget)(const void *master); /* closes what else is the master's; NULL: nothing */
+    const void *master_state;
 };
 
 enum { EXIT_STOPPED = 0, EXIT_FAILURE_RUNTIME = 1, EXIT_USAGE = 2, EXIT_APPLICATION = 3, EXIT_ADDRESS = 4 };

@@ -1,0 +1,40 @@
+/*
+ * What the master answers on its control socket: base/control_verbs.h has the verbs, proc/control_socket.h the clients.
+ */
+#ifndef PROC_CONTROL_H
+#define PROC_CONTROL_H
+
+#include <event2/event.h>
+
+#include "base/options.h"
+#include "base/scoreboard.h"
+#include "base/slice.h"
+#include "proc/child.h"
+#include "proc/fleet.h"
+
+struct control;
+
+/* What the verbs look at, and what they do; all of it outlives the control. */
+struct control_view {
+    struct event_base *base;
+    const struct options *options;
+    struct scoreboard *board;
+    const struct child *children; /* one per row of the board */
+    unsigned count;
+    const struct fleet *fleet;
+    /* Asks the fleet for a reload. 0, or -1 and why not. */
+    int (*reload)(void *context, char *message, size_t size);
+    void *context;
+};
+
+/* Listens at options->control_socket. NULL and one sentence in `message` when that is not possible. */
+struct control *control_open(const struct control_view *view, char *message, size_t size);
+
+/* Each of these is nothing for NULL. */
+void control_close(struct control *control);
+/* In a child: it lets go of the descriptors. */
+void control_forget(const struct control *control);
+/* As struct fleet_actions has it: whoever waits for it is answered. */
+void control_reloaded(struct control *control, const char *failure, struct slice words);
+
+#endif

@@ -1,0 +1,347 @@
+/* The control socket. */
+#include "proc/control_socket.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/control_verbs.h"
+#include "base/log_text.h"
+#include "base/mem.h"
+#include "net/address.h"
+
+enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000 };
+
+enum client_state { CLIENT_ASKS, CLIENT_WAITS, CLIENT_TAKES };
+
+struct control_client {
+    struct control_socket *socket;
+    enum client_state state;
+    int fd;
+    uint64_t since_ms;
+    struct event *event;
+    struct evbuffer *answer;
+    enum control_wait waits;
+    unsigned number;
+    size_t size;
+    char line[CONTROL_REQUEST_MAX + 1];
+};
+
+struct control_socket {
+    struct event_base *base;
+    struct address address;
+    struct event *arrivals, *resume;
+    void (*asked)(void *context, struct control_client *client, struct slice line);
+    void *context;
+    struct control_client *clients[CLIENTS_MAX];
+};
+
+static void watch(struct event *event, uint64_t ms)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    event_add(event, &tv);
+}
+
+static void drop(struct control_client *client)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (client->socket->clients[i] == client)
+            client->socket->clients[i] = NULL;
+    event_free(client->event);
+    evbuffer_free(client->answer);
+    close(client->fd);
+    free(client);
+}
+
+static void say_line(struct control_client *client, struct slice line)
+{
+    struct log_text text;
+    log_text_init(&text);
+    log_text_add_plain(&text, line.data, line.size, false);
+    evbuffer_add(client->answer, " ", 1);
+    evbuffer_add(client->answer, text.data, text.size);
+    evbuffer_add(client->answer, "\n", 1);
+    log_text_fini(&text);
+}
+
+void control_say(struct control_client *client, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *line = xvasprintf(format, args);
+    va_end(args);
+    say_line(client, slice_of(line));
+    free(line);
+}
+
+void control_say_lines(struct control_client *client, struct slice text)
+{
+    while (text.size > 0) {
+        const char *end = memchr(text.data, '\n', text.size);
+        size_t size = end != NULL ? (size_t)(end - text.data) : text.size;
+        size_t taken = end != NULL ? size + 1 : size;
+        say_line(client, (struct slice){text.data, size});
+        text = (struct slice){text.data + taken, text.size - taken};
+    }
+}
+
+/* What it takes at once; the rest when it is ready for it. */
+static void send_answer(struct control_client *client)
+{
+    while (evbuffer_get_length(client->answer) > 0 && evbuffer_write(client->answer, client->fd) > 0)
+        ;
+    if (evbuffer_get_length(client->answer) == 0 || (errno != EAGAIN && errno != EINTR))
+        drop(client);
+    else
+        watch(client->event, PATIENCE_MS);
+}
+
+static void take_more(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    if (what & EV_TIMEOUT)
+        drop(arg);
+    else
+        send_answer(arg);
+}
+
+static void end_answer(struct control_client *client)
+{
+    event_del(client->event);
+    event_assign(client->event, client->socket->base, client->fd, EV_WRITE, take_more, client);
+    client->state = CLIENT_TAKES;
+    client->waits = CONTROL_NOTHING;
+    send_answer(client);
+}
+
+void control_succeed(struct control_client *client)
+{
+    evbuffer_add(client->answer, "ok\n", 3);
+    end_answer(client);
+}
+
+void control_fail(struct control_client *client, const char *format, ...)
+{
+    struct log_text text;
+    va_list args;
+    va_start(args, format);
+    char *sentence = xvasprintf(format, args);
+    va_end(args);
+    log_text_init(&text);
+    log_text_add_plain(&text, sentence, strlen(sentence), false);
+    evbuffer_add_printf(client->answer, "failed: %.*s\n", (int)text.size, text.data);
+    log_text_fini(&text);
+    free(sentence);
+    end_answer(client);
+}
+
+/* It has nothing more to say. One that has only shut its side may still read. */
+static void look_after_waiting(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct control_client *client = arg;
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    char more;
+    bool gone = poll(&look, 1, 0) < 0 || (look.revents & (POLLHUP | POLLERR)) != 0;
+    if (gone || recv(fd, &more, 1, MSG_DONTWAIT) > 0)
+        drop(client);
+}
+
+void control_wait(struct control_client *client, enum control_wait what, unsigned number)
+{
+    client->state = CLIENT_WAITS;
+    client->waits = what;
+    client->number = number;
+    event_del(client->event);
+    event_assign(client->event, client->socket->base, client->fd, EV_READ, look_after_waiting, client);
+    event_add(client->event, NULL);
+}
+
+struct control_client *control_waiting(const struct control_socket *socket, enum control_wait what,
+                                       unsigned number)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        struct control_client *client = socket->clients[i];
+        if (client != NULL && client->waits == what && client->number <= number)
+            return client;
+    }
+    return NULL;
+}
+
+static void read_request(struct control_client *client)
+{
+    ssize_t n = recv(client->fd, client->line + client->size, sizeof(client->line) - client->size, 0);
+    uint64_t elapsed = clock_ms() - client->since_ms;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        drop(client);
+        return;
+    }
+    client->size += n > 0 ? (size_t)n : 0;
+    const char *end = memchr(client->line, '\n', client->size);
+    struct slice line = {client->line, end != NULL ? (size_t)(end - client->line) : 0};
+    if (line.size > 0 && line.data[line.size - 1] == '\r')
+        line.size--;
+    if (end != NULL)
+        client->socket->asked(client->socket->context, client, line);
+    else if (client->size == sizeof(client->line))
+        control_fail(client, "a request is one line of at most %d bytes", CONTROL_REQUEST_MAX);
+    else
+        watch(client->event, elapsed < PATIENCE_MS ? PATIENCE_MS - elapsed : 0);
+}
+
+static void request_arrived(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    if (what & EV_TIMEOUT)
+        drop(arg);
+    else
+        read_request(arg);
+}
+
+/* A place for one more: where there is none, that of whoever has been silent longest. */
+static struct control_client **find_place(struct control_socket *socket)
+{
+    struct control_client **oldest = NULL;
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        struct control_client **place = &socket->clients[i];
+        if (*place == NULL)
+            return place;
+        if ((*place)->state == CLIENT_ASKS && (oldest == NULL || (*place)->since_ms < (*oldest)->since_ms))
+            oldest = place;
+    }
+    if (oldest != NULL)
+        drop(*oldest);
+    return oldest;
+}
+
+static bool may_ask(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void refuse(int fd, const char *answer)
+{
+    send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+}
+
+static void receive_client(struct control_socket *socket, int fd)
+{
+    if (!may_ask(fd)) {
+        refuse(fd, "failed: only root and the owner of the service may ask\n");
+        return;
+    }
+    struct control_client **place = find_place(socket);
+    if (place == NULL) {
+        refuse(fd, "failed: too many others are being answered; try again\n");
+        return;
+    }
+    struct control_client *client = xcalloc(1, sizeof(*client));
+    client->socket = socket;
+    client->fd = fd;
+    client->since_ms = clock_ms();
+    client->answer = evbuffer_new();
+    client->event = event_new(socket->base, fd, EV_READ, request_arrived, client);
+    *place = client;
+    watch(client->event, PATIENCE_MS);
+}
+
+/* One at a time: whatever else the master has to do comes in between. */
+static void somebody_comes(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct control_socket *socket = arg;
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted >= 0) {
+        receive_client(socket, accepted);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        event_del(socket->arrivals);
+        watch(socket->resume, 1000);
+    }
+}
+
+static void resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct control_socket *socket = arg;
+    event_add(socket->arrivals, NULL);
+}
+
+/* From its first moment on the file is the owner's alone. 0, or -1 and errno. */
+static int listen_at(struct address *address, const char *path)
+{
+    char *text = xasprintf("unix:%s", path), message[512];
+    mode_t before = umask(0177);
+    int r = address_parse(address, text, message, sizeof(message));
+    if (r == 0)
+        r = address_listen(address, 1, BACKLOG, message, sizeof(message));
+    int error = errno;
+    umask(before);
+    free(text);
+    errno = error;
+    return r;
+}
+
+static const char *reason(int error)
+{
+    if (error == EADDRINUSE)
+        return "another service listens there, or it is no socket";
+    if (error == ENAMETOOLONG)
+        return "a socket's path has at most 107 bytes";
+    return strerror(error);
+}
+
+struct control_socket *control_socket_open(struct event_base *base, const char *path,
+                                           void (*asked)(void *context, struct control_client *client,
+                                                         struct slice line),
+                                           void *context, char *message, size_t size)
+{
+    struct control_socket *socket = xcalloc(1, sizeof(*socket));
+    if (listen_at(&socket->address, path) < 0) {
+        snprintf(message, size, "--control-socket: %s: %s", path, reason(errno));
+        address_close(&socket->address, false);
+        free(socket);
+        return NULL;
+    }
+    socket->base = base;
+    socket->asked = asked;
+    socket->context = context;
+    socket->arrivals =
+        event_new(base, socket->address.sockets[0], EV_READ | EV_PERSIST, somebody_comes, socket);
+    socket->resume = evtimer_new(base, resume, socket);
+    event_add(socket->arrivals, NULL);
+    return socket;
+}
+
+void control_socket_close(struct control_socket *socket)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        if (socket->clients[i] != NULL && socket->clients[i]->state == CLIENT_WAITS)
+            control_fail(socket->clients[i], "the service has ended");
+        if (socket->clients[i] != NULL)
+            drop(socket->clients[i]);
+    }
+    event_free(socket->arrivals);
+    event_free(socket->resume);
+    address_close(&socket->address, true);
+    free(socket);
+}
+
+void control_socket_forget(const struct control_socket *socket)
+{
+    close(socket->address.sockets[0]);
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (socket->clients[i] != NULL)
+            close(socket->clients[i]->fd);
+}

@@ -1,0 +1,220 @@
+/*
+ * The verb `stacks`: a signal makes each worker write the Python stacks of all its threads into its seat's pipe for last words, without
+ * the GIL and without its help. What has come is looked at again and again, for a moment.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/control_view.h"
+#include "proc/running_call.h"
+#include "py/stack.h"
+
+/* Python writes them in a few milliseconds; a machine may be busy. */
+enum { LOOK_MS = 20, PATIENCE_MS = 1000 };
+
+struct seat_stacks {
+    pid_t pid;        /* who owes an answer; 0: nobody */
+    char *calls;      /* what it ran then: the signal may be their end */
+    int before, size; /* bytes in the pipe: then, and when it was looked at last */
+};
+
+struct stacks {
+    struct control *control;
+    struct event *timer;
+    bool asking; /* somebody waits */
+    uint64_t since_ms;
+    struct seat_stacks seats[];
+};
+
+static int bytes_waiting(const struct child *child)
+{
+    int size = 0;
+    ioctl(child->last_words.master, FIONREAD, &size);
+    return size;
+}
+
+static void look_later(struct stacks *stacks, unsigned ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    event_add(stacks->timer, &tv);
+}
+
+static FILE *open_text(char **text, size_t *size)
+{
+    FILE *out = open_memstream(text, size);
+    if (out == NULL)
+        abort();
+    return out;
+}
+
+/* A line for each; the caller frees it. */
+static char *describe_calls(const struct control_view *view, unsigned row)
+{
+    const struct scoreboard_call *calls = scoreboard_calls(view->board, row);
+    struct running_call call;
+    char *text;
+    size_t size;
+    FILE *out = open_text(&text, &size);
+    for (int64_t i = 0; i < view->options->threads; i++)
+        if (running_call_read(&calls[i], clock_ms(), &call))
+            fprintf(out, "  thread %d runs \"%s\" for %.1f s\n", (int)i, call.request,
+                    (double)call.age_ms / 1000);
+    fclose(out);
+    return text;
+}
+
+/* One that still owes an answer is not asked again: the signals would queue up. */
+static void ask(struct seat_stacks *seat, const struct control_view *view, unsigned row)
+{
+    const struct child *child = &view->children[row];
+    bool owes = seat->pid == child->pid;
+    seat->pid = child->pid;
+    if (child->pid == 0)
+        return;
+    seat->calls = describe_calls(view, row);
+    if (owes)
+        return;
+    seat->before = seat->size = bytes_waiting(child);
+    kill(child->pid, STACKS_SIGNAL);
+}
+
+/* It has written, and has stopped writing. Of one that has ended nothing will come. */
+static bool has_answered(struct seat_stacks *seat, const struct child *child)
+{
+    if (seat->pid == 0 || child->pid != seat->pid)
+        return true;
+    int size = bytes_waiting(child);
+    bool quiet = size == seat->size;
+    seat->size = size;
+    return quiet && size > seat->before;
+}
+
+/* What was in the pipe before is not ours to show; and where nothing has come it stays there for whoever it is meant for. */
+static void print_stacks(FILE *out, struct seat_stacks *seat, const struct child *child)
+{
+    static char words[LAST_WORDS_MAX];
+    if (child->pid == seat->pid && seat->size <= seat->before) {
+        fprintf(out, "  does not answer\n");
+        return;
+    }
+    bool has_ended = child->pid != seat->pid;
+    seat->pid = 0;
+    if (has_ended) {
+        fprintf(out, "  has ended\n");
+        return;
+    }
+    size_t size = last_words_take(&child->last_words, words, sizeof(words)), before = (size_t)seat->before;
+    fwrite(words + before, 1, size - before, out);
+    if (size == sizeof(words))
+        fprintf(out, "\n  [...]\n");
+}
+
+static void print_worker(FILE *out, const struct control_view *view, unsigned row, struct seat_stacks *seat)
+{
+    struct berth berth = berth_of_row(row);
+    enum seat_state state = fleet_seat(view->fleet, berth);
+    fprintf(out, "worker %u (pid %d, %s)\n%s", berth.slot, (int)seat->pid, seat_state_name(state),
+            seat->calls);
+    print_stacks(out, seat, &view->children[row]);
+    fprintf(out, "\n");
+    free(seat->calls);
+    seat->calls = NULL;
+    if (state == SEAT_BOOTING)
+        seat->pid = 0; /* without Python it has ignored the signal */
+}
+
+static void answer(struct stacks *stacks)
+{
+    const struct control_view *view = &stacks->control->view;
+    struct control_client *client;
+    char *text;
+    size_t size;
+    FILE *out = open_text(&text, &size);
+    for (unsigned i = 0; i < view->count; i++)
+        if (stacks->seats[i].pid != 0)
+            print_worker(out, view, i, &stacks->seats[i]);
+    fclose(out);
+    while ((client = control_waiting(stacks->control->socket, CONTROL_STACKS, 0)) != NULL) {
+        control_say_lines(client, (struct slice){text, size});
+        control_succeed(client);
+    }
+    free(text);
+}
+
+/* What comes when everybody has gone must not be taken for the last words of that worker. False when nobody owes any more. */
+static bool forget_late_answers(struct stacks *stacks)
+{
+    static char words[LAST_WORDS_MAX];
+    bool any = false;
+    for (unsigned i = 0; i < stacks->control->view.count; i++) {
+        struct seat_stacks *seat = &stacks->seats[i];
+        const struct child *child = &stacks->control->view.children[i];
+        if (seat->pid == child->pid && bytes_waiting(child) > seat->before) {
+            last_words_take(&child->last_words, words, sizeof(words));
+            seat->pid = 0;
+        }
+        if (seat->pid != child->pid)
+            seat->pid = 0;
+        any = any || seat->pid != 0;
+    }
+    return any;
+}
+
+static bool have_all_answered(struct stacks *stacks)
+{
+    const struct control_view *view = &stacks->control->view;
+    bool all = true;
+    for (unsigned i = 0; i < view->count; i++)
+        all = has_answered(&stacks->seats[i], &view->children[i]) && all;
+    return all;
+}
+
+static void look(evutil_socket_t fd, short what, void *arg)
+{
+    struct stacks *stacks = arg;
+    (void)fd, (void)what;
+    if (stacks->asking && !have_all_answered(stacks) && clock_ms() - stacks->since_ms < PATIENCE_MS) {
+        look_later(stacks, LOOK_MS);
+        return;
+    }
+    if (stacks->asking)
+        answer(stacks);
+    stacks->asking = false;
+    if (forget_late_answers(stacks))
+        look_later(stacks, PATIENCE_MS);
+}
+
+/* Who comes while others wait gets what they get. */
+void verb_stacks(struct control *control, struct control_client *client, struct slice argument)
+{
+    struct stacks *stacks = control->stacks;
+    (void)argument;
+    control_wait(client, CONTROL_STACKS, 0);
+    if (stacks->asking)
+        return;
+    for (unsigned i = 0; i < control->view.count; i++)
+        ask(&stacks->seats[i], &control->view, i);
+    stacks->asking = true;
+    stacks->since_ms = clock_ms();
+    look_later(stacks, LOOK_MS);
+}
+
+struct stacks *stacks_new(struct control *control)
+{
+    struct stacks *stacks = xcalloc(1, sizeof(*stacks) + control->view.count * sizeof(stacks->seats[0]));
+    stacks->control = control;
+    stacks->timer = evtimer_new(control->view.base, look, stacks);
+    return stacks;
+}
+
+void stacks_free(struct stacks *stacks)
+{
+    for (unsigned i = 0; i < stacks->control->view.count; i++)
+        free(stacks->seats[i].calls);
+    event_free(stacks->timer);
+    free(stacks);
+}

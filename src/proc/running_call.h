@@ -1,0 +1,21 @@
+/*
+ * A call of the application that runs, as the scoreboard has it. Workers write there, and may write anything: what is read is bounded
+ * and escaped here.
+ */
+#ifndef PROC_RUNNING_CALL_H
+#define PROC_RUNNING_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/scoreboard.h"
+
+struct running_call {
+    uint64_t age_ms;
+    char request[4 * SCOREBOARD_REQUEST_SIZE]; /* the request line, for a terminal or a log */
+};
+
+/* What runs there at `now` (clock_ms). False when nothing does. */
+bool running_call_read(const struct scoreboard_call *call, uint64_t now, struct running_call *running);
+
+#endif
