@@ -1,0 +1,88 @@
+/* A question to a service over its control socket, and its answer. */
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static const char *reason(int error)
+{
+    if (error == ENOENT)
+        return "there is no such file; is the service running, and with this --control-socket?";
+    if (error == ECONNREFUSED)
+        return "nobody listens there; the service has ended";
+    return strerror(error);
+}
+
+/* A socket, or -1 and errno. */
+static int open_socket(const char *path, unsigned seconds)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = seconds};
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* The last line decides. */
+static enum client_outcome read_answer(FILE *in, FILE *out, char *message, size_t size)
+{
+    static const char failed[] = "failed: ";
+    enum client_outcome outcome = CLIENT_UNREACHABLE;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+    snprintf(message, size, "the service has not finished its answer");
+    while (outcome == CLIENT_UNREACHABLE && (length = getline(&line, &room, in)) > 0) {
+        if (line[length - 1] == '\n')
+            line[length - 1] = '\0';
+        if (line[0] == ' ') {
+            fprintf(out, "%s\n", line + 1);
+        } else if (strncmp(line, failed, sizeof(failed) - 1) == 0) {
+            snprintf(message, size, "%s", line + sizeof(failed) - 1);
+            outcome = CLIENT_FAILED;
+        } else if (strcmp(line, "ok") == 0) {
+            outcome = CLIENT_OK;
+        }
+    }
+    free(line);
+    return outcome;
+}
+
+enum client_outcome client_ask(const char *path, const char *request, unsigned seconds, FILE *out,
+                               char *message, size_t size)
+{
+    int fd = open_socket(path, seconds);
+    FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (in == NULL) {
+        snprintf(message, size, "%s: %s", path, reason(errno));
+        return CLIENT_UNREACHABLE;
+    }
+    /* A service that refuses us does so without having read it. */
+    char *line = xasprintf("%s\n", request);
+    ssize_t sent = send(fd, line, strlen(line), MSG_NOSIGNAL);
+    (void)sent;
+    free(line);
+    enum client_outcome outcome = read_answer(in, out, message, size);
+    fclose(in);
+    return outcome;
+}

@@ -1,0 +1,166 @@
+/* gatewayctl: asks and tells a running service, over its control socket. */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/control_verbs.h"
+#include "base/mem.h"
+#include "base/name_distance.h"
+#include "base/options.h"
+#include "ctl/client.h"
+#include "ctl/top.h"
+
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
+enum { MESSAGE_SIZE = 2048, HELP_MANUAL = 256, INTERVAL_MIN_MS = 100 };
+
+static const int exits[] = {
+    [CLIENT_OK] = EXIT_OK,
+    [CLIENT_FAILED] = EXIT_FAILED,
+    [CLIENT_UNREACHABLE] = EXIT_UNREACHABLE,
+};
+
+/* The one verb that no service knows. */
+static const struct control_verb top = {"top", "[--interval TIME]",
+                                        "All of it, live, on a terminal; q ends it."};
+
+static int complain(int status, const char *message)
+{
+    fprintf(stderr, "gatewayctl: %s\n", message);
+    return status;
+}
+
+static void help_verb(const struct control_verb *verb)
+{
+    char synopsis[64];
+    snprintf(synopsis, sizeof(synopsis), "%s %s", verb->name, verb->arguments);
+    printf("  %-24s %s\n", synopsis, verb->help);
+}
+
+static void help(void)
+{
+    puts("usage: gatewayctl [-s PATH] VERB\n");
+    for (size_t i = 0; i < control_verb_count; i++)
+        help_verb(&control_verbs[i]);
+    help_verb(&top);
+    puts("\n  -s, --socket PATH        The --control-socket of the service; or GATEWAY_CONTROL_SOCKET.\n"
+         "  -v, --version            Print the version and stop.\n"
+         "  -h, --help               Print this and stop.");
+}
+
+/* As mdoc, for the manual page. */
+static void manual_verb(const struct control_verb *verb)
+{
+    printf(".It Cm %s", verb->name);
+    if (*verb->arguments != '\0')
+        printf(" Li \"%s\"", verb->arguments);
+    printf("\n%s\n", verb->help);
+}
+
+static void manual(void)
+{
+    for (size_t i = 0; i < control_verb_count; i++)
+        manual_verb(&control_verbs[i]);
+    manual_verb(&top);
+}
+
+/* The arguments, with a blank between them. */
+static char *join(int count, char **words)
+{
+    char *line = xstrdup("");
+    for (int i = 0; i < count; i++) {
+        char *longer = xasprintf("%s%s%s", line, i > 0 ? " " : "", words[i]);
+        free(line);
+        line = longer;
+    }
+    return line;
+}
+
+static bool is_nearest_to_top(const char *verb)
+{
+    size_t size = strlen(verb), distance = name_distance(verb, size, top.name);
+    for (size_t i = 0; i < control_verb_count; i++)
+        if (name_distance(verb, size, control_verbs[i].name) <= distance)
+            return false;
+    return true;
+}
+
+/* top [--interval TIME] */
+static int run_top(const char *path, int count, char **words)
+{
+    char message[MESSAGE_SIZE];
+    int64_t interval_ms = 1000;
+    bool has_interval = count == 3 && strcmp(words[1], "--interval") == 0;
+    if (count > 1 && !has_interval)
+        return complain(EXIT_USAGE, "\"top [--interval TIME]\" is expected");
+    if (has_interval && (options_parse_time(words[2], &interval_ms) < 0 || interval_ms < INTERVAL_MIN_MS))
+        return complain(EXIT_USAGE, "--interval: a time of 100ms or more is expected");
+    enum client_outcome outcome = top_run(path, interval_ms, message, sizeof(message));
+    return outcome == CLIENT_OK ? EXIT_OK : complain(exits[outcome], message);
+}
+
+static int ask(const char *path, int count, char **words)
+{
+    char message[MESSAGE_SIZE];
+    struct slice argument;
+    char *request = join(count, words);
+    int status = EXIT_OK;
+    if (control_parse(slice_of(request), &argument, message, sizeof(message)) < 0) {
+        if (is_nearest_to_top(words[0]))
+            snprintf(message, sizeof(message), "there is no \"%s\"; did you mean \"top\"?", words[0]);
+        status = complain(EXIT_USAGE, message);
+    } else {
+        enum client_outcome outcome = client_ask(path, request, 0, stdout, message, sizeof(message));
+        fflush(stdout); /* before what is said about it */
+        if (outcome != CLIENT_OK)
+            status = complain(exits[outcome], message);
+    }
+    free(request);
+    return status;
+}
+
+static int run(const char *path, int count, char **words)
+{
+    if (count == 0)
+        return complain(EXIT_USAGE, "say what to do: gatewayctl --help has the verbs");
+    if (path == NULL || *path == '\0')
+        return complain(EXIT_USAGE, "say where the service's --control-socket is: -s PATH, or the variable "
+                                    "GATEWAY_CONTROL_SOCKET");
+    if (strcmp(words[0], top.name) == 0)
+        return run_top(path, count, words);
+    return ask(path, count, words);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"socket", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {"help-manual", no_argument, NULL, HELP_MANUAL},
+        {NULL, 0, NULL, 0},
+    };
+    const char *path = getenv("GATEWAY_CONTROL_SOCKET");
+    int letter, status = -1;
+    while (status < 0 && (letter = getopt_long(argc, argv, "+s:hv", long_options, NULL)) >= 0) {
+        if (letter == 's')
+            path = optarg;
+        else if (letter == 'h')
+            help();
+        else if (letter == 'v')
+            puts("gatewayctl " VERSION);
+        else if (letter == HELP_MANUAL)
+            manual();
+        if (letter != 's')
+            status = letter == '?' ? EXIT_USAGE : EXIT_OK;
+    }
+    if (status < 0)
+        status = run(path, argc - optind, argv + optind);
+    fflush(stdout);
+    if (ferror(stdout) && status == EXIT_OK)
+        return complain(EXIT_FAILED, "standard output can not be written to");
+    return status;
+}
