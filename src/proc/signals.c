@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "py/stack.h"
 
 const int stop_signals[STOP_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
 
@@ -94,6 +95,7 @@ void signals_for_boot(const struct worker_setup *setup)
     /* A log record from the background of a terminal with tostop is no reason to stop. */
     signal(SIGTTIN, SIG_IGN);
     signal(SIGTTOU, SIG_IGN);
+    set_handler(STACKS_SIGNAL, ignore);
     remember_handlers();
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     sigemptyset(&none);

@@ -311,7 +311,8 @@ static int boot(struct worker *worker)
         log_error("%s", message);
         return -1;
     }
-    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0)
+    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0 ||
+        stack_on_request(setup->last_words) < 0)
         return -1;
     struct application *application = application_load(setup->options->application);
     if (interp_is_fork())

@@ -49,13 +49,22 @@ static void handle(int signal)
     errno = saved;
 }
 
-static void wrap_handler(void)
+/* All that faulthandler registers have the same handler. */
+static int register_signal(int signal, int file, bool all_threads)
 {
     struct sigaction action;
-    sigaction(STACK_SIGNAL, NULL, &action);
+    if (call_faulthandler("register", Py_BuildValue("(i)", signal), file, all_threads) < 0)
+        return -1;
+    sigaction(signal, NULL, &action);
     python_handler = action.sa_handler;
     action.sa_handler = handle;
-    sigaction(STACK_SIGNAL, &action, NULL);
+    sigaction(signal, &action, NULL);
+    return 0;
+}
+
+int stack_on_request(int fd)
+{
+    return register_signal(STACKS_SIGNAL, fd, true);
 }
 
 int stack_init(void)
@@ -64,10 +73,7 @@ int stack_init(void)
         log_error("the pipe for stacks can not be made: %s", strerror(errno));
         return -1;
     }
-    if (call_faulthandler("register", Py_BuildValue("(i)", STACK_SIGNAL), pipe_ends[1], false) < 0)
-        return -1;
-    wrap_handler();
-    return 0;
+    return register_signal(STACK_SIGNAL, pipe_ends[1], false);
 }
 
 void stack_request(pthread_t thread)

@@ -11,9 +11,14 @@
 
 /* Must not be blocked in threads that run Python. */
 #define STACK_SIGNAL (SIGRTMAX - 3)
+/* To the process, by whoever wants to see all of its threads; ignored until stack_on_request. */
+#define STACKS_SIGNAL (SIGRTMAX - 4)
 
 /* From now on a crash writes the stacks of all threads to `fd`. GIL held. 0, or -1 after a log record. */
 int stack_on_crash(int fd);
+
+/* From now on STACKS_SIGNAL writes them there too, and the process goes on. GIL held. 0, or -1 after a log record. */
+int stack_on_request(int fd);
 
 /* For the stacks of threads that go on. Once per process, GIL held. 0, or -1 after a log record. */
 int stack_init(void);

@@ -3,6 +3,8 @@
  */
 #include "py/stack.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 
 #include "embedded.h"
@@ -63,9 +65,35 @@ START_TEST(only_the_last_request_is_received)
 }
 END_TEST
 
+/* And neither its system call nor errno notices. */
+START_TEST(a_signal_to_the_process_shows_all_of_its_threads)
+{
+    int ends[2];
+    embedded_start();
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    ck_assert_int_eq(stack_on_request(ends[1]), 0);
+    ck_assert_int_eq(stack_init(), 0);
+    ck_assert_int_eq(PyRun_SimpleString("import threading\nrest = threading.Event()\n"
+                                        "def other():\n rest.wait()\n"
+                                        "thread = threading.Thread(target=other)\nthread.start()\n"),
+                     0);
+    errno = E2BIG;
+    ck_assert_int_eq(kill(getpid(), STACKS_SIGNAL), 0);
+    ck_assert_int_eq(errno, E2BIG);
+    ssize_t size = read(ends[0], text, sizeof(text) - 1);
+    ck_assert_int_gt(size, 0);
+    text[size] = '\0';
+    ck_assert_msg(strstr(text, "in other\n") != NULL, "%s", text);
+    ck_assert_uint_eq(embedded_count(text, "most recent call first"), 2);
+    ck_assert_int_eq(PyRun_SimpleString("rest.set()\nthread.join()"), 0);
+    embedded_stop();
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_frames_are_those_of_the_thread, ways);
+    tcase_add_test(tests, a_signal_to_the_process_shows_all_of_its_threads);
     tcase_add_test(tests, only_the_last_request_is_received);
 }
 
