@@ -19,6 +19,7 @@
     ROW(requests, "", "The calls of the application that run, the oldest first.")              \
     ROW(stacks, "", "The Python stack of every thread in every worker.")                       \
     ROW(reload, "[--wait]", "Reload the application; with --wait, come back when it is over.") \
+    ROW(worker, "add|remove", "One worker more, or one less.")                                 \
     ROW(reopen, "", "Reopen the log files.")                                                   \
     ROW(stop, "", "Finish the requests in flight, and stop.")
 

@@ -88,6 +88,16 @@ void control_reloaded(struct control *control, const char *failure, struct slice
     fail_all(control, status.phase >= FLEET_DRAINING ? UINT_MAX : status.reloads, failure, words);
 }
 
+void verb_worker(struct control *control, struct control_client *client, struct slice argument)
+{
+    char message[MESSAGE_SIZE];
+    int change = slice_eq(argument, SLICE("add")) ? 1 : -1;
+    if (control->view.resize(control->view.context, change, message, sizeof(message)) < 0)
+        control_fail(client, "%s", message);
+    else
+        control_succeed(client);
+}
+
 void verb_reopen(struct control *control, struct control_client *client, struct slice argument)
 {
     (void)control, (void)argument;

@@ -24,6 +24,8 @@ struct control_view {
     const struct fleet *fleet;
     /* Asks the fleet for a reload. 0, or -1 and why not. */
     int (*reload)(void *context, char *message, size_t size);
+    /* For one worker more or less (1, -1). Likewise. */
+    int (*resize)(void *context, int change, char *message, size_t size);
     void *context;
 };
 

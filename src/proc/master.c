@@ -1,13 +1,12 @@
-/* The master: its signals, its workers' mail and their ends; what becomes of them is the fleet's business. */
-#include "proc/master.h"
+/* The master: its workers' mail and their ends; what becomes of them is the fleet's business. */
+#include "proc/master_state.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,50 +15,16 @@
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/child.h"
 #include "proc/control.h"
-#include "proc/farewell.h"
-#include "proc/fleet.h"
 #include "proc/notify.h"
-#include "proc/orphans.h"
-#include "proc/report.h"
-#include "proc/startup.h"
 #include "proc/worker.h"
-
-struct master {
-    struct options *options;
-    struct access_log *access_log;
-    struct service service; /* addresses and the scoreboard */
-    struct event_base *base;
-    struct event *due; /* of the fleet */
-    struct farewell farewell;
-    struct control *control; /* NULL without --control-socket */
-    struct fleet *fleet;
-    struct orphans *orphans;
-    struct event *tick;     /* for them */
-    struct child *children; /* one per seat, as the scoreboard's rows */
-    struct seat_mail *mail; /* likewise */
-    unsigned count;
-    int *posts,
-        *inboxes;   /* one per slot: the ends of the pairs through which workers hand connections over */
-    unsigned slots; /* whose sockets listen */
-    int counting;   /* a signalfd for TTIN and TTOU */
-    struct report *report; /* NULL: nobody wants it */
-};
-
-/* A seat's mail arrives here. */
-struct seat_mail {
-    struct master *master;
-    struct event *event;
-    struct berth berth;
-};
 
 static unsigned number_of(struct berth berth)
 {
     return berth.slot * FLEET_SEATS + berth.seat;
 }
 
-static void tell_all(struct master *master, enum message_kind kind)
+void master_tell_all(struct master *master, enum message_kind kind)
 {
     for (unsigned i = 0; i < master->count; i++)
         child_tell(&master->children[i], kind);
@@ -73,16 +38,16 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct master *master = arg;
     if (master->farewell.state == FAREWELL_NOT_YET && orphans_tick(master->orphans))
-        tell_all(master, MESSAGE_ORPHANS);
+        master_tell_all(master, MESSAGE_ORPHANS);
 }
 
 /* After everything that the fleet was told. */
-static void follow_up(struct master *master)
+void master_follow_up(struct master *master)
 {
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
     bool stops = master->farewell.state != FAREWELL_NOT_YET;
     if (!stops && orphans_look(master->orphans))
-        tell_all(master, MESSAGE_ORPHANS);
+        master_tell_all(master, MESSAGE_ORPHANS);
     report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet),
                   fleet_slots(master->fleet));
     if (fleet_phase(master->fleet) == FLEET_OVER) {
@@ -103,7 +68,7 @@ static void is_due(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct master *master = arg;
     fleet_tick(master->fleet, clock_ms());
-    follow_up(master);
+    master_follow_up(master);
 }
 
 static void forget(const void *arg)
@@ -193,7 +158,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
         else if (kind == MESSAGE_REPLACE)
             fleet_replace(master->fleet, mail->berth, REPLACE_URGENT, clock_ms());
     }
-    follow_up(master);
+    master_follow_up(master);
 }
 
 static void worker_ended(struct master *master, struct seat_mail *mail, int status)
@@ -224,10 +189,8 @@ static struct seat_mail *mail_of_pid(struct master *master, pid_t pid)
 }
 
 /* As process 1 of a container the master also inherits orphans: reaped, and nobody's concern. */
-static void child_ended(evutil_socket_t signal, short what, void *arg)
+void master_reap(struct master *master)
 {
-    (void)signal, (void)what;
-    struct master *master = arg;
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -235,114 +198,26 @@ static void child_ended(evutil_socket_t signal, short what, void *arg)
         if (mail != NULL)
             worker_ended(master, mail, status);
     }
-    follow_up(master);
+    master_follow_up(master);
 }
 
 static void drain(void *context)
 {
     struct master *master = context;
     fleet_drain(master->fleet, clock_ms());
-    follow_up(master);
+    master_follow_up(master);
 }
 
-static void stop_quickly(evutil_socket_t signal, short what, void *arg)
+int master_reload(struct master *master, char *message, size_t size)
 {
-    (void)signal, (void)what;
-    struct master *master = arg;
-    farewell_skip(&master->farewell);
-    fleet_quit(master->fleet, clock_ms());
-    follow_up(master);
-}
-
-/* Whoever asks a second time has no patience. */
-static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
-{
-    struct master *master = arg;
-    if (master->farewell.state != FAREWELL_NOT_YET) {
-        stop_quickly(signal, what, arg);
-        return;
-    }
-    log_info("stopping: requests in progress are finished");
-    tell_all(master, MESSAGE_UNREADY);
-    farewell_begin(&master->farewell, master->options->drain_delay);
-    follow_up(master);
-}
-
-static void reopen_logs(evutil_socket_t signal, short what, void *arg)
-{
-    (void)signal, (void)what;
-    struct master *master = arg;
-    if (log_reopen() < 0)
-        log_error("--error-logfile: %s can not be opened: %s", master->options->error_logfile,
-                  strerror(errno));
-    if (master->access_log != NULL && access_log_reopen(master->access_log) < 0)
-        log_error("--access-logfile: %s can not be opened: %s", master->options->access_logfile,
-                  strerror(errno));
-    tell_all(master, MESSAGE_REOPEN);
-}
-
-/* 0, or -1 and why not, which is logged here. */
-static int begin_reload(void *context, char *message, size_t size)
-{
-    struct master *master = context;
     if (environment_check(master->options, message, size) < 0) {
         log_error("not reloaded: %s", message);
         return -1;
     }
     notify_reloading("a new generation of workers proves itself");
     fleet_reload(master->fleet, clock_ms());
-    follow_up(master);
+    master_follow_up(master);
     return 0;
-}
-
-static void reload(evutil_socket_t signal, short what, void *arg)
-{
-    (void)signal, (void)what;
-    char message[1024];
-    begin_reload(arg, message, sizeof(message));
-}
-
-static void not_supported(evutil_socket_t signal, short what, void *arg)
-{
-    (void)what, (void)arg;
-    log_warning("this version does nothing on SIG%s", sigabbrev_np((int)signal));
-}
-
-static const struct {
-    int number;
-    void (*handle)(evutil_socket_t signal, short what, void *arg);
-} signals[] = {
-    {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},   {SIGQUIT, stop_quickly},
-    {SIGUSR1, reopen_logs}, {SIGHUP, reload},           {SIGUSR2, not_supported},
-};
-enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
-
-static void mask_signals(int how)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (int i = 0; i < SIGNALS; i++)
-        sigaddset(&set, signals[i].number);
-    sigprocmask(how, &set, NULL);
-}
-
-/* TTIN and TTOU stay blocked: the terminal sends none to who blocks them, so those that come were sent by somebody. */
-static sigset_t counting_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTTIN);
-    sigaddset(&set, SIGTTOU);
-    return set;
-}
-
-void master_hold_signals(void)
-{
-    sigset_t counting = counting_signals();
-    sigprocmask(SIG_BLOCK, &counting, NULL);
-    signal(SIGTTIN, SIG_DFL); /* whoever has started us may ignore them */
-    signal(SIGTTOU, SIG_DFL);
-    mask_signals(SIG_BLOCK);
 }
 
 static int open_posts(struct master *master)
@@ -421,27 +296,35 @@ static int listen_more(struct master *master)
     return 0;
 }
 
-static void resize(struct master *master, int change)
+int master_resize(struct master *master, int change, char *message, size_t size)
 {
     unsigned wanted = fleet_slots(master->fleet) + (unsigned)change;
+    int r = -1;
     if (wanted == 0)
-        log_warning("one worker is the least");
+        snprintf(message, size, "one worker is the least");
     else if (wanted > master->service.slots)
-        log_warning("%u workers are the most without a restart: set --workers", master->service.slots);
+        snprintf(message, size, "%u workers are the most without a restart: set --workers",
+                 master->service.slots);
     else if (wanted > master->slots && listen_more(master) < 0)
-        log_error("there can be no more workers: %s", strerror(errno));
+        snprintf(message, size, "there can be no more workers: %s", strerror(errno));
+    else if (fleet_resize(master->fleet, change, clock_ms()) < 0)
+        snprintf(message, size, "the service starts, or stops");
     else
-        fleet_resize(master->fleet, change, clock_ms());
-    follow_up(master);
+        r = 0;
+    if (r < 0)
+        log_warning("%s", message);
+    master_follow_up(master);
+    return r;
 }
 
-/* Not by handlers: from the background of a terminal with tostop each log record would send one. */
-static void counted(evutil_socket_t fd, short what, void *arg)
+static int reload_for(void *context, char *message, size_t size)
 {
-    (void)what;
-    struct signalfd_siginfo info;
-    while (read(fd, &info, sizeof(info)) == sizeof(info))
-        resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1);
+    return master_reload(context, message, size);
+}
+
+static int resize_for(void *context, int change, char *message, size_t size)
+{
+    return master_resize(context, change, message, size);
 }
 
 /* EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
@@ -455,7 +338,8 @@ static int open_control(struct master *master)
         .children = master->children,
         .count = master->count,
         .fleet = master->fleet,
-        .reload = begin_reload,
+        .reload = reload_for,
+        .resize = resize_for,
         .context = master,
     };
     if (master->options->control_socket == NULL)
@@ -468,21 +352,12 @@ static int open_control(struct master *master)
 
 static void run(struct master *master)
 {
-    struct event *events[SIGNALS];
-    for (int i = 0; i < SIGNALS; i++) {
-        events[i] = evsignal_new(master->base, signals[i].number, signals[i].handle, master);
-        event_add(events[i], NULL);
-    }
-    struct event *counting = event_new(master->base, master->counting, EV_READ | EV_PERSIST, counted, master);
-    event_add(counting, NULL);
-    mask_signals(SIG_UNBLOCK);
+    master_open_signals(master);
     event_add(master->tick, &tick_time);
     fleet_start(master->fleet, clock_ms());
     if (fleet_phase(master->fleet) != FLEET_OVER)
         event_base_dispatch(master->base);
-    for (int i = 0; i < SIGNALS; i++)
-        event_free(events[i]);
-    event_free(counting);
+    master_close_signals(master);
 }
 
 static void libevent_says(int severity, const char *text)
@@ -493,8 +368,6 @@ static void libevent_says(int severity, const char *text)
 int master_main(struct options *options, struct access_log *access_log)
 {
     struct master master = {.options = options, .access_log = access_log};
-    sigset_t counting = counting_signals();
-    master.counting = signalfd(-1, &counting, SFD_NONBLOCK | SFD_CLOEXEC);
     event_set_log_callback(libevent_says);
     int status = service_open(&master.service, options, FLEET_SEATS);
     if (status != EXIT_STOPPED)

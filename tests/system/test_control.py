@@ -466,3 +466,16 @@ def test_who_goes_away_while_he_waits_is_forgotten(server):
 def test_without_the_option_there_is_no_socket(serve):
     server = serve("hello")
     assert not path_of(server).exists()
+
+
+def test_workers_are_added_and_removed(server):
+    server = server()
+    assert gatewayctl(server, "worker", "add")[0] == 0
+    wait_until(lambda: len(server.worker_pids()) == 3, "one more")
+    for _ in range(2):
+        assert gatewayctl(server, "worker", "remove")[0] == 0
+    wait_until(lambda: len(server.worker_pids()) == 1, "two less")
+    code, _, said = gatewayctl(server, "worker", "remove")
+    assert code == 1 and "one worker is the least" in said
+    code, _, said = gatewayctl(server, "worker")
+    assert code != 0 and "worker add|remove" in said

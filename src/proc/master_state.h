@@ -1,0 +1,64 @@
+/*
+ * The inside of the master, for master.c and master_signals.c.
+ */
+#ifndef PROC_MASTER_STATE_H
+#define PROC_MASTER_STATE_H
+
+#include <event2/event.h>
+
+#include "proc/child.h"
+#include "proc/control.h"
+#include "proc/farewell.h"
+#include "proc/fleet.h"
+#include "proc/master.h"
+#include "proc/orphans.h"
+#include "proc/report.h"
+#include "proc/startup.h"
+
+struct master_signals;
+
+struct master {
+    struct options *options;
+    struct access_log *access_log;
+    struct service service; /* addresses and the scoreboard */
+    struct event_base *base;
+    struct event *due; /* of the fleet */
+    struct farewell farewell;
+    struct control *control; /* NULL without --control-socket */
+    struct fleet *fleet;
+    struct orphans *orphans;
+    struct event *tick;     /* for them */
+    struct child *children; /* one per seat, as the scoreboard's rows */
+    struct seat_mail *mail; /* likewise */
+    unsigned count;
+    int *posts,
+        *inboxes;   /* one per slot: the ends of the pairs through which workers hand connections over */
+    unsigned slots; /* whose sockets listen */
+    struct report *report;          /* NULL: nobody wants it */
+    struct master_signals *signals; /* while it runs */
+};
+
+/* A seat's mail arrives here. */
+struct seat_mail {
+    struct master *master;
+    struct event *event;
+    struct berth berth;
+};
+
+/* To every worker there is. */
+void master_tell_all(struct master *master, enum message_kind kind);
+/* After everything that the fleet was told. */
+void master_follow_up(struct master *master);
+
+/* Children have ended. */
+void master_reap(struct master *master);
+/* 0, or -1 and why not, which is logged here. */
+int master_reload(struct master *master, char *message, size_t size);
+/* One worker more or less (1, -1). Likewise. */
+int master_resize(struct master *master, int change, char *message, size_t size);
+
+/* Of master_signals.c: from now on signals are obeyed. */
+void master_open_signals(struct master *master);
+void master_close_signals(struct master *master);
+
+#endif
