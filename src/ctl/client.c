@@ -25,11 +25,12 @@ static int open_socket(const char *path, unsigned seconds)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval patience = {.tv_sec = seconds};
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    size_t length = strlen(path);
+    if (length >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, length);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;

@@ -262,7 +262,9 @@ static void somebody_comes(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct control_socket *socket = arg;
-    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof(peer);
+    int accepted = accept4(fd, (struct sockaddr *)&peer, &peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
         receive_client(socket, accepted);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
