@@ -1,7 +1,7 @@
 """Slow clients by the hundred, in a process of their own so that they are in nobody's way, and what others notice of them.
 
-    with Crowd(server.address, READERS, seconds=3) as crowd:
-        times = every(0.05, lambda: server.get("/small"), seconds=3)
+    with Crowd(server.address, readers(1000, "/large", ramp=2), seconds=3) as crowd:
+        times = every(0.05, lambda number: server.get("/small"), 3, server.worker_pid)
         ...
     # here they are gone
 """
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 
 from client import request_bytes
-from timing import PATIENCE
+from timing import PATIENCE, Stopwatch
 
 # The buffers of a client far away: a whole answer would fit into those of the loopback device, whose packets have 64 KiB.
 RECEIVE_BUFFER, SEGMENT = 4096, 1400
@@ -114,12 +114,13 @@ class Crowd:
         self.pipe.close()
 
 
-def every(pause, function, seconds):
-    """Calls it again and again. The times it took, each from when it was due."""
+def every(pause, function, seconds, pid):
+    """Calls it again and again, for as long. The times that the process `pid` took each time."""
     begun, taken = time.monotonic(), []
     for number in range(int(seconds / pause)):
         due = begun + number * pause
         time.sleep(max(0.0, due - time.monotonic()))
+        watch = Stopwatch(pid)
         function(number)
-        taken.append(time.monotonic() - due)
+        taken.append(watch.seconds())
     return taken

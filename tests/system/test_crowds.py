@@ -102,7 +102,7 @@ def observed(folder):
         extra = Extra(server)
         found = {"descriptors": descriptors(server), "memory": private_bytes(server.worker_pid)}
         with Crowd(server.address, READERS, SECONDS) as reading, Crowd(server.address, WRITERS, SECONDS) as writing:
-            found["times"] = every(PAUSE, extra.ask, SECONDS)
+            found["times"] = every(PAUSE, extra.ask, SECONDS, server.worker_pid)
             found["readers"], found["writers"] = reading.outcomes(), writing.outcomes()
             found["finished"] = extra.finished
             found["memory"] = private_bytes(server.worker_pid) - found["memory"]
@@ -155,7 +155,7 @@ def test_the_same_with_as_much_memory_as_is_the_default():
         before, memory = descriptors(server), private_bytes(server.worker_pid)
         seconds = FEWER.ramp + 1.2 * FEWER.pause  # each has had its step
         with Crowd(server.address, FEWER, seconds) as crowd:
-            assert_prompt(every(PAUSE, extra.ask, seconds))
+            assert_prompt(every(PAUSE, extra.ask, seconds, server.worker_pid))
             assert {status for status, _, _ in crowd.outcomes()} == {200}
             each = (private_bytes(server.worker_pid) - memory) / FEWER.count
             assert SANITIZED or DEFAULT_MEMORY / 2 < each <= DEFAULT_MEMORY + OWN_MEMORY

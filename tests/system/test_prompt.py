@@ -47,7 +47,8 @@ def application(environ, start_response):
 
 WAYS = ["sleep", "lock", "compute", "native"]
 PROMPT = 0.02 * SLOW  # seconds
-TRIES = 5  # of which the median counts: another process may have the core during any one of them, not during most
+TRIES = 5  # of which the median counts
+ATTEMPTS = (1, 2, 4)  # of which the best counts, with calls that last longer: another process may have the core
 BUSY = 0.4 * SLOW
 TIMEOUT = 0.05
 ANSWER, BODY = 5_000_000, 40_000_000  # bytes; more than the kernel's buffers hold
@@ -74,20 +75,19 @@ class Block:
     def __enter__(self):
         return self
 
-    def __exit__(self, exception, *_):
-        over = time.monotonic() >= self.end
+    def __exit__(self, *_):
+        self.is_proof = time.monotonic() < self.end  # what was done is: it did not wait for them
         try:
             for connection in self.connections:
                 assert connection.receive().body == b"done"
         finally:
             for connection in self.connections:
                 connection.close()
-        assert exception or not over, "the calls had ended before: nothing is proved"
 
 
-def seconds(function, *arguments):
+def seconds(function, argument):
     begun = time.monotonic()
-    function(*arguments)
+    function(argument)
     return time.monotonic() - begun
 
 
@@ -127,24 +127,23 @@ def lateness(server):
 
 def longest_pause(reader):
     """Of an answer under way, while its client takes all that comes."""
-    pauses, received = [], 0
+    longest, received = 0.0, 0
     while received < ANSWER:
         begun = time.monotonic()
         received += len(reader.socket.recv(65536))
-        pauses.append(time.monotonic() - begun)
-    return max(pauses)
+        longest = max(longest, time.monotonic() - begun)
+    return longest
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def observed(server, request):
-    """What happens in one time that every thread is blocked: name -> seconds of each try."""
+def observe(server, way, busy):
+    """What happens in one time that every thread is blocked: name -> seconds of each try. None when that time was too short."""
     readers = [server.connect(receive_buffer=65536) for _ in range(TRIES)]
     for reader in readers:
         reader.request("GET", f"/big/{ANSWER}")
         assert reader.socket.recv(1) == b"H"
     with server.connect() as kept, server.connect(timeout=30) as sender:
         assert_alive(kept)
-        with Block(server, request.param, BUSY):
+        with Block(server, way, busy) as block:
             found = {
                 "late": list(lateness(server)),
                 "kept connection": [seconds(assert_alive, kept) for _ in range(TRIES)],
@@ -157,7 +156,17 @@ def observed(server, request):
         found["body"] = sender.receive().body
     for reader in readers:
         reader.close()
-    return found
+    return found if block.is_proof else None
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def observed(server, request):
+    found = None
+    for longer in ATTEMPTS:
+        found = observe(server, request.param, BUSY * longer) or found
+        if found and all(statistics.median(found[what]) < PROMPT for what in found if what != "body"):
+            break
+    return found or pytest.fail("whatever was done took as long as the calls did")
 
 
 @pytest.mark.parametrize("what", ["new_connection", "kept connection", "refusal", "welcome", "pause"])
@@ -170,16 +179,20 @@ def test_time_outs_are_punctual_while_every_thread_is_blocked(observed):
 
 
 def test_a_body_is_taken_in_while_every_thread_is_blocked(observed):
-    assert observed["body"] == b"%d" % BODY  # sent before the calls had ended: Block has seen to it
+    assert observed["body"] == b"%d" % BODY  # sent before the calls had ended: Block has looked
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
     # No pause between the two: nobody knows yet that the call will last.
-    taken = []
-    with server.connect() as kept:
-        for _ in range(TRIES):
-            assert_alive(kept)
-            with Block(server, way, 3 * PROMPT):
-                taken.append(seconds(assert_alive, kept))
-    assert statistics.median(taken) < PROMPT, taken
+    for _ in ATTEMPTS:
+        taken = []
+        with server.connect() as kept:
+            for _ in range(TRIES):
+                assert_alive(kept)
+                with Block(server, way, 3 * PROMPT) as block:
+                    took = seconds(assert_alive, kept)
+                taken.append(took if block.is_proof else 3 * PROMPT)
+        if statistics.median(taken) < PROMPT:
+            return
+    pytest.fail(f"{taken} s")

@@ -23,6 +23,32 @@ SLOW = 3 if SANITIZED else 1
 PATIENCE = 10 * SLOW
 
 
+def starved(pid):
+    """Seconds that the process's threads have been ready to run and had no core, in all (Linux counts them)."""
+    nanoseconds = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            nanoseconds += int((thread / "schedstat").read_text().split()[1])
+        except OSError:
+            pass  # it has ended, or this kernel does not count
+    return nanoseconds / 1e9
+
+
+class Stopwatch:
+    """Times what a process of ours does for us, less the time that it or we had to wait for a core: on a machine that has
+    other things to do, too, that is the machine's time and not the program's."""
+
+    def __init__(self, pid):
+        self.pids = (pid, os.getpid())
+        self.before = [starved(pid) for pid in self.pids]
+        self.begun = time.monotonic()
+
+    def seconds(self):
+        taken = time.monotonic() - self.begun
+        waited = sum(starved(pid) - before for pid, before in zip(self.pids, self.before))
+        return max(0.0, taken - waited)
+
+
 def wait_until(condition, what, timeout=PATIENCE, interval=0.01):
     """The first true value of condition(); fails the test when there is none in time."""
     end = time.monotonic() + timeout
