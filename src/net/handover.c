@@ -184,26 +184,40 @@ static void take(struct handover *handover, struct parcel *parcel)
     conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
 }
 
-static void arrived(evutil_socket_t fd, short what, void *arg)
+/* False when there is none. */
+static bool take_one(struct inbox *inbox)
 {
-    (void)what;
-    struct inbox *inbox = arg;
     struct handover *handover = inbox->handover;
     _Atomic uint32_t *count = in_post(handover, inbox->slot);
     struct parcel parcel;
-    for (int i = 0; i < BURST_MAX; i++) {
-        int r = parcel_receive(fd, &parcel, handover->bytes);
-        if (r < 0)
-            log_error("a connection from another worker is lost: %s", strerror(errno));
-        if (r == 0) {
-            atomic_store_explicit(count, 0, memory_order_relaxed);
-            return;
-        }
-        if (atomic_load_explicit(count, memory_order_relaxed) > 0)
-            atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-        if (r > 0)
-            take(handover, &parcel);
+    int r = parcel_receive(handover->setup.inboxes[inbox->slot], &parcel, handover->bytes);
+    if (r < 0 && errno != EMFILE)
+        loop_broken("received from other workers");
+    if (r < 0)
+        log_error("a connection from another worker is lost: %s", strerror(errno));
+    if (r == 0) {
+        atomic_store_explicit(count, 0, memory_order_relaxed);
+        return false;
     }
+    if (atomic_load_explicit(count, memory_order_relaxed) > 0)
+        atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+    if (r > 0)
+        take(handover, &parcel);
+    return true;
+}
+
+static void arrived(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    for (int i = 0; i < BURST_MAX && take_one(arg); i++)
+        ;
+}
+
+void handover_take_all(struct handover *handover)
+{
+    struct inbox *inbox = &handover->inboxes[handover->setup.slot];
+    while (take_one(inbox))
+        ;
 }
 
 static void close_inbox(struct inbox *inbox)

@@ -41,6 +41,9 @@ void handover_ship(struct handover *handover);
 /* Takes what is sent to another slot, too, while nobody serves there. */
 void handover_serve(struct handover *handover, unsigned slot, bool serve);
 
+/* The service stops, and nobody comes after us: what is in our post is taken now. */
+void handover_take_all(struct handover *handover);
+
 /* A successor serves: takes no parcels any more, and gives it what is idle, or will be. */
 void handover_retire(struct handover *handover);
 

@@ -123,10 +123,13 @@ static void drain(struct worker *worker)
     start_deadline(worker);
     listeners_stop(worker->listeners, worker->service_stops);
     scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
-    if (worker->has_successor)
+    if (worker->has_successor) {
         handover_retire(worker->handover);
-    else
-        loop_drain(worker->loop);
+        return;
+    }
+    if (worker->service_stops)
+        handover_take_all(worker->handover);
+    loop_drain(worker->loop);
 }
 
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */

@@ -282,6 +282,25 @@ START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
 }
 END_TEST
 
+START_TEST(at_the_end_what_is_in_the_post_is_taken)
+{
+    struct client client;
+    begin("");
+    client_open_tcp(&client, &fixtures[THERE]);
+    tell(&client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive_only(&fixtures[THERE], 1);
+    handover_ship(handovers[THERE]);
+    ck_assert_uint_eq(open_in(HERE), 0);
+    handover_take_all(handovers[HERE]);
+    loop_drain(fixtures[HERE].loop);
+    turn_both();
+    client_receive(&client);
+    ck_assert_ptr_nonnull(strstr(client.got, "Connection: close"));
+    ck_assert_ptr_nonnull(strstr(client.got, "hello"));
+    finish(&client, 1);
+}
+END_TEST
+
 START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
 {
     struct client client;
@@ -317,6 +336,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, without_an_idle_thread_elsewhere_a_request_waits_for_one);
     unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
+    tcase_add_test(tests, at_the_end_what_is_in_the_post_is_taken);
     tcase_add_test(tests, when_the_post_is_full_connections_stay_until_there_is_room);
 }
 
