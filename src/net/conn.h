@@ -46,8 +46,9 @@ struct protocol {
     void (*readable)(struct conn *conn); /* conn->readable was set, or it was settled with bytes left over */
     void (*drained)(struct conn *conn);  /* some output was taken; conn_is_drained tells whether all of it */
     void (*timed_out)(struct conn *conn, enum timeout_class class);
-    void (*drain)(struct conn *conn);      /* idle, and the worker is stopping */
-    bool (*busy)(const struct conn *conn); /* its exchange is with the application */
+    void (*drain)(struct conn *conn);            /* idle, and the worker is stopping */
+    bool (*busy)(const struct conn *conn);       /* its exchange is with the application */
+    bool (*unfinished)(const struct conn *conn); /* a request, or its answer, is on its way */
     /* For another worker (net/handover.h): describes what was received and not answered, in at most PARCEL_PIECES pieces that
      * belong to the connection; how many, or -1 when it can not move now. */
     int (*pack)(struct conn *conn, struct parcel *parcel, struct iovec *pieces);

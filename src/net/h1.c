@@ -341,6 +341,14 @@ static bool h1_busy(const struct conn *conn)
     return ((const struct h1 *)conn)->state == H1_APP;
 }
 
+static bool h1_unfinished(const struct conn *conn)
+{
+    const struct h1 *h = (const struct h1 *)conn;
+    if (h->state == H1_APP)
+        return !exchange_was_preempted(h->exchange);
+    return h->state == H1_HEAD || h->state == H1_BODY || h->state == H1_SEND;
+}
+
 static void h1_free(struct conn *conn)
 {
     pending_free(&h1_of(conn)->pending);
@@ -355,6 +363,7 @@ const struct protocol h1_protocol = {
     .timed_out = h1_timed_out,
     .drain = h1_drain,
     .busy = h1_busy,
+    .unfinished = h1_unfinished,
     .pack = h1_pack,
     .moved = h1_moved,
     .unpack = h1_unpack,

@@ -167,6 +167,14 @@ void loop_close_in_child(const struct loop *loop)
         close(conn->fd);
 }
 
+size_t loop_count_unfinished(const struct loop *loop)
+{
+    size_t count = 0;
+    for (const struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
+        count += conn->protocol->unfinished(conn);
+    return count;
+}
+
 void loop_abandon(struct loop *loop)
 {
     for (struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)

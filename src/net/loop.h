@@ -112,6 +112,9 @@ void loop_post(struct loop *loop, struct exchange *exchange);
 /* From any thread: a turn that waits, or the next one, returns. */
 void loop_wake(struct loop *loop);
 
+/* Connections that would be cut now. */
+size_t loop_count_unfinished(const struct loop *loop);
+
 /* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
 void loop_drain(struct loop *loop);
 

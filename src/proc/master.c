@@ -88,6 +88,7 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .address_count = master->service.address_count,
         .master = getpid(),
         .slot = berth.slot,
+        .unready = master->farewell.state != FAREWELL_NOT_YET,
         .generation = generation,
         .worker_count = fleet_slots(master->fleet),
         .slots = master->service.slots,
@@ -128,13 +129,6 @@ static void kill_worker(void *context, struct berth berth)
     child_kill(&master->children[number_of(berth)]);
 }
 
-static void worker_is_ready(struct master *master, const struct seat_mail *mail)
-{
-    if (master->farewell.state != FAREWELL_NOT_YET)
-        child_tell(&master->children[number_of(mail->berth)], MESSAGE_UNREADY);
-    fleet_ready(master->fleet, mail->berth, clock_ms());
-}
-
 static void ping_worker(void *context, unsigned number)
 {
     struct master *master = context;
@@ -152,7 +146,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
         if (pid != master->children[number_of(mail->berth)].pid)
             continue;
         if (kind == MESSAGE_READY)
-            worker_is_ready(master, mail);
+            fleet_ready(master->fleet, mail->berth, clock_ms());
         else if (kind == MESSAGE_RECYCLE)
             fleet_replace(master->fleet, mail->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)

@@ -69,9 +69,10 @@ struct worker {
 
 static void log_cut(const struct worker *worker)
 {
-    size_t cut = worker->loop->open_count;
-    if (cut > 0 && worker->overdue && worker->stop == STOP_DRAIN)
-        log_warning("--graceful-timeout has passed: %zu connection%s cut", cut, cut == 1 ? " is" : "s are");
+    size_t cut = loop_count_unfinished(worker->loop);
+    const char *why = worker->stop == STOP_NOW ? "told to leave at once" : "--graceful-timeout has passed";
+    if (cut > 0)
+        log_warning("%s: %zu connection%s cut", why, cut, cut == 1 ? " is" : "s are");
 }
 
 /* Threads that are still in the application end with the process. */
@@ -344,6 +345,7 @@ static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
+    worker->loop->unready = setup->unready;
     health_attach(worker->loop);
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;

@@ -7,6 +7,7 @@
 #ifndef PROC_WORKER_H
 #define PROC_WORKER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/options.h"
@@ -21,6 +22,7 @@ struct worker_setup {
     size_t address_count;
     pid_t master;
     unsigned slot;
+    bool unready;          /* the service will stop soon */
     unsigned generation;   /* 1, and one more for each reload */
     unsigned worker_count; /* at present */
     unsigned slots;        /* that there can be */

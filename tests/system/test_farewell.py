@@ -6,6 +6,7 @@ was closed were reset; a load balancer sent requests for as long as its health c
 
 import collections
 import os
+import re
 import selectors
 import signal
 import socket
@@ -145,6 +146,21 @@ def test_a_worker_that_comes_during_the_delay_is_not_ready_either(start):
     assert server.get("/health/ready").status == 503
     server.signal(signal.SIGINT)
     expect_end(server)
+
+
+def test_what_a_second_term_cuts_is_counted(start):
+    server = start(workers=2)
+    with server.connect() as upload, server.connect() as head, server.connect() as idle:
+        assert idle.exchange().status == 200
+        upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        head.send(b"GET / HTTP/1.1\r\n")
+        time.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        idle.assert_closed()
+        server.signal(signal.SIGTERM)
+        expect_end(server)
+    said = re.findall(r"warning: told to leave at once: (\d) connections? (?:is|are) cut", server.log)
+    assert sum(map(int, said)) == 2, server.log
 
 
 def test_a_second_term_does_not_wait(start):
