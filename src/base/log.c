@@ -25,7 +25,7 @@ static struct {
     struct log_file *file; /* NULL before log_open */
     enum log_level level;
     bool json;
-    int copy; /* of errors; -1: none */
+    _Atomic int copy; /* of errors; -1: none */
     char process[32];
 } process_log = {.level = LOG_INFO, .copy = -1, .process = "master"};
 

@@ -374,7 +374,7 @@ def test_the_file_of_a_dead_one_is_replaced(server, serve):
 
 def test_nobody_else_holds_the_socket(server):
     """Neither workers nor what the application starts."""
-    forks = APP + "\nif not os.fork():\n    os.setsid(); time.sleep(60)\n"
+    forks = APP + "\nif not os.fork():\n    os.setsid(); time.sleep(10)\n"
     server = server(files={"app.py": forks}, workers=1)
     with connect(server) as silent:
         write(server, "answer", "new")
