@@ -10,7 +10,9 @@ import pytest
 sys.dont_write_bytecode = True
 
 from harness import Server  # noqa: E402
-from timing import GATEWAY, PATIENCE  # noqa: E402
+from timing import GATEWAY, PATIENCE, SOAK  # noqa: E402
+
+DEADLINE = 3600 if SOAK else 3 * PATIENCE
 
 
 def pytest_configure(config):
@@ -27,10 +29,10 @@ def deadline():
     """A test that hangs fails; it never hangs the suite."""
 
     def expired(number, frame):
-        raise AssertionError(f"the test did not end within {3 * PATIENCE} s")
+        raise AssertionError(f"the test did not end within {DEADLINE} s")
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(3 * PATIENCE)
+    signal.alarm(DEADLINE)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 from client import chunked
-from timing import SLOW, wait_until
+from timing import SLOW, SOAK, wait_until
 
 APP = '''
 import ctypes, os, time
@@ -180,18 +180,20 @@ class Keepers:
 
 
 def test_kept_connections_outlive_reloads(start):
+    """With a reload asked for each second; `make soak` asks for a million requests over 64 connections."""
+    enough = 1_000_000 if SOAK else 500 / SLOW
     server = start(2)
     idle = [server.connect() for _ in range(20)]
     for connection in idle:
         connection.exchange()
-    with Keepers(server, 16) as keepers:
+    with Keepers(server, 64 if SOAK else 16) as keepers:
         end = time.monotonic() + 8
-        while time.monotonic() < end:
+        while time.monotonic() < end or (keepers.answers < enough and not keepers.failures):
             server.signal(signal.SIGHUP)
             time.sleep(1)
         wait_until(lambda: server.log.count("reloaded in") >= 2, "reloads")
     assert keepers.failures == []
-    assert keepers.answers > 500 / SLOW
+    assert keepers.answers >= enough
     assert len(keepers.pids) >= 4
     for connection in idle:
         response = connection.exchange("POST", "/", body=b"x")

@@ -19,6 +19,9 @@ def is_sanitized(program):
 SANITIZED = is_sanitized(GATEWAY)
 SLOW = 3 if SANITIZED else 1
 
+# `make soak`: as much as is promised, not only as much as can be shown in passing.
+SOAK = bool(os.environ.get("GATEWAY_SOAK"))
+
 # For something that must come: only a failing test ever waits that long.
 PATIENCE = 10 * SLOW
 
