@@ -17,8 +17,8 @@ static const struct {
 } states[H1_STATES] = {
     [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0}, [H1_HEAD] = {true, TIMEOUT_HEADER, 408},
     [H1_BODY] = {true, TIMEOUT_BODY, 408},     [H1_APP] = {false, TIMEOUT_NONE, 0},
-    [H1_SEND] = {false, TIMEOUT_WRITE, 0},     [H1_LINGER] = {true, TIMEOUT_LINGER, 0},
-    [H1_CLOSED] = {false, TIMEOUT_NONE, 0},
+    [H1_SEND] = {false, TIMEOUT_WRITE, 0},     [H1_LAST] = {true, TIMEOUT_LAST, 0},
+    [H1_LINGER] = {true, TIMEOUT_LINGER, 0},   [H1_CLOSED] = {false, TIMEOUT_NONE, 0},
 };
 
 /* Below --min-body-rate after this long, a body is too slow. */
@@ -138,6 +138,7 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     head_reader_begin(&h->reader);
+    h->asked = true;
     h->state = H1_HEAD; /* most often the head is whole: the time-out is set when it is not */
     return true;
 }
@@ -211,9 +212,9 @@ static bool consume_all(struct h1 *h, struct slice *bytes)
 }
 
 static bool (*const consume[H1_STATES])(struct h1 *h, struct slice *bytes) = {
-    [H1_IDLE] = consume_idle,   [H1_HEAD] = consume_head,    [H1_BODY] = consume_body,
-    [H1_APP] = consume_nothing, [H1_SEND] = consume_nothing, [H1_LINGER] = consume_all,
-    [H1_CLOSED] = consume_all,
+    [H1_IDLE] = consume_idle,  [H1_LAST] = consume_idle,   [H1_HEAD] = consume_head,
+    [H1_BODY] = consume_body,  [H1_APP] = consume_nothing, [H1_SEND] = consume_nothing,
+    [H1_LINGER] = consume_all, [H1_CLOSED] = consume_all,
 };
 
 static void h1_consume(struct h1 *h, struct slice bytes)
@@ -255,6 +256,17 @@ static void h1_receive(struct h1 *h)
     h1_consume(h, h->pending.data == NULL ? bytes : pending_append(&h->pending, bytes));
 }
 
+/* The service stops, and the connection idles. */
+static void h1_part(struct h1 *h)
+{
+    if (h->asked) {
+        h1_linger(h);
+        return;
+    }
+    h1_enter(h, H1_LAST);
+    conn_settle(&h->conn);
+}
+
 static void h1_readable(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
@@ -269,7 +281,7 @@ static void h1_readable(struct conn *conn)
     if (states[h->state].reads && peer_has_ended(h))
         h1_ended(h);
     else if (h->state == H1_IDLE && conn->loop->draining && !conn->readable)
-        h1_linger(h);
+        h1_part(h);
     else if (states[h->state].reads && (conn->readable || !conn->watched))
         conn_settle(conn);
 }
@@ -302,7 +314,7 @@ static bool h1_was_in_time(struct h1 *h)
     enum h1_state before = h->state;
     if (before == H1_SEND)
         conn_drain(conn);
-    if (before == H1_IDLE || before == H1_HEAD || before == H1_BODY) {
+    if (states[before].reads && before != H1_LINGER) {
         conn->readable = true;
         h1_readable(conn);
     }
@@ -316,7 +328,7 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
     if (states[h->state].timeout == TIMEOUT_NONE || h1_was_in_time(h))
         return;
     int status = states[h->state].timeout_status;
-    if (h->state == H1_IDLE) {
+    if (h->state == H1_IDLE || h->state == H1_LAST) {
         h1_linger(h);
         return;
     }

@@ -4,7 +4,8 @@
  *            ┌──────────────── answered, kept alive ────────────────┐
  *            v                                                      │
  *   ──> IDLE ──> HEAD ──> BODY ──> APP ──> (SEND while the client is slow) ──> closed
- *                  └────────┴── refused ──────────────> SEND ──> LINGER ──────────┘
+ *     │            └────────┴── refused ──────────────> SEND ──> LINGER ──────────┘
+ *     └── the service stops: ──> LINGER; one that has never asked: ──> LAST, half a second ──> LINGER
  */
 #ifndef NET_H1_H
 #define NET_H1_H

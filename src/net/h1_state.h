@@ -16,6 +16,7 @@ enum h1_state {
     H1_BODY,   /* reading a request body */
     H1_APP,    /* the handler has the exchange; output may be in flight */
     H1_SEND,   /* the answer is complete, the client has not taken all of it */
+    H1_LAST,   /* the service stops, and the client has never asked: it may have been about to */
     H1_LINGER, /* the answer is sent, input is discarded until the peer closes */
     H1_CLOSED, /* waits for the loop to free it */
     H1_STATES
@@ -24,6 +25,7 @@ enum h1_state {
 struct h1 {
     struct conn conn;
     enum h1_state state;
+    bool asked;                /* a request has begun, once */
     struct exchange *exchange; /* in H1_BODY and H1_APP */
     enum ending ending;        /* in H1_SEND: what follows */
     struct head_reader reader; /* in H1_HEAD */

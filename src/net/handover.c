@@ -161,7 +161,7 @@ bool handover_offer(struct handover *handover, struct conn *conn)
 void handover_ship(struct handover *handover)
 {
     struct exchange *exchange = handover->loop->ready_first, *next;
-    if (handover->setup.slots < 2)
+    if (handover->setup.slots < 2 || handover->loop->draining)
         return;
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
@@ -215,9 +215,9 @@ static void arrived(evutil_socket_t fd, short what, void *arg)
 
 void handover_take_all(struct handover *handover)
 {
-    struct inbox *inbox = &handover->inboxes[handover->setup.slot];
-    while (take_one(inbox))
-        ;
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++)
+        while (take_one(&handover->inboxes[slot]))
+            ;
 }
 
 static void close_inbox(struct inbox *inbox)

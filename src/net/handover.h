@@ -41,7 +41,8 @@ void handover_ship(struct handover *handover);
 /* Takes what is sent to another slot, too, while nobody serves there. */
 void handover_serve(struct handover *handover, unsigned slot, bool serve);
 
-/* The service stops, and nobody comes after us: what is in our post is taken now. */
+/* The service stops, and loop_drain has been called: this worker sends nothing any more. What is in any post is taken now, also in that
+ * of a worker that has left already: perhaps we have sent it. */
 void handover_take_all(struct handover *handover);
 
 /* A successor serves: takes no parcels any more, and gives it what is idle, or will be. */

@@ -18,7 +18,7 @@
 #include "net/presence.h"
 
 enum { REPORT_MS = 10000, SATURATED_MS = 2000 };
-enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, TRAILER_MAX = 8192 };
+enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, LAST_MS = 500, TRAILER_MAX = 8192 };
 
 /* So many complete requests end a turn, though more sockets may be readable: what was parsed is still in the cache when it is
  * run. */
@@ -140,6 +140,7 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
         [TIMEOUT_HEADER] = (uint64_t)options->header_timeout,
         [TIMEOUT_BODY] = (uint64_t)options->body_timeout,
         [TIMEOUT_WRITE] = (uint64_t)options->write_timeout,
+        [TIMEOUT_LAST] = LAST_MS,
         [TIMEOUT_LINGER] = LINGER_MS,
     };
     struct loop *loop = xcalloc(1, sizeof(*loop));

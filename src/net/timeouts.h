@@ -19,6 +19,7 @@ enum timeout_class {
     TIMEOUT_HEADER,
     TIMEOUT_BODY,
     TIMEOUT_WRITE,
+    TIMEOUT_LAST,
     TIMEOUT_LINGER,
     TIMEOUT_CLASSES
 };

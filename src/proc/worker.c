@@ -128,9 +128,9 @@ static void drain(struct worker *worker)
         handover_retire(worker->handover);
         return;
     }
+    loop_drain(worker->loop);
     if (worker->service_stops)
         handover_take_all(worker->handover);
-    loop_drain(worker->loop);
 }
 
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */

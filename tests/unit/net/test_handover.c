@@ -282,7 +282,8 @@ START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
 }
 END_TEST
 
-START_TEST(at_the_end_what_is_in_the_post_is_taken)
+/* By whoever it is for, or by who has sent it. */
+START_TEST(at_the_end_what_is_in_any_post_is_taken)
 {
     struct client client;
     begin("");
@@ -291,8 +292,8 @@ START_TEST(at_the_end_what_is_in_the_post_is_taken)
     receive_only(&fixtures[THERE], 1);
     handover_ship(handovers[THERE]);
     ck_assert_uint_eq(open_in(HERE), 0);
-    handover_take_all(handovers[HERE]);
-    loop_drain(fixtures[HERE].loop);
+    loop_drain(fixtures[_i].loop);
+    handover_take_all(handovers[_i]);
     turn_both();
     client_receive(&client);
     ck_assert_ptr_nonnull(strstr(client.got, "Connection: close"));
@@ -336,7 +337,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, without_an_idle_thread_elsewhere_a_request_waits_for_one);
     unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
-    tcase_add_test(tests, at_the_end_what_is_in_the_post_is_taken);
+    tcase_add_loop_test(tests, at_the_end_what_is_in_any_post_is_taken, HERE, WORKERS);
     tcase_add_test(tests, when_the_post_is_full_connections_stay_until_there_is_room);
 }
 
