@@ -1,6 +1,8 @@
 """Clients: wrk for the load, plain sockets for the first answer and for connections that only sit there."""
 import json
+import math
 import os
+import re
 import select
 import socket
 import subprocess
@@ -36,6 +38,25 @@ def read_answer(sock):
     return head
 
 
+def read_small(sock):
+    """The body of an answer that is a few bytes long, whatever its head says but for Content-Length."""
+    data = receive(sock)
+    while b"\r\n\r\n" not in data:
+        data += receive(sock)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    if b" 200 " not in head.splitlines()[0] or not length:
+        raise Failed("answered " + head.splitlines()[0].decode("latin-1"))
+    while len(body) < int(length.group(1)):
+        body += receive(sock)
+    return body
+
+
+def percentile(ordered, share):
+    """Of an ordered list: the least value that `share` % of them do not exceed."""
+    return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)]
+
+
 def receive(sock):
     data = sock.recv(65536)
     if not data:
@@ -43,7 +64,7 @@ def receive(sock):
     return data
 
 
-def first_answer(address, child, seconds=20.0):
+def first_answer(address, child, app="tenlines", seconds=20.0):
     """Tries until the server answers; the time of its answer."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -53,19 +74,19 @@ def first_answer(address, child, seconds=20.0):
             sock.settimeout(5)
             if sock.connect_ex(address) == 0:
                 sock.sendall(REQUEST)
-                read_answer(sock)
+                (read_answer if app == "tenlines" else read_small)(sock)
                 return time.monotonic()
         time.sleep(0.0002)
     raise Failed(f"did not answer within {seconds:g} s")
 
 
-def wrk(address, scenario, seconds):
+def wrk(address, scenario, seconds, path="/", connections=None):
     """Runs wrk; what wrk.lua prints, as a dict."""
-    argv = ["wrk", f"-t{scenario.wrk_threads}", f"-c{scenario.connections}", f"-d{seconds}s",
+    argv = ["wrk", f"-t{scenario.wrk_threads}", f"-c{connections or scenario.connections}", f"-d{seconds}s",
             "--timeout", "10s", "-s", os.path.join(HERE, "wrk.lua")]
     if scenario.close:
         argv += ["-H", "Connection: close"]
-    argv.append("http://%s:%d/" % address)
+    argv.append("http://%s:%d%s" % (*address, path))
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                               timeout=seconds + 60,
@@ -96,6 +117,10 @@ def still_open(connections):
     for sock in connections:
         poll.register(sock, select.POLLIN | select.POLLRDHUP)
     return len(connections) - len(poll.poll(0))
+
+
+def is_ended(sock):
+    return still_open([sock]) == 0
 
 
 def time_wait_drain(seconds=65.0):

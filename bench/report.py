@@ -5,8 +5,10 @@ import re
 import statistics
 import subprocess
 import time
+from collections import Counter
 
 from servers import GATEWAY, PYTHON
+from threads import RATES, WAYS
 
 LOAD_HEAD = ["server", "requests/s", "p50 ms", "p99 ms", "errors", "CPU µs/request (min–max)",
              "× floor (min–max)", "PSS MiB"]
@@ -76,6 +78,60 @@ def startup_table(results, python):
     return lines + ["", f"`python3 -c pass`: {python * 1000:.1f} ms."]
 
 
+def spread_ms(rounds, key, digits):
+    """Of what is in seconds, or infinite: nobody has waited for its end."""
+    return spread([figures[key] * 1000 for figures in rounds], digits).replace("inf", "∞")
+
+
+def mixed_table(results):
+    lines = ["By connection:", ""]
+    lines += heading(["server", "instant requests/s", "p50 ms", "p99 ms (min–max)", "sleeping, % of possible", "errors"])
+    for server, by_round in results.items():
+        rounds = list(by_round.values())
+        lines.append(row([server, f"{median_of(rounds, 'rate'):,.0f}", f"{median_of(rounds, 'p50') * 1000:.2f}",
+                          spread_ms(rounds, "p99", 2), f"{median_of(rounds, 'slow') * 100:.0f}", errors_of(rounds)]))
+    lines += ["", "By request, the instant ones' p50 and p99 (min–max) in ms:", ""]
+    lines += heading(["server", *(f"{rate} requests/s" for rate in RATES)])
+    any_server = list(next(iter(results.values()), {}).values())
+    for server, rounds, key in [("*ideal*", any_server, "ideal"),
+                                *((server, list(by_round.values()), "paced") for server, by_round in results.items())]:
+        lines.append(row([server, *(f"{median_of(rounds, f'{key} p50 {rate}') * 1000:.1f}, "
+                                    + spread_ms(rounds, f"{key} p99 {rate}", 1) for rate in RATES)]))
+    return lines
+
+
+def blocked_table(results):
+    lines = heading(["server", *(f"{way}, % of possible (min–max)" for way in WAYS), "errors"])
+    for server, by_round in results.items():
+        rounds = list(by_round.values())
+        shares = [spread([figures[way] * 100 for figures in rounds], 1) for way in WAYS]
+        lines.append(row([server, *shares, errors_of(rounds)]))
+    return lines
+
+
+def crowd_table(results):
+    lines = heading(["server", "extra request: p50 ms", "p99 ms (min–max)", "most ms (min–max)", "not within 1 s",
+                     "PSS KiB/client", "descriptors", "left", "generators (all after s)", "the crowd got", "CPU s"])
+    for server, by_round in results.items():
+        rounds = list(by_round.values())
+        asked = sum(figures["asked"] for figures in rounds)
+        ended = spread([figures["all_finished"] for figures in rounds if figures["all_finished"]], 1)
+        lines.append(row([
+            server, spread_ms(rounds, "p50", 1), spread_ms(rounds, "p99", 1), spread_ms(rounds, "most", 1),
+            f"{sum(figures['late'] for figures in rounds) / asked:.0%}", f"{median_of(rounds, 'each') / 1024:.1f}",
+            f"{median_of(rounds, 'opened'):.0f}", f"{max(figures['left'] for figures in rounds)}",
+            f"{median_of(rounds, 'finished'):.0f} ({ended})", outcomes(rounds), f"{median_of(rounds, 'spent'):.1f}"]))
+    return lines
+
+
+def outcomes(rounds):
+    """What became of the clients, over all rounds."""
+    total = sum((figures["outcomes"] for figures in rounds), Counter())
+    said = ", ".join(f"{what} {count / len(rounds):.0f}" for what, count in total.most_common())
+    seconds = [time for figures in rounds for time in figures["seconds"]]
+    return said + (f" after {min(seconds):.1f}–{max(seconds):.1f} s" if seconds else "")
+
+
 def notes(failures):
     return ["", *(f"* {server}: {why}" for server, why in failures.items())] if failures else []
 
@@ -109,3 +165,6 @@ def machine():
     said = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     return (f"{time.strftime('%Y-%m-%d')}; {model.group(1) if model else platform.machine()}, "
             f"{os.cpu_count()} cores, Linux {platform.release()}; {said}.")
+
+
+TABLES = {"mixed": mixed_table, "blocked": blocked_table, "slow-readers": crowd_table, "slow-writers": crowd_table}

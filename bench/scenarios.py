@@ -9,9 +9,12 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
+from typing import Callable
 
+import crowd
 import load
 import process
+import threads
 from process import Failed
 from servers import HERE, PYTHON, SERVERS, Run
 
@@ -32,23 +35,46 @@ class Scenario:
     idle: bool = False      # also measure memory per idle connection
     times: float = 1        # the usual duration
     wrk_threads: int = 1
+    app: str = "tenlines"
+    threads: int = 4        # of a peer that has threads
+    options: tuple = ()     # gateway's
+    measure: Callable = None    # (child, address, scenario, seconds, number of the round) to figures; else wrk's load
     server_cores: set = field(default_factory=lambda: FIRST)
     wrk_cores: set = field(default_factory=lambda: LAST)
 
+
+PLAIN = [name for name in SERVERS if name not in ("uwsgi-threads", "uwsgi-direct")]
+
+
+def threaded(name, about, uwsgi, measure, **more):
+    """On the application that can be slow, and the servers that have threads."""
+    servers = ["gateway", "gunicorn-gthread", uwsgi, "waitress"]
+    return Scenario(name, about, servers, app="mixed", threads=threads.THREADS, measure=measure, **more)
+
+
+EIGHT = ("--threads", str(threads.THREADS))
 
 # Ten thousand requests are in flight, and uncounted, when wrk stops: 'connections' lasts longer.
 # A closed connection stays a minute in TIME_WAIT, and the kernel has room for so many: 'close' is shorter.
 SCENARIOS = {scenario.name: scenario for scenario in [
     Scenario("keepalive", "one worker, 100 keep-alive connections, 10,000-byte answer",
-             [name for name in SERVERS if name != "floor-defer"]),
+             [name for name in PLAIN if name != "floor-defer"]),
     Scenario("connections", "two workers, 10,000 keep-alive connections, 10,000-byte answer",
              ["floor", "gateway", "nginx", "gevent", "gunicorn-gthread", "uwsgi-router"],
              workers=2, connections=10000, idle=True, times=2, wrk_threads=2,
              server_cores=ALL, wrk_cores=ALL),
     Scenario("close", "one worker, a new connection per request, 100 at a time, 10,000-byte answer",
-             list(SERVERS), close=True, times=0.5),
+             PLAIN, close=True, times=0.5),
     Scenario("startup", "exec to the first answer, less the time of `python3 -c pass`; medians of {rounds}",
              ["floor", "gateway", "gevent", "gunicorn-sync", "gunicorn-gthread", "uwsgi-socket", "waitress"]),
+    threaded("mixed", "one worker, 8 threads, 64 connections, 90 % instant requests and 10 % that sleep 200 ms",
+             "uwsgi-threads", threads.measure_mixed, connections=64, options=EIGHT),
+    threaded("blocked", "one worker, 8 threads, 64 connections, calls that block for 50 ms",
+             "uwsgi-threads", threads.measure_blocked, connections=64, options=EIGHT),
+    threaded("slow-readers", "one worker, 1,000 clients that read a generator's 1 MB at 1 KiB/s, and one that does not",
+             "uwsgi-direct", crowd.measure_readers, connections=crowd.READERS.count),
+    threaded("slow-writers", "one worker, 200 clients that send a byte every 50 ms, and one that does not",
+             "uwsgi-direct", crowd.measure_writers, connections=crowd.WRITERS.count),
 ]}
 
 
@@ -75,6 +101,7 @@ class Bench:
     def prepare(self, app):
         """The app is copied next to nothing else, so its .pyc does not land in the source tree."""
         shutil.copy(app, os.path.join(self.dir, "tenlines.py"))
+        shutil.copy(os.path.join(HERE, "..", "pyapps", "mixed.py"), self.dir)
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-o",
                         os.path.join(self.dir, "floor"), os.path.join(HERE, "floor.c")], check=True)
 
@@ -87,7 +114,7 @@ class Bench:
         self.starts += 1
         host = HOSTS[self.starts % len(HOSTS)]
         run = Run(self.dir, host, load.free_port(host), scenario.workers, scenario.connections,
-                  scenario.close, FILES, self.sendfile)
+                  scenario.close, FILES, self.sendfile, scenario.app, scenario.threads, scenario.options)
         command = SERVERS[server].command(run)
         with open(os.path.join(self.dir, "log"), "wb") as log:
             begun = time.monotonic()
@@ -98,12 +125,15 @@ class Bench:
         with open(os.path.join(self.dir, "log"), encoding="utf-8", errors="replace") as file:
             return " | ".join(line.strip() for line in file.read().splitlines()[-2:])
 
-    def measure(self, server, scenario):
-        """One start of one server under one scenario: a dict of figures. Raises Failed."""
+    def measure(self, server, scenario, number=0):
+        """One start of one server under one scenario, in the round of that number: a dict of figures. Raises Failed."""
         child = None
         try:
             child, address, begun = self.start(server, scenario)
-            answered = load.first_answer(address, child)
+            answered = load.first_answer(address, child, scenario.app)
+            if scenario.measure:
+                with pinned(scenario.wrk_cores):
+                    return scenario.measure(child, address, scenario, self.seconds, number)
             if scenario.name == "startup":
                 return {"start": answered - begun}
             return self.measure_load(child, address, scenario)
@@ -153,6 +183,17 @@ class Bench:
                           subprocess.DEVNULL).wait(20)
             times.append(time.monotonic() - begun)
         return statistics.median(times)
+
+
+@contextlib.contextmanager
+def pinned(cores):
+    """Clients that are no process of their own run where wrk does."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def measure_idle(child, address, count):

@@ -12,7 +12,6 @@ from typing import Callable
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = os.environ.get("BENCH_PYTHON", "/usr/bin/python3")
 GATEWAY = os.path.abspath(os.environ.get("GATEWAY", os.path.join(HERE, "..", "build", "gateway")))
-APP = "tenlines:application"
 
 NGINX = """
 {user}
@@ -55,6 +54,13 @@ class Run:
     close: bool
     files: int          # RLIMIT_NOFILE
     sendfile: str = "on"
+    app: str = "tenlines"
+    threads: int = 4    # of a peer that has threads
+    options: tuple = () # gateway's
+
+    @property
+    def application(self):
+        return self.app + ":application"
 
 
 @dataclass
@@ -77,7 +83,7 @@ def floor_defer(run):
 
 def gateway(run):
     return [GATEWAY, "--bind", f"{run.host}:{run.port}", "--workers", str(run.workers),
-            "--log-level", "warning", APP]
+            "--log-level", "warning", *run.options, run.application]
 
 
 def nginx_config(run, cache):
@@ -107,7 +113,7 @@ def gevent(run):
 
 def gunicorn(run, *more):
     return [PYTHON, "-m", "gunicorn", "--bind", f"{run.host}:{run.port}", "--workers", str(run.workers),
-            "--backlog", "4096", "--log-level", "warning", *more, APP]
+            "--backlog", "4096", "--log-level", "warning", *more, run.application]
 
 
 def gunicorn_sync(run):
@@ -115,14 +121,14 @@ def gunicorn_sync(run):
 
 
 def gunicorn_gthread(run):
-    return gunicorn(run, "--worker-class", "gthread", "--threads", "4", "--keep-alive", "75",
+    return gunicorn(run, "--worker-class", "gthread", "--threads", str(run.threads), "--keep-alive", "75",
                     "--worker-connections", str(run.connections + 100))
 
 
 def uwsgi(run, plugins, *more):
     return ["uwsgi", "--plugins", plugins, "--master", "--die-on-term", "--need-app", "--disable-logging",
             "--processes", str(run.workers), "--listen", "2048", "--pythonpath", run.dir,
-            "--module", APP, *more]
+            "--module", run.application, *more]
 
 
 def uwsgi_router(run):
@@ -131,15 +137,25 @@ def uwsgi_router(run):
                  "--http-buffer-size=65536")
 
 
+def uwsgi_threads(run):
+    """The router, and threads in the worker."""
+    return uwsgi_router(run) + ["--enable-threads", "--threads", str(run.threads)]
+
+
 def uwsgi_socket(run):
     """No router. A process serves one connection at a time, so it closes after each and says so."""
     return uwsgi(run, "python3", "--http-socket", f"{run.host}:{run.port}",
                  "--add-header", "Connection: close")
 
 
+def uwsgi_direct(run):
+    """No router, and threads: the router drops a client that has not taken all when the worker is done."""
+    return uwsgi_socket(run) + ["--enable-threads", "--threads", str(run.threads)]
+
+
 def waitress(run):
-    return [PYTHON, "-m", "waitress", f"--listen={run.host}:{run.port}", "--threads=4", "--backlog=4096",
-            f"--connection-limit={run.connections + 100}", "--asyncore-use-poll", APP]
+    return [PYTHON, "-m", "waitress", f"--listen={run.host}:{run.port}", f"--threads={run.threads}", "--backlog=4096",
+            f"--connection-limit={run.connections + 100}", "--asyncore-use-poll", run.application]
 
 
 def here(path, advice):
@@ -167,6 +183,8 @@ SERVERS = {server.name: server for server in [
     Server("gunicorn-sync", gunicorn_sync, module("gunicorn")),
     Server("gunicorn-gthread", gunicorn_gthread, module("gunicorn")),
     Server("uwsgi-router", uwsgi_router, program("uwsgi")),
+    Server("uwsgi-threads", uwsgi_threads, program("uwsgi")),
+    Server("uwsgi-direct", uwsgi_direct, program("uwsgi")),
     Server("uwsgi-socket", uwsgi_socket, program("uwsgi")),
     Server("waitress", waitress, module("waitress")),
 ]}
