@@ -4,8 +4,8 @@
 #include "base/log.h"
 
 #include "base/log_file.h"
-#include "base/log_text.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -88,92 +88,91 @@ static void stamp_second(time_t second)
 }
 
 /* 2026-11-22T10:00:00.123+01:00 */
-static void add_time(struct log_text *record)
+static void add_time(struct text *record)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != stamp.second)
         stamp_second(now.tv_sec);
-    log_text_printf(record, "%s.%03d%s", stamp.date, (int)(now.tv_nsec / 1000000), stamp.zone);
+    text_printf(record, "%s.%03d%s", stamp.date, (int)(now.tv_nsec / 1000000), stamp.zone);
 }
 
-static void add_text(struct log_text *record, const struct log_text *message, struct slice block)
+static void add_text(struct text *record, const struct text *message, struct slice block)
 {
-    log_text_add_plain(record, message->data, message->size, false);
+    text_add_plain(record, message->data, message->size, false);
     if (block.size > 0) {
-        log_text_add(record, "\n", 1);
-        log_text_add_plain(record, block.data, block.size, true);
+        text_add(record, "\n", 1);
+        text_add_plain(record, block.data, block.size, true);
     }
 }
 
-static void add_text_record(struct log_text *record, enum log_level level, const struct log_text *message,
+static void add_text_record(struct text *record, enum log_level level, const struct text *message,
                             struct slice block)
 {
     add_time(record);
-    log_text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
+    text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
     add_text(record, message, block);
 }
 
-static void add_json_record(struct log_text *record, enum log_level level, const struct log_text *message,
+static void add_json_record(struct text *record, enum log_level level, const struct text *message,
                             struct slice block)
 {
-    log_text_printf(record, "{\"time\":\"");
+    text_printf(record, "{\"time\":\"");
     add_time(record);
-    log_text_printf(record, "\",\"level\":\"%s\",\"pid\":%d,\"process\":\"", level_names[level],
-                    (int)getpid());
-    log_text_add_json(record, process_log.process, strlen(process_log.process));
-    log_text_printf(record, "\",\"message\":\"");
-    log_text_add_json(record, message->data, message->size);
+    text_printf(record, "\",\"level\":\"%s\",\"pid\":%d,\"process\":\"", level_names[level], (int)getpid());
+    text_add_json(record, process_log.process, strlen(process_log.process));
+    text_printf(record, "\",\"message\":\"");
+    text_add_json(record, message->data, message->size);
     if (block.size > 0) {
-        log_text_add_json(record, "\n", 1);
-        log_text_add_json(record, block.data, block.size);
+        text_add_json(record, "\n", 1);
+        text_add_json(record, block.data, block.size);
     }
-    log_text_add(record, "\"}", 2);
+    text_add(record, "\"}", 2);
 }
 
-static void write_to(int fd, const struct log_text *record)
+static void write_to(int fd, const struct text *record)
 {
     ssize_t written = write(fd, record->data, record->size);
     (void)written;
 }
 
-static void write_copy(const struct log_text *message, struct slice block)
+static void write_copy(const struct text *message, struct slice block)
 {
-    struct log_text copy;
-    log_text_init(&copy);
+    struct text copy;
+    text_init(&copy);
     add_text(&copy, message, block);
-    log_text_add(&copy, "\n", 1);
+    text_add(&copy, "\n", 1);
     write_to(process_log.copy, &copy);
-    log_text_fini(&copy);
+    text_fini(&copy);
 }
 
-static void write_message(enum log_level level, const struct log_text *message, struct slice block)
+static void write_message(enum log_level level, const struct text *message, struct slice block)
 {
-    struct log_text record;
-    log_text_init(&record);
+    struct text record;
+    text_init(&record);
     if (process_log.json)
         add_json_record(&record, level, message, block);
     else
         add_text_record(&record, level, message, block);
-    log_text_add(&record, "\n", 1);
+    text_add(&record, "\n", 1);
     if (process_log.file != NULL)
         log_file_write(process_log.file, record.data, record.size);
     else
         write_to(STDERR_FILENO, &record);
-    log_text_fini(&record);
+    text_fini(&record);
 }
 
 static void write_record(enum log_level level, struct slice block, const char *format, va_list args)
 {
     int error = errno;
-    struct log_text message;
-    log_text_init(&message);
-    log_text_vprintf(&message, format, args);
+    struct text message;
+    text_init(&message);
+    text_vprintf(&message, format, args);
     if (log_enabled(level))
         write_message(level, &message, block);
     if (is_copied(level))
         write_copy(&message, block);
-    log_text_fini(&message);
+    text_fini(&message);
     errno = error;
 }
 

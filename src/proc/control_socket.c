@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "base/control_verbs.h"
-#include "base/log_text.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "net/address.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000 };
@@ -63,13 +63,13 @@ static void drop(struct control_client *client)
 
 static void say_line(struct control_client *client, struct slice line)
 {
-    struct log_text text;
-    log_text_init(&text);
-    log_text_add_plain(&text, line.data, line.size, false);
+    struct text text;
+    text_init(&text);
+    text_add_plain(&text, line.data, line.size, false);
     evbuffer_add(client->answer, " ", 1);
     evbuffer_add(client->answer, text.data, text.size);
     evbuffer_add(client->answer, "\n", 1);
-    log_text_fini(&text);
+    text_fini(&text);
 }
 
 void control_say(struct control_client *client, const char *format, ...)
@@ -130,15 +130,15 @@ void control_succeed(struct control_client *client)
 
 void control_fail(struct control_client *client, const char *format, ...)
 {
-    struct log_text text;
+    struct text text;
     va_list args;
     va_start(args, format);
     char *sentence = xvasprintf(format, args);
     va_end(args);
-    log_text_init(&text);
-    log_text_add_plain(&text, sentence, strlen(sentence), false);
+    text_init(&text);
+    text_add_plain(&text, sentence, strlen(sentence), false);
     evbuffer_add_printf(client->answer, "failed: %.*s\n", (int)text.size, text.data);
-    log_text_fini(&text);
+    text_fini(&text);
     free(sentence);
     end_answer(client);
 }

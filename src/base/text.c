@@ -1,7 +1,7 @@
 /*
- * Log records as text, and the escapes that keep them one line, valid and harmless on a terminal.
+ * Text, and the escapes that keep it one line, valid and harmless on a terminal.
  */
-#include "base/log_text.h"
+#include "base/text.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,20 +13,20 @@
 
 static const char hex[] = "0123456789abcdef";
 
-void log_text_init(struct log_text *text)
+void text_init(struct text *text)
 {
     text->data = text->initial;
     text->size = 0;
     text->room = sizeof(text->initial);
 }
 
-void log_text_fini(struct log_text *text)
+void text_fini(struct text *text)
 {
     if (text->data != text->initial)
         free(text->data);
 }
 
-static void reserve(struct log_text *text, size_t more)
+static void reserve(struct text *text, size_t more)
 {
     if (text->room - text->size >= more)
         return;
@@ -39,7 +39,7 @@ static void reserve(struct log_text *text, size_t more)
     }
 }
 
-void log_text_add(struct log_text *text, const char *data, size_t size)
+void text_add(struct text *text, const char *data, size_t size)
 {
     if (size == 0)
         return;
@@ -48,7 +48,7 @@ void log_text_add(struct log_text *text, const char *data, size_t size)
     text->size += size;
 }
 
-void log_text_vprintf(struct log_text *text, const char *format, va_list args)
+void text_vprintf(struct text *text, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
@@ -62,11 +62,11 @@ void log_text_vprintf(struct log_text *text, const char *format, va_list args)
     text->size += needed > 0 ? (size_t)needed : 0;
 }
 
-void log_text_printf(struct log_text *text, const char *format, ...)
+void text_printf(struct text *text, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_text_vprintf(text, format, args);
+    text_vprintf(text, format, args);
     va_end(args);
 }
 
@@ -127,15 +127,15 @@ static size_t harmless_size(const unsigned char *at, size_t left, bool lines)
     return size > 0 && is_unicode_control(at) ? 0 : size;
 }
 
-void log_text_add_plain(struct log_text *text, const char *data, size_t size, bool lines)
+void text_add_plain(struct text *text, const char *data, size_t size, bool lines)
 {
     for (size_t i = 0; i < size;) {
         size_t harmless = harmless_size((const unsigned char *)data + i, size - i, lines);
         /* Records begin with a digit, that of the year; no other line does, or it could pass for a record. */
         if (lines && (i == 0 || data[i - 1] == '\n') && data[i] >= '0' && data[i] <= '9')
-            log_text_add(text, " ", 1);
+            text_add(text, " ", 1);
         if (harmless > 0) {
-            log_text_add(text, data + i, harmless);
+            text_add(text, data + i, harmless);
         } else {
             reserve(text, 4);
             text->size += put_hex(text->data + text->size, (unsigned char)data[i]);
@@ -144,21 +144,21 @@ void log_text_add_plain(struct log_text *text, const char *data, size_t size, bo
     }
 }
 
-static void add_json_ascii(struct log_text *text, unsigned char c)
+static void add_json_ascii(struct text *text, unsigned char c)
 {
     if (c == '\n')
-        log_text_add(text, "\\n", 2);
+        text_add(text, "\\n", 2);
     else if (c == '\t')
-        log_text_add(text, "\\t", 2);
+        text_add(text, "\\t", 2);
     else if (is_control(c))
-        log_text_printf(text, "\\u%04x", c);
+        text_printf(text, "\\u%04x", c);
     else if (c == '"' || c == '\\')
-        log_text_add(text, (const char[]){'\\', (char)c}, 2);
+        text_add(text, (const char[]){'\\', (char)c}, 2);
     else
-        log_text_add(text, (const char *)&c, 1);
+        text_add(text, (const char *)&c, 1);
 }
 
-void log_text_add_json(struct log_text *text, const char *data, size_t size)
+void text_add_json(struct text *text, const char *data, size_t size)
 {
     const unsigned char *next = (const unsigned char *)data, *end = next + size;
     while (next < end) {
@@ -166,11 +166,11 @@ void log_text_add_json(struct log_text *text, const char *data, size_t size)
         if (*next < 0x80)
             add_json_ascii(text, *next);
         else if (sequence > 0 && is_unicode_control(next))
-            log_text_printf(text, "\\u%04x", sequence == 2 ? next[1] : 0x2000 + (next[2] & 0x3f));
+            text_printf(text, "\\u%04x", sequence == 2 ? next[1] : 0x2000 + (next[2] & 0x3f));
         else if (sequence > 0)
-            log_text_add(text, (const char *)next, sequence);
+            text_add(text, (const char *)next, sequence);
         else
-            log_text_printf(text, "\\\\x%02x", *next);
+            text_printf(text, "\\\\x%02x", *next);
         next += sequence > 0 ? sequence : 1;
     }
 }
