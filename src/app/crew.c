@@ -10,13 +10,13 @@
 #include "net/exchange.h"
 #include "py/interp.h"
 
-/* Many short calls must not starve the I/O; one long call has had its turn. The coarse clock is a few milliseconds fine and
- * costs next to nothing. */
-enum { BATCH_MS = 1 };
+/* Many short calls must not starve the I/O; one long call has had its turn. */
+enum { BATCH_NS = 1000000 };
 
 enum {
     LONG_US = 1000,      /* on average: the baton is given away before the call */
     AVERAGE_WEIGHT = 16, /* of what was, against one call */
+    DURATION_MAX_NS = 1000000000,
 };
 
 struct crew {
@@ -28,10 +28,10 @@ struct crew {
 
 enum { MAIN_MEMBER = 0 };
 
-static void note_duration(struct crew *crew, uint64_t ms)
+static void note_duration(struct crew *crew, uint64_t ns)
 {
     uint32_t average = atomic_load_explicit(&crew->average_us, memory_order_relaxed);
-    uint64_t us = (ms < 1000 ? ms : 1000) * 1000;
+    uint64_t us = ns < DURATION_MAX_NS ? ns / 1000 : DURATION_MAX_NS / 1000;
     atomic_store_explicit(&crew->average_us,
                           (uint32_t)((average * (AVERAGE_WEIGHT - 1) + us) / AVERAGE_WEIGHT),
                           memory_order_relaxed);
@@ -50,16 +50,19 @@ static void run_watched(struct crew *crew, unsigned member, struct exchange *exc
     deadline_end(deadline, member);
 }
 
-/* Calls the application, with the baton given away or lent. False when it is gone after that. */
-static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange)
+/* Calls the application, with the baton given away or lent. False when it is gone after that. *now is the time before and after:
+ * one look at the clock for each call, whose end is the beginning of the next. */
+static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange, uint64_t *now)
 {
     uint64_t lending = 0;
+    exchange->begun_ns = *now;
     bool passed = calls_are_long(crew);
     if (passed)
         baton_pass(crew->baton);
     else
         lending = baton_lend(crew->baton);
     run_watched(crew, member, exchange);
+    *now = exchange->ended_ns = clock_ns();
     if (!passed && baton_take_back(crew->baton, lending)) {
         exchange_finish(exchange);
         return true;
@@ -72,17 +75,15 @@ static bool run_exchange(struct crew *crew, unsigned member, struct exchange *ex
 static bool run_ready(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
-    uint64_t begun = clock_ms(), end = begun + BATCH_MS, now = begun;
+    uint64_t now = clock_ns(), end = now + BATCH_NS;
     struct exchange *exchange;
-    while (now <= end && (exchange = loop_take_ready(loop)) != NULL) {
-        bool held = run_exchange(crew, member, exchange);
-        uint64_t after = clock_ms();
-        note_duration(crew, after - now);
-        if (!held)
-            return false;
-        now = after;
+    bool held = true;
+    while (held && now <= end && (exchange = loop_take_ready(loop)) != NULL) {
+        uint64_t begun = now;
+        held = run_exchange(crew, member, exchange, &now);
+        note_duration(crew, now - begun);
     }
-    return true;
+    return held;
 }
 
 static void await_gil(struct crew *crew, unsigned member)

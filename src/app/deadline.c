@@ -43,7 +43,7 @@ struct watched {
         exchange; /* of the call that runs; finished by who has the baton, so safe to look at with it */
     atomic_bool raised;
     /* Of whoever has the baton: */
-    uint64_t since_ms; /* the call that the mark is about */
+    uint64_t since_ns; /* the call that the mark is about */
     enum mark mark;
 };
 
@@ -89,14 +89,14 @@ static void find(struct deadline *deadline, struct watched *watched, uint64_t el
 /* What a thread of its own needs to wait for the GIL. */
 struct raise {
     struct watched *watched;
-    uint64_t since_ms;
+    uint64_t since_ns;
 };
 
 /* With the GIL, which a call has at its beginning and its end. */
 static bool still_runs(void *context)
 {
     struct raise *raise = context;
-    bool due = scoreboard_get(raise->watched->call->since_ms) == raise->since_ms;
+    bool due = scoreboard_get(raise->watched->call->since_ns) == raise->since_ns;
     if (due)
         raise->watched->raised = true;
     return due;
@@ -114,7 +114,7 @@ static void raise_timeout(struct watched *watched)
 {
     pthread_t thread;
     struct raise *raise = xmalloc(sizeof(*raise));
-    *raise = (struct raise){watched, watched->since_ms};
+    *raise = (struct raise){watched, watched->since_ns};
     int error = thread_start(&thread, raise_main, raise);
     if (error == 0) {
         pthread_detach(thread);
@@ -152,9 +152,9 @@ static bool has_passed(uint64_t elapsed, int64_t limit)
 static void look_at(struct deadline *deadline, struct watched *watched, uint64_t since, uint64_t now)
 {
     const struct options *options = deadline->loop->options;
-    uint64_t elapsed = now > since ? now - since : 0;
-    if (watched->since_ms != since) {
-        watched->since_ms = since;
+    uint64_t elapsed = (now - since) / 1000000;
+    if (watched->since_ns != since) {
+        watched->since_ns = since;
         watched->mark = MARK_NONE;
     }
     if (deadline->finding.what != NULL)
@@ -169,12 +169,12 @@ static void look_at(struct deadline *deadline, struct watched *watched, uint64_t
         watched->mark = MARK_STUCK;
 }
 
-static void watch_clients(struct deadline *deadline, uint64_t now)
+static void watch_clients(struct deadline *deadline)
 {
     for (unsigned i = 0; i < deadline->threads; i++) {
-        uint64_t since = scoreboard_get(deadline->watched[i].call->since_ms);
+        uint64_t since = scoreboard_get(deadline->watched[i].call->since_ns);
         struct exchange *exchange = deadline->watched[i].exchange;
-        if (since != 0 && now >= since + LASTS_MS && exchange != NULL)
+        if (since != 0 && (clock_ns() - since) / 1000000 >= LASTS_MS && exchange != NULL)
             presence_watch(exchange);
     }
     loop_watch_ready(deadline->loop, LASTS_MS);
@@ -183,18 +183,17 @@ static void watch_clients(struct deadline *deadline, uint64_t now)
 static void look(void *context)
 {
     struct deadline *deadline = context;
-    uint64_t now = clock_ms();
     bool any = false;
-    watch_clients(deadline, now);
+    watch_clients(deadline);
     if (deadline->finding.what != NULL && !log_finding(deadline)) {
         timer_set(deadline->timer, STACK_MS);
         return;
     }
     for (unsigned i = 0; i < deadline->threads; i++) {
         struct watched *watched = &deadline->watched[i];
-        uint64_t since = scoreboard_see(watched->call->since_ms);
+        uint64_t since = scoreboard_see(watched->call->since_ns);
         if (since != 0)
-            look_at(deadline, watched, since, now);
+            look_at(deadline, watched, since, clock_ns());
         any = any || since != 0;
     }
     if (deadline->finding.what != NULL)
@@ -254,7 +253,7 @@ unsigned deadline_stuck(const struct deadline *deadline)
     unsigned count = 0;
     for (unsigned i = 0; i < deadline->threads; i++) {
         const struct watched *watched = &deadline->watched[i];
-        if (watched->mark == MARK_STUCK && scoreboard_get(watched->call->since_ms) == watched->since_ms)
+        if (watched->mark == MARK_STUCK && scoreboard_get(watched->call->since_ns) == watched->since_ns)
             count++;
     }
     return count;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "net/presence.h"
 #include "py/interp.h"
@@ -96,16 +95,6 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
     }
 }
 
-/* What the master reads when this worker dies in the call. */
-static void note_call(struct scoreboard_call *call, const struct request *request)
-{
-    size_t size =
-        request->line.size < SCOREBOARD_REQUEST_SIZE - 1 ? request->line.size : SCOREBOARD_REQUEST_SIZE - 1;
-    memcpy(call->request, request->line.data, size);
-    call->request[size] = '\0';
-    scoreboard_publish(call->since_ms, clock_ms());
-}
-
 static void wsgi_run(void *context, struct exchange *exchange)
 {
     struct wsgi *wsgi = context;
@@ -122,13 +111,14 @@ static void wsgi_run(void *context, struct exchange *exchange)
         .context = exchange,
     };
     struct call_output output;
-    note_call(wsgi->call, &exchange->request);
+    scoreboard_call_begin(wsgi->call, exchange->begun_ns, request.request->line.data,
+                          request.request->line.size);
     enum outcome outcome = pump(wsgi, exchange, call_start(wsgi->caller, &request, &output), &output);
     if (outcome == OUTCOME_DONE)
         exchange_flush(exchange);
     call_finish(wsgi->caller);
     body_content_free(&content);
-    scoreboard_set(wsgi->call->since_ms, 0);
+    scoreboard_call_end(wsgi->call);
     if (interp_is_fork())
         _exit(0);
     if (outcome == OUTCOME_DONE)

@@ -7,17 +7,18 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
-static const char *const state_names[WORKER_STATES] = {
-    [WORKER_NONE] = "none",     [WORKER_FAILED] = "failed", [WORKER_BOOTING] = "booting",
-    [WORKER_LOADED] = "loaded", [WORKER_READY] = "ready",   [WORKER_DRAINING] = "draining",
-};
+enum { SATURATED_MS = 2000, CALL_TRIES = 4 };
 
 static size_t shared_size(uint32_t count, uint32_t threads)
 {
-    return (size_t)count * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
+    return sizeof(struct scoreboard_service) +
+           (size_t)count * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
 }
 
 struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads)
@@ -29,8 +30,12 @@ struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads)
     struct scoreboard *board = xcalloc(1, sizeof(*board));
     board->count = count;
     board->threads = threads;
-    board->rows = memory;
+    board->seats = 1;
+    board->service = memory;
+    board->rows = (struct scoreboard_row *)&board->service[1];
     board->calls = (struct scoreboard_call *)&board->rows[count];
+    scoreboard_set(board->service->started, (uint64_t)time(NULL));
+    scoreboard_set(board->service->generation, 1);
     return board;
 }
 
@@ -43,12 +48,92 @@ void scoreboard_free(struct scoreboard *board)
 {
     if (board == NULL)
         return;
-    munmap(board->rows, shared_size(board->count, board->threads));
+    munmap(board->service, shared_size(board->count, board->threads));
     free(board);
 }
 
-const char *worker_state_name(enum worker_state state)
+/* A reader that sees any of the new line sees, by the fence, that the call before has ended. */
+void scoreboard_call_begin(struct scoreboard_call *call, uint64_t now_ns, const char *line, size_t size)
 {
-    assert(state < WORKER_STATES);
-    return state_names[state];
+    if (size > SCOREBOARD_REQUEST_SIZE - 1)
+        size = SCOREBOARD_REQUEST_SIZE - 1;
+    atomic_thread_fence(memory_order_release);
+    memcpy(call->request, line, size);
+    call->request[size] = '\0';
+    scoreboard_publish(call->since_ns, now_ns);
+}
+
+void scoreboard_call_end(struct scoreboard_call *call)
+{
+    scoreboard_set(call->since_ns, 0);
+}
+
+/* That the thread runs one call before and after means that the text is that call's. */
+static bool copy_call(const struct scoreboard_call *call, uint64_t *since,
+                      char request[SCOREBOARD_REQUEST_SIZE])
+{
+    *since = scoreboard_see(call->since_ns);
+    if (*since == 0)
+        return true;
+    memcpy(request, call->request, SCOREBOARD_REQUEST_SIZE);
+    request[SCOREBOARD_REQUEST_SIZE - 1] = '\0';
+    atomic_thread_fence(memory_order_acquire);
+    return scoreboard_get(call->since_ns) == *since;
+}
+
+uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[SCOREBOARD_REQUEST_SIZE])
+{
+    uint64_t since;
+    for (int tries = 0; tries < CALL_TRIES; tries++)
+        if (copy_call(call, &since, request))
+            return since;
+    return 0; /* calls as short as that are over by now */
+}
+
+void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t pid, enum restart_cause cause,
+                             const char *how)
+{
+    struct scoreboard_service *service = board->service;
+    uint64_t number = ++board->restarts;
+    struct scoreboard_restart *restart = &service->last_restarts[(number - 1) % SCOREBOARD_RESTARTS];
+    assert(cause < RESTART_CAUSES);
+    scoreboard_set(restart->number, 0);
+    atomic_thread_fence(memory_order_release);
+    restart->at = (uint64_t)time(NULL);
+    restart->slot = slot;
+    restart->pid = pid;
+    restart->cause = cause;
+    snprintf(restart->how, sizeof(restart->how), "%s", how);
+    scoreboard_publish(restart->number, number);
+    scoreboard_add(service->restarts[cause], 1);
+}
+
+static uint64_t count_restarts(const struct scoreboard_service *service)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < RESTART_CAUSES; i++)
+        count += scoreboard_get(service->restarts[i]);
+    return count;
+}
+
+bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t age,
+                             struct scoreboard_restart *copy)
+{
+    uint64_t count = count_restarts(service);
+    if (age >= count || age >= SCOREBOARD_RESTARTS)
+        return false;
+    uint64_t number = count - age;
+    const struct scoreboard_restart *restart = &service->last_restarts[(number - 1) % SCOREBOARD_RESTARTS];
+    if (scoreboard_see(restart->number) != number)
+        return false;
+    memcpy(copy, restart, sizeof(*copy));
+    copy->how[SCOREBOARD_HOW_SIZE - 1] = '\0';
+    atomic_thread_fence(memory_order_acquire);
+    return scoreboard_get(restart->number) == number && copy->cause < RESTART_CAUSES;
+}
+
+bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms)
+{
+    uint64_t refused = scoreboard_get(row->refused_ms);
+    return refused != 0 && now_ms < refused + SATURATED_MS;
 }

@@ -1,19 +1,24 @@
 /*
- * The scoreboard: what every worker is doing, in memory shared by the master and all workers. Nothing on disk.
+ * The scoreboard: what every worker is doing and has done, in memory shared by the master and all its children. Nothing on disk.
  *
  * One anonymous MAP_SHARED region made by the master before the first fork; a row of its own cache lines per worker, or seat of
- * one: a row passes from a worker to the next in its seat.
- * A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set); the master and the siblings read.
- * The master alone writes pid and state for a worker that is not there.
+ * one: a row passes from a worker to the next in its seat, and its counters are never set back, so that the sums over all rows
+ * survive every worker. A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set): whoever runs its loop, except
+ * where a field says that any thread may (scoreboard_count). Everybody reads.
+ * The master alone writes pid and state for a worker that is not there, and in front of the rows what is the service's.
  *
- * The master may be root where the workers are not, so it believes no row: what it reads is a number or text that may be any,
- * and where the rows are it knows by itself.
+ * The master may be root where the workers are not, so it believes nothing that stands there, not even what it wrote itself: what it
+ * reads is a number or text that may be any, and where the rows are it knows by itself.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/histogram.h"
 
 enum worker_state {
     WORKER_NONE,     /* no process in this seat */
@@ -25,47 +30,147 @@ enum worker_state {
     WORKER_STATES
 };
 
-/* Why a connection moves to another worker, see net/handover.h. */
-enum handover_reason { HANDOVER_BALANCE, HANDOVER_BUSY, HANDOVER_RETIRE, HANDOVER_REASONS };
+/* What a connection is at. Idle and active are not told apart by who counts, as most requests take a connection only from one to the
+ * other and back: who reads knows how many are active by their calls. */
+enum connection_state {
+    CONNECTION_IDLE,    /* between requests, or before the first; or active */
+    CONNECTION_READING, /* a request is not whole yet */
+    CONNECTION_WRITING, /* the client has not taken all of its answer, or not noticed that we have closed */
+    CONNECTION_STATES
+};
 
-/* How many bytes of the request in progress are kept for the post-mortem. */
-enum { SCOREBOARD_REQUEST_SIZE = 192 };
+/* Why a request was answered without the application. */
+enum refusal {
+    REFUSAL_MALFORMED,   /* 400 */
+    REFUSAL_SLOW,        /* 408: its head or body did not come in time */
+    REFUSAL_TOO_LARGE,   /* 413, 414, 431 */
+    REFUSAL_UNSUPPORTED, /* 417, 501, 505 */
+    REFUSAL_NO_STORAGE,  /* 503: its body could not be kept */
+    REFUSAL_NO_THREAD,   /* 503: --queue-timeout */
+    REFUSAL_TIMEOUT,     /* 504: --timeout */
+    REFUSALS
+};
+
+/* Why a connection moves to another worker, see net/handover.h. */
+enum handover_reason {
+    HANDOVER_BALANCE, /* which had fewer */
+    HANDOVER_BUSY,    /* which had an idle thread */
+    HANDOVER_RETIRE,  /* since this one leaves */
+    HANDOVER_REASONS
+};
+
+/* Why a worker was replaced. One that a reload replaces is none of these. */
+enum restart_cause {
+    RESTART_EXITED,   /* by itself */
+    RESTART_SIGNAL,   /* killed by a signal that was not ours */
+    RESTART_KILLED,   /* by the master: it did not leave in time */
+    RESTART_STUCK,    /* its calls did not return */
+    RESTART_ASKED,    /* it was asked to leave, by TERM */
+    RESTART_RECYCLED, /* it had served long enough */
+    RESTART_CAUSES
+};
+
+/* Of the final status codes, which have three digits. */
+enum { SCOREBOARD_CODE_MIN = 200, SCOREBOARD_CODE_MAX = 999 };
+enum { SCOREBOARD_CODES = SCOREBOARD_CODE_MAX - SCOREBOARD_CODE_MIN + 1 };
 
 struct scoreboard_row {
+    /* Of the worker in the seat, or zero. */
     _Alignas(64) _Atomic uint32_t pid;
-    _Atomic uint32_t generation;  /* of the reload that its worker is of */
-    _Atomic uint32_t state;       /* enum worker_state */
-    _Atomic uint32_t connections; /* open now */
-    _Atomic uint32_t ready;       /* requests complete and waiting for a thread */
-    _Atomic uint32_t
-        orphaned; /* of the first row of a slot, by the master: the others take what comes to it */
-    _Atomic uint32_t in_post; /* of the first row of a slot: connections on their way to it; written by all */
+    _Atomic uint32_t generation; /* of the reload that it is of */
+    _Atomic uint32_t state;      /* enum worker_state */
+    _Atomic uint32_t ready;      /* requests complete and waiting for a thread */
+    _Atomic uint32_t connections;
+    _Atomic uint32_t connection_states[CONNECTION_STATES]; /* their sum, but for a moment, is `connections` */
     _Atomic uint64_t progress; /* turns of the event loop: a stuck worker's stands still */
-    _Atomic uint64_t requests; /* answered since the row was made: survives the worker */
-    _Atomic uint64_t accepted; /* connections, likewise */
-    _Atomic uint64_t handed_over[HANDOVER_REASONS]; /* likewise */
+    _Atomic uint64_t forked_ms;
+    _Atomic uint64_t requests_before; /* of the counter, when it was forked */
+    _Atomic uint64_t refused_ms; /* clock_ms() when it refused a request for lack of a thread; 0: never */
+
+    /* Of the first row of a slot: */
+    _Atomic uint32_t orphaned; /* by the master: the others take what comes to it */
+    _Atomic uint32_t in_post;  /* connections on their way to it; written by all */
+
+    /* Since the row was made. */
+    _Alignas(64) _Atomic uint64_t requests; /* ended, however */
+    _Atomic uint64_t accepted;              /* connections */
+    _Atomic uint64_t received;              /* bytes */
+    _Atomic uint64_t refused[REFUSALS];
+    _Atomic uint64_t handed_over[HANDOVER_REASONS];
+    struct histogram request; /* from the end of its head to the end of its answer */
+    struct histogram queue;   /* from its own end to the beginning of its call */
+    struct histogram call;    /* of the application */
+
+    /* By any thread: scoreboard_count. */
+    _Alignas(64) _Atomic uint64_t sent; /* bytes */
+    /* By status code. Counted before the last byte leaves, so that whoever has seen an answer finds it here, even if the worker has
+     * died since. */
+    _Atomic uint64_t answers[SCOREBOARD_CODES];
 };
 
 /* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */
+enum { SCOREBOARD_REQUEST_SIZE = 192 };
 struct scoreboard_call {
-    _Alignas(64) _Atomic uint64_t since_ms; /* clock_ms() at its start, published; 0: none runs */
+    _Alignas(64) _Atomic uint64_t since_ns; /* clock_ns() at its start, published; 0: none runs */
     char request
         [SCOREBOARD_REQUEST_SIZE]; /* its request line, or that of the last one; the worker terminates it */
+};
+
+/* One of the last restarts. */
+enum { SCOREBOARD_RESTARTS = 16, SCOREBOARD_HOW_SIZE = 256 };
+struct scoreboard_restart {
+    _Atomic uint64_t number; /* from 1, published; 0: none, or it is being written */
+    uint64_t at;             /* Unix time, s */
+    uint32_t slot, pid;
+    enum restart_cause cause;
+    char how[SCOREBOARD_HOW_SIZE]; /* "was killed by signal 9 ..." */
+};
+
+/* What is the service's: written by the master, for the status process to read. */
+struct scoreboard_service {
+    _Alignas(64) _Atomic uint64_t started; /* Unix time, s */
+    _Atomic uint32_t generation;           /* of the application that serves: 1 since the start */
+    _Atomic uint64_t restarts[RESTART_CAUSES];
+    struct scoreboard_restart
+        last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */
 };
 
 /* Each process's own, unlike what it points to. */
 struct scoreboard {
     uint32_t count, threads;
+    uint32_t seats;    /* rows per slot: the seats of a slot are neighbours */
+    uint64_t restarts; /* that the master has noted */
+    struct scoreboard_service *service;
     struct scoreboard_row *rows;   /* `count` */
     struct scoreboard_call *calls; /* `count` times `threads` */
 };
 
-/* Zeroed, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */
+/* Zeroed but for the start, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */
 struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads);
 struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row); /* `threads` of them */
 void scoreboard_free(struct scoreboard *board);
 
+/* The thread's own: a call begins, with this request line; it ends. */
+void scoreboard_call_begin(struct scoreboard_call *call, uint64_t now_ns, const char *line, size_t size);
+void scoreboard_call_end(struct scoreboard_call *call);
+/* Anybody's: the request under way, as a string, and since when; 0 when there is none, or it changes right now. */
+uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[SCOREBOARD_REQUEST_SIZE]);
+
+/* The master's. */
+void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t pid, enum restart_cause cause,
+                             const char *how);
+/* A copy of the `age`th last one, 0 being the last. False when there is none, or it is being overwritten. */
+bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t age,
+                             struct scoreboard_restart *copy);
+
+/* Its worker has refused requests just now, because no thread took them in time. */
+bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms);
+
+/* As they are called in metrics. */
 const char *worker_state_name(enum worker_state state);
+const char *refusal_name(enum refusal refusal);
+const char *handover_reason_name(enum handover_reason reason);
+const char *restart_cause_name(enum restart_cause cause);
 
 #define scoreboard_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 #define scoreboard_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
@@ -74,5 +179,8 @@ const char *worker_state_name(enum worker_state state);
 #define scoreboard_see(field)            atomic_load_explicit(&(field), memory_order_acquire)
 /* Only the row's one writer may use it: no locked instruction. */
 #define scoreboard_add(field, value) scoreboard_set((field), scoreboard_get(field) + (value))
+/* Where any thread may write. */
+#define scoreboard_count(field, value) \
+    ((void)atomic_fetch_add_explicit(&(field), (value), memory_order_relaxed))
 
 #endif

@@ -14,7 +14,10 @@
 /* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
 static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
 {
-    if (output_drain(output, conn->fd, sent) == 0)
+    uint64_t before = *sent;
+    int r = output_drain(output, conn->fd, sent);
+    scoreboard_count(conn->loop->row->sent, *sent - before);
+    if (r == 0)
         return 0;
     if (errno == EIO)
         log_error("a file became shorter while it was being sent; the connection is cut");
@@ -139,6 +142,7 @@ struct slice conn_receive(struct conn *conn)
         n = recv(conn->fd, scratch, LOOP_SCRATCH_SIZE, 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
+        scoreboard_add(conn->loop->row->received, (uint64_t)n);
         /* A short read drained the socket, unless its end is due: that edge has been seen already. */
         if (n < LOOP_SCRATCH_SIZE && !conn->ended)
             conn->readable = false;
@@ -188,6 +192,7 @@ static int send_directly(struct conn *conn, struct iovec **vectors, int *count)
             conn->broken = true;
             return -1;
         }
+        scoreboard_count(conn->loop->row->sent, (uint64_t)n);
         skip(vectors, count, (size_t)n);
     }
     return 0;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "http/parser.h"
 #include "net/access_log.h"
+#include "net/tally.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
 enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
@@ -27,10 +28,11 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     struct exchange *exchange = pool_take(&loop->exchanges);
     exchange->conn = conn;
     exchange->done = done;
-    exchange->started_ns = loop->access_log != NULL ? clock_ns() : 0;
+    exchange->started_ns = loop_now(loop);
+    exchange->ready_ns = exchange->begun_ns = exchange->ended_ns = exchange->preempted_ns = 0;
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
-    exchange->cut = exchange->whole_sent = false;
+    exchange->cut = exchange->whole_sent = exchange->counted = false;
     exchange->late_status = 0;
     exchange->late_size = 0;
     exchange->previous = NULL;
@@ -66,7 +68,7 @@ void exchange_ready(struct exchange *exchange)
         exchange_finish(exchange);
         return;
     }
-    exchange->ready_ms = clock_ms();
+    exchange->ready_ns = loop_now(loop);
     loop_add_ready(loop, exchange);
 }
 
@@ -149,12 +151,21 @@ static bool is_whole(const struct exchange *exchange)
            (response->framing == RESPONSE_CHUNKED && exchange->final_sent);
 }
 
+/* Behind the gate, before a send. True when that ends the answer. */
+static bool note_sending(struct exchange *exchange)
+{
+    bool whole = is_whole(exchange);
+    if (whole && !exchange->conn->broken)
+        tally_answer(exchange, exchange->response.status);
+    return whole;
+}
+
 /* Behind the gate, which it opens. If the head did not leave, nothing has. */
-static int note_sent(struct exchange *exchange, int r)
+static int note_sent(struct exchange *exchange, bool whole, int r)
 {
     if (r == 0) {
         exchange->head_sent = true;
-        exchange->whole_sent = is_whole(exchange);
+        exchange->whole_sent = whole;
     } else if (!exchange->head_sent) {
         exchange->body_sent = 0;
     }
@@ -168,7 +179,8 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
         return 0;
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    return note_sent(exchange, conn_send(exchange->conn, vectors, count));
+    bool whole = note_sending(exchange);
+    return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
 }
 
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
@@ -200,12 +212,13 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
     assert(exchange->response.framing != RESPONSE_CHUNKED);
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
+    bool whole = note_sending(exchange);
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
     if (r == 0 && size > 0) {
         exchange->head_sent = true;
         r = conn_send_file(conn, fd, offset, size);
     }
-    return note_sent(exchange, r);
+    return note_sent(exchange, whole, r);
 }
 
 bool exchange_wants_more(const struct exchange *exchange)
@@ -235,8 +248,6 @@ static enum ending ending_of(const struct exchange *exchange)
 static void end(struct exchange *exchange, enum ending ending)
 {
     exchange->ending = ending;
-    if (exchange->started_ns != 0)
-        exchange->ended_ns = clock_ns();
 }
 
 void exchange_finish(struct exchange *exchange)
@@ -245,13 +256,14 @@ void exchange_finish(struct exchange *exchange)
     struct loop *loop = conn->loop;
     enum ending ending = exchange->ending;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
-    scoreboard_add(loop->row->requests, 1);
     if (exchange->late_status != 0) {
         exchange->response.status = exchange->late_status;
         exchange->body_sent = exchange->late_size;
     }
+    tally_answer(exchange, exchange->response.status);
+    uint64_t duration_ns = tally_end(exchange);
     if (loop->access_log != NULL)
-        access_log_write(loop->access_log, exchange, exchange->ended_ns - exchange->started_ns);
+        access_log_write(loop->access_log, exchange, duration_ns);
     conn->resetting = exchange->cut;
     exchange_forget(exchange);
     done(conn, ending);
@@ -298,6 +310,7 @@ static uint64_t send_error(struct exchange *exchange, struct response *response,
 {
     const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
     response_error(response, status, request, keep_alive, current_date_line());
+    tally_answer(exchange, status);
     struct iovec vector = {response->head, response->size};
     conn_send(exchange->conn, &vector, 1);
     return response->framing == RESPONSE_LENGTH ? response->length : 0;
@@ -339,6 +352,7 @@ static void answer_late(struct exchange *exchange, int status)
     response_init(&response);
     exchange->late_size = send_error(exchange, &response, status, false);
     exchange->late_status = status;
+    scoreboard_add(exchange->conn->loop->row->refused[REFUSAL_TIMEOUT], 1);
     response_fini(&response);
     if (conn_is_drained(exchange->conn))
         conn_shut(exchange->conn);
@@ -348,6 +362,7 @@ bool exchange_preempt(struct exchange *exchange, int status)
 {
     if (!gate_pass(&exchange->gate, GATE_SHUT))
         return false;
+    exchange->preempted_ns = clock_ns();
     if (!exchange->head_sent)
         answer_late(exchange, status);
     else if (!exchange->whole_sent)

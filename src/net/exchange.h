@@ -54,9 +54,12 @@ struct exchange {
     struct body body;
     struct response response;
     void (*done)(struct conn *conn, enum ending ending); /* the protocol's: the exchange is gone */
-    uint64_t started_ns; /* clock_ns() when the head was whole; 0 without access log */
-    uint64_t ended_ns;   /* at the end of the answer; likewise */
-    uint64_t ready_ms;   /* clock_ms() when it came on the ready list */
+    /* clock_ns(), 0 before: */
+    uint64_t started_ns;   /* when the head was whole */
+    uint64_t ready_ns;     /* when it came on the ready list */
+    uint64_t begun_ns;     /* when a thread took it from there: set by that thread, */
+    uint64_t ended_ns;     /* as when it gave it back; without one, at the end of the answer */
+    uint64_t preempted_ns; /* when it was answered in the thread's place */
     enum ending ending;
     uint64_t body_sent; /* bytes of content given to the connection */
     struct gate gate;   /* who may send */
@@ -68,6 +71,7 @@ struct exchange {
     bool head_sent;
     bool whole_sent; /* behind the gate, as head_sent */
     bool final_sent; /* the last chunk */
+    bool counted;    /* by tally_answer */
     bool overrun;    /* the application sent more than its Content-Length: told once */
     char *line;      /* `inline_line`, or the heap */
     char inline_line[EXCHANGE_INLINE];

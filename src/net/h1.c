@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "net/h1_state.h"
 #include "net/presence.h"
+#include "net/tally.h"
 
 /* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
  * request would cost more than to ignore it. */
@@ -14,19 +15,35 @@ static const struct {
     bool reads;
     enum timeout_class timeout;
     int timeout_status; /* to answer with; 0: close */
+    enum connection_state counts_as;
 } states[H1_STATES] = {
-    [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0}, [H1_HEAD] = {true, TIMEOUT_HEADER, 408},
-    [H1_BODY] = {true, TIMEOUT_BODY, 408},     [H1_APP] = {false, TIMEOUT_NONE, 0},
-    [H1_SEND] = {false, TIMEOUT_WRITE, 0},     [H1_LAST] = {true, TIMEOUT_LAST, 0},
-    [H1_LINGER] = {true, TIMEOUT_LINGER, 0},   [H1_CLOSED] = {false, TIMEOUT_NONE, 0},
+    [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0, CONNECTION_IDLE},
+    [H1_HEAD] = {true, TIMEOUT_HEADER, 408, CONNECTION_READING},
+    [H1_BODY] = {true, TIMEOUT_BODY, 408, CONNECTION_READING},
+    [H1_APP] = {false, TIMEOUT_NONE, 0, CONNECTION_IDLE},
+    [H1_SEND] = {false, TIMEOUT_WRITE, 0, CONNECTION_WRITING},
+    [H1_LAST] = {true, TIMEOUT_LAST, 0, CONNECTION_IDLE},
+    [H1_LINGER] = {true, TIMEOUT_LINGER, 0, CONNECTION_WRITING},
+    [H1_CLOSED] = {false, TIMEOUT_NONE, 0, CONNECTION_WRITING},
 };
 
 /* Below --min-body-rate after this long, a body is too slow. */
 enum { BODY_RATE_GRACE_MS = 10000 };
 
+static void h1_count(struct h1 *h, enum connection_state state)
+{
+    struct scoreboard_row *row = h->conn.loop->row;
+    if (h->counted == state)
+        return;
+    scoreboard_add(row->connection_states[h->counted], -1);
+    scoreboard_add(row->connection_states[state], 1);
+    h->counted = state;
+}
+
 void h1_enter(struct h1 *h, enum h1_state state)
 {
     h->state = state;
+    h1_count(h, states[state].counts_as);
     if (states[state].timeout != TIMEOUT_NONE)
         timeout_set(h->conn.loop->timeouts, &h->conn.timeout, states[state].timeout);
 }
@@ -92,6 +109,7 @@ void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
     h->exchange = NULL;
     h1_enter(h, H1_APP);
+    tally_refused(h->conn.loop, status);
     exchange_fail(exchange, status, false);
     exchange_finish(exchange);
 }
@@ -290,6 +308,8 @@ static void h1_open(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
     h->reader.memo_slot = memo_recent(conn->loop->memo);
+    h->counted = CONNECTION_IDLE;
+    scoreboard_add(conn->loop->row->connection_states[CONNECTION_IDLE], 1);
     h1_enter(h, H1_IDLE);
 }
 
@@ -363,6 +383,7 @@ static bool h1_unfinished(const struct conn *conn)
 
 static void h1_free(struct conn *conn)
 {
+    scoreboard_add(conn->loop->row->connection_states[h1_of(conn)->counted], -1);
     pending_free(&h1_of(conn)->pending);
 }
 

@@ -20,7 +20,8 @@ static int pack_request(const struct exchange *exchange, struct parcel *parcel, 
     pieces[count++] = piece(end, sizeof(end) - 1);
     pieces[count++] = piece(request->section->bytes.data, request->section->bytes.size);
     parcel->head = request->line.size + sizeof(end) - 1 + request->section->bytes.size;
-    parcel->ready_ms = exchange->ready_ms;
+    parcel->started_ns = exchange->started_ns;
+    parcel->ready_ns = exchange->ready_ns;
     parcel->spool = content->spool;
     if (content->spool >= 0) {
         parcel->spool_size = content->size;
@@ -87,11 +88,12 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
         return;
     }
     body_restore(&exchange->body, exchange->request.section, content);
+    exchange->started_ns = parcel->started_ns;
     h->exchange = exchange;
     h1_enter(h, H1_APP);
     exchange_ready(exchange);
     if (h->exchange != NULL)
-        exchange->ready_ms = parcel->ready_ms;
+        exchange->ready_ns = parcel->ready_ns;
 }
 
 void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)

@@ -25,6 +25,7 @@ enum h1_state {
 struct h1 {
     struct conn conn;
     enum h1_state state;
+    enum connection_state counted; /* in the scoreboard */
     bool asked;                /* a request has begun, once */
     struct exchange *exchange; /* in H1_BODY and H1_APP */
     enum ending ending;        /* in H1_SEND: what follows */

@@ -69,7 +69,7 @@ static unsigned idle_threads_of(const struct handover *handover, unsigned slot)
     uint32_t threads = handover->setup.board->threads;
     busy += scoreboard_get(row->ready);
     for (uint32_t i = 0; i < threads; i++)
-        busy += scoreboard_get(calls[i].since_ms) != 0;
+        busy += scoreboard_get(calls[i].since_ns) != 0;
     return busy < threads ? threads - busy : 0;
 }
 

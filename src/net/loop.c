@@ -17,7 +17,7 @@
 #include "net/handover.h"
 #include "net/presence.h"
 
-enum { REPORT_MS = 10000, SATURATED_MS = 2000 };
+enum { REPORT_MS = 10000 };
 enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, LAST_MS = 500, TRAILER_MAX = 8192 };
 
 /* So many complete requests end a turn, though more sockets may be readable: what was parsed is still in the cache when it is
@@ -120,7 +120,7 @@ void loop_post(struct loop *loop, struct exchange *exchange)
 
 bool loop_is_saturated(const struct loop *loop)
 {
-    return loop->refused_ms != 0 && clock_ms() - loop->refused_ms < SATURATED_MS;
+    return scoreboard_is_saturated(loop->row, clock_ms());
 }
 
 static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
@@ -241,10 +241,17 @@ static bool refuse_first(struct loop *loop, uint64_t now)
     if (is_given_up(exchange))
         return false;
     loop_remove_ready(loop, exchange);
+    scoreboard_add(loop->row->refused[REFUSAL_NO_THREAD], 1);
+    scoreboard_set(loop->row->refused_ms, now);
     exchange_fail(exchange, 503, true);
     exchange_finish(exchange);
-    loop->refused_ms = now;
     return true;
+}
+
+/* In ms. Not by the coarse clock, which may be behind the one that the request was stamped with. */
+static uint64_t has_waited(const struct exchange *exchange)
+{
+    return (clock_ns() - exchange->ready_ns) / 1000000;
 }
 
 static void refuse_overdue(struct loop *loop)
@@ -252,7 +259,7 @@ static void refuse_overdue(struct loop *loop)
     uint64_t limit = (uint64_t)loop->options->queue_timeout, now = clock_ms();
     if (limit == 0)
         return;
-    while (loop->ready_first != NULL && now - loop->ready_first->ready_ms >= limit)
+    while (loop->ready_first != NULL && has_waited(loop->ready_first) >= limit)
         loop->refused += refuse_first(loop, now);
     report_refused(loop, now);
 }
@@ -260,7 +267,7 @@ static void refuse_overdue(struct loop *loop)
 void loop_refuse_ready(struct loop *loop)
 {
     uint64_t now = clock_ms();
-    loop->refused_ms = now;
+    scoreboard_set(loop->row->refused_ms, now);
     while (loop->ready_first != NULL)
         refuse_first(loop, now);
 }
@@ -271,14 +278,22 @@ static void arm_queue_timer(struct loop *loop)
     uint64_t limit = (uint64_t)loop->options->queue_timeout;
     if (limit == 0 || loop->ready_first == NULL || event_pending(loop->queue_timer, EV_TIMEOUT, NULL))
         return;
-    uint64_t waited = clock_ms() - loop->ready_first->ready_ms;
+    uint64_t waited = has_waited(loop->ready_first);
     uint64_t left = waited < limit ? limit - waited + 1 : 1;
     struct timeval tv = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
     event_add(loop->queue_timer, &tv);
 }
 
+uint64_t loop_now(struct loop *loop)
+{
+    if (loop->now_ns == 0)
+        loop->now_ns = clock_ns();
+    return loop->now_ns;
+}
+
 static void turn(struct loop *loop, bool wait)
 {
+    loop->now_ns = 0;
     if (loop->ready_first != NULL)
         refuse_overdue(loop);
     size_t ready = loop->ready_count;
@@ -288,6 +303,8 @@ static void turn(struct loop *loop, bool wait)
     settle(loop);
     if (loop->ready_count > ready || loop->settled != NULL)
         wait = false;
+    if (wait)
+        loop->now_ns = 0;
     if (event_base_loop(loop->base, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
         loop_broken("polled");
     scoreboard_add(loop->row->progress, 1);
@@ -354,10 +371,9 @@ void loop_add_ready(struct loop *loop, struct exchange *exchange)
 void loop_watch_ready(struct loop *loop, uint64_t waited_ms)
 {
     struct exchange *exchange = loop->ready_last, *older;
-    uint64_t now = clock_ms();
     for (; exchange != NULL && exchange->presence == PRESENCE_ASSUMED; exchange = older) {
         older = exchange->previous;
-        if (now - exchange->ready_ms >= waited_ms)
+        if (has_waited(exchange) >= waited_ms)
             presence_watch(exchange);
     }
 }

@@ -50,9 +50,10 @@ struct loop {
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
     struct exchange *ready_first, *ready_last;
     size_t ready_count;
+    uint64_t now_ns;                   /* of loop_now; 0: not asked yet */
     struct event *queue_timer;         /* for the oldest that is ready, while nobody can run it */
     size_t refused;                    /* after --queue-timeout, and not yet reported */
-    uint64_t refused_ms, reported_ms;  /* when the last one was; 0: never */
+    uint64_t reported_ms;              /* when that was done last; 0: never */
     _Atomic(struct exchange *) posted; /* finished by other threads: loop_post */
     struct event *wake;                /* on wake_fd, an eventfd, for posts and loop_wake */
     int wake_fd;
@@ -114,6 +115,10 @@ void loop_wake(struct loop *loop);
 
 /* Connections that would be cut now. */
 size_t loop_count_unfinished(const struct loop *loop);
+
+/* clock_ns() when the first request of this turn came, which is when all that came with it were there: one look at the clock for
+ * them together. */
+uint64_t loop_now(struct loop *loop);
 
 /* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
 void loop_drain(struct loop *loop);

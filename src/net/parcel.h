@@ -24,7 +24,8 @@ struct parcel {
     enum handover_reason reason;
     unsigned address; /* that it was accepted on: its index */
     struct peer_endpoint peer;
-    uint64_t ready_ms; /* of a whole request: since when it waits (base/clock.h: the same in all processes) */
+    uint64_t started_ns,
+        ready_ns;      /* of a whole request: see net/exchange.h (base/clock.h: the same in all processes) */
     size_t head, body; /* bytes of a whole request's head and body; head is 0 when there is none */
     uint64_t spool_size; /* of its body, when that is in a spool */
     int spool;           /* or -1 */

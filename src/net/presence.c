@@ -6,7 +6,7 @@
 #include "net/loop.h"
 
 /* Clients of HTTP/1.0 that half-close are rare, and those that waited for so long and are answered after all are rarer. */
-enum { UNSURE_MS = 1000 };
+enum { UNSURE_NS = 1000000000 };
 
 static bool is_old(const struct exchange *exchange)
 {
@@ -58,7 +58,7 @@ void presence_watch(struct exchange *exchange)
 
 bool presence_give_up(struct exchange *exchange)
 {
-    if (clock_ms() - exchange->ready_ms < UNSURE_MS)
+    if (clock_ns() - exchange->ready_ns < UNSURE_NS)
         return false;
     lose(exchange);
     return true;

@@ -52,16 +52,29 @@ static void run_worker(const struct child *children, unsigned count, struct even
     _exit(worker_main(setup));
 }
 
+/* What goes with a worker. */
+static void empty_row(struct scoreboard_row *row, struct scoreboard_call *calls, unsigned threads)
+{
+    scoreboard_set(row->pid, 0);
+    scoreboard_set(row->ready, 0);
+    scoreboard_set(row->connections, 0);
+    for (unsigned i = 0; i < CONNECTION_STATES; i++)
+        scoreboard_set(row->connection_states[i], 0);
+    for (unsigned i = 0; i < threads; i++)
+        scoreboard_call_end(&calls[i]);
+}
+
 static void prepare_row(struct child *child, const struct worker_setup *setup)
 {
     struct scoreboard_row *row = setup->row;
     scoreboard_set(row->state, WORKER_BOOTING);
     scoreboard_set(row->generation, setup->generation);
-    scoreboard_set(row->connections, 0);
-    scoreboard_set(row->ready, 0);
-    for (unsigned i = 0; i < setup->threads; i++)
-        scoreboard_set(setup->calls[i].since_ms, 0);
+    scoreboard_set(row->refused_ms, 0);
+    empty_row(row, setup->calls, setup->threads);
+    child->forked_ms = clock_ms();
     child->requests_before = scoreboard_get(row->requests);
+    scoreboard_set(row->forked_ms, child->forked_ms);
+    scoreboard_set(row->requests_before, child->requests_before);
 }
 
 int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
@@ -82,7 +95,6 @@ int child_fork(struct child *children, unsigned count, unsigned number, struct e
         return -1;
     }
     child->pid = pid;
-    child->forked_ms = clock_ms();
     child->killed = false;
     scoreboard_set(setup->row->pid, (uint32_t)pid);
     return 0;
@@ -93,30 +105,28 @@ static const struct scoreboard_call *oldest_call(const struct scoreboard_call *c
 {
     const struct scoreboard_call *oldest = NULL;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t since = scoreboard_get(calls[i].since_ms);
-        if (since != 0 && (oldest == NULL || since < scoreboard_get(oldest->since_ms)))
+        uint64_t since = scoreboard_get(calls[i].since_ns);
+        if (since != 0 && (oldest == NULL || since < scoreboard_get(oldest->since_ns)))
             oldest = &calls[i];
     }
     return oldest;
 }
 
-void child_reap(struct child *child, struct scoreboard_row *row, const struct scoreboard_call *calls,
+void child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                 unsigned threads, int status, char *text, size_t size)
 {
     const struct scoreboard_call *call = oldest_call(calls, threads);
-    uint64_t now = clock_ms();
     struct death death = {
         .status = status,
         .killed_by_us = child->killed,
-        .age_ms = now - child->forked_ms,
+        .age_ms = clock_ms() - child->forked_ms,
         .requests = scoreboard_get(row->requests) - child->requests_before,
         .request = call != NULL ? call->request : NULL,
-        .request_ms = call != NULL ? now - scoreboard_get(call->since_ms) : 0,
+        .request_ms = call != NULL ? (clock_ns() - scoreboard_get(call->since_ns)) / 1000000 : 0,
     };
     death_describe(&death, text, size);
     scoreboard_set(row->state, WORKER_NONE);
-    scoreboard_set(row->pid, 0);
-    scoreboard_set(row->connections, 0);
+    empty_row(row, calls, threads);
     child->pid = 0;
 }
 

@@ -36,7 +36,7 @@ int child_fork(struct child *children, unsigned count, unsigned number, struct e
                const struct worker_setup *setup);
 
 /* It has ended with `status`: empties the seat and describes the end in `text`. `calls`: one per thread. */
-void child_reap(struct child *child, struct scoreboard_row *row, const struct scoreboard_call *calls,
+void child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                 unsigned threads, int status, char *text, size_t size);
 
 /* One that does not read its mail any more is left to its deadline. */

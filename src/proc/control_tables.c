@@ -39,7 +39,7 @@ static unsigned count_calls(const struct control_view *view, unsigned row)
     const struct scoreboard_call *calls = scoreboard_calls(view->board, row);
     unsigned count = 0;
     for (int64_t i = 0; i < view->options->threads; i++)
-        count += scoreboard_get(calls[i].since_ms) != 0;
+        count += scoreboard_get(calls[i].since_ns) != 0;
     return count;
 }
 
@@ -132,7 +132,7 @@ struct found_call {
 static struct found_call *find_calls(const struct control_view *view, size_t *count)
 {
     struct found_call *found = NULL, next;
-    uint64_t now = clock_ms();
+    uint64_t now = clock_ns();
     *count = 0;
     for (next.row = 0; next.row < view->count; next.row++) {
         const struct scoreboard_call *calls = scoreboard_calls(view->board, next.row);

@@ -15,7 +15,7 @@ struct running_call {
     char request[4 * SCOREBOARD_REQUEST_SIZE]; /* the request line, for a terminal or a log */
 };
 
-/* What runs there at `now` (clock_ms). False when nothing does. */
-bool running_call_read(const struct scoreboard_call *call, uint64_t now, struct running_call *running);
+/* What runs there at `now_ns` (clock_ns). False when nothing does. */
+bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, struct running_call *running);
 
 #endif

@@ -80,14 +80,14 @@ static int leave_threads_behind(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
     for (unsigned i = 0; i < setup->threads; i++) {
-        uint64_t since = scoreboard_see(setup->calls[i].since_ms);
+        uint64_t since = scoreboard_see(setup->calls[i].since_ns);
         const char *request = setup->calls[i].request;
         char text[4 * SCOREBOARD_REQUEST_SIZE];
         if (since == 0)
             continue;
         text[log_escape(text, sizeof(text) - 1, request, strlen(request), true)] = '\0';
         log_warning("the application did not return in time from \"%s\" (after %.1f s)", text,
-                    (double)(clock_ms() - since) / 1000);
+                    (double)(clock_ns() - since) / 1e9);
     }
     loop_abandon(worker->loop);
     return EXIT_STOPPED;

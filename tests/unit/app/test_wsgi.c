@@ -281,7 +281,7 @@ START_TEST(the_scoreboard_tells_what_runs)
     served_send(client, GET);
     served_turn();
     ck_assert_str_eq(served.call.request, "GET /p HTTP/1.1");
-    ck_assert_uint_eq(scoreboard_get(served.call.since_ms), 0);
+    ck_assert_uint_eq(scoreboard_get(served.call.since_ns), 0);
     ck_assert_uint_eq(scoreboard_get(served.row.requests), 1);
     free(served_receive(client, &closed));
 

@@ -18,7 +18,7 @@ START_TEST(a_new_board_is_zero)
         ck_assert_uint_eq(scoreboard_get(board->rows[i].state), WORKER_NONE);
         ck_assert_uint_eq(scoreboard_get(board->rows[i].requests), 0);
         for (uint32_t thread = 0; thread < board->threads; thread++) {
-            ck_assert_uint_eq(scoreboard_get(scoreboard_calls(board, i)[thread].since_ms), 0);
+            ck_assert_uint_eq(scoreboard_get(scoreboard_calls(board, i)[thread].since_ns), 0);
             ck_assert_str_eq(scoreboard_calls(board, i)[thread].request, "");
         }
     }
@@ -84,6 +84,79 @@ START_TEST(where_the_rows_are_is_no_childs_business)
 }
 END_TEST
 
+START_TEST(a_call_is_read_while_it_runs)
+{
+    static struct scoreboard_call call;
+    char request[SCOREBOARD_REQUEST_SIZE], line[2 * SCOREBOARD_REQUEST_SIZE];
+    ck_assert_uint_eq(scoreboard_call_read(&call, request), 0);
+    scoreboard_call_begin(&call, 42, "GET / HTTP/1.1 and more", 14);
+    ck_assert_uint_eq(scoreboard_call_read(&call, request), 42);
+    ck_assert_str_eq(request, "GET / HTTP/1.1");
+    scoreboard_call_end(&call);
+    ck_assert_uint_eq(scoreboard_call_read(&call, request), 0);
+    memset(line, 'x', sizeof(line));
+    scoreboard_call_begin(&call, 43, line, sizeof(line));
+    ck_assert_uint_eq(scoreboard_call_read(&call, request), 43);
+    ck_assert_uint_eq(strlen(request), SCOREBOARD_REQUEST_SIZE - 1);
+}
+END_TEST
+
+START_TEST(the_last_restarts_are_remembered_and_all_are_counted)
+{
+    struct scoreboard *board = scoreboard_new(1, 1);
+    struct scoreboard_restart restart;
+    char how[2 * SCOREBOARD_HOW_SIZE];
+    ck_assert(!scoreboard_read_restart(board->service, 0, &restart));
+    for (uint32_t i = 1; i <= SCOREBOARD_RESTARTS + 3; i++)
+        scoreboard_note_restart(board, i, 1000 + i, i % RESTART_CAUSES, "was killed");
+    ck_assert_uint_eq(scoreboard_get(board->service->restarts[RESTART_SIGNAL]), 4);
+    for (uint32_t age = 0; age < SCOREBOARD_RESTARTS; age++) {
+        uint32_t expected = SCOREBOARD_RESTARTS + 3 - age;
+        ck_assert(scoreboard_read_restart(board->service, age, &restart));
+        ck_assert_uint_eq(restart.number, expected);
+        ck_assert_uint_eq(restart.slot, expected);
+        ck_assert_uint_eq(restart.pid, 1000 + expected);
+        ck_assert_int_eq(restart.cause, expected % RESTART_CAUSES);
+        ck_assert_str_eq(restart.how, "was killed");
+        ck_assert_uint_ge(restart.at, scoreboard_get(board->service->started));
+    }
+    ck_assert(!scoreboard_read_restart(board->service, SCOREBOARD_RESTARTS, &restart));
+    memset(how, 'x', sizeof(how));
+    how[sizeof(how) - 1] = '\0';
+    scoreboard_note_restart(board, 0, 1, RESTART_STUCK, how);
+    ck_assert(scoreboard_read_restart(board->service, 0, &restart));
+    ck_assert_uint_eq(strlen(restart.how), SCOREBOARD_HOW_SIZE - 1);
+    scoreboard_free(board);
+}
+END_TEST
+
+START_TEST(a_refusal_saturates_for_a_while)
+{
+    static struct scoreboard_row row;
+    ck_assert(!scoreboard_is_saturated(&row, 0));
+    ck_assert(!scoreboard_is_saturated(&row, 100000));
+    scoreboard_set(row.refused_ms, 100000);
+    ck_assert(scoreboard_is_saturated(&row, 100000));
+    ck_assert(scoreboard_is_saturated(&row, 99996)); /* the reader's clock may be a tick behind */
+    ck_assert(scoreboard_is_saturated(&row, 101999));
+    ck_assert(!scoreboard_is_saturated(&row, 102000));
+}
+END_TEST
+
+START_TEST(all_that_has_a_name_has_one_of_its_own)
+{
+    for (int i = 0; i < REFUSALS; i++)
+        for (int j = 0; j < i; j++)
+            ck_assert_str_ne(refusal_name(i), refusal_name(j));
+    for (int i = 0; i < RESTART_CAUSES; i++)
+        for (int j = 0; j < i; j++)
+            ck_assert_str_ne(restart_cause_name(i), restart_cause_name(j));
+    for (int i = 0; i < HANDOVER_REASONS; i++)
+        for (int j = 0; j < i; j++)
+            ck_assert_str_ne(handover_reason_name(i), handover_reason_name(j));
+}
+END_TEST
+
 static const struct {
     enum worker_state state;
     const char *name;
@@ -111,6 +184,10 @@ static void add(TCase *tests)
     tcase_add_test(tests, rows_share_no_cache_line);
     tcase_add_test(tests, what_a_forked_child_writes_is_seen);
     tcase_add_test(tests, where_the_rows_are_is_no_childs_business);
+    tcase_add_test(tests, a_call_is_read_while_it_runs);
+    tcase_add_test(tests, the_last_restarts_are_remembered_and_all_are_counted);
+    tcase_add_test(tests, a_refusal_saturates_for_a_while);
+    tcase_add_test(tests, all_that_has_a_name_has_one_of_its_own);
     unit_add_rows(tests, every_state_has_its_name, states);
     tcase_add_test(tests, freeing_no_board_is_fine);
 }

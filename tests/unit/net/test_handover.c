@@ -42,6 +42,19 @@ static void begin(const char *options)
     }
 }
 
+/* Each connection is counted where it is, as what it is. */
+static void assert_all_idle(void)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        const struct scoreboard_row *row = &board->rows[i];
+        ck_assert_uint_eq(scoreboard_get(row->connections), fixtures[i].loop->open_count);
+        ck_assert_uint_eq(scoreboard_get(row->connection_states[CONNECTION_IDLE]),
+                          fixtures[i].loop->open_count);
+        ck_assert_uint_eq(scoreboard_get(row->connection_states[CONNECTION_READING]), 0);
+        ck_assert_uint_eq(scoreboard_get(row->connection_states[CONNECTION_WRITING]), 0);
+    }
+}
+
 static void finish(struct client *clients, int count)
 {
     for (int i = 0; i < count; i++)
@@ -107,6 +120,7 @@ START_TEST(connections_that_stay_are_spread)
     ck_assert_msg(scoreboard_get(board->rows[THERE].handed_over[HANDOVER_BALANCE]) == 0,
                   "and none comes back");
     ck_assert_uint_eq(board->rows[THERE].in_post, 0);
+    assert_all_idle();
     finish(clients, 7);
 }
 END_TEST
@@ -172,6 +186,10 @@ START_TEST(a_request_that_waits_goes_to_an_idle_thread)
                   "%s: %s", ready[_i].name, client.got);
     ck_assert_uint_eq(scoreboard_get(board->rows[THERE].requests), _i == 4 ? 2 : 1);
     ck_assert_msg(scoreboard_get(board->rows[HERE].requests) == 0, "it is counted once");
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].answers[200 - SCOREBOARD_CODE_MIN]), _i == 4 ? 2 : 1);
+    ck_assert_msg(scoreboard_get(board->rows[THERE].request.sum) >=
+                      scoreboard_get(board->rows[THERE].queue.sum),
+                  "its time began where it came first");
     finish(&client, 1);
 }
 END_TEST
@@ -207,13 +225,13 @@ START_TEST(without_an_idle_thread_elsewhere_a_request_waits_for_one)
     struct client client;
     begin("");
     struct scoreboard_call *call = scoreboard_calls(board, THERE);
-    scoreboard_set(call->since_ms, 1);
+    scoreboard_set(call->since_ns, 1);
     client_open_tcp(&client, &fixtures[HERE]);
     tell(&client, ready[0].request);
     receive_only(&fixtures[HERE], 1);
     handover_ship(handovers[HERE]);
     ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 1);
-    scoreboard_set(call->since_ms, 0); /* it looks again by itself */
+    scoreboard_set(call->since_ns, 0); /* it looks again by itself */
     for (int i = 0; i < 200 && fixtures[HERE].loop->ready_count > 0; i++) {
         loop_turn(fixtures[HERE].loop, false);
         usleep(1000);

@@ -164,7 +164,7 @@ START_TEST(only_those_who_have_waited_for_long_are_watched)
     struct exchange *exchange = queue(NEW);
     loop_watch_ready(fixture.loop, 1000);
     ck_assert_int_eq(exchange->presence, PRESENCE_ASSUMED);
-    exchange->ready_ms -= 1000;
+    exchange->ready_ns -= UINT64_C(1000000000);
     loop_watch_ready(fixture.loop, 1000);
     ck_assert_int_eq(exchange->presence, PRESENCE_WATCHED);
     ck_assert(exchange->conn->watched);
@@ -219,7 +219,7 @@ START_TEST(an_old_client_that_half_closed_is_waited_with_for_a_second)
     say_goodbye(HALF_CLOSES);
     turn_beside();
     ck_assert_uint_eq(fixture.loop->ready_count, 1);
-    exchange->ready_ms -= unsure[_i].waited_ms;
+    exchange->ready_ns -= UINT64_C(1000000) * unsure[_i].waited_ms;
     if (unsure[_i].refused) {
         turn_beside();
         ck_assert_uint_eq(fixture.loop->ready_count, 0);

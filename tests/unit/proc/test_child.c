@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "unit.h"
 
 static struct event_base *base;
@@ -70,6 +71,8 @@ static void reap(void)
     ck_assert_uint_eq(scoreboard_get(setup.row->pid), 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
     ck_assert_uint_eq(scoreboard_get(setup.row->connections), 0);
+    ck_assert_uint_eq(scoreboard_get(setup.row->connection_states[CONNECTION_READING]), 0);
+    ck_assert_uint_eq(scoreboard_get(setup.calls[1].since_ns), 0);
 }
 
 static void await_ready(const struct child *of)
@@ -85,14 +88,17 @@ static void await_ready(const struct child *of)
 START_TEST(a_forked_worker_is_in_its_seat_and_leaves_it)
 {
     child->killed = true;
-    scoreboard_set(setup.calls[1].since_ms, 1);
+    scoreboard_set(setup.calls[1].since_ns, 1);
     scoreboard_set(setup.row->connections, 8);
+    scoreboard_set(setup.row->connection_states[CONNECTION_READING], 3);
+    scoreboard_set(setup.row->refused_ms, 3);
     scoreboard_set(setup.row->requests, 100);
     setup.worker_count = 0;
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     ck_assert_int_gt(child->pid, 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->pid), (uint32_t)child->pid);
     ck_assert(!child->killed);
+    ck_assert_uint_eq(scoreboard_get(setup.row->refused_ms), 0);
     reap();
     ck_assert_str_eq(text, "exited with status 7 after 0.0 s and 0 requests");
     ck_assert_uint_eq(scoreboard_get(setup.row->requests), 100);
@@ -143,12 +149,12 @@ START_TEST(a_call_under_way_is_named)
     setup.worker_count = 2;
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     strcpy(setup.calls[0].request, "GET /y HTTP/1.1");
-    scoreboard_set(setup.calls[0].since_ms, child->forked_ms + 2);
+    scoreboard_set(setup.calls[0].since_ns, clock_ns());
     strcpy(setup.calls[1].request, "GET /x HTTP/1.1");
-    scoreboard_set(setup.calls[1].since_ms, child->forked_ms + 1);
+    scoreboard_set(setup.calls[1].since_ns, clock_ns() - 3000000000);
     kill(child->pid, SIGKILL);
     reap();
-    ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\""));
+    ck_assert_ptr_nonnull(strstr(text, "while it ran \"GET /x HTTP/1.1\" (for 3.0 s)"));
 }
 END_TEST
 

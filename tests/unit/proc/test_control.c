@@ -109,7 +109,7 @@ static void begin_call(unsigned row, unsigned thread, uint64_t age_ms, const cha
 {
     struct scoreboard_call *call = &scoreboard_calls(board, row)[thread];
     strcpy(call->request, request);
-    scoreboard_set(call->since_ms, clock_ms() - age_ms);
+    scoreboard_set(call->since_ns, clock_ns() - UINT64_C(1000000) * age_ms);
 }
 
 START_TEST(status_is_the_service_on_one_screen)
