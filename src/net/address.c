@@ -19,9 +19,9 @@
 
 #define FORMS "give HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N"
 
-static int fail(int error, char *message, size_t size, const char *text, const char *what)
+static int fail(int error, char *message, size_t size, const struct address *address, const char *what)
 {
-    snprintf(message, size, "--bind: \"%s\" %s", text, what);
+    snprintf(message, size, "%s: \"%s\" %s", address->option, address->text, what);
     errno = error;
     return -1;
 }
@@ -32,9 +32,9 @@ static int parse_unix(struct address *address, const char *path, char *message, 
     size_t size = strlen(path);
     bool abstract = path[0] == '@';
     if (size == 0)
-        return fail(EINVAL, message, message_size, address->text, "has no path: " FORMS);
+        return fail(EINVAL, message, message_size, address, "has no path: " FORMS);
     if (size >= sizeof(un->sun_path))
-        return fail(ENAMETOOLONG, message, message_size, address->text,
+        return fail(ENAMETOOLONG, message, message_size, address,
                     "is too long: a socket's path has at most 107 bytes");
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, size);
@@ -58,7 +58,7 @@ static int resolve(struct address *address, const char *host, const char *port, 
     if (error != 0) {
         char what[128];
         snprintf(what, sizeof(what), "can not be resolved: %s", gai_strerror(error));
-        return fail(EADDRNOTAVAIL, message, message_size, address->text, what);
+        return fail(EADDRNOTAVAIL, message, message_size, address, what);
     }
     memcpy(&address->socket_address, found->ai_addr, found->ai_addrlen);
     address->size = found->ai_addrlen;
@@ -73,14 +73,14 @@ static int parse_tcp(struct address *address, char *message, size_t message_size
     const char *colon = strrchr(text, ':');
     uint64_t port;
     if (colon == NULL || slice_to_uint64(slice_of(colon + 1), &port) < 0 || port > 65535)
-        return fail(EINVAL, message, message_size, text,
+        return fail(EINVAL, message, message_size, address,
                     "is not an address with a port of 0 to 65535: " FORMS);
     struct slice host = {text, (size_t)(colon - text)};
     bool v6 = host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']';
     if (v6)
         host = (struct slice){host.data + 1, host.size - 2};
     else if (memchr(host.data, ':', host.size) != NULL)
-        return fail(EINVAL, message, message_size, text,
+        return fail(EINVAL, message, message_size, address,
                     "is an IPv6 address without brackets: write [V6]:PORT");
     char *name = host.size > 0 ? xstrndup(host.data, host.size) : xstrdup(v6 ? "::" : "0.0.0.0");
     int r = resolve(address, name, colon + 1, message, message_size);
@@ -94,11 +94,11 @@ static int parse_inherited(struct address *address, const char *number, char *me
     int listening;
     socklen_t size = sizeof(listening);
     if (slice_to_uint64(slice_of(number), &fd) < 0 || fd > 1 << 20)
-        return fail(EINVAL, message, message_size, address->text, "is not a descriptor: " FORMS);
+        return fail(EINVAL, message, message_size, address, "is not a descriptor: " FORMS);
     address->inherited = (int)fd;
     address->shared = true;
     if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening)
-        return fail(ENOTSOCK, message, message_size, address->text,
+        return fail(ENOTSOCK, message, message_size, address,
                     "is not a listening socket that this process inherited");
     address->size = sizeof(address->socket_address);
     getsockname((int)fd, (struct sockaddr *)&address->socket_address, &address->size);
@@ -106,9 +106,10 @@ static int parse_inherited(struct address *address, const char *number, char *me
     return 0;
 }
 
-int address_parse(struct address *address, const char *text, char *message, size_t message_size)
+int address_parse(struct address *address, const char *option, const char *text, char *message,
+                  size_t message_size)
 {
-    *address = (struct address){.text = xstrdup(text), .inherited = -1};
+    *address = (struct address){.option = option, .text = xstrdup(text), .inherited = -1};
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(address, text + 5, message, message_size);
     if (strncmp(text, "fd://", 5) == 0)
@@ -160,14 +161,15 @@ static bool is_other_file(const struct address *address)
 static int bind_failed(const struct address *address, char *message, size_t size)
 {
     int error = errno;
-    const char *hint = "";
+    const char *hint = "", *choose = "";
     if (error == EADDRINUSE && is_other_file(address))
         hint = "; a file that is no socket has this name";
     else if (error == EADDRINUSE)
-        hint = "; stop what listens there, or choose another with --bind";
+        hint = "; stop what listens there, or", choose = address->option;
     else if (error == EACCES && address->family != AF_UNIX)
-        hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another with --bind";
-    snprintf(message, size, "%s can not be bound: %s%s", address->text, strerror(error), hint);
+        hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE,", choose = address->option;
+    snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, strerror(error), hint,
+             choose[0] != '\0' ? " choose another with " : "", choose);
     errno = error;
     return -1;
 }

@@ -17,7 +17,8 @@
 #include "http/endpoint.h"
 
 struct address {
-    char *text; /* as the user wrote it */
+    const char *option; /* which it was given with, for messages */
+    char *text;         /* as the user wrote it */
     char *
         url; /* "http://127.0.0.1:8000", "unix:/run/app.sock": once it listens, with the port that the kernel chose */
     int family;
@@ -36,7 +37,8 @@ struct address {
 
 /* 0, or -1 with one sentence in `message`: errno is EINVAL when `text` is not of a form above, anything else when the host is
  * unknown, the path too long or the descriptor no listening socket. */
-int address_parse(struct address *address, const char *text, char *message, size_t message_size);
+int address_parse(struct address *address, const char *option, const char *text, char *message,
+                  size_t message_size);
 
 /* Binds and listens. 0, or -1 when the address is in use, not permitted, ...: one sentence in `message`. A socket file that
  * nobody listens on is replaced; a living one never. */

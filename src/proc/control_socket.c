@@ -285,7 +285,7 @@ static int listen_at(struct address *address, const char *path)
 {
     char *text = xasprintf("unix:%s", path), message[512];
     mode_t before = umask(0177);
-    int r = address_parse(address, text, message, sizeof(message));
+    int r = address_parse(address, "--control-socket", text, message, sizeof(message));
     if (r == 0)
         r = address_listen(address, 1, BACKLOG, message, sizeof(message));
     int error = errno;

@@ -85,7 +85,8 @@ static int open_addresses(struct service *service, const struct options *options
     service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
     for (size_t i = 0; i < options->bind.count; i++) {
         service->address_count = i + 1;
-        if (address_parse(&service->addresses[i], options->bind.items[i], message, sizeof(message)) < 0) {
+        if (address_parse(&service->addresses[i], "--bind", options->bind.items[i], message,
+                          sizeof(message)) < 0) {
             int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
             log_error("%s", message);
             return status;
@@ -140,6 +141,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
+    service->board->seats = seats;
     if (write_pid_file(service, options) < 0) {
         service_close(service);
         return EXIT_FAILURE_RUNTIME;

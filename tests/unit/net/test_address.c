@@ -33,7 +33,7 @@ static void tear_down(void)
 
 static int parse(const char *text)
 {
-    return address_parse(&address, text, message, sizeof(message));
+    return address_parse(&address, "--bind", text, message, sizeof(message));
 }
 
 static int listen_at(const char *text, unsigned slots)

@@ -16,7 +16,7 @@ static struct address address;
 static void open_address(const char *text)
 {
     char message[256];
-    ck_assert_msg(address_parse(&address, text, message, sizeof(message)) == 0, "%s", message);
+    ck_assert_msg(address_parse(&address, "--bind", text, message, sizeof(message)) == 0, "%s", message);
     ck_assert_msg(address_listen(&address, 2, 64, message, sizeof(message)) == 0, "%s", message);
 }
 

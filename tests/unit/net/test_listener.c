@@ -23,7 +23,7 @@ static struct listeners *listeners;
 static void start(const char *options, const char *text)
 {
     char message[256];
-    ck_assert_msg(address_parse(&address, text, message, sizeof(message)) == 0, "%s", message);
+    ck_assert_msg(address_parse(&address, "--bind", text, message, sizeof(message)) == 0, "%s", message);
     ck_assert_msg(address_listen(&address, 2, 64, message, sizeof(message)) == 0, "%s", message);
     /* Slot 0 is nobody's: were it open, half of the connections would wait there. */
     if (!address.shared) {
@@ -99,7 +99,7 @@ START_TEST(the_peer_is_known_by_address_and_port)
     struct sockaddr_storage own;
     socklen_t size = sizeof(own);
     char message[256], port[8];
-    if (address_parse(&address, peer_addresses[_i], message, sizeof(message)) < 0 ||
+    if (address_parse(&address, "--bind", peer_addresses[_i], message, sizeof(message)) < 0 ||
         address_listen(&address, 2, 1, message, sizeof(message)) < 0)
         return; /* not every machine has IPv6 */
     address_close(&address, true);

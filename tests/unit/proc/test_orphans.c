@@ -20,7 +20,7 @@ static void set_up(void)
 {
     char message[256];
     board = scoreboard_new(SLOTS * FLEET_SEATS, 1);
-    ck_assert_int_eq(address_parse(&address, "127.0.0.1:0", message, sizeof(message)), 0);
+    ck_assert_int_eq(address_parse(&address, "--bind", "127.0.0.1:0", message, sizeof(message)), 0);
     ck_assert_int_eq(address_listen(&address, SLOTS, 64, message, sizeof(message)), 0);
     orphans = orphans_new(board, SLOTS, &address, 1);
     client_count = 0;
