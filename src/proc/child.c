@@ -112,8 +112,8 @@ static const struct scoreboard_call *oldest_call(const struct scoreboard_call *c
     return oldest;
 }
 
-void child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
-                unsigned threads, int status, char *text, size_t size)
+enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
+                              unsigned threads, int status, char *text, size_t size)
 {
     const struct scoreboard_call *call = oldest_call(calls, threads);
     struct death death = {
@@ -128,6 +128,7 @@ void child_reap(struct child *child, struct scoreboard_row *row, struct scoreboa
     scoreboard_set(row->state, WORKER_NONE);
     empty_row(row, calls, threads);
     child->pid = 0;
+    return death_cause(&death);
 }
 
 void child_tell(struct child *child, enum message_kind kind)

@@ -35,9 +35,9 @@ void child_close(struct child *child);
 int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
                const struct worker_setup *setup);
 
-/* It has ended with `status`: empties the seat and describes the end in `text`. `calls`: one per thread. */
-void child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
-                unsigned threads, int status, char *text, size_t size);
+/* It has ended with `status`: empties the seat, describes the end in `text` and names its cause (see death_cause). `calls`: one per thread. */
+enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
+                              unsigned threads, int status, char *text, size_t size);
 
 /* One that does not read its mail any more is left to its deadline. */
 void child_tell(struct child *child, enum message_kind kind);

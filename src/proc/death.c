@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "base/scoreboard.h"
-
 static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size, const char *format, ...)
 {
     size_t used = strlen(out);
@@ -33,4 +31,11 @@ void death_describe(const struct death *death, char *out, size_t size)
     if (death->request != NULL)
         append(out, size, ", while it ran \"%.*s\" (for %.1f s)", SCOREBOARD_REQUEST_SIZE - 1, death->request,
                (double)death->request_ms / 1000);
+}
+
+enum restart_cause death_cause(const struct death *death)
+{
+    if (!WIFSIGNALED(death->status))
+        return RESTART_EXITED;
+    return death->killed_by_us ? RESTART_KILLED : RESTART_SIGNAL;
 }

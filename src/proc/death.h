@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scoreboard.h"
+
 struct death {
     int status;          /* of waitpid */
     bool killed_by_us;   /* it did not leave in time */
@@ -19,5 +21,8 @@ struct death {
 
 /* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s)". */
 void death_describe(const struct death *death, char *out, size_t size);
+
+/* RESTART_EXITED, RESTART_SIGNAL or RESTART_KILLED. */
+enum restart_cause death_cause(const struct death *death);
 
 #endif

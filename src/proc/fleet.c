@@ -113,7 +113,7 @@ static bool is_replacing(struct fleet *fleet)
 /* Who serves should make room. */
 static bool is_to_be_replaced(struct fleet *fleet, const struct slot *slot, const struct seat *serving)
 {
-    if (slot->replace == REPLACE_URGENT)
+    if (slot->replace > REPLACE_PLANNED)
         return true;
     if (is_replacing(fleet))
         return false;
@@ -194,9 +194,11 @@ void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, 
 void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     struct seat *predecessor = slot_find(slot, SEAT_SERVING);
-    slot->replace = REPLACE_NOT;
-    if (predecessor != NULL)
+    if (predecessor != NULL) {
+        predecessor->replaced = slot->replace;
         fleet_tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, fleet_leave_by(fleet, now));
+    }
+    slot->replace = REPLACE_NOT;
     seat->state = SEAT_SERVING;
     seat->deadline_ms = 0;
     if (fleet->reload == RELOAD_ROLLING)
@@ -271,11 +273,27 @@ int fleet_resize(struct fleet *fleet, int change, uint64_t now)
     return 0;
 }
 
+/* At the end, all leave. */
+static void note_restart(const struct fleet *fleet, const struct worker_end *end, enum replacement why)
+{
+    if (!fleet_is_stopping(fleet))
+        fleet->actions.restarted(fleet->actions.context, end, worker_end_cause(end, why));
+}
+
+/* One that was told to. */
+static void left(const struct fleet *fleet, const struct seat *seat, const struct worker_end *end)
+{
+    worker_end_left(end);
+    if (seat->replaced != REPLACE_NOT)
+        note_restart(fleet, end, seat->replaced);
+}
+
 /* One that served, or was to. */
 static void lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
                  const struct worker_end *end, uint64_t now)
 {
     fleet->lost++;
+    note_restart(fleet, end, seat->replaced);
     fleet->random = fleet->random * 1103515245 + 12345;
     uint64_t pause = backoff_next(&slot->backoff, now - seat->forked_ms, fleet->random >> 16);
     slot->retry_ms = now + pause;
@@ -306,12 +324,14 @@ void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_en
     struct slot *slot = &fleet->slots[berth.slot];
     struct seat before = slot->seats[berth.seat];
     slot->seats[berth.seat].state = SEAT_EMPTY;
-    if (before.state == SEAT_SERVING)
+    if (before.state == SEAT_SERVING) {
+        before.replaced = slot->replace;
         slot->replace = REPLACE_NOT; /* nobody is left whom a successor would replace */
+    }
     if (fleet->phase == FLEET_STARTING)
         end(fleet, worker_end_of_start(ended));
     else if (before.state == SEAT_LEAVING)
-        worker_end_left(ended);
+        left(fleet, &before, ended);
     else if (before.generation != fleet->proven && fleet->reload == RELOAD_PROBING)
         fleet_drop_generation(fleet, ended, now);
     else

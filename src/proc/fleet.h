@@ -50,6 +50,8 @@ struct fleet_actions {
     /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
      * dropped (with `words`, which may be empty). */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
+    /* One that had to be replaced has ended. Those that a reload replaces, or that leave for good, are none. */
+    void (*restarted)(void *context, const struct worker_end *end, enum restart_cause cause);
     void *context;
 };
 

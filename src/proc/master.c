@@ -46,10 +46,13 @@ void master_follow_up(struct master *master)
 {
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
     bool stops = master->farewell.state != FAREWELL_NOT_YET;
+    struct fleet_status status;
     if (!stops && orphans_look(master->orphans))
         master_tell_all(master, MESSAGE_ORPHANS);
     report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet),
                   fleet_slots(master->fleet));
+    fleet_describe(master->fleet, &status);
+    scoreboard_set(master->service.board->service->generation, status.generation);
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;
@@ -117,6 +120,12 @@ static void reloaded(void *context, unsigned generation, const char *failure, st
     control_reloaded(master->control, failure, words);
 }
 
+static void restarted(void *context, const struct worker_end *end, enum restart_cause cause)
+{
+    struct master *master = context;
+    scoreboard_note_restart(master->service.board, end->slot, (uint32_t)end->pid, cause, end->how);
+}
+
 static void tell_worker(void *context, struct berth berth, enum message_kind kind)
 {
     struct master *master = context;
@@ -150,7 +159,9 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
         else if (kind == MESSAGE_RECYCLE)
             fleet_replace(master->fleet, mail->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
-            fleet_replace(master->fleet, mail->berth, REPLACE_URGENT, clock_ms());
+            fleet_replace(master->fleet, mail->berth, REPLACE_ASKED, clock_ms());
+        else if (kind == MESSAGE_STUCK)
+            fleet_replace(master->fleet, mail->berth, REPLACE_STUCK, clock_ms());
     }
     master_follow_up(master);
 }
@@ -170,7 +181,8 @@ static void worker_ended(struct master *master, struct seat_mail *mail, int stat
         .how = how,
         .last_words = {words, last_words_take(&child->last_words, words, sizeof(words))},
     };
-    child_reap(child, row, scoreboard_calls(board, number), board->threads, status, how, sizeof(how));
+    end.cause =
+        child_reap(child, row, scoreboard_calls(board, number), board->threads, status, how, sizeof(how));
     fleet_ended(master->fleet, mail->berth, &end, clock_ms());
 }
 
@@ -257,7 +269,7 @@ static int open_slot(struct master *master)
 
 static int open_slots(struct master *master)
 {
-    const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, master};
+    const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, restarted, master};
     const struct fleet_limits limits = {
         .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,

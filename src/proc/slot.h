@@ -19,18 +19,20 @@ enum seat_state {
     SEAT_LEAVING, /* told to finish what it has */
 };
 
-struct seat {
-    enum seat_state state;
-    unsigned generation;
-    uint64_t forked_ms;
-    uint64_t deadline_ms; /* when it is killed, or PROVING: has proved itself; 0: never, or it has been */
-};
-
 /* Why a worker is to be replaced. */
 enum replacement {
     REPLACE_NOT,
     REPLACE_PLANNED, /* it can go on: one at a time */
-    REPLACE_URGENT,  /* it can not, or somebody has said so */
+    REPLACE_ASKED,   /* somebody has said so: soon, as all that follow */
+    REPLACE_STUCK,   /* it can not go on: its calls do not return */
+};
+
+struct seat {
+    enum seat_state state;
+    unsigned generation;
+    uint64_t forked_ms;
+    enum replacement replaced; /* LEAVING: why another serves in its place, if one does */
+    uint64_t deadline_ms; /* when it is killed, or PROVING: has proved itself; 0: never, or it has been */
 };
 
 struct slot {

@@ -147,10 +147,10 @@ static void stop(struct worker *worker, enum stop how)
 }
 
 /* Whoever is to serve in its place comes first: then the master sends MESSAGE_RETIRE. */
-static void ask_to_be_replaced(struct worker *worker)
+static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
 {
     worker->asked = true;
-    if (mailbox_send(worker->setup->mailbox, MESSAGE_REPLACE, getpid()) < 0)
+    if (mailbox_send(worker->setup->mailbox, why, getpid()) < 0)
         stop(worker, STOP_DRAIN);
 }
 
@@ -171,7 +171,7 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
     else if (worker->asked)
         stop(worker, STOP_DRAIN);
     else
-        ask_to_be_replaced(worker);
+        ask_to_be_replaced(worker, MESSAGE_REPLACE);
 }
 
 /* A handler is Python, and its thread the main one. */
@@ -297,7 +297,7 @@ static void calls_are_stuck(void *context)
     if (worker->stop == STOP_NO && !worker->asked) {
         log_error("the application has not returned --graceful-timeout after --timeout: this worker finishes "
                   "its other requests and is replaced");
-        ask_to_be_replaced(worker);
+        ask_to_be_replaced(worker, MESSAGE_STUCK);
     }
     if (deadline_stuck(worker->deadline) + crew_await_gil(worker->crew, GIL_LOST_MS) >=
         worker->setup->threads)

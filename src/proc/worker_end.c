@@ -47,6 +47,19 @@ void worker_end_left(const struct worker_end *end)
         log_debug("worker %u (pid %d) has left", end->slot, (int)end->pid);
 }
 
+enum restart_cause worker_end_cause(const struct worker_end *end, enum replacement why)
+{
+    static const enum restart_cause causes[] = {
+        [REPLACE_NOT] = RESTART_EXITED,
+        [REPLACE_PLANNED] = RESTART_RECYCLED,
+        [REPLACE_ASKED] = RESTART_ASKED,
+        [REPLACE_STUCK] = RESTART_STUCK,
+    };
+    if (end->as_asked || (end->cause == RESTART_KILLED && why == REPLACE_STUCK))
+        return causes[why];
+    return end->cause;
+}
+
 void worker_end_of_reload(const struct worker_end *end)
 {
     struct slice words = untold(end);

@@ -9,13 +9,15 @@
 
 #include "base/scoreboard.h"
 #include "base/slice.h"
+#include "proc/slot.h"
 
 struct worker_end {
     unsigned slot;
     pid_t pid;
-    enum worker_state state; /* what it was doing */
-    bool as_asked;           /* exit status 0 */
-    const char *how;         /* see proc/death.h */
+    enum worker_state state;  /* what it was doing */
+    bool as_asked;            /* exit status 0 */
+    enum restart_cause cause; /* by what it did alone: EXITED, SIGNAL or KILLED */
+    const char *how;          /* see proc/death.h */
     struct slice
         last_words; /* what it wrote when it crashed, or could not load the application; may be empty */
 };
@@ -27,6 +29,8 @@ void worker_end_lost(const struct worker_end *end, const char *next, ...)
     __attribute__((format(printf, 2, 3)));
 /* One that was told to leave. */
 void worker_end_left(const struct worker_end *end);
+/* Why it had to be replaced, when that was wanted for `why`. */
+enum restart_cause worker_end_cause(const struct worker_end *end, enum replacement why);
 /* The first of a new generation. */
 void worker_end_of_reload(const struct worker_end *end);
 

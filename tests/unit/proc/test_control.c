@@ -65,9 +65,14 @@ static void ready(unsigned slot, unsigned seat)
     fleet_ready(fleet, (struct berth){slot, seat}, now);
 }
 
+static void restarted(void *context, const struct worker_end *end, enum restart_cause cause)
+{
+    (void)context, (void)end, (void)cause;
+}
+
 static void set_up(void)
 {
-    static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, NULL};
+    static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, restarted, NULL};
     static const struct fleet_limits limits = {.graceful_ms = 1000};
     char message[256];
     control_set_up();

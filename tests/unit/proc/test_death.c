@@ -69,8 +69,30 @@ START_TEST(a_request_without_its_end_is_cut)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    int status;
+    bool killed_by_us;
+    enum restart_cause cause;
+} causes[] = {
+    {"it exits", W_EXITCODE(1, 0), false, RESTART_EXITED},
+    {"it exits as if it had been asked", 0, false, RESTART_EXITED},
+    {"it exits just before we kill it", 0, true, RESTART_EXITED},
+    {"it crashes", SIGSEGV, false, RESTART_SIGNAL},
+    {"somebody kills it", SIGKILL, false, RESTART_SIGNAL},
+    {"we kill it", SIGKILL, true, RESTART_KILLED},
+};
+
+START_TEST(the_cause_is_named)
+{
+    struct death death = {.status = causes[_i].status, .killed_by_us = causes[_i].killed_by_us};
+    ck_assert_msg(death_cause(&death) == causes[_i].cause, "%s", causes[_i].name);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    unit_add_rows(tests, the_cause_is_named, causes);
     unit_add_rows(tests, the_end_is_described, cases);
     tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
     tcase_add_test(tests, a_request_without_its_end_is_cut);

@@ -58,6 +58,14 @@ static void kill_one(void *context, struct berth berth)
     note("kill", berth);
 }
 
+static unsigned restarts[RESTART_CAUSES];
+
+static void restarted(void *context, const struct worker_end *end, enum restart_cause cause)
+{
+    (void)context, (void)end;
+    restarts[cause]++;
+}
+
 /* All that was done since the last look. */
 #define assert_done(expected)             \
     do {                                  \
@@ -65,7 +73,7 @@ static void kill_one(void *context, struct berth berth)
         done[0] = '\0';                   \
     } while (0)
 
-static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, NULL};
+static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, restarted, NULL};
 static const struct fleet_limits limits = {.graceful_ms = GRACEFUL_MS, .boot_ms = BOOT_MS};
 
 static void begin(unsigned slots)
@@ -73,6 +81,7 @@ static void begin(unsigned slots)
     fleet = fleet_new(slots, &actions, &limits);
     now = 1000;
     done[0] = '\0';
+    memset(restarts, 0, sizeof(restarts));
     forks_fail = false;
     fleet_start(fleet, now);
 }
@@ -95,7 +104,7 @@ static void ended(unsigned slot, unsigned seat, enum worker_state state)
 
 static void ask(unsigned slot, unsigned seat)
 {
-    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_URGENT, now);
+    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_ASKED, now);
 }
 
 static void plan(unsigned slot, unsigned seat)
@@ -716,6 +725,60 @@ START_TEST(a_fleet_that_starts_or_stops_is_not_resized)
 }
 END_TEST
 
+static void assert_restarts(enum restart_cause cause, unsigned count, unsigned all)
+{
+    unsigned sum = 0;
+    for (int i = 0; i < RESTART_CAUSES; i++)
+        sum += restarts[i];
+    ck_assert_uint_eq(restarts[cause], count);
+    ck_assert_uint_eq(sum, all);
+}
+
+START_TEST(who_has_to_be_replaced_is_a_restart)
+{
+    begin_serving(2);
+    ended(0, 0, WORKER_READY);
+    assert_restarts(RESTART_EXITED, 1, 1);
+    ready(0, 0);
+    ask(0, 0);
+    ready(0, 1);
+    assert_restarts(RESTART_ASKED, 0, 1);
+    ended(0, 0, WORKER_DRAINING);
+    assert_restarts(RESTART_ASKED, 1, 2);
+    plan(1, 0);
+    ready(1, 1);
+    ended(1, 0, WORKER_DRAINING);
+    assert_restarts(RESTART_RECYCLED, 1, 3);
+    fleet_replace(fleet, (struct berth){1, 1}, REPLACE_STUCK, now);
+    ended(1, 1, WORKER_READY); /* before its successor is ready */
+    assert_restarts(RESTART_STUCK, 1, 4);
+}
+END_TEST
+
+START_TEST(who_leaves_for_a_reload_or_for_good_is_no_restart)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ended(0, 1, WORKER_FAILED);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    now += PROVING_MS;
+    fleet_tick(fleet, now);
+    ended(0, 0, WORKER_DRAINING);
+    ready(1, 1);
+    ended(1, 0, WORKER_DRAINING);
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    ended(1, 1, WORKER_DRAINING);
+    ask(0, 1);
+    ready(0, 0);
+    fleet_drain(fleet, now);
+    ended(0, 1, WORKER_DRAINING);
+    ended(0, 0, WORKER_DRAINING);
+    ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
+    assert_restarts(RESTART_EXITED, 0, 0);
+}
+END_TEST
+
 /* A second fleet of workers, which live as chance has it: what the fleet does to them must make sense each time. */
 enum { SLOTS = 3 };
 static struct model {
@@ -781,7 +844,8 @@ static void pass_time(void)
 
 START_TEST(whatever_happens_every_slot_is_served_in_the_end_by_one_generation)
 {
-    static const struct fleet_actions on_model = {model_fork, model_tell, model_kill, model_reloaded, NULL};
+    static const struct fleet_actions on_model = {model_fork,     model_tell, model_kill,
+                                                  model_reloaded, restarted,  NULL};
     srandom((unsigned)_i);
     memset(model, 0, sizeof(model));
     fleet = fleet_new(SLOTS, &on_model, &limits);
@@ -849,6 +913,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_reload_is_over_when_the_slot_it_waited_for_goes);
     tcase_add_test(tests, a_stop_waits_for_those_of_slots_that_are_gone);
     tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
+    tcase_add_test(tests, who_has_to_be_replaced_is_a_restart);
+    tcase_add_test(tests, who_leaves_for_a_reload_or_for_good_is_no_restart);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 
