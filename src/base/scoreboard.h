@@ -130,6 +130,7 @@ struct scoreboard_restart {
 struct scoreboard_service {
     _Alignas(64) _Atomic uint64_t started; /* Unix time, s */
     _Atomic uint32_t generation;           /* of the application that serves: 1 since the start */
+    _Atomic uint32_t stops;                /* it is not to be sent requests any more */
     _Atomic uint64_t restarts[RESTART_CAUSES];
     struct scoreboard_restart
         last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */

@@ -53,6 +53,7 @@ void master_follow_up(struct master *master)
                   fleet_slots(master->fleet));
     fleet_describe(master->fleet, &status);
     scoreboard_set(master->service.board->service->generation, status.generation);
+    scoreboard_set(master->service.board->service->stops, stops);
     if (fleet_phase(master->fleet) == FLEET_OVER) {
         event_base_loopbreak(master->base);
         return;

@@ -1,0 +1,37 @@
+/*
+ * The last minutes: samples of the service, one a second, so that whoever looks at the status page sees where the numbers come from.
+ */
+#ifndef APP_HISTORY_H
+#define APP_HISTORY_H
+
+#include "app/survey.h"
+
+enum { HISTORY_INTERVAL_MS = 1000, HISTORY_SAMPLES = 300, HISTORY_MINUTE = 60 };
+
+/* One interval. */
+struct history_sample {
+    double requests, errors;            /* per second; errors: 5xx */
+    uint64_t p50, p90, p99;             /* ns, of those that ended; 0 when there were none */
+    uint32_t queued, busy, connections; /* at its end */
+};
+
+/* From the last minute, or since the start. */
+struct history_minute {
+    double seconds;
+    struct histogram_copy request, queue, call;
+};
+
+struct history;
+
+struct history *history_new(void);
+void history_free(struct history *history);
+
+/* Once in HISTORY_INTERVAL_MS; the first survey is where it begins. */
+void history_add(struct history *history, const struct survey *survey);
+
+unsigned history_count(const struct history *history); /* at most HISTORY_SAMPLES */
+/* The oldest is number 0. */
+const struct history_sample *history_sample(const struct history *history, unsigned number);
+void history_minute(const struct history *history, const struct survey *now, struct history_minute *minute);
+
+#endif

@@ -1,0 +1,159 @@
+/* The status process' answers. */
+#include "app/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/metrics.h"
+#include "app/status_json.h"
+#include "app/status_page.h"
+#include "base/mem.h"
+
+struct status {
+    struct status_facts facts;
+};
+
+struct status *status_new(struct scoreboard *board, const char *version, const char *python,
+                          const char *application)
+{
+    struct status *status = xcalloc(1, sizeof(*status));
+    status->facts = (struct status_facts){version, python, application, board, history_new()};
+    status_sample(status);
+    return status;
+}
+
+void status_free(struct status *status)
+{
+    history_free(status->facts.history);
+    free(status);
+}
+
+void status_sample(struct status *status)
+{
+    struct survey survey;
+    survey_take(&survey, status->facts.board);
+    history_add(status->facts.history, &survey);
+}
+
+/* What is put together for one request. */
+struct answer {
+    struct slice status, type;
+    char policy[STATUS_PAGE_POLICY_SIZE]; /* Content-Security-Policy; empty: none */
+    bool wrong_method;
+    struct text body;
+};
+
+static void answer_page(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+{
+    struct text json;
+    answer->type = SLICE("text/html; charset=utf-8");
+    text_init(&json);
+    status_json_render(facts, survey, &json);
+    status_page_render((struct slice){json.data, json.size}, &answer->body, answer->policy);
+    text_fini(&json);
+}
+
+static void answer_json(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+{
+    answer->type = SLICE("application/json");
+    status_json_render(facts, survey, &answer->body);
+}
+
+static void answer_metrics(const struct status_facts *facts, const struct survey *survey,
+                           struct answer *answer)
+{
+    answer->type = SLICE(METRICS_TYPE);
+    metrics_render(facts, survey, &answer->body);
+}
+
+static void answer_live(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+{
+    (void)facts;
+    bool live = survey->workers[WORKER_NONE] < facts->board->count;
+    if (!live)
+        answer->status = SLICE("503 Service Unavailable");
+    text_printf(&answer->body, live ? "alive\n" : "there is no worker\n");
+}
+
+static void answer_ready(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+{
+    (void)facts;
+    if (survey->state != SERVICE_READY)
+        answer->status = SLICE("503 Service Unavailable");
+    text_printf(&answer->body, "%s\n", service_state_name(survey->state));
+}
+
+static const struct {
+    struct slice path;
+    void (*answer)(const struct status_facts *facts, const struct survey *survey, struct answer *answer);
+} pages[] = {
+    {SLICE("/"), answer_page},     {SLICE("/status.json"), answer_json}, {SLICE("/metrics"), answer_metrics},
+    {SLICE("/live"), answer_live}, {SLICE("/ready"), answer_ready},
+};
+
+/* False when there is no such page. */
+static bool find_answer(const struct status_facts *facts, struct slice path, struct answer *answer)
+{
+    struct survey survey;
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (slice_eq(path, pages[i].path)) {
+            survey_take(&survey, facts->board);
+            pages[i].answer(facts, &survey, answer);
+            return true;
+        }
+    return false;
+}
+
+static void answer_not_found(struct answer *answer)
+{
+    answer->status = SLICE("404 Not Found");
+    text_printf(&answer->body, "there are / /status.json /metrics /live /ready\n");
+}
+
+static void answer_wrong_method(struct answer *answer)
+{
+    answer->status = SLICE("405 Method Not Allowed");
+    answer->wrong_method = true;
+    text_printf(&answer->body, "only GET and HEAD\n");
+}
+
+static void add_fields(struct response *response, const struct answer *answer)
+{
+    response_add(response, SLICE("Content-Type"), answer->type);
+    response_add(response, SLICE("Cache-Control"), SLICE("no-store"));
+    response_add(response, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
+    if (answer->wrong_method)
+        response_add(response, SLICE("Allow"), SLICE("GET, HEAD"));
+    if (answer->policy[0] != '\0') {
+        response_add(response, SLICE("Content-Security-Policy"), slice_of(answer->policy));
+        response_add(response, SLICE("Referrer-Policy"), SLICE("no-referrer"));
+    }
+}
+
+static void send_answer(struct exchange *exchange, const struct answer *answer)
+{
+    struct slice body = {answer->body.data, answer->body.size};
+    response_start(&exchange->response, answer->status);
+    add_fields(&exchange->response, answer);
+    exchange_head(exchange, true, body.size);
+    if (exchange_send(exchange, &body, 1) < 0)
+        exchange_cut(exchange);
+    else
+        exchange_end(exchange);
+}
+
+static void run(void *context, struct exchange *exchange)
+{
+    const struct status *status = context;
+    const struct request *request = &exchange->request;
+    struct answer answer = {.status = SLICE("200 OK"), .type = SLICE("text/plain; charset=utf-8")};
+    text_init(&answer.body);
+    if (!request->is_head && !slice_eq(request->method, SLICE("GET")))
+        answer_wrong_method(&answer);
+    else if (!find_answer(&status->facts, request->path, &answer))
+        answer_not_found(&answer);
+    send_answer(exchange, &answer);
+    text_fini(&answer.body);
+}
+
+const struct handler status_handler = {.name = "status", .run = run};

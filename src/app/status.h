@@ -1,0 +1,27 @@
+/*
+ * The status process' answers: a handler that reads the scoreboard, and nothing else. No Python.
+ *
+ *   /             the page, for people      /live    200 while there is a worker
+ *   /status.json  what it shows             /ready   200 while one takes requests
+ *   /metrics      for Prometheus
+ */
+#ifndef APP_STATUS_H
+#define APP_STATUS_H
+
+#include "app/status_facts.h"
+#include "net/exchange.h"
+
+struct status;
+
+/* What the strings point to must outlive it. */
+struct status *status_new(struct scoreboard *board, const char *version, const char *python,
+                          const char *application);
+void status_free(struct status *status);
+
+/* Once in HISTORY_INTERVAL_MS. */
+void status_sample(struct status *status);
+
+/* Its context is the struct status. */
+extern const struct handler status_handler;
+
+#endif

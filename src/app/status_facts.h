@@ -1,0 +1,18 @@
+/*
+ * What the answers about the service are made of: given once, read by all who render one.
+ */
+#ifndef APP_STATUS_FACTS_H
+#define APP_STATUS_FACTS_H
+
+#include "app/history.h"
+#include "base/scoreboard.h"
+
+struct status_facts {
+    const char *version;     /* ours */
+    const char *python;      /* "3.11.2" */
+    const char *application; /* MODULE[:CALLABLE] */
+    struct scoreboard *board;
+    struct history *history;
+};
+
+#endif

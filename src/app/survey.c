@@ -1,0 +1,116 @@
+/* A survey of the scoreboard. */
+#include "app/survey.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+enum worker_state survey_state(const struct scoreboard_row *row)
+{
+    uint32_t state = scoreboard_get(row->state);
+    return state < WORKER_STATES ? state : WORKER_NONE;
+}
+
+uint32_t survey_busy(struct scoreboard *board, uint32_t row)
+{
+    const struct scoreboard_call *calls = scoreboard_calls(board, row);
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < board->threads; i++)
+        busy += scoreboard_get(calls[i].since_ns) != 0;
+    return busy;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Its parts are read one after another while they change: what does not fit is left out. */
+static void add_connections(struct survey *survey, const struct scoreboard_row *row, uint32_t busy)
+{
+    uint32_t all = scoreboard_get(row->connections);
+    uint32_t reading = least(all, scoreboard_get(row->connection_states[CONNECTION_READING]));
+    uint32_t writing = least(all - reading, scoreboard_get(row->connection_states[CONNECTION_WRITING]));
+    uint32_t active = least(all - reading - writing, scoreboard_get(row->ready) + busy);
+    survey->connections += all;
+    survey->reading += reading;
+    survey->writing += writing;
+    survey->active += active;
+    survey->idle += all - reading - writing - active;
+}
+
+static void add_present(struct survey *survey, struct scoreboard *board, uint32_t number)
+{
+    const struct scoreboard_row *row = &board->rows[number];
+    enum worker_state state = survey_state(row);
+    uint32_t busy = survey_busy(board, number);
+    survey->workers[state]++;
+    survey->threads += state == WORKER_READY || state == WORKER_DRAINING ? board->threads : 0;
+    survey->busy += busy;
+    survey->queued += scoreboard_get(row->ready);
+    add_connections(survey, row, busy);
+}
+
+static void add_past(struct survey *survey, const struct scoreboard_row *row)
+{
+    for (int i = 0; i < SCOREBOARD_CODES; i++) {
+        uint64_t answers = scoreboard_get(row->answers[i]);
+        survey->answers_by_code[i] += answers;
+        survey->answers += answers;
+    }
+    survey->accepted += scoreboard_get(row->accepted);
+    survey->received += scoreboard_get(row->received);
+    survey->sent += scoreboard_get(row->sent);
+    for (int i = 0; i < REFUSALS; i++)
+        survey->refused[i] += scoreboard_get(row->refused[i]);
+    for (int i = 0; i < HANDOVER_REASONS; i++)
+        survey->handed_over[i] += scoreboard_get(row->handed_over[i]);
+    histogram_read(&row->request, &survey->request);
+    histogram_read(&row->queue, &survey->queue);
+    histogram_read(&row->call, &survey->call);
+}
+
+static enum service_state state_of(const struct survey *survey, const struct scoreboard *board)
+{
+    if (scoreboard_get(board->service->stops) && survey->workers[WORKER_NONE] < board->count)
+        return SERVICE_DRAINING;
+    for (uint32_t i = 0; i < board->count; i++)
+        if (scoreboard_get(board->rows[i].state) == WORKER_READY &&
+            !scoreboard_is_saturated(&board->rows[i], survey->now_ms))
+            return SERVICE_READY;
+    if (survey->workers[WORKER_READY] > 0)
+        return SERVICE_SATURATED;
+    if (survey->workers[WORKER_BOOTING] + survey->workers[WORKER_LOADED] > 0)
+        return SERVICE_STARTING;
+    return survey->workers[WORKER_DRAINING] > 0 ? SERVICE_DRAINING : SERVICE_DOWN;
+}
+
+/* No worker has ever been there: to look costs memory, a page for each that has not been touched. */
+static bool is_spare(const struct scoreboard_row *row)
+{
+    return scoreboard_get(row->state) == WORKER_NONE && scoreboard_get(row->forked_ms) == 0;
+}
+
+void survey_take(struct survey *survey, struct scoreboard *board)
+{
+    *survey = (struct survey){.now_ms = clock_ms(), .now_ns = clock_ns()};
+    for (uint32_t i = 0; i < board->count; i++) {
+        if (is_spare(&board->rows[i])) {
+            survey->workers[WORKER_NONE]++;
+            continue;
+        }
+        add_present(survey, board, i);
+        add_past(survey, &board->rows[i]);
+    }
+    survey->state = state_of(survey, board);
+}
+
+const char *service_state_name(enum service_state state)
+{
+    static const char *const names[SERVICE_STATES] = {
+        [SERVICE_STARTING] = "starting", [SERVICE_READY] = "ready", [SERVICE_SATURATED] = "saturated",
+        [SERVICE_DRAINING] = "draining", [SERVICE_DOWN] = "down",
+    };
+    assert(state < SERVICE_STATES && names[state] != NULL);
+    return names[state];
+}

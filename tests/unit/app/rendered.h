@@ -1,0 +1,56 @@
+/*
+ * A scoreboard with some life on it, for those who render it, and what they have rendered as a string.
+ */
+#ifndef RENDERED_H
+#define RENDERED_H
+
+#include "app/status_facts.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include "unit.h"
+
+static struct status_facts facts;
+static struct survey survey;
+
+/* Two slots of two seats, two threads; the worker in row 2 serves. */
+static inline void rendered_set_up(void)
+{
+    facts = (struct status_facts){"1.2", "3.x \"quoted\"", "shop:app", scoreboard_new(4, 2), history_new()};
+    facts.board->seats = 2;
+    struct scoreboard_row *row = &facts.board->rows[2];
+    scoreboard_set(row->pid, (uint32_t)getpid());
+    scoreboard_set(row->state, WORKER_READY);
+    scoreboard_set(row->forked_ms, clock_ms());
+    scoreboard_set(row->requests_before, 40);
+    scoreboard_set(row->requests, 42);
+    scoreboard_set(row->connections, 3);
+    scoreboard_count(row->answers[0], 41);
+    scoreboard_count(row->answers[404 - SCOREBOARD_CODE_MIN], 1);
+    histogram_add(&row->request, 2000000);
+    histogram_add(&row->request, 300000000);
+    histogram_add(&row->call, UINT64_C(200000000000));
+}
+
+static inline void rendered_tear_down(void)
+{
+    scoreboard_free(facts.board);
+    history_free(facts.history);
+}
+
+/* The caller frees it. */
+static inline char *rendered(void (*render)(const struct status_facts *, const struct survey *,
+                                            struct text *))
+{
+    struct text text;
+    text_init(&text);
+    survey_take(&survey, facts.board);
+    render(&facts, &survey, &text);
+    char *string = xstrndup(text.data, text.size);
+    ck_assert_uint_eq(strlen(string), text.size);
+    text_fini(&text);
+    return string;
+}
+
+#endif
