@@ -74,7 +74,7 @@ static void add_workers(struct text *out, const struct status_facts *facts, cons
     const char *before = "";
     text_printf(out, "\"workers\":[");
     for (uint32_t i = 0; i < facts->board->count; i++) {
-        if (scoreboard_get(facts->board->rows[i].pid) == 0)
+        if (scoreboard_get(facts->board->rows[i].state) == WORKER_NONE)
             continue;
         text_printf(out, "%s", before);
         add_worker(out, facts, survey, i);

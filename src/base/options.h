@@ -42,6 +42,7 @@ struct options {
     int64_t threads;            /* app calls at once per worker */
     char *health_path;          /* prefix; NULL = off */
     char *control_socket;       /* NULL = off */
+    char *status;               /* an address; NULL = off */
     int64_t queue_timeout;      /* ms; 0 = none */
     int64_t slow_request;       /* ms; 0 = off */
     int64_t timeout;            /* ms, of one app call; 0 = none */

@@ -16,16 +16,21 @@ static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size,
     va_end(args);
 }
 
+void death_describe_status(int status, char *out, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "was killed by signal %d (%s%s)", WTERMSIG(status), strsignal(WTERMSIG(status)),
+                 WCOREDUMP(status) ? ", core dumped" : "");
+    else
+        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
 void death_describe(const struct death *death, char *out, size_t size)
 {
-    out[0] = '\0';
-    if (!WIFSIGNALED(death->status))
-        append(out, size, "exited with status %d", WEXITSTATUS(death->status));
-    else if (death->killed_by_us)
-        append(out, size, "did not leave in time and was killed by the master");
+    if (WIFSIGNALED(death->status) && death->killed_by_us)
+        snprintf(out, size, "did not leave in time and was killed by the master");
     else
-        append(out, size, "was killed by signal %d (%s%s)", WTERMSIG(death->status),
-               strsignal(WTERMSIG(death->status)), WCOREDUMP(death->status) ? ", core dumped" : "");
+        death_describe_status(death->status, out, size);
     append(out, size, " after %.1f s and %" PRIu64 " request%s", (double)death->age_ms / 1000,
            death->requests, death->requests == 1 ? "" : "s");
     if (death->request != NULL)

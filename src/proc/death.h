@@ -19,6 +19,9 @@ struct death {
     uint64_t request_ms; /* for how long */
 };
 
+/* "exited with status 1", "was killed by signal 9 (Killed)". */
+void death_describe_status(int status, char *out, size_t size);
+
 /* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s)". */
 void death_describe(const struct death *death, char *out, size_t size);
 

@@ -79,6 +79,8 @@ static void forget(const void *arg)
 {
     const struct master *master = arg;
     control_forget(master->control);
+    if (master->service.status != NULL)
+        close(master->service.status->sockets[0]);
 }
 
 static int fork_worker(void *context, struct berth berth, unsigned generation)
@@ -201,6 +203,8 @@ void master_reap(struct master *master)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (status_process_ended(master->status, pid, status))
+            continue;
         struct seat_mail *mail = mail_of_pid(master, pid);
         if (mail != NULL)
             worker_ended(master, mail, status);
@@ -357,6 +361,24 @@ static int open_control(struct master *master)
     return master->control != NULL ? EXIT_STOPPED : EXIT_ADDRESS;
 }
 
+/* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */
+static void let_go(void *context)
+{
+    struct master *master = context;
+    notify_forget();
+    control_forget(master->control);
+    master_forget_signals(master);
+    access_log_free(master->access_log);
+    for (unsigned i = 0; i < master->count; i++)
+        child_close(&master->children[i]);
+    for (unsigned i = 0; i < master->service.slots; i++) {
+        close(master->posts[i]);
+        close(master->inboxes[i]);
+    }
+    for (size_t i = 0; i < master->service.address_count; i++)
+        address_close(&master->service.addresses[i], false);
+}
+
 static void run(struct master *master)
 {
     master_open_signals(master);
@@ -389,11 +411,14 @@ int master_main(struct options *options, struct access_log *access_log)
     status = EXIT_FAILURE_RUNTIME;
     if (open_posts(&master) == 0 && open_slots(&master) == 0 &&
         (status = open_control(&master)) == EXIT_STOPPED) {
+        if (master.service.status != NULL)
+            master.status = status_process_start(options, &master.service, master.base, let_go, &master);
         master.report = report_new(master.base, master.service.board, ping_worker, &master);
         run(&master);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);
     }
+    status_process_stop(master.status);
     control_close(master.control);
     service_close(&master.service);
     if (status == EXIT_STOPPED)

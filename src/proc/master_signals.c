@@ -45,6 +45,7 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
         log_error("--access-logfile: %s can not be opened: %s", master->options->access_logfile,
                   strerror(errno));
     master_tell_all(master, MESSAGE_REOPEN);
+    status_process_reopen(master->status);
 }
 
 static void reload(evutil_socket_t signal, short what, void *arg)
@@ -143,4 +144,10 @@ void master_close_signals(struct master *master)
     close(all->counting);
     free(all);
     master->signals = NULL;
+}
+
+void master_forget_signals(const struct master *master)
+{
+    if (master->signals != NULL)
+        close(master->signals->counting);
 }

@@ -14,6 +14,7 @@
 #include "proc/orphans.h"
 #include "proc/report.h"
 #include "proc/startup.h"
+#include "proc/status.h"
 
 struct master_signals;
 
@@ -24,7 +25,8 @@ struct master {
     struct event_base *base;
     struct event *due; /* of the fleet */
     struct farewell farewell;
-    struct control *control; /* NULL without --control-socket */
+    struct control *control;       /* NULL without --control-socket */
+    struct status_process *status; /* NULL without --status */
     struct fleet *fleet;
     struct orphans *orphans;
     struct event *tick;     /* for them */
@@ -60,5 +62,7 @@ int master_resize(struct master *master, int change, char *message, size_t size)
 /* Of master_signals.c: from now on signals are obeyed. */
 void master_open_signals(struct master *master);
 void master_close_signals(struct master *master);
+/* In a child that is no worker. */
+void master_forget_signals(const struct master *master);
 
 #endif

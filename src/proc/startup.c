@@ -63,12 +63,23 @@ static void warn_of_somaxconn(const struct options *options)
     fclose(file);
 }
 
-/* 0, or -1 with one sentence in `message`. */
-static int listen_at(struct address *address, const struct options *options, char *message, size_t size)
+static int parse_address(struct address *address, const char *option, const char *text)
 {
-    if (address_listen(address, (unsigned)options->workers, (int)options->backlog, message, size) < 0)
+    char message[512];
+    if (address_parse(address, option, text, message, sizeof(message)) == 0)
+        return EXIT_STOPPED;
+    int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
+    log_error("%s", message);
+    return status;
+}
+
+/* With `spares` sockets more for workers that come later. 0, or -1 with one sentence in `message`. */
+static int listen_at(struct address *address, unsigned slots, unsigned spares, const struct options *options,
+                     char *message, size_t size)
+{
+    if (address_listen(address, slots, (int)options->backlog, message, size) < 0)
         return -1;
-    if (address_add_spares(address, SPARE_SLOTS) < 0) {
+    if (address_add_spares(address, spares) < 0) {
         snprintf(message, size, "%s: no more sockets for workers that come later: %s", address->text,
                  strerror(errno));
         return -1;
@@ -79,25 +90,39 @@ static int listen_at(struct address *address, const struct options *options, cha
     return -1;
 }
 
-static int open_addresses(struct service *service, const struct options *options)
+static int listen_on(struct address *address, unsigned slots, unsigned spares, const struct options *options)
 {
     char message[512];
+    if (listen_at(address, slots, spares, options, message, sizeof(message)) == 0)
+        return EXIT_STOPPED;
+    log_error("%s", message);
+    return EXIT_ADDRESS;
+}
+
+/* What is wrong with one is told before any is bound. */
+static int parse_addresses(struct service *service, const struct options *options)
+{
     service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
     for (size_t i = 0; i < options->bind.count; i++) {
         service->address_count = i + 1;
-        if (address_parse(&service->addresses[i], "--bind", options->bind.items[i], message,
-                          sizeof(message)) < 0) {
-            int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
-            log_error("%s", message);
+        int status = parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
+        if (status != EXIT_STOPPED)
             return status;
-        }
     }
-    for (size_t i = 0; i < options->bind.count; i++)
-        if (listen_at(&service->addresses[i], options, message, sizeof(message)) < 0) {
-            log_error("%s", message);
-            return EXIT_ADDRESS;
-        }
-    return EXIT_STOPPED;
+    if (options->status == NULL)
+        return EXIT_STOPPED;
+    service->status = xcalloc(1, sizeof(*service->status));
+    return parse_address(service->status, "--status", options->status);
+}
+
+static int open_addresses(struct service *service, const struct options *options)
+{
+    int status = parse_addresses(service, options);
+    for (size_t i = 0; status == EXIT_STOPPED && i < options->bind.count; i++)
+        status = listen_on(&service->addresses[i], (unsigned)options->workers, SPARE_SLOTS, options);
+    if (status == EXIT_STOPPED && service->status != NULL)
+        status = listen_on(service->status, 1, 0, options);
+    return status;
 }
 
 static void announce(const struct service *service, const struct options *options, const char *reason)
@@ -107,6 +132,8 @@ static void announce(const struct service *service, const struct options *option
         log_info("--bind is not used: the sockets are those of LISTEN_FDS");
     for (size_t i = 0; i < service->address_count; i++)
         log_info("listening on %s", service->addresses[i].url);
+    if (service->status != NULL)
+        log_info("status on %s", service->status->url);
     log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
 }
 
@@ -159,5 +186,8 @@ void service_close(struct service *service)
         address_close(&service->addresses[i], true);
     free(service->pid_file);
     free(service->addresses);
+    if (service->status != NULL)
+        address_close(service->status, true);
+    free(service->status);
     scoreboard_free(service->board);
 }

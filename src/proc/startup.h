@@ -11,7 +11,8 @@
 struct service {
     struct address *addresses;
     size_t address_count;
-    unsigned slots; /* of the sockets and the board: more than there are workers at first */
+    unsigned slots;         /* of the sockets and the board: more than there are workers at first */
+    struct address *status; /* of the status process; NULL without --status */
     struct scoreboard *board;
     char *pid_file; /* NULL until it is written */
 };

@@ -1,0 +1,201 @@
+/* The status process: as its parent sees it, and what it does. */
+#include "config.h"
+
+#include "proc/status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/status.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/title.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/timer.h"
+#include "proc/backoff.h"
+#include "proc/death.h"
+#include "proc/privileges.h"
+#include "proc/worker.h"
+#include "py/interp.h"
+
+/* Of those who watch, there are few. */
+enum { CONNECTIONS = 256, REQUEST_BODY = 1024 };
+
+struct status_process {
+    const struct options *options;
+    const struct service *service;
+    struct event_base *base;
+    void (*let_go)(void *context);
+    void *context;
+    pid_t pid; /* 0: it is not there */
+    uint64_t forked_ms;
+    struct backoff backoff;
+    struct event *retry;
+};
+
+/* A whole group is told to stop; this one sees it to its end. The master kills it then, and when the master is gone the kernel does. */
+static void settle_signals(pid_t master)
+{
+    static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+    sigset_t none;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        _exit(EXIT_STOPPED);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What fails in the master too it has told already. */
+static void reopen_log(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    if (log_reopen() < 0 && privileges_user() != (uid_t)-1)
+        log_error("--error-logfile can not be opened by --user, the old file stays in use: %s",
+                  strerror(errno));
+}
+
+/* The sampler's context. */
+struct sampler {
+    struct status *status;
+    struct timer *timer;
+};
+
+static void sample(void *context)
+{
+    struct sampler *sampler = context;
+    status_sample(sampler->status);
+    timer_set(sampler->timer, HISTORY_INTERVAL_MS);
+}
+
+static void __attribute__((noreturn)) serve(const struct options *given, const struct service *service)
+{
+    struct options options = *given;
+    options.worker_connections = CONNECTIONS;
+    options.limit_request_body = REQUEST_BODY;
+    static struct scoreboard_row row; /* its own requests are nobody's business */
+    struct loop *loop = loop_new(&options, &status_handler, NULL, &row);
+    struct sampler sampler = {.status =
+                                  status_new(service->board, VERSION, interp_version(), options.application)};
+    sampler.timer = timer_new(loop, sample, &sampler);
+    timer_set(sampler.timer, HISTORY_INTERVAL_MS);
+    event_add(evsignal_new(loop->base, SIGUSR1, reopen_log, NULL), NULL);
+    listeners_new(loop, service->status, 1, 0);
+    for (;;) {
+        struct exchange *exchange;
+        loop_turn(loop, true);
+        while ((exchange = loop_take_ready(loop)) != NULL) {
+            status_handler.run(sampler.status, exchange);
+            exchange_finish(exchange);
+        }
+    }
+}
+
+static void drop_privileges(void)
+{
+    char message[256];
+    if (privileges_drop(message, sizeof(message)) == 0)
+        return;
+    log_critical("%s", message);
+    _exit(EXIT_FAILURE_RUNTIME);
+}
+
+/* The base shares its epoll set and signal pipe with the master until it is made anew. */
+static void __attribute__((noreturn)) be_child(const struct status_process *process, pid_t master)
+{
+    event_reinit(process->base);
+    event_base_free(process->base);
+    log_identify("status");
+    drop_privileges();
+    settle_signals(master);
+    process->let_go(process->context);
+    title_set("gateway: status [%s]",
+              process->options->name != NULL ? process->options->name : process->options->application);
+    serve(process->options, process->service);
+}
+
+static void retry_in(struct status_process *process, uint64_t ms)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    event_add(process->retry, &tv);
+}
+
+static void fork_it(struct status_process *process)
+{
+    sigset_t all, before;
+    pid_t master = getpid();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(process, master);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        log_error("the status process can not be forked: %s; the next try is in %d s", strerror(errno),
+                  BACKOFF_MAX_MS / 1000);
+        retry_in(process, BACKOFF_MAX_MS);
+        return;
+    }
+    process->pid = pid;
+    process->forked_ms = clock_ms();
+}
+
+static void retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    fork_it(arg);
+}
+
+struct status_process *status_process_start(const struct options *options, const struct service *service,
+                                            struct event_base *base, void (*let_go)(void *context),
+                                            void *context)
+{
+    struct status_process *process = xcalloc(1, sizeof(*process));
+    *process = (struct status_process){
+        .options = options, .service = service, .base = base, .let_go = let_go, .context = context};
+    process->retry = evtimer_new(base, retry, process);
+    fork_it(process);
+    return process;
+}
+
+bool status_process_ended(struct status_process *process, pid_t pid, int status)
+{
+    if (process == NULL || process->pid != pid)
+        return false;
+    char how[128];
+    uint64_t age = clock_ms() - process->forked_ms;
+    uint64_t pause = backoff_next(&process->backoff, age, (uint32_t)pid);
+    process->pid = 0;
+    death_describe_status(status, how, sizeof(how));
+    log_error("the status process (pid %d) %s after %.1f s; it is replaced in %.1f s", (int)pid, how,
+              (double)age / 1000, (double)pause / 1000);
+    retry_in(process, pause);
+    return true;
+}
+
+void status_process_reopen(struct status_process *process)
+{
+    if (process != NULL && process->pid != 0)
+        kill(process->pid, SIGUSR1);
+}
+
+void status_process_stop(struct status_process *process)
+{
+    if (process == NULL)
+        return;
+    if (process->pid != 0) {
+        kill(process->pid, SIGKILL);
+        waitpid(process->pid, NULL, 0);
+    }
+    event_free(process->retry);
+    free(process);
+}
