@@ -26,13 +26,13 @@ struct h1 {
     struct conn conn;
     enum h1_state state;
     enum connection_state counted; /* in the scoreboard */
-    bool asked;                /* a request has begun, once */
-    struct exchange *exchange; /* in H1_BODY and H1_APP */
-    enum ending ending;        /* in H1_SEND: what follows */
-    struct head_reader reader; /* in H1_HEAD */
-    uint64_t body_since;       /* in H1_BODY, ms */
-    uint64_t body_received;    /* raw bytes */
-    struct pending pending;    /* a part of a head, or pipelined requests */
+    bool asked;                    /* a request has begun, once */
+    struct exchange *exchange;     /* in H1_BODY and H1_APP */
+    enum ending ending;            /* in H1_SEND: what follows */
+    struct head_reader reader;     /* in H1_HEAD */
+    uint64_t body_since;           /* in H1_BODY, ms */
+    uint64_t body_received;        /* raw bytes */
+    struct pending pending;        /* a part of a head, or pipelined requests */
 };
 
 static inline struct h1 *h1_of(struct conn *conn)

@@ -328,39 +328,6 @@ int master_resize(struct master *master, int change, char *message, size_t size)
     return r;
 }
 
-static int reload_for(void *context, char *message, size_t size)
-{
-    return master_reload(context, message, size);
-}
-
-static int resize_for(void *context, int change, char *message, size_t size)
-{
-    return master_resize(context, change, message, size);
-}
-
-/* EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
-static int open_control(struct master *master)
-{
-    char message[512];
-    const struct control_view view = {
-        .base = master->base,
-        .options = master->options,
-        .board = master->service.board,
-        .children = master->children,
-        .count = master->count,
-        .fleet = master->fleet,
-        .reload = reload_for,
-        .resize = resize_for,
-        .context = master,
-    };
-    if (master->options->control_socket == NULL)
-        return EXIT_STOPPED;
-    master->control = control_open(&view, message, sizeof(message));
-    if (master->control == NULL)
-        log_error("%s", message);
-    return master->control != NULL ? EXIT_STOPPED : EXIT_ADDRESS;
-}
-
 /* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */
 static void let_go(void *context)
 {
@@ -410,7 +377,7 @@ int master_main(struct options *options, struct access_log *access_log)
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
     if (open_posts(&master) == 0 && open_slots(&master) == 0 &&
-        (status = open_control(&master)) == EXIT_STOPPED) {
+        (status = master_open_control(&master)) == EXIT_STOPPED) {
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
         master.report = report_new(master.base, master.service.board, ping_worker, &master);

@@ -1,5 +1,5 @@
 /*
- * The inside of the master, for master.c and master_signals.c.
+ * The inside of the master, for master.c and its neighbours: master_control.c and master_signals.c.
  */
 #ifndef PROC_MASTER_STATE_H
 #define PROC_MASTER_STATE_H
@@ -58,6 +58,9 @@ void master_reap(struct master *master);
 int master_reload(struct master *master, char *message, size_t size);
 /* One worker more or less (1, -1). Likewise. */
 int master_resize(struct master *master, int change, char *message, size_t size);
+
+/* Of master_control.c: EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+int master_open_control(struct master *master);
 
 /* Of master_signals.c: from now on signals are obeyed. */
 void master_open_signals(struct master *master);
