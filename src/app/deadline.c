@@ -53,6 +53,7 @@ struct deadline {
     void (*stuck)(void *context);
     void *context;
     struct finding finding;
+    atomic_uint raising; /* threads that wait for the GIL to raise */
     unsigned threads;
     struct watched watched[];
 };
@@ -88,15 +89,19 @@ static void find(struct deadline *deadline, struct watched *watched, uint64_t el
 
 /* What a thread of its own needs to wait for the GIL. */
 struct raise {
+    struct deadline *deadline;
     struct watched *watched;
     uint64_t since_ns;
 };
 
-/* With the GIL, which a call has at its beginning and its end. */
+/* With the GIL, which a call has at its beginning and its end. One that waits for its client returns by itself: what would be raised
+ * after that is its clean-up. */
 static bool still_runs(void *context)
 {
     struct raise *raise = context;
-    bool due = scoreboard_get(raise->watched->call->since_ns) == raise->since_ns;
+    const struct exchange *exchange = raise->watched->exchange;
+    bool due = scoreboard_get(raise->watched->call->since_ns) == raise->since_ns && exchange != NULL &&
+               !exchange->waiting;
     if (due)
         raise->watched->raised = true;
     return due;
@@ -106,20 +111,23 @@ static void *raise_main(void *argument)
 {
     struct raise *raise = argument;
     interrupt_raise(raise->watched->thread, still_runs, raise);
+    atomic_fetch_sub(&raise->deadline->raising, 1);
     free(raise);
     return NULL;
 }
 
-static void raise_timeout(struct watched *watched)
+static void raise_timeout(struct deadline *deadline, struct watched *watched)
 {
     pthread_t thread;
     struct raise *raise = xmalloc(sizeof(*raise));
-    *raise = (struct raise){watched, watched->since_ns};
+    *raise = (struct raise){deadline, watched, watched->since_ns};
+    atomic_fetch_add(&deadline->raising, 1);
     int error = thread_start(&thread, raise_main, raise);
     if (error == 0) {
         pthread_detach(thread);
         return;
     }
+    atomic_fetch_sub(&deadline->raising, 1);
     log_error("gateway.RequestTimeout can not be raised: %s", strerror(error));
     free(raise);
 }
@@ -140,7 +148,7 @@ static bool time_out(struct deadline *deadline, struct watched *watched, uint64_
     else if (exchange->conn->broken)
         what = ", longer than --timeout: its answer is cut";
     find(deadline, watched, elapsed, what);
-    raise_timeout(watched);
+    raise_timeout(deadline, watched);
     return true;
 }
 
@@ -223,7 +231,8 @@ void deadline_free(struct deadline *deadline)
     if (deadline == NULL)
         return;
     timer_free(deadline->timer);
-    free(deadline);
+    if (atomic_load(&deadline->raising) == 0) /* else it is left to the end of the process */
+        free(deadline);
 }
 
 void deadline_begin(struct deadline *deadline, unsigned thread, struct exchange *exchange)

@@ -43,9 +43,11 @@ static int wait_for_client(struct exchange *exchange)
 {
     if (!exchange_is_full(exchange))
         return 0;
+    exchange->waiting = true;
     gil_release();
     int r = exchange_wait(exchange);
     gil_take();
+    exchange->waiting = exchange_was_preempted(exchange);
     return r;
 }
 

@@ -362,8 +362,13 @@ void conn_hang_up(struct conn *conn)
 
 void conn_cut(struct conn *conn)
 {
+    struct output *output = conn->output; /* the thread may be draining it (conn_wait) */
     conn->broken = true;
+    if (output != NULL)
+        output_lock(output);
     reset(conn, true);
+    if (output != NULL)
+        output_unlock(output);
 }
 
 void conn_abandon(struct conn *conn)

@@ -32,7 +32,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->ready_ns = exchange->begun_ns = exchange->ended_ns = exchange->preempted_ns = 0;
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
-    exchange->cut = exchange->whole_sent = exchange->counted = false;
+    exchange->cut = exchange->whole_sent = exchange->counted = exchange->waiting = false;
     exchange->late_status = 0;
     exchange->late_size = 0;
     exchange->previous = NULL;
@@ -68,7 +68,8 @@ void exchange_ready(struct exchange *exchange)
         exchange_finish(exchange);
         return;
     }
-    exchange->ready_ns = loop_now(loop);
+    if (exchange->ready_ns == 0)
+        exchange->ready_ns = loop_now(loop);
     loop_add_ready(loop, exchange);
 }
 

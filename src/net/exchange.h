@@ -66,6 +66,8 @@ struct exchange {
     int late_status;    /* of what was answered in the handler's place; 0: nothing was */
     uint64_t late_size;
     enum presence presence;
+    bool
+        waiting; /* for its client, or did when it was preempted: nothing has to end its call. Belongs to the GIL */
     bool cut;           /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;

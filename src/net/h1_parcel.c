@@ -40,6 +40,8 @@ int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
         count = pack_request(h->exchange, parcel, pieces);
     else if (h->state != H1_IDLE || conn->ended)
         return -1;
+    if (!conn_is_drained(conn)) /* an interim answer */
+        return -1;
     if (h->pending.data != NULL) {
         parcel->rest = h->pending.size;
         pieces[count++] = piece(h->pending.data, h->pending.size);
@@ -91,9 +93,8 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
     exchange->started_ns = parcel->started_ns;
     h->exchange = exchange;
     h1_enter(h, H1_APP);
+    exchange->ready_ns = parcel->ready_ns;
     exchange_ready(exchange);
-    if (h->exchange != NULL)
-        exchange->ready_ns = parcel->ready_ns;
 }
 
 void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)

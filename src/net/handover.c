@@ -158,18 +158,27 @@ bool handover_offer(struct handover *handover, struct conn *conn)
     return !handover->loop->draining && balance(handover, conn);
 }
 
+/* Where a request that nobody here can start should go; our own slot has a successor, or nobody. */
+static unsigned find_thread(const struct handover *handover)
+{
+    if (handover->retiring)
+        return handover->setup.slot;
+    return find_slot(handover, UINT32_MAX, busyness);
+}
+
 void handover_ship(struct handover *handover)
 {
     struct exchange *exchange = handover->loop->ready_first, *next;
-    if (handover->setup.slots < 2 || handover->loop->draining)
+    enum handover_reason reason = handover->retiring ? HANDOVER_RETIRE : HANDOVER_BUSY;
+    if (handover->loop->draining || (handover->setup.slots < 2 && !handover->retiring))
         return;
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
-        unsigned slot = find_slot(handover, UINT32_MAX, busyness);
-        if (slot == handover->setup.slot)
-            break;
         struct conn *conn = exchange->conn;
-        if (send_to(handover, slot, conn, HANDOVER_BUSY) == 0)
+        unsigned slot = find_thread(handover);
+        if (slot == handover->setup.slot && !handover->retiring)
+            break;
+        if (send_to(handover, slot, conn, reason) == 0)
             conn_close(conn);
     }
     if (handover->loop->ready_first != NULL)
@@ -249,8 +258,7 @@ static void look_again(void *context)
     struct handover *handover = context;
     if (handover->retiring)
         timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
-    else
-        handover_ship(handover);
+    handover_ship(handover);
 }
 
 void handover_retire(struct handover *handover)

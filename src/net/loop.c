@@ -105,7 +105,8 @@ static void open_wake(struct loop *loop)
 
 void loop_wake(struct loop *loop)
 {
-    eventfd_write(loop->wake_fd, 1);
+    if (eventfd_write(loop->wake_fd, 1) < 0 && errno == EBADF)
+        loop_broken("woken");
 }
 
 void loop_post(struct loop *loop, struct exchange *exchange)
@@ -353,27 +354,33 @@ void loop_remove_ready(struct loop *loop, struct exchange *exchange)
     scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
 }
 
+/* The oldest first. One that comes from another worker may have waited there. */
 void loop_add_ready(struct loop *loop, struct exchange *exchange)
 {
-    exchange->next = NULL;
-    exchange->previous = loop->ready_last;
-    if (loop->ready_last != NULL)
-        loop->ready_last->next = exchange;
+    struct exchange *before = loop->ready_last;
+    while (before != NULL && before->ready_ns > exchange->ready_ns)
+        before = before->previous;
+    exchange->previous = before;
+    exchange->next = before != NULL ? before->next : loop->ready_first;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange;
+    else
+        loop->ready_last = exchange;
+    if (before != NULL)
+        before->next = exchange;
     else
         loop->ready_first = exchange;
-    loop->ready_last = exchange;
     scoreboard_set(loop->row->ready, (uint32_t)++loop->ready_count);
     if (loop->ready_count >= READY_BATCH)
         event_base_loopbreak(loop->base);
 }
 
-/* The youngest first: those before one that is watched are too. */
 void loop_watch_ready(struct loop *loop, uint64_t waited_ms)
 {
     struct exchange *exchange = loop->ready_last, *older;
-    for (; exchange != NULL && exchange->presence == PRESENCE_ASSUMED; exchange = older) {
+    for (; exchange != NULL; exchange = older) {
         older = exchange->previous;
-        if (has_waited(exchange) >= waited_ms)
+        if (exchange->presence == PRESENCE_ASSUMED && has_waited(exchange) >= waited_ms)
             presence_watch(exchange);
     }
 }

@@ -20,9 +20,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/title.h"
-#include "net/handover.h"
-#include "net/listener.h"
 #include "net/loop.h"
+#include "proc/intake.h"
 #include "proc/mailbox.h"
 #include "proc/privileges.h"
 #include "proc/recycle.h"
@@ -53,14 +52,14 @@ struct worker {
     struct loop *loop;
     struct crew *crew;
     struct deadline *deadline;
-    struct listeners *listeners;
-    struct handover *handover;
+    struct intake intake;
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
     bool asked;         /* to be replaced */
+    bool gave_up;       /* no thread was left to run anything */
     bool has_successor; /* who takes what is idle */
     bool service_stops; /* no successor will want the listening sockets */
     bool overdue;       /* --graceful-timeout has passed */
@@ -122,15 +121,15 @@ static void start_deadline(struct worker *worker)
 static void drain(struct worker *worker)
 {
     start_deadline(worker);
-    listeners_stop(worker->listeners, worker->service_stops);
+    listeners_stop(worker->intake.listeners, worker->service_stops);
     scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
     if (worker->has_successor) {
-        handover_retire(worker->handover);
+        handover_retire(worker->intake.handover);
         return;
     }
     loop_drain(worker->loop);
     if (worker->service_stops)
-        handover_take_all(worker->handover);
+        handover_take_all(worker->intake.handover);
 }
 
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
@@ -211,19 +210,6 @@ static void stop_for_good(struct worker *worker, enum stop how)
     stop(worker, how);
 }
 
-/* Who comes to a slot where nobody serves must not wait until somebody does. */
-static void serve_orphans(struct worker *worker)
-{
-    const struct worker_setup *setup = worker->setup;
-    for (unsigned slot = 0; slot < setup->slots; slot++) {
-        bool orphaned = scoreboard_get(setup->board->rows[slot * FLEET_SEATS].orphaned) != 0;
-        if (slot == setup->slot)
-            continue;
-        listeners_serve(worker->listeners, slot, orphaned);
-        handover_serve(worker->handover, slot, orphaned);
-    }
-}
-
 static void retire(struct worker *worker)
 {
     worker->has_successor = true;
@@ -239,7 +225,7 @@ static void obey(struct worker *worker, enum message_kind kind)
     else if (kind == MESSAGE_UNREADY)
         worker->loop->unready = true;
     else if (kind == MESSAGE_ORPHANS && worker->stop == STOP_NO)
-        serve_orphans(worker);
+        intake_look(&worker->intake);
     else if (kind == MESSAGE_DRAIN)
         stop_for_good(worker, STOP_DRAIN);
     else if (kind == MESSAGE_QUIT)
@@ -283,11 +269,32 @@ static bool is_over(const struct worker *worker)
     return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
 }
 
-/* No thread will ever run what waits here. Those who have not been accepted yet are left to the successor. */
-static void give_up_requests(struct worker *worker)
+static bool no_thread_is_left(const struct worker *worker)
 {
-    listeners_stop(worker->listeners, worker->service_stops);
-    loop_refuse_ready(worker->loop);
+    unsigned stuck = deadline_stuck(worker->deadline);
+    return stuck > 0 && stuck + crew_await_gil(worker->crew, GIL_LOST_MS) >= worker->setup->threads;
+}
+
+/* No thread will run what waits here, and what comes is better served by others: the slot becomes an orphan. */
+static void give_up(struct worker *worker)
+{
+    if (worker->stop == STOP_NO && !worker->gave_up) {
+        worker->gave_up = true;
+        scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
+        intake_pause(&worker->intake, true);
+    }
+    if (!worker->has_successor)
+        loop_refuse_ready(worker->loop);
+}
+
+/* With a thread that is free, after all. */
+static void take_up_again(struct worker *worker)
+{
+    if (worker->stop != STOP_NO || no_thread_is_left(worker))
+        return;
+    worker->gave_up = false;
+    scoreboard_set(worker->setup->row->state, WORKER_READY);
+    intake_pause(&worker->intake, false);
 }
 
 /* Again and again, in whatever thread runs the loop: this worker makes room for another. */
@@ -299,9 +306,8 @@ static void calls_are_stuck(void *context)
                   "its other requests and is replaced");
         ask_to_be_replaced(worker, MESSAGE_STUCK);
     }
-    if (deadline_stuck(worker->deadline) + crew_await_gil(worker->crew, GIL_LOST_MS) >=
-        worker->setup->threads)
-        give_up_requests(worker);
+    if (no_thread_is_left(worker))
+        give_up(worker);
     if (is_drained(worker) && !worker->awaits_main)
         await_main(worker);
 }
@@ -364,19 +370,7 @@ static void open_loop(struct worker *worker, int python_signals)
         watch(worker->python_signals);
     }
     recycle_init(&worker->recycle, worker->loop, (uint32_t)getpid() * 2654435761U, has_served_long, worker);
-    worker->listeners = listeners_new(worker->loop, setup->addresses, setup->address_count, setup->slot);
-    const struct handover_setup handover = {
-        .addresses = setup->addresses,
-        .address_count = setup->address_count,
-        .posts = setup->posts,
-        .inboxes = setup->inboxes,
-        .slot = setup->slot,
-        .slots = setup->slots,
-        .seats = FLEET_SEATS,
-        .board = setup->board,
-    };
-    worker->handover = handover_new(worker->loop, &handover);
-    serve_orphans(worker);
+    intake_open(&worker->intake, worker->loop, setup);
 }
 
 static void close_loop(struct worker *worker)
@@ -389,8 +383,7 @@ static void close_loop(struct worker *worker)
     recycle_fini(&worker->recycle);
     deadline_free(worker->deadline);
     event_free(worker->mailbox);
-    listeners_free(worker->listeners);
-    handover_free(worker->handover);
+    intake_free(&worker->intake);
     signals_are_the_loops(NULL);
     loop_free(worker->loop);
 }
@@ -399,6 +392,8 @@ static bool wants_main(void *context)
 {
     struct worker *worker = context;
     recycle_look(&worker->recycle);
+    if (worker->gave_up)
+        take_up_again(worker);
     return worker->python_signalled || is_over(worker);
 }
 

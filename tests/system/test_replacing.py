@@ -8,6 +8,7 @@ took the requests of its other threads with it.
 import os
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 from fleet import APP, Clients, write
@@ -125,3 +126,62 @@ def test_a_stop_while_a_successor_is_imported_leaves_nobody_behind(serve):
     wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
     server.signal(signal.SIGTERM)
     assert server.wait() == 0
+
+
+def test_what_is_queued_behind_a_call_when_its_worker_leaves_goes_to_the_successor(serve):
+    server = serve("app", "--graceful-timeout", "10s", files={"app.py": APP})
+    old = server.worker_pid
+    with ExitStack() as stack:
+        blocked, plain, head, body, late = [stack.enter_context(server.connect(timeout=20)) for _ in range(5)]
+        for client in (plain, head, body, late):
+            assert int(client.exchange().body) == old
+        blocked.request("GET", f"/sleep/{4 * SLOW}")
+        time.sleep(0.1)
+        plain.request("GET", "/")
+        head.send(b"GET / HTTP/1.1\r\nHo")
+        body.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n12")
+        late.send(b"GET ")
+        os.kill(old, signal.SIGTERM)
+        head.send(b"st: a\r\n\r\n")
+        body.send(b"34")
+        wait_until(lambda: len(server.worker_pids()) == 2, "a successor")
+        for client in (plain, head, body):
+            assert int(client.receive().body) != old
+        late.send(b"/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert int(late.receive().body) != old
+        assert int(blocked.receive().body) == old
+
+
+def test_while_every_thread_of_one_worker_is_stuck_the_others_take_its_clients(serve):
+    options = ["--timeout", "300ms", "--graceful-timeout", "300ms"]
+    server = serve("app", *options, workers=2, files={"app.py": APP})
+    wait_until(lambda: len(server.worker_pids()) == 2, "all workers")
+    import_slowly(server, 3)
+    with begin_stuck_call(server) as stuck:
+        assert stuck.receive().status == 504
+        server.wait_log("is replaced")
+        time.sleep(0.3)
+        for _ in range(30):
+            begun = time.monotonic()
+            with server.connect() as client:
+                assert client.exchange().status == 200
+                assert client.exchange().status == 200
+            assert time.monotonic() - begun < 0.3 * SLOW
+
+
+def test_a_worker_whose_stuck_call_returns_after_all_serves_again(serve):
+    server = serve("app", "--timeout", "300ms", "--graceful-timeout", "300ms", files={"app.py": APP})
+    old = server.worker_pid
+    write(server, "broken", "raise RuntimeError")  # no successor is to be had
+    with begin_stuck_call(server, f"/sleep/{2 * SLOW}") as stuck:
+        assert stuck.receive().status == 504
+        server.wait_log("is replaced")
+    wait_until(lambda: answers(server, old), "it serves again", 6 * SLOW)
+
+
+def answers(server, pid):
+    try:
+        with server.connect(timeout=0.5) as client:
+            return int(client.exchange().body) == pid
+    except (OSError, AssertionError):
+        return False

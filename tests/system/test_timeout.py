@@ -172,6 +172,42 @@ def test_the_application_cleans_up(start):
     wait_until(lambda: notes(server) == ["finally"], "finally was run")
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_call_that_waits_for_its_client_cleans_up_in_peace(threads):
+    app = """
+def note(what):
+    with open("notes", "a") as file:
+        file.write(what + "\\n")
+
+class Answer:
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return b"x" * 65536
+
+    def close(self):
+        note("closed")
+
+def generate():
+    try:
+        while True:
+            yield b"x" * 65536
+    finally:
+        note("cleaned")
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return Answer() if environ["PATH_INFO"] == "/object" else generate()
+"""
+    options = ["--threads", threads, "--timeout", "400ms", "--response-memory", "64k", "--response-spool", "0"]
+    with Server("app", *options, files={"app.py": app}) as server:
+        for path, expected in (("/object", "closed"), ("/generator", "cleaned")):
+            with server.connect(receive_buffer=4096) as reader:
+                reader.request("GET", path)
+                wait_until(lambda expected=expected: expected in notes(server), f"{expected} is noted")
+
+
 def test_what_an_application_answers_after_its_deadline_goes_nowhere(start):
     server = start()
     with server.connect() as connection:

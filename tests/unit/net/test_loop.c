@@ -70,17 +70,10 @@ START_TEST(requests_are_ready_in_the_order_of_their_completion)
 }
 END_TEST
 
-/* Which of three is taken off the list, and in what order the others come then. */
-static const struct {
-    const char *name;
-    int removed, left[2];
-} removals[] = {
-    {"the oldest", 0, {1, 2}},
-    {"one in the middle", 1, {0, 2}},
-    {"the youngest", 2, {0, 1}},
-};
+/* Which of three is taken off the list, and comes back: from another worker, say. */
+static const int removals[] = {0, 1, 2};
 
-START_TEST(the_order_is_kept_when_one_is_removed)
+START_TEST(who_has_waited_longest_comes_first)
 {
     enum { CLIENTS = 3 };
     struct client clients[CLIENTS];
@@ -95,14 +88,13 @@ START_TEST(the_order_is_kept_when_one_is_removed)
     exchanges[0] = fixture.loop->ready_first;
     exchanges[1] = exchanges[0]->next;
     exchanges[2] = exchanges[1]->next;
-    struct exchange *removed = exchanges[removals[_i].removed];
+    struct exchange *removed = exchanges[removals[_i]];
     loop_remove_ready(fixture.loop, removed);
     ck_assert_uint_eq(fixture.loop->ready_count, 2);
     ck_assert_uint_eq(scoreboard_get(fixture.row.ready), 2);
     loop_add_ready(fixture.loop, removed);
-    for (int i = 0; i < 2; i++)
-        ck_assert_ptr_eq(loop_take_ready(fixture.loop), exchanges[removals[_i].left[i]]);
-    ck_assert_ptr_eq(loop_take_ready(fixture.loop), removed);
+    for (int i = 0; i < CLIENTS; i++)
+        ck_assert_ptr_eq(loop_take_ready(fixture.loop), exchanges[i]);
     ck_assert_ptr_null(loop_take_ready(fixture.loop));
     for (int i = 0; i < CLIENTS; i++) {
         exchange_cut(exchanges[i]);
@@ -197,7 +189,7 @@ static void add(TCase *tests)
 {
     tcase_add_test(tests, the_limits_are_those_of_the_options);
     tcase_add_test(tests, requests_are_ready_in_the_order_of_their_completion);
-    unit_add_rows(tests, the_order_is_kept_when_one_is_removed, removals);
+    unit_add_rows(tests, who_has_waited_longest_comes_first, removals);
     tcase_add_test(tests, it_does_not_wait_while_something_is_settled_or_ready);
     tcase_add_test(tests, it_waits_beside_what_is_ready_when_nobody_can_run_it);
     tcase_add_test(tests, every_turn_is_progress);

@@ -1,0 +1,27 @@
+/*
+ * The intake of a worker: whose clients it takes, from listening sockets and from the posts of other workers. Those of its own slot,
+ * and of slots where nobody serves. Belongs to whoever runs the loop.
+ */
+#ifndef PROC_INTAKE_H
+#define PROC_INTAKE_H
+
+#include "net/handover.h"
+#include "net/listener.h"
+#include "proc/worker.h"
+
+struct intake {
+    const struct worker_setup *setup;
+    struct listeners *listeners;
+    struct handover *handover;
+    bool paused;
+};
+
+void intake_open(struct intake *intake, struct loop *loop, const struct worker_setup *setup);
+void intake_free(struct intake *intake);
+
+/* The master has marked or unmarked orphans. */
+void intake_look(struct intake *intake);
+/* Takes nobody, until it is told otherwise: the slot becomes an orphan. */
+void intake_pause(struct intake *intake, bool pause);
+
+#endif
