@@ -100,29 +100,17 @@ int child_fork(struct child *children, unsigned count, unsigned number, struct e
     return 0;
 }
 
-/* The call that has run longest, or NULL. */
-static const struct scoreboard_call *oldest_call(const struct scoreboard_call *calls, unsigned count)
-{
-    const struct scoreboard_call *oldest = NULL;
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t since = scoreboard_get(calls[i].since_ns);
-        if (since != 0 && (oldest == NULL || since < scoreboard_get(oldest->since_ns)))
-            oldest = &calls[i];
-    }
-    return oldest;
-}
-
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                               unsigned threads, int status, char *text, size_t size)
 {
-    const struct scoreboard_call *call = oldest_call(calls, threads);
     struct death death = {
         .status = status,
         .killed_by_us = child->killed,
         .age_ms = clock_ms() - child->forked_ms,
         .requests = scoreboard_get(row->requests) - child->requests_before,
-        .request = call != NULL ? call->request : NULL,
-        .request_ms = call != NULL ? (clock_ns() - scoreboard_get(call->since_ns)) / 1000000 : 0,
+        .calls = calls,
+        .threads = threads,
+        .now_ns = clock_ns(),
     };
     death_describe(&death, text, size);
     scoreboard_set(row->state, WORKER_NONE);

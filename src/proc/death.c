@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+enum { CALLS_NAMED = 8 };
+
 static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size, const char *format, ...)
 {
     size_t used = strlen(out);
@@ -25,6 +27,22 @@ void death_describe_status(int status, char *out, size_t size)
         snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
 
+static void name_calls(const struct death *death, char *out, size_t size)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < death->threads; i++) {
+        const struct scoreboard_call *call = &death->calls[i];
+        uint64_t since = scoreboard_get(call->since_ns);
+        if (since == 0)
+            continue;
+        if (++count <= CALLS_NAMED)
+            append(out, size, "%s\"%.*s\" (for %.1f s)", count == 1 ? ", while it ran " : ", ",
+                   SCOREBOARD_REQUEST_SIZE - 1, call->request, (double)(death->now_ns - since) / 1e9);
+    }
+    if (count > CALLS_NAMED)
+        append(out, size, " and %u more", count - CALLS_NAMED);
+}
+
 void death_describe(const struct death *death, char *out, size_t size)
 {
     if (WIFSIGNALED(death->status) && death->killed_by_us)
@@ -33,9 +51,7 @@ void death_describe(const struct death *death, char *out, size_t size)
         death_describe_status(death->status, out, size);
     append(out, size, " after %.1f s and %" PRIu64 " request%s", (double)death->age_ms / 1000,
            death->requests, death->requests == 1 ? "" : "s");
-    if (death->request != NULL)
-        append(out, size, ", while it ran \"%.*s\" (for %.1f s)", SCOREBOARD_REQUEST_SIZE - 1, death->request,
-               (double)death->request_ms / 1000);
+    name_calls(death, out, size);
 }
 
 enum restart_cause death_cause(const struct death *death)

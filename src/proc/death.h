@@ -11,18 +11,23 @@
 #include "base/scoreboard.h"
 
 struct death {
-    int status;          /* of waitpid */
-    bool killed_by_us;   /* it did not leave in time */
-    uint64_t age_ms;     /* since the fork */
-    uint64_t requests;   /* answered by it */
-    const char *request; /* of the scoreboard: the request line whose app call was running; or NULL */
-    uint64_t request_ms; /* for how long */
+    int status;        /* of waitpid */
+    bool killed_by_us; /* it did not leave in time */
+    uint64_t age_ms;   /* since the fork */
+    uint64_t requests; /* answered by it */
+    const struct scoreboard_call
+        *calls; /* its threads': those that ran are named, since nobody knows which has killed it */
+    unsigned threads;
+    uint64_t now_ns; /* clock_ns() */
 };
+
+/* Of a description, with as many calls as are named. */
+enum { DEATH_MAX = 2048 };
 
 /* "exited with status 1", "was killed by signal 9 (Killed)". */
 void death_describe_status(int status, char *out, size_t size);
 
-/* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s)". */
+/* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s), "GET /y" (for 0.1 s)". */
 void death_describe(const struct death *death, char *out, size_t size);
 
 /* RESTART_EXITED, RESTART_SIGNAL or RESTART_KILLED. */

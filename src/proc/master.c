@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/control.h"
+#include "proc/death.h"
 #include "proc/notify.h"
 #include "proc/worker.h"
 
@@ -175,7 +176,7 @@ static void worker_ended(struct master *master, struct seat_mail *mail, int stat
     struct child *child = &master->children[number];
     struct scoreboard *board = master->service.board;
     struct scoreboard_row *row = &board->rows[number];
-    static char how[512], words[LAST_WORDS_MAX];
+    static char how[DEATH_MAX], words[LAST_WORDS_MAX];
     struct worker_end end = {
         .slot = mail->berth.slot,
         .pid = child->pid,

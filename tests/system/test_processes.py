@@ -102,6 +102,26 @@ def test_the_last_words_of_a_crash_are_in_the_record_of_the_death(serve, crash, 
 
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer has crashes for itself")
+def test_a_crash_names_every_call_that_ran(serve):
+    app = """
+import ctypes, time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/crash":
+        ctypes.string_at(0)
+    time.sleep(20)
+"""
+    server = serve("app", "--threads", "3", files={"app.py": app}, crashes=True)
+    with server.connect() as one, server.connect() as other:
+        one.request("GET", "/one")
+        time.sleep(0.1)
+        other.request("GET", "/crash")
+        other.rest()
+    found = server.wait_log(r"was killed by signal 11 .*it is replaced now")
+    assert '"GET /one HTTP/1.1" (for 0.' in found[0] and '"GET /crash HTTP/1.1" (for 0.0 s)' in found[0]
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has crashes for itself")
 def test_a_child_of_the_application_that_crashes_is_not_the_worker(serve):
     app = """
 import ctypes, os

@@ -9,31 +9,49 @@
 #include "base/scoreboard.h"
 #include "unit.h"
 
+enum { NOW = 5, SECOND = 1000000000 };
+
+static const struct scoreboard_call one[] = {
+    {.since_ns = NOW * (uint64_t)SECOND - 300000000, .request = "GET /x HTTP/1.1"},
+};
+static const struct scoreboard_call three[] = {
+    {.since_ns = 2 * (uint64_t)SECOND, .request = "GET /long"},
+    {.since_ns = 0, .request = "GET /over"},
+    {.since_ns = 4 * (uint64_t)SECOND, .request = "GET /short"},
+};
+static struct scoreboard_call many[20];
+
+#define CALLS(calls, count) calls, count, NOW *(uint64_t)SECOND
+
 static const struct {
     const char *name;
     struct death death;
     const char *text;
 } cases[] = {
     {"a signal in a call",
-     {SIGSEGV, false, 12000, 340, "GET /x HTTP/1.1", 300},
+     {SIGSEGV, false, 12000, 340, CALLS(one, 1)},
      "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran \"GET /x "
      "HTTP/1.1\" "
      "(for 0.3 s)"},
     {"a signal between calls",
-     {SIGKILL, false, 1500, 1, NULL, 0},
+     {SIGKILL, false, 1500, 1, CALLS(NULL, 0)},
      "was killed by signal 9 (Killed) after 1.5 s and 1 request"},
     {"a core",
-     {SIGABRT | 0x80, false, 0, 0, NULL, 0},
+     {SIGABRT | 0x80, false, 0, 0, CALLS(NULL, 0)},
      "was killed by signal 6 (Aborted, core dumped) after 0.0 s and 0 requests"},
-    {"an exit", {W_EXITCODE(3, 0), false, 49, 2, NULL, 0}, "exited with status 3 after 0.0 s and 2 requests"},
-    {"an exit in a call",
-     {W_EXITCODE(1, 0), false, 61000, 2, "GET /", 2000},
-     "exited with status 1 after 61.0 s and 2 requests, while it ran \"GET /\" (for 2.0 s)"},
+    {"an exit",
+     {W_EXITCODE(3, 0), false, 49, 2, CALLS(NULL, 0)},
+     "exited with status 3 after 0.0 s and 2 requests"},
+    {"an exit in one of several calls",
+     {W_EXITCODE(1, 0), false, 61000, 2, CALLS(three, 3)},
+     "exited with status 1 after 61.0 s and 2 requests, while it ran \"GET /long\" (for 3.0 s), \"GET "
+     "/short\" "
+     "(for 1.0 s)"},
     {"by us",
-     {SIGKILL, true, 5000, 9, NULL, 0},
+     {SIGKILL, true, 5000, 9, CALLS(NULL, 0)},
      "did not leave in time and was killed by the master after 5.0 s and 9 requests"},
     {"an exit just before we killed it",
-     {0, true, 5000, 9, NULL, 0},
+     {0, true, 5000, 9, CALLS(NULL, 0)},
      "exited with status 0 after 5.0 s and 9 requests"},
 };
 
@@ -61,11 +79,25 @@ END_TEST
 /* A worker that went mad, or was taken over, leaves anything in memory that the master reads. */
 START_TEST(a_request_without_its_end_is_cut)
 {
-    char request[2 * SCOREBOARD_REQUEST_SIZE], text[512];
-    memset(request, 'x', sizeof(request));
-    struct death death = {.status = SIGSEGV, .request = request};
+    char text[1024];
+    struct scoreboard_call mad[2];
+    memset(mad, 'x', sizeof(mad));
+    struct death death = {.status = SIGSEGV, .calls = mad, .threads = 1};
     death_describe(&death, text, sizeof(text));
     ck_assert_uint_eq(strspn(strchr(text, '"') + 1, "x"), SCOREBOARD_REQUEST_SIZE - 1);
+}
+END_TEST
+
+START_TEST(not_all_of_many_calls_are_named)
+{
+    char text[DEATH_MAX];
+    for (size_t i = 0; i < UNIT_ROWS(many); i++) {
+        many[i].since_ns = SECOND;
+        memset(many[i].request, 'y', SCOREBOARD_REQUEST_SIZE - 1);
+    }
+    struct death death = {.status = SIGSEGV, .calls = many, .threads = UNIT_ROWS(many)};
+    death_describe(&death, text, sizeof(text));
+    ck_assert_str_eq(text + strlen(text) - strlen(" and 12 more"), " and 12 more");
 }
 END_TEST
 
@@ -96,6 +128,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_end_is_described, cases);
     tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
     tcase_add_test(tests, a_request_without_its_end_is_cut);
+    tcase_add_test(tests, not_all_of_many_calls_are_named);
 }
 
 int main(void)
