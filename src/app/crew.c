@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/baton.h"
 #include "base/clock.h"
@@ -17,29 +18,62 @@ enum {
     LONG_US = 1000,      /* on average: the baton is given away before the call */
     AVERAGE_WEIGHT = 16, /* of what was, against one call */
     DURATION_MAX_NS = 1000000000,
+    KINDS = 256,        /* of calls, by method and path */
+    KIND_PATH_MAX = 64, /* bytes of a path that are looked at */
+};
+
+/* How long calls last on average, decaying; nobody minds a lost update. */
+struct average {
+    _Atomic uint32_t us;
+    _Atomic uint32_t known; /* there has been one */
 };
 
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
-    _Atomic uint32_t average_us;       /* of a call, decaying; nobody minds a lost update */
+    struct average all;
+    struct average kinds[KINDS];       /* those whose paths fall together share one */
     _Atomic uint64_t gil_awaited_ms[]; /* since when each thread waits for the GIL; 0: it does not */
 };
 
 enum { MAIN_MEMBER = 0 };
 
-static void note_duration(struct crew *crew, uint64_t ns)
+static struct average *kind_of(struct crew *crew, const struct request *request)
 {
-    uint32_t average = atomic_load_explicit(&crew->average_us, memory_order_relaxed);
-    uint64_t us = ns < DURATION_MAX_NS ? ns / 1000 : DURATION_MAX_NS / 1000;
-    atomic_store_explicit(&crew->average_us,
-                          (uint32_t)((average * (AVERAGE_WEIGHT - 1) + us) / AVERAGE_WEIGHT),
-                          memory_order_relaxed);
+    uint64_t hash = request->method.size, word;
+    size_t size = request->path.size < KIND_PATH_MAX ? request->path.size : KIND_PATH_MAX, i;
+    for (i = 0; i < size; i += sizeof(word)) {
+        size_t part = size - i < sizeof(word) ? size - i : sizeof(word);
+        word = 0;
+        memcpy(&word, request->path.data + i, part);
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+        hash ^= hash >> 32;
+    }
+    return &crew->kinds[hash % KINDS];
 }
 
-static bool calls_are_long(struct crew *crew)
+static void note(struct average *average, uint32_t us)
 {
-    return atomic_load_explicit(&crew->average_us, memory_order_relaxed) > LONG_US;
+    if (atomic_load_explicit(&average->known, memory_order_relaxed)) {
+        uint32_t before = atomic_load_explicit(&average->us, memory_order_relaxed);
+        us = (before * (AVERAGE_WEIGHT - 1) + us) / AVERAGE_WEIGHT;
+    }
+    atomic_store_explicit(&average->us, us, memory_order_relaxed);
+    atomic_store_explicit(&average->known, 1, memory_order_relaxed);
+}
+
+/* A call of this kind is, or, if there has been none, calls are. */
+static bool is_long(struct crew *crew, struct average *kind)
+{
+    bool known = atomic_load_explicit(&kind->known, memory_order_relaxed) != 0;
+    return atomic_load_explicit(known ? &kind->us : &crew->all.us, memory_order_relaxed) > LONG_US;
+}
+
+static void note_duration(struct crew *crew, struct average *kind, uint64_t ns)
+{
+    uint32_t us = (uint32_t)((ns < DURATION_MAX_NS ? ns : DURATION_MAX_NS) / 1000);
+    note(&crew->all, us);
+    note(kind, us);
 }
 
 static void run_watched(struct crew *crew, unsigned member, struct exchange *exchange)
@@ -54,15 +88,17 @@ static void run_watched(struct crew *crew, unsigned member, struct exchange *exc
  * one look at the clock for each call, whose end is the beginning of the next. */
 static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange, uint64_t *now)
 {
-    uint64_t lending = 0;
-    exchange->begun_ns = *now;
-    bool passed = calls_are_long(crew);
+    uint64_t lending = 0, begun = *now;
+    struct average *kind = kind_of(crew, &exchange->request);
+    exchange->begun_ns = begun;
+    bool passed = is_long(crew, kind);
     if (passed)
         baton_pass(crew->baton);
     else
         lending = baton_lend(crew->baton);
     run_watched(crew, member, exchange);
     *now = exchange->ended_ns = clock_ns();
+    note_duration(crew, kind, *now - begun);
     if (!passed && baton_take_back(crew->baton, lending)) {
         exchange_finish(exchange);
         return true;
@@ -78,11 +114,8 @@ static bool run_ready(struct crew *crew, unsigned member)
     uint64_t now = clock_ns(), end = now + BATCH_NS;
     struct exchange *exchange;
     bool held = true;
-    while (held && now <= end && (exchange = loop_take_ready(loop)) != NULL) {
-        uint64_t begun = now;
+    while (held && now <= end && (exchange = loop_take_ready(loop)) != NULL)
         held = run_exchange(crew, member, exchange, &now);
-        note_duration(crew, now - begun);
-    }
     return held;
 }
 

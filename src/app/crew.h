@@ -3,8 +3,8 @@
  *
  * Whoever holds the baton runs the loop, and between two turns, outside the event base, what is ready: it takes the GIL once and
  * runs requests for about a millisecond. No queue, no other thread: that is the fast path. A call that lasts costs its thread the
- * baton (app/baton.h), and the loop goes on in another one; the thread ends its call by exchange_finish_later. When calls are
- * long on average, the baton is given away before the call and nobody waits for it.
+ * baton (app/baton.h), and the loop goes on in another one; the thread ends its call by exchange_finish_later. When calls of its
+ * kind (method and path) are long on average, the baton is given away before the call and nobody waits for it.
  *
  * With one thread the application runs only ever on the main thread.
  */
