@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,6 +29,7 @@ struct listener {
     int fd;
     bool ours; /* not fd://, which may be somebody else's, too */
     bool tcp;
+    ino_t inode; /* of the socket that was handed to us */
     unsigned
         burst; /* how many to try: grows while connections wait, so that a single one costs a single call */
 };
@@ -119,6 +121,33 @@ static bool errno_is_transient(void)
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 }
 
+static ino_t inode_of(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+/* It is still that socket, but accepts no more: a sibling, who has heard a moment earlier that the service stops, has shut it. */
+static bool is_shut(const struct listener *listener)
+{
+    return listener->inode != 0 && inode_of(listener->fd) == listener->inode;
+}
+
+/* There was no connection to be had; errno says why. */
+static void not_accepted(struct listener *listener)
+{
+    int error = errno;
+    if (errno_is_transient()) {
+        out_of_descriptors(listener->all);
+    } else if (error == EINVAL && is_shut(listener)) {
+        if (listener->event != NULL)
+            event_del(listener->event);
+    } else if (error == EBADF || error == ENOTSOCK || error == EINVAL) {
+        errno = error;
+        loop_broken("accepted from");
+    }
+}
+
 /* One connection; false when there is none to be had now. */
 static bool accept_one(struct listener *listener)
 {
@@ -128,12 +157,11 @@ static bool accept_one(struct listener *listener)
     address.ss_family = AF_UNSPEC;
     int fd = accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        if (errno_is_transient())
-            out_of_descriptors(listener->all);
-        else if (errno == EBADF || errno == ENOTSOCK || (errno == EINVAL && !listener->all->stopped))
-            loop_broken("accepted from");
         /* A connection that was reset while it waited is no reason to stop. */
-        return errno == ECONNABORTED || errno == EINTR;
+        if (errno == ECONNABORTED || errno == EINTR)
+            return true;
+        not_accepted(listener);
+        return false;
     }
     format_peer(&peer, &address);
     conn_accept(listener->all->loop, &h1_protocol, fd, listener->local, &peer);
@@ -211,6 +239,7 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
             .ours = address->inherited < 0,
             .tcp = address->family != AF_UNIX,
         };
+        all->items[i].inode = inode_of(all->items[i].fd);
     }
     listeners_serve(all, slot, true);
     return all;

@@ -268,6 +268,28 @@ START_TEST(stopping_for_good_takes_what_waits_and_refuses_who_comes)
 }
 END_TEST
 
+START_TEST(a_socket_that_a_sibling_has_shut_is_left_alone)
+{
+    start("", "127.0.0.1:0");
+    ck_assert_int_eq(shutdown(address.sockets[1], SHUT_RDWR), 0);
+    turn_for(50); /* loop_broken would end the process */
+    listeners_stop(listeners, true);
+    stop_all(NULL, 0);
+}
+END_TEST
+
+START_TEST(another_socket_in_its_place_is_the_end)
+{
+    int pair[2];
+    start("", "127.0.0.1:0");
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ck_assert_int_ge(dup(address.sockets[1]), 0); /* so that the loop still hears of it */
+    shutdown(address.sockets[1], SHUT_RDWR);
+    dup2(pair[0], address.sockets[1]);
+    turn_for(50);
+}
+END_TEST
+
 START_TEST(freeing_none_is_fine)
 {
     listeners_free(NULL);
@@ -284,6 +306,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_closed_connection_ends_the_pause_before_the_retry);
     tcase_add_test(tests, stopping_leaves_what_waits);
     tcase_add_test(tests, stopping_for_good_takes_what_waits_and_refuses_who_comes);
+    tcase_add_test(tests, a_socket_that_a_sibling_has_shut_is_left_alone);
+    tcase_add_exit_test(tests, another_socket_in_its_place_is_the_end, EXIT_FAILURE);
     tcase_add_test(tests, freeing_none_is_fine);
 }
 
