@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "app/crew.h"
@@ -16,20 +15,18 @@
 #include "app/health.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/title.h"
 #include "net/loop.h"
+#include "proc/boot.h"
 #include "proc/intake.h"
 #include "proc/mailbox.h"
 #include "proc/privileges.h"
 #include "proc/recycle.h"
 #include "proc/signals.h"
 #include "proc/slot.h"
-#include "py/application.h"
 #include "py/interp.h"
-#include "py/interrupt.h"
 #include "py/stack.h"
 
 enum stop {
@@ -37,8 +34,6 @@ enum stop {
     STOP_DRAIN, /* finish what is here */
     STOP_NOW,   /* not even that */
 };
-
-enum { MESSAGE_SIZE = 1024 };
 
 /* What atexit functions may take: longer when there is nobody waiting. */
 enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
@@ -312,31 +307,15 @@ static void calls_are_stuck(void *context)
         await_main(worker);
 }
 
-/* The interpreter and the application. Leaves the GIL with this thread. 0, or -1 after a log record. */
-static int boot(struct worker *worker)
+/* What each thread calls the application with. 0, or -1 after a log record. GIL held. */
+static int open_threads(struct worker *worker, struct application *application)
 {
     const struct worker_setup *setup = worker->setup;
-    char message[MESSAGE_SIZE];
-    if (environment_apply(setup->options, message, sizeof(message)) < 0) {
-        log_error("%s", message);
-        return -1;
-    }
-    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0 ||
-        stack_on_request(setup->last_words) < 0)
-        return -1;
-    struct application *application = application_load(setup->options->application);
-    if (interp_is_fork())
-        _exit(EXIT_STOPPED);
-    if (application == NULL)
-        return -1;
-    if (call_init(setup->options, setup->worker_count > 1) < 0)
-        return -1;
-    if (stack_init() < 0 || interrupt_init() < 0)
+    if (stack_init() < 0)
         return -1;
     worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
     for (unsigned i = 0; i < setup->threads; i++)
         worker->wsgi[i] = wsgi_new(application, &setup->calls[i]);
-    application_settle();
     return 0;
 }
 
@@ -428,34 +407,23 @@ static void finish(struct worker *worker)
     interp_stop();
 }
 
-/* While it imports, a worker does not read its mail and would not notice that the master is gone. */
-static void die_with_master(pid_t master)
+static int fail(const struct worker_setup *setup)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != master)
-        _exit(EXIT_STOPPED);
+    scoreboard_set(setup->row->state, WORKER_FAILED);
+    return EXIT_APPLICATION;
 }
 
-int worker_main(const struct worker_setup *setup)
+int worker_serve(const struct worker_setup *setup, struct application *application)
 {
     struct worker worker = {.setup = setup};
-    die_with_master(setup->master);
-    signals_for_boot(setup);
-    log_identify("worker %u", setup->slot);
-    title_set("gateway: worker %u [%s]", setup->slot,
-              setup->options->name != NULL ? setup->options->name : setup->options->application);
-    log_copy_errors_to(setup->last_words); /* for whoever waits for the outcome of a reload */
-    if (boot(&worker) < 0) {
-        scoreboard_set(setup->row->state, WORKER_FAILED);
-        return EXIT_APPLICATION;
-    }
-    log_copy_errors_to(-1);
+    if (open_threads(&worker, application) < 0)
+        return fail(setup);
     scoreboard_set(setup->row->state, WORKER_LOADED);
     int python_signals = interp_signal_fd();
     gil_release();
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
-    prctl(PR_SET_PDEATHSIG, 0);
+    boot_lives_alone();
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
     if (!crew_free(worker.crew))
@@ -463,4 +431,21 @@ int worker_main(const struct worker_setup *setup)
     close_loop(&worker);
     finish(&worker);
     return EXIT_STOPPED;
+}
+
+void worker_identify(const struct worker_setup *setup)
+{
+    const struct options *options = setup->options;
+    log_identify("worker %u", setup->slot);
+    title_set("gateway: worker %u [%s]", setup->slot,
+              options->name != NULL ? options->name : options->application);
+}
+
+int worker_main(const struct worker_setup *setup)
+{
+    boot_die_with_master(setup->master);
+    signals_for_boot(setup);
+    worker_identify(setup);
+    struct application *application = boot(setup);
+    return application != NULL ? worker_serve(setup, application) : fail(setup);
 }

@@ -15,6 +15,8 @@
 #include "net/access_log.h"
 #include "net/address.h"
 
+struct application;
+
 /* What the master hands to a worker; all of it outlives the worker. */
 struct worker_setup {
     const struct options *options;
@@ -43,5 +45,9 @@ enum { EXIT_STOPPED = 0, EXIT_FAILURE_RUNTIME = 1, EXIT_USAGE = 2, EXIT_APPLICAT
 
 /* In the child, right after the fork, with all signals blocked. Returns the exit status. */
 int worker_main(const struct worker_setup *setup);
+/* Its name, in the log and for ps(1). */
+void worker_identify(const struct worker_setup *setup);
+/* worker_main from where the application is loaded (proc/boot.h); until it serves the process dies with the master. GIL held. */
+int worker_serve(const struct worker_setup *setup, struct application *application);
 
 #endif

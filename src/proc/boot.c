@@ -1,0 +1,55 @@
+/* What a process of ours does before it can serve. */
+#include "proc/boot.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/environment.h"
+#include "base/log.h"
+#include "py/call.h"
+#include "py/interp.h"
+#include "py/interrupt.h"
+#include "py/stack.h"
+
+enum { MESSAGE_SIZE = 1024 };
+
+void boot_die_with_master(pid_t master)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        _exit(EXIT_STOPPED);
+}
+
+void boot_lives_alone(void)
+{
+    prctl(PR_SET_PDEATHSIG, 0);
+}
+
+static struct application *load(const struct worker_setup *setup)
+{
+    char message[MESSAGE_SIZE];
+    if (environment_apply(setup->options, message, sizeof(message)) < 0) {
+        log_error("%s", message);
+        return NULL;
+    }
+    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0 ||
+        stack_on_request(setup->last_words) < 0)
+        return NULL;
+    struct application *application = application_load(setup->options->application);
+    if (interp_is_fork())
+        _exit(EXIT_STOPPED);
+    if (application == NULL || call_init(setup->options, setup->worker_count > 1) < 0 || interrupt_init() < 0)
+        return NULL;
+    application_settle();
+    return application;
+}
+
+/* For whoever waits for the outcome of a reload, errors are last words too. */
+struct application *boot(const struct worker_setup *setup)
+{
+    log_copy_errors_to(setup->last_words);
+    struct application *application = load(setup);
+    log_copy_errors_to(-1);
+    return application;
+}

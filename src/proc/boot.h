@@ -1,0 +1,20 @@
+/*
+ * What a process of ours does before it can serve: the environment, the interpreter, the application.
+ */
+#ifndef PROC_BOOT_H
+#define PROC_BOOT_H
+
+#include <sys/types.h>
+
+#include "proc/worker.h"
+#include "py/application.h"
+
+/* Who imports reads no mail, and would not notice that the master is gone: until boot_lives_alone it is killed then. */
+void boot_die_with_master(pid_t master);
+void boot_lives_alone(void);
+
+/* Leaves the GIL with this thread. NULL after a log record. Of `setup`, only what all workers have in common and last_words are
+ * used. */
+struct application *boot(const struct worker_setup *setup);
+
+#endif
