@@ -198,6 +198,24 @@ int interp_start(const struct options *options)
     return 0;
 }
 
+void interp_before_fork(void)
+{
+    PyOS_BeforeFork();
+}
+
+void interp_after_fork_in_parent(void)
+{
+    PyOS_AfterFork_Parent();
+}
+
+/* What the fork handlers have noted is true of the application's forks alone. */
+void interp_after_fork_in_child(void)
+{
+    atomic_store_explicit(&is_fork, false, memory_order_relaxed);
+    atomic_store_explicit(&has_forked, false, memory_order_relaxed);
+    PyOS_AfterFork_Child();
+}
+
 void interp_stop(void)
 {
     errors_flush();
