@@ -1,0 +1,18 @@
+/*
+ * A fork(2) whose child becomes the child of an ancestor that is a subreaper: of the master, when a zygote forks.
+ *
+ *   zygote ──fork── a process that exits at once ──fork── the new one
+ */
+#ifndef PROC_BIRTH_H
+#define PROC_BIRTH_H
+
+#include <sys/types.h>
+
+/* In the caller: the new process, which is its child no more, and the gate for birth_begin; or -1 and errno. In the new process 0, and
+ * not before birth_begin: when the caller dies before that, it never returns. Like fork(2) it takes the calling thread
+ * along, and pthread_atfork's handlers run, twice in what becomes the new process. */
+pid_t birth_fork(int *gate);
+/* Lets it begin. The gate is gone. */
+void birth_begin(int gate);
+
+#endif
