@@ -23,21 +23,10 @@ void child_close(struct child *child)
     last_words_close(&child->last_words);
 }
 
-/* Before anything else, and before the worker asks to die with the master: that the kernel forgets when the user changes. */
-static void drop_privileges(const struct worker_setup *setup)
-{
-    char message[256];
-    if (privileges_drop(message, sizeof(message)) == 0)
-        return;
-    log_identify("worker %u", setup->slot);
-    log_critical("%s", message);
-    scoreboard_set(setup->row->state, WORKER_LOADED); /* it is not the application that failed */
-    _exit(EXIT_FAILURE_RUNTIME);
-}
-
-static void run_worker(const struct child *children, unsigned count, struct event_base *base,
+int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
                        const struct worker_setup *setup)
 {
+    char message[256];
     /* The base shares its epoll set and signal pipe with the master until it is made anew. */
     event_reinit(base);
     event_base_free(base);
@@ -45,11 +34,25 @@ static void run_worker(const struct child *children, unsigned count, struct even
         close(children[i].mailbox.master);
         close(children[i].last_words.master);
     }
-    drop_privileges(setup);
     notify_forget();
     if (setup->forget != NULL)
         setup->forget(setup->master_state);
-    _exit(worker_main(setup));
+    if (privileges_drop(message, sizeof(message)) == 0)
+        return 0;
+    log_critical("%s", message);
+    return -1;
+}
+
+/* A signal that came before the child has handlers of its own would end up with the master's. */
+pid_t child_fork_process(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
 }
 
 /* What goes with a worker. */
@@ -77,27 +80,66 @@ static void prepare_row(struct child *child, const struct worker_setup *setup)
     scoreboard_set(row->requests_before, child->requests_before);
 }
 
+static void note_pid(struct child *child, const struct worker_setup *setup, pid_t pid)
+{
+    child->pid = pid;
+    child->killed = false;
+    scoreboard_set(setup->row->pid, (uint32_t)pid);
+}
+
+static void be_worker(const struct child *children, unsigned count, struct event_base *base,
+                      const struct worker_setup *setup)
+{
+    log_identify("worker %u", setup->slot);
+    if (child_leave_master(children, count, base, setup) < 0) {
+        scoreboard_set(setup->row->state, WORKER_LOADED); /* it is not the application that failed */
+        _exit(EXIT_FAILURE_RUNTIME);
+    }
+    _exit(worker_main(setup));
+}
+
 int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
                const struct worker_setup *setup)
 {
     struct child *child = &children[number];
     prepare_row(child, setup);
-    /* A signal that came before the worker has handlers of its own would end up with the master's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    pid_t pid = child_fork_process();
     if (pid == 0)
-        run_worker(children, count, base, setup);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+        be_worker(children, count, base, setup);
     if (pid < 0) {
         scoreboard_set(setup->row->state, WORKER_NONE);
         return -1;
     }
-    child->pid = pid;
-    child->killed = false;
-    scoreboard_set(setup->row->pid, (uint32_t)pid);
+    note_pid(child, setup, pid);
     return 0;
+}
+
+void child_expect(struct child *child, const struct worker_setup *setup)
+{
+    prepare_row(child, setup);
+    child->expected = true;
+    child->killed = false;
+    child->mail = 0;
+}
+
+void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid)
+{
+    bool to_be_killed = child->killed;
+    child->expected = false;
+    child->forked_ms = clock_ms();
+    scoreboard_set(setup->row->forked_ms, child->forked_ms);
+    note_pid(child, setup, pid);
+    for (unsigned kind = 0; child->mail >> kind != 0; kind++)
+        if (child->mail >> kind & 1)
+            child_tell(child, (enum message_kind)kind);
+    if (to_be_killed)
+        child_kill(child);
+}
+
+void child_is_not_born(struct child *child, const struct worker_setup *setup)
+{
+    child->expected = false;
+    scoreboard_set(setup->row->state, WORKER_NONE);
 }
 
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
@@ -123,12 +165,13 @@ void child_tell(struct child *child, enum message_kind kind)
 {
     if (child->pid != 0)
         mailbox_send(child->mailbox.master, kind, child->pid);
+    else if (child->expected)
+        child->mail |= 1U << kind;
 }
 
 void child_kill(struct child *child)
 {
-    if (child->pid == 0)
-        return;
-    child->killed = true;
-    kill(child->pid, SIGKILL);
+    child->killed = child->pid != 0 || child->expected;
+    if (child->pid != 0)
+        kill(child->pid, SIGKILL);
 }

@@ -18,7 +18,9 @@
 #include "proc/worker.h"
 
 struct child {
-    pid_t pid; /* 0: nobody */
+    pid_t pid;     /* 0: nobody */
+    bool expected; /* a zygote has been asked for it: its pid comes later */
+    unsigned mail; /* what it was told meanwhile, a bit for each kind of message */
     struct mailbox mailbox;
     struct last_words last_words;
     uint64_t forked_ms;
@@ -34,6 +36,20 @@ void child_close(struct child *child);
  * master's, the event base and the master's ends of all `count` seats, so that each worker notices when the master is gone. */
 int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
                const struct worker_setup *setup);
+
+/* Likewise, in two steps: a zygote is asked for the worker, and its pid is known. What it was told between is made good, and it is
+ * killed if it was to be. */
+void child_expect(struct child *child, const struct worker_setup *setup);
+void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid);
+/* It will not come. */
+void child_is_not_born(struct child *child, const struct worker_setup *setup);
+
+/* fork(2), for a process of ours: in the child all signals are blocked. */
+pid_t child_fork_process(void);
+/* In that child: lets go of what is the master's (see child_fork) and becomes --user, before it asks to die with the master: that the
+ * kernel forgets when the user changes. 0, or -1 after a log record: then it must not go on. */
+int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
+                       const struct worker_setup *setup);
 
 /* It has ended with `status`: empties the seat, describes the end in `text` and names its cause (see death_cause). `calls`: one per thread. */
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,

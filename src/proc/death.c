@@ -43,14 +43,19 @@ static void name_calls(const struct death *death, char *out, size_t size)
         append(out, size, " and %u more", count - CALLS_NAMED);
 }
 
-void death_describe(const struct death *death, char *out, size_t size)
+void death_describe_plain(const struct death *death, char *out, size_t size)
 {
     if (WIFSIGNALED(death->status) && death->killed_by_us)
         snprintf(out, size, "did not leave in time and was killed by the master");
     else
         death_describe_status(death->status, out, size);
-    append(out, size, " after %.1f s and %" PRIu64 " request%s", (double)death->age_ms / 1000,
-           death->requests, death->requests == 1 ? "" : "s");
+    append(out, size, " after %.1f s", (double)death->age_ms / 1000);
+}
+
+void death_describe(const struct death *death, char *out, size_t size)
+{
+    death_describe_plain(death, out, size);
+    append(out, size, " and %" PRIu64 " request%s", death->requests, death->requests == 1 ? "" : "s");
     name_calls(death, out, size);
 }
 

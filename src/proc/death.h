@@ -30,6 +30,9 @@ void death_describe_status(int status, char *out, size_t size);
 /* "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "GET /x" (for 0.3 s), "GET /y" (for 0.1 s)". */
 void death_describe(const struct death *death, char *out, size_t size);
 
+/* The same of a process that answers no requests: "exited with status 5 after 0.3 s". */
+void death_describe_plain(const struct death *death, char *out, size_t size);
+
 /* RESTART_EXITED, RESTART_SIGNAL or RESTART_KILLED. */
 enum restart_cause death_cause(const struct death *death);
 

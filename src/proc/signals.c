@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -37,6 +38,10 @@ static struct {
     const struct loop *loop; /* NULL before it is open */
 } around_fork;
 
+/* Between signals_hold and its end, in the thread that is about to fork; others may do so for themselves. */
+static _Thread_local bool forks_worker;
+static sigset_t mask_before_hold;
+
 static void before_fork(void)
 {
     sigset_t stops;
@@ -59,7 +64,7 @@ static void close_listeners(const struct worker_setup *setup)
             close(setup->addresses[i].sockets[slot]);
 }
 
-static void after_fork_in_child(void)
+static void let_go(void)
 {
     close_listeners(around_fork.setup);
     dup2(STDERR_FILENO, around_fork.setup->last_words); /* when it crashes, that is not the worker's end */
@@ -71,6 +76,12 @@ static void after_fork_in_child(void)
         if (sigaction(stop_signals[i], NULL, &now) == 0 && now.sa_handler == around_fork.ours[i].sa_handler)
             signal(stop_signals[i], SIG_DFL);
     }
+}
+
+static void after_fork_in_child(void)
+{
+    if (!forks_worker)
+        let_go();
     pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
 }
 
@@ -80,14 +91,20 @@ static void remember_handlers(void)
         sigaction(stop_signals[i], NULL, &around_fork.ours[i]);
 }
 
+static void handle_stops(void (*handler)(int))
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        set_handler(stop_signals[i], handler);
+    remember_handlers();
+}
+
 /* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
  * default, or importing the signal module would install Python's own handler. */
 void signals_for_boot(const struct worker_setup *setup)
 {
     sigset_t none;
     around_fork.setup = setup;
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        set_handler(stop_signals[i], leave_at_once);
+    handle_stops(leave_at_once);
     set_handler(SIGCHLD, SIG_DFL);
     /* Not SIG_IGN, which the application's children would inherit. */
     set_handler(SIGHUP, ignore);
@@ -96,10 +113,36 @@ void signals_for_boot(const struct worker_setup *setup)
     signal(SIGTTIN, SIG_IGN);
     signal(SIGTTOU, SIG_IGN);
     set_handler(STACKS_SIGNAL, ignore);
-    remember_handlers();
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void signals_for_zygote(void)
+{
+    handle_stops(ignore);
+}
+
+void signals_hold(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask_before_hold);
+    forks_worker = true;
+}
+
+void signals_release(void)
+{
+    forks_worker = false;
+    pthread_sigmask(SIG_SETMASK, &mask_before_hold, NULL);
+}
+
+/* The other handlers are what the application has made of them while it was imported. */
+void signals_for_worker(const struct worker_setup *setup)
+{
+    around_fork.setup = setup;
+    handle_stops(leave_at_once);
+    signals_release();
 }
 
 void signals_are_the_loops(const struct loop *loop)

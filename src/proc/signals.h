@@ -15,6 +15,14 @@ extern const int stop_signals[STOP_SIGNALS];
 /* Before the application is imported, once, with all signals blocked: unblocks them. `setup` must outlive the process. */
 void signals_for_boot(const struct worker_setup *setup);
 
+/* A zygote that waits for work: who stops a whole process group means the master, which ends its zygotes itself. */
+void signals_for_zygote(void);
+/* Around a fork that makes a worker: what becomes of the application's forks does not become of it, and no signal comes, in the
+ * zygote until signals_release, in the worker until signals_for_worker. */
+void signals_hold(void);
+void signals_release(void);
+void signals_for_worker(const struct worker_setup *setup); /* which must outlive the process */
+
 /* The handlers for stop_signals are from now on those that the loop has installed; children let go of its connections. NULL: it
  * is gone. */
 void signals_are_the_loops(const struct loop *loop);

@@ -13,6 +13,18 @@ static struct slice untold(const struct worker_end *end)
     return end->state == WORKER_FAILED ? (struct slice){NULL, 0} : end->last_words;
 }
 
+enum { WHO_SIZE = 64 };
+
+static const char *who(const struct worker_end *end, char text[WHO_SIZE])
+{
+    if (end->pid == 0)
+        snprintf(text, WHO_SIZE, "worker %u", end->slot);
+    else
+        snprintf(text, WHO_SIZE, "worker %u%s (pid %d)", end->slot, end->of_zygote ? "'s zygote" : "",
+                 (int)end->pid);
+    return text;
+}
+
 int worker_end_of_start(const struct worker_end *end)
 {
     bool loaded = end->state == WORKER_LOADED;
@@ -27,24 +39,23 @@ int worker_end_of_start(const struct worker_end *end)
 
 void worker_end_lost(const struct worker_end *end, const char *next, ...)
 {
-    char text[128];
+    char text[128], name[WHO_SIZE];
     struct slice words = untold(end);
     va_list args;
     va_start(args, next);
     vsnprintf(text, sizeof(text), next, args);
     va_end(args);
-    log_block(LOG_ERROR, words.data, words.size, "worker %u (pid %d) %s; %s", end->slot, (int)end->pid,
-              end->how, text);
+    log_block(LOG_ERROR, words.data, words.size, "%s %s; %s", who(end, name), end->how, text);
 }
 
 void worker_end_left(const struct worker_end *end)
 {
+    char name[WHO_SIZE];
     bool served = end->state == WORKER_READY || end->state == WORKER_DRAINING;
     if (!end->as_asked && served)
-        log_block(LOG_WARNING, end->last_words.data, end->last_words.size, "worker %u (pid %d) %s", end->slot,
-                  (int)end->pid, end->how);
+        log_block(LOG_WARNING, end->last_words.data, end->last_words.size, "%s %s", who(end, name), end->how);
     else
-        log_debug("worker %u (pid %d) has left", end->slot, (int)end->pid);
+        log_debug("%s has left", who(end, name));
 }
 
 enum restart_cause worker_end_cause(const struct worker_end *end, enum replacement why)
@@ -62,8 +73,9 @@ enum restart_cause worker_end_cause(const struct worker_end *end, enum replaceme
 
 void worker_end_of_reload(const struct worker_end *end)
 {
+    char name[WHO_SIZE];
     struct slice words = untold(end);
     log_block(LOG_ERROR, words.data, words.size,
-              "not reloaded: worker %u (pid %d), the first of the new generation, %s; the others go on",
-              end->slot, (int)end->pid, end->how);
+              "not reloaded: %s, the first of the new generation, %s; the others go on", who(end, name),
+              end->how);
 }

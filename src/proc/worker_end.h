@@ -13,7 +13,8 @@
 
 struct worker_end {
     unsigned slot;
-    pid_t pid;
+    pid_t pid;                /* 0: it was never forked */
+    bool of_zygote;           /* it is its zygote that ended, before it was forked; `pid` is that one's */
     enum worker_state state;  /* what it was doing */
     bool as_asked;            /* exit status 0 */
     enum restart_cause cause; /* by what it did alone: EXITED, SIGNAL or KILLED */

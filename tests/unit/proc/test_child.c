@@ -178,6 +178,36 @@ START_TEST(every_worker_notices_that_the_master_is_gone)
 }
 END_TEST
 
+/* Its pid comes later, when it is asked of a zygote. */
+START_TEST(one_that_is_expected_is_killed_as_soon_as_it_can_be)
+{
+    child_expect(child, &setup);
+    ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_BOOTING);
+    child_kill(child);
+    pid_t pid = child_fork_process();
+    if (pid == 0)
+        for (;;)
+            pause();
+    child_is_born(child, &setup, pid);
+    ck_assert(child->pid == pid && !child->expected);
+    reap();
+    ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
+}
+END_TEST
+
+START_TEST(one_that_is_expected_in_vain_leaves_nothing)
+{
+    child_expect(child, &setup);
+    child_tell(child, MESSAGE_REOPEN);
+    child_kill(child);
+    child_is_not_born(child, &setup);
+    ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
+    setup.worker_count = 2;
+    child_expect(child, &setup);
+    ck_assert(!child->killed && child->mail == 0);
+}
+END_TEST
+
 START_TEST(an_empty_seat_is_told_nothing)
 {
     child_tell(child, MESSAGE_QUIT);
@@ -195,6 +225,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_worker_that_does_not_leave_is_killed_by_us);
     tcase_add_test(tests, a_call_under_way_is_named);
     tcase_add_test(tests, every_worker_notices_that_the_master_is_gone);
+    tcase_add_test(tests, one_that_is_expected_is_killed_as_soon_as_it_can_be);
+    tcase_add_test(tests, one_that_is_expected_in_vain_leaves_nothing);
     tcase_add_test(tests, an_empty_seat_is_told_nothing);
 }
 

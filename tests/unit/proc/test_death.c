@@ -63,6 +63,14 @@ START_TEST(the_end_is_described)
 }
 END_TEST
 
+START_TEST(a_process_without_requests_is_described_without_them)
+{
+    char text[256];
+    death_describe_plain(&cases[1].death, text, sizeof(text));
+    ck_assert_str_eq(text, "was killed by signal 9 (Killed) after 1.5 s");
+}
+END_TEST
+
 START_TEST(a_description_that_does_not_fit_is_cut)
 {
     for (size_t size = 1; size < 150; size++) {
@@ -126,6 +134,7 @@ static void add(TCase *tests)
 {
     unit_add_rows(tests, the_cause_is_named, causes);
     unit_add_rows(tests, the_end_is_described, cases);
+    tcase_add_test(tests, a_process_without_requests_is_described_without_them);
     tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
     tcase_add_test(tests, a_request_without_its_end_is_cut);
     tcase_add_test(tests, not_all_of_many_calls_are_named);
