@@ -107,6 +107,8 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
         return set(parse, row, "");
     if (value != NULL)
         return set(parse, row, value);
+    if (row->kind == OPTION_FLAG)
+        return set(parse, row, "yes");
     if (next == NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s needs a value: --%s %s (%s)", row->name,
                  row->name, row->value, parse->where);

@@ -16,6 +16,7 @@ enum option_kind {
     OPTION_TIME,     /* milliseconds */
     OPTION_SIZE,     /* bytes */
     OPTION_CHOICE,   /* int64_t: the index in `choices` */
+    OPTION_FLAG,     /* bool; takes no value, or =yes or =no; its variable is one of these */
     OPTION_ACTION,   /* takes no value and has no variable */
 };
 

@@ -186,6 +186,20 @@ static int set_choice(struct options *options, const struct option_row *row, con
     return -1;
 }
 
+static int set_flag(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                    size_t size)
+{
+    static const char *const answers[][2] = {{"no", "yes"}, {"0", "1"}, {"false", "true"}, {"off", "on"}};
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        for (int on = 0; on <= 1; on++)
+            if (strcmp(text, answers[i][on]) == 0) {
+                *(bool *)field_of(options, row) = on;
+                return 0;
+            }
+    snprintf(wrong, size, "is not yes or no");
+    return -1;
+}
+
 static int set_action(struct options *options, const struct option_row *row, const char *text, char *wrong,
                       size_t size)
 {
@@ -198,7 +212,7 @@ static int (*const setters[])(struct options *, const struct option_row *, const
     [OPTION_STRING] = set_string, [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
     [OPTION_LIST] = add_item,     [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
     [OPTION_TIME] = set_integer,  [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
-    [OPTION_ACTION] = set_action,
+    [OPTION_FLAG] = set_flag,     [OPTION_ACTION] = set_action,
 };
 
 int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
@@ -223,6 +237,8 @@ void option_clear(struct options *options, const struct option_row *row)
         string_list_free(field_of(options, row));
     else if (option_is_text(row))
         set_text(options, row, NULL);
+    else if (row->kind == OPTION_FLAG)
+        *(bool *)field_of(options, row) = false;
     else if (row->kind != OPTION_ACTION)
         *(int64_t *)field_of(options, row) = 0;
 }

@@ -27,6 +27,8 @@ static const char *value_of(const struct options *options, const struct option_r
     } else if (option_is_text(row)) {
         const char *string = *(char *const *)field;
         snprintf(text, sizeof(text), "%s", string != NULL ? string : "(NULL)");
+    } else if (row->kind == OPTION_FLAG) {
+        snprintf(text, sizeof(text), "%s", *(const bool *)field ? "yes" : "no");
     } else {
         snprintf(text, sizeof(text), "%" PRId64, *(const int64_t *)field);
     }
@@ -41,7 +43,7 @@ static const struct {
     [OPTION_OCTAL] = {"027", "027", "028"},       [OPTION_LIST] = {"sample", "sample", NULL},
     [OPTION_PAIRS] = {"A=1", "A=1", "A"},         [OPTION_NUMBER] = {"77", "77", "77k"},
     [OPTION_TIME] = {"77s", "77000", "77k"},      [OPTION_SIZE] = {"77k", "78848", "77s"},
-    [OPTION_CHOICE] = {"json", "1", "sample"},
+    [OPTION_CHOICE] = {"json", "1", "sample"},    [OPTION_FLAG] = {"on", "yes", NULL},
 };
 
 static const char *sample(const struct option_row *row, bool value)
@@ -56,7 +58,8 @@ START_TEST(every_row_is_complete_and_stands_once)
     const struct option_row *row = &option_rows[_i];
     ck_assert_ptr_nonnull(row->section);
     ck_assert_int_eq(row->help[strlen(row->help) - 1], '.');
-    ck_assert_msg((row->value == NULL) == (row->kind == OPTION_ACTION), "%s", row->name);
+    ck_assert_msg((row->value == NULL) == (row->kind == OPTION_ACTION || row->kind == OPTION_FLAG), "%s",
+                  row->name);
     ck_assert_msg(row->kind == OPTION_ACTION || row->min <= row->max || row->max == 0, "%s", row->name);
     for (size_t i = 0; i < (size_t)_i; i++) {
         ck_assert_str_ne(option_rows[i].name, row->name);
@@ -101,8 +104,8 @@ START_TEST(every_row_is_a_flag)
     static const char *const forms[] = {"--%s %s app", "--%s=%s app", "app --%s %s"};
     char line[160];
     for (size_t i = 0; i < UNIT_ROWS(forms); i++) {
-        if (row->kind == OPTION_ACTION)
-            snprintf(line, sizeof(line), "--%s", row->name);
+        if (row->value == NULL)
+            snprintf(line, sizeof(line), "--%s%s", row->name, row->kind == OPTION_FLAG ? " app" : "");
         else
             snprintf(line, sizeof(line), forms[i], row->name, sample(row, false));
         assert_sets(row, line, no_environment);
@@ -224,6 +227,11 @@ START_TEST(every_row_refuses_what_it_cannot_be)
     snprintf(start, sizeof(start), "gateway: --%s", row->name);
     if (row->kind == OPTION_ACTION) {
         snprintf(line, sizeof(line), "--%s=1 app", row->name);
+        assert_refused(line, start);
+        return;
+    }
+    if (row->kind == OPTION_FLAG) {
+        snprintf(line, sizeof(line), "--%s=perhaps app", row->name);
         assert_refused(line, start);
         return;
     }
