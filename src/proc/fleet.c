@@ -221,6 +221,7 @@ void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
     if (seat->state != SEAT_BOOTING)
         return;
     log_debug("worker %u is ready", berth.slot);
+    seat->booted = true;
     if (seat->generation != fleet->proven) {
         seat->state = SEAT_PROVING;
         seat->deadline_ms = now + PROVING_MS;
@@ -280,12 +281,16 @@ static void note_restart(const struct fleet *fleet, const struct worker_end *end
         fleet->actions.restarted(fleet->actions.context, end, worker_end_cause(end, why));
 }
 
-/* One that was told to. */
-static void left(const struct fleet *fleet, const struct seat *seat, const struct worker_end *end)
+/* One that was told to. One that was killed while it booted may have become ready just then: that it was killed is still nothing to
+ * tell. */
+static void left(const struct fleet *fleet, const struct seat *seat, const struct worker_end *ended)
 {
-    worker_end_left(end);
+    struct worker_end end = *ended;
+    if (!seat->booted)
+        end.state = WORKER_BOOTING;
+    worker_end_left(&end);
     if (seat->replaced != REPLACE_NOT)
-        note_restart(fleet, end, seat->replaced);
+        note_restart(fleet, &end, seat->replaced);
 }
 
 /* One that served, or was to. */

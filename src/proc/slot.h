@@ -31,6 +31,7 @@ struct seat {
     enum seat_state state;
     unsigned generation;
     uint64_t forked_ms;
+    bool booted;               /* it has been ready */
     enum replacement replaced; /* LEAVING: why another serves in its place, if one does */
     uint64_t deadline_ms; /* when it is killed, or PROVING: has proved itself; 0: never, or it has been */
 };

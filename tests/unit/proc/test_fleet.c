@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "proc/worker.h"
 #include "unit.h"
 
@@ -336,6 +338,29 @@ START_TEST(a_drain_tells_who_serves_kills_who_imports_and_waits_for_all)
     ck_assert_int_eq(fleet_phase(fleet), FLEET_OVER);
     ck_assert_int_eq(fleet_exit_status(fleet), EXIT_STOPPED);
     assert_done("");
+}
+END_TEST
+
+/* The master may learn that a worker is ready when it has already killed it for not being so. */
+START_TEST(who_is_killed_while_it_boots_is_not_told_of)
+{
+    char name[] = "/tmp/gateway-unit-fleet-XXXXXX", text[1024] = "";
+    int fd = mkstemp(name);
+    const struct log_options log = {.path = name, .level = LOG_INFO};
+    ck_assert_int_eq(log_open(&log), 0);
+    begin_serving(2);
+    ask(1, 0);
+    assert_done("fork 1.1");
+    fleet_drain(fleet, now);
+    struct worker_end killed = {.slot = 1, .pid = 7, .state = WORKER_READY, .how = "was killed"};
+    fleet_ended(fleet, (struct berth){1, 1}, &killed, now);
+    ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
+    ck_assert_ptr_null(strstr(text, "was killed"));
+    fleet_ended(fleet, (struct berth){1, 0}, &killed, now);
+    ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+    ck_assert_ptr_nonnull(strstr(text, "was killed"));
+    close(fd);
+    unlink(name);
 }
 END_TEST
 
@@ -890,6 +915,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_worker_that_dies_while_its_predecessor_leaves_is_replaced);
     tcase_add_test(tests, only_who_serves_can_be_replaced);
     tcase_add_test(tests, a_drain_tells_who_serves_kills_who_imports_and_waits_for_all);
+    tcase_add_test(tests, who_is_killed_while_it_boots_is_not_told_of);
     tcase_add_test(tests, a_stop_during_the_start_is_not_a_failure);
     tcase_add_test(tests, to_quit_twice_kills);
     tcase_add_test(tests, to_quit_has_a_deadline);
