@@ -40,6 +40,7 @@ struct options {
     int64_t backlog;
     int64_t workers;            /* 0 = auto */
     int64_t threads;            /* app calls at once per worker */
+    bool preload;               /* import in a zygote */
     char *health_path;          /* prefix; NULL = off */
     char *control_socket;       /* NULL = off */
     char *status;               /* an address; NULL = off */

@@ -27,6 +27,8 @@ const struct option_row option_rows[] = {
     { .section = "Server", .name = "threads", .kind = OPTION_NUMBER, FIELD(threads), .value = "N",
       .initial = "1", .min = 1, .max = 1024,
       .help = "Calls of the application at once, per worker. With 1 they are all on the main thread." },
+    { .section = "Server", .name = "preload", .kind = OPTION_FLAG, FIELD(preload),
+      .help = "Import the application once, in a process that then forks the workers: they share its memory." },
     { .section = "Server", .name = "worker-connections", .kind = OPTION_NUMBER, FIELD(worker_connections),
       .value = "N|auto", .initial = "auto", .word = "auto", .min = 0, .max = 1000000,
       .help = "Connections per worker; at the limit accepting pauses. auto: from the descriptor limit." },

@@ -7,7 +7,6 @@
 
 #include "base/environment.h"
 #include "base/log.h"
-#include "py/call.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
@@ -39,7 +38,7 @@ static struct application *load(const struct worker_setup *setup)
     struct application *application = application_load(setup->options->application);
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
-    if (application == NULL || call_init(setup->options, setup->worker_count > 1) < 0 || interrupt_init() < 0)
+    if (application == NULL || interrupt_init() < 0)
         return NULL;
     application_settle();
     return application;

@@ -118,6 +118,7 @@ void child_expect(struct child *child, const struct worker_setup *setup)
 {
     prepare_row(child, setup);
     child->expected = true;
+    child->forked_ms = clock_ms();
     child->killed = false;
     child->mail = 0;
 }
@@ -171,7 +172,7 @@ void child_tell(struct child *child, enum message_kind kind)
 
 void child_kill(struct child *child)
 {
-    child->killed = child->pid != 0 || child->expected;
+    child->killed = child_is_there(child);
     if (child->pid != 0)
         kill(child->pid, SIGKILL);
 }

@@ -28,6 +28,12 @@ struct child {
     bool killed;              /* by us */
 };
 
+/* Somebody is in the seat, or on the way there. */
+static inline bool child_is_there(const struct child *child)
+{
+    return child->pid != 0 || child->expected;
+}
+
 /* What the seat keeps. 0, or -1 and errno. */
 int child_open(struct child *child);
 void child_close(struct child *child);

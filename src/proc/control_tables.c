@@ -55,7 +55,7 @@ static void add_up(const struct control_view *view, struct totals *totals)
     for (unsigned i = 0; i < view->count; i++) {
         const struct scoreboard_row *row = &view->board->rows[i];
         totals->requests += scoreboard_get(row->requests);
-        if (view->children[i].pid == 0)
+        if (!child_is_there(&view->children[i]))
             continue;
         totals->by_state[fleet_seat(view->fleet, berth_of_row(i))]++;
         totals->connections += scoreboard_get(row->connections);
@@ -118,7 +118,7 @@ void verb_workers(struct control *control, struct control_client *client, struct
     control_say(client, "%4s %7s %10s %-8s %7s %10s %11s %5s %5s", "slot", "pid", "generation", "state",
                 "age", "requests", "connections", "ready", "calls");
     for (unsigned i = 0; i < view->count; i++)
-        if (view->children[i].pid != 0)
+        if (child_is_there(&view->children[i]))
             say_worker(view, client, i);
     control_succeed(client);
 }

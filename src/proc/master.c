@@ -56,7 +56,8 @@ void master_follow_up(struct master *master)
     scoreboard_set(master->service.board->service->generation, status.generation);
     scoreboard_set(master->service.board->service->stops, stops);
     if (fleet_phase(master->fleet) == FLEET_OVER) {
-        event_base_loopbreak(master->base);
+        if (nursery_end(master->nursery))
+            event_base_loopbreak(master->base);
         return;
     }
     if (due == 0) {
@@ -84,19 +85,17 @@ static void forget(const void *arg)
         close(master->service.status->sockets[0]);
 }
 
-static int fork_worker(void *context, struct berth berth, unsigned generation)
+static void describe_worker(void *context, unsigned number, struct worker_setup *setup)
 {
-    struct master *master = context;
-    unsigned number = number_of(berth);
-    struct child *child = &master->children[number];
-    struct worker_setup setup = {
+    const struct master *master = context;
+    const struct child *child = &master->children[number];
+    *setup = (struct worker_setup){
         .options = master->options,
         .addresses = master->service.addresses,
         .address_count = master->service.address_count,
-        .master = getpid(),
-        .slot = berth.slot,
+        .master = master->pid,
+        .slot = number / FLEET_SEATS,
         .unready = master->farewell.state != FAREWELL_NOT_YET,
-        .generation = generation,
         .worker_count = fleet_slots(master->fleet),
         .slots = master->service.slots,
         .board = master->service.board,
@@ -111,16 +110,36 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
         .forget = forget,
         .master_state = master,
     };
-    return child_fork(master->children, master->count, number, master->base, &setup);
+}
+
+static int fork_worker(void *context, struct berth berth, unsigned generation)
+{
+    struct master *master = context;
+    struct worker_setup setup;
+    if (master->nursery != NULL)
+        return nursery_ask(master->nursery, number_of(berth), generation);
+    describe_worker(master, number_of(berth), &setup);
+    setup.generation = generation;
+    return child_fork(master->children, master->count, number_of(berth), master->base, &setup);
+}
+
+static void not_forked(void *context, unsigned number, const struct worker_end *end)
+{
+    struct master *master = context;
+    fleet_ended(master->fleet, master->mail[number].berth, end, clock_ms());
+    master_follow_up(master);
 }
 
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
 {
     const struct master *master = context;
-    if (failure == NULL)
+    if (failure == NULL) {
+        nursery_keep(master->nursery, generation);
         notify_ready("generation %u serves", generation);
-    else
+    } else {
+        nursery_drop(master->nursery, generation);
         notify_ready("not reloaded: %s", failure);
+    }
     control_reloaded(master->control, failure, words);
 }
 
@@ -140,12 +159,19 @@ static void kill_worker(void *context, struct berth berth)
 {
     struct master *master = context;
     child_kill(&master->children[number_of(berth)]);
+    nursery_kill(master->nursery, number_of(berth));
 }
 
 static void ping_worker(void *context, unsigned number)
 {
     struct master *master = context;
     child_tell(&master->children[number], MESSAGE_PING);
+}
+
+static void worker_is_ready(struct master *master, struct berth berth)
+{
+    nursery_ready(master->nursery, number_of(berth));
+    fleet_ready(master->fleet, berth, clock_ms());
 }
 
 static void mail_arrived(evutil_socket_t fd, short what, void *arg)
@@ -156,10 +182,11 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
     enum message_kind kind;
     pid_t pid;
     while (mailbox_receive(fd, &kind, &pid) > 0) {
+        nursery_read(master->nursery);
         if (pid != master->children[number_of(mail->berth)].pid)
             continue;
         if (kind == MESSAGE_READY)
-            fleet_ready(master->fleet, mail->berth, clock_ms());
+            worker_is_ready(master, mail->berth);
         else if (kind == MESSAGE_RECYCLE)
             fleet_replace(master->fleet, mail->berth, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
@@ -198,17 +225,29 @@ static struct seat_mail *mail_of_pid(struct master *master, pid_t pid)
     return NULL;
 }
 
-/* As process 1 of a container the master also inherits orphans: reaped, and nobody's concern. */
+/* One that can be waited for: the next, or 0. */
+static pid_t find_dead(void)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
+/* As process 1 of a container, and with zygotes, the master also inherits orphans: reaped, and nobody's concern. Until then the pid
+ * is not another's, and a zygote may be about to say that it is a worker. */
 void master_reap(struct master *master)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = find_dead()) > 0) {
+        nursery_read(master->nursery);
+        waitpid(pid, &status, 0);
         if (status_process_ended(master->status, pid, status))
             continue;
         struct seat_mail *mail = mail_of_pid(master, pid);
         if (mail != NULL)
             worker_ended(master, mail, status);
+        else
+            nursery_reap(master->nursery, pid, status);
     }
     master_follow_up(master);
 }
@@ -335,6 +374,7 @@ static void let_go(void *context)
     struct master *master = context;
     notify_forget();
     control_forget(master->control);
+    nursery_forget(master->nursery);
     master_forget_signals(master);
     access_log_free(master->access_log);
     for (unsigned i = 0; i < master->count; i++)
@@ -345,6 +385,27 @@ static void let_go(void *context)
     }
     for (size_t i = 0; i < master->service.address_count; i++)
         address_close(&master->service.addresses[i], false);
+}
+
+static bool is_status_process(void *context, pid_t pid)
+{
+    const struct master *master = context;
+    return status_process_is(master->status, pid);
+}
+
+static void open_nursery(struct master *master)
+{
+    const struct nursery_setup setup = {
+        .base = master->base,
+        .children = master->children,
+        .count = master->count,
+        .describe = describe_worker,
+        .failed = not_forked,
+        .is_taken = is_status_process,
+        .context = master,
+    };
+    if (master->options->preload)
+        master->nursery = nursery_new(&setup);
 }
 
 static void run(struct master *master)
@@ -364,7 +425,7 @@ static void libevent_says(int severity, const char *text)
 
 int master_main(struct options *options, struct access_log *access_log)
 {
-    struct master master = {.options = options, .access_log = access_log};
+    struct master master = {.pid = getpid(), .options = options, .access_log = access_log};
     event_set_log_callback(libevent_says);
     int status = service_open(&master.service, options, FLEET_SEATS);
     if (status != EXIT_STOPPED)
@@ -382,7 +443,9 @@ int master_main(struct options *options, struct access_log *access_log)
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
         master.report = report_new(master.base, master.service.board, ping_worker, &master);
+        open_nursery(&master);
         run(&master);
+        nursery_free(master.nursery);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);
     }

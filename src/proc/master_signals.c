@@ -46,6 +46,7 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
                   strerror(errno));
     master_tell_all(master, MESSAGE_REOPEN);
     status_process_reopen(master->status);
+    nursery_reopen_logs(master->nursery);
 }
 
 static void reload(evutil_socket_t signal, short what, void *arg)

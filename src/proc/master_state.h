@@ -11,6 +11,7 @@
 #include "proc/farewell.h"
 #include "proc/fleet.h"
 #include "proc/master.h"
+#include "proc/nursery.h"
 #include "proc/orphans.h"
 #include "proc/report.h"
 #include "proc/startup.h"
@@ -19,6 +20,7 @@
 struct master_signals;
 
 struct master {
+    pid_t pid;
     struct options *options;
     struct access_log *access_log;
     struct service service; /* addresses and the scoreboard */
@@ -28,6 +30,7 @@ struct master {
     struct control *control;       /* NULL without --control-socket */
     struct status_process *status; /* NULL without --status */
     struct fleet *fleet;
+    struct nursery *nursery; /* NULL without --preload */
     struct orphans *orphans;
     struct event *tick;     /* for them */
     struct child *children; /* one per seat, as the scoreboard's rows */

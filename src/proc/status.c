@@ -167,9 +167,14 @@ struct status_process *status_process_start(const struct options *options, const
     return process;
 }
 
+bool status_process_is(const struct status_process *process, pid_t pid)
+{
+    return process != NULL && process->pid == pid;
+}
+
 bool status_process_ended(struct status_process *process, pid_t pid, int status)
 {
-    if (process == NULL || process->pid != pid)
+    if (!status_process_is(process, pid))
         return false;
     char how[128];
     uint64_t age = clock_ms() - process->forked_ms;

@@ -18,6 +18,8 @@ struct status_process;
 struct status_process *status_process_start(const struct options *options, const struct service *service,
                                             struct event_base *base, void (*let_go)(void *context),
                                             void *context);
+/* NULL is fine. */
+bool status_process_is(const struct status_process *process, pid_t pid);
 /* The log files have new names. NULL is fine. */
 void status_process_reopen(struct status_process *process);
 /* A child has ended: true when it was this one. */

@@ -311,7 +311,7 @@ static void calls_are_stuck(void *context)
 static int open_threads(struct worker *worker, struct application *application)
 {
     const struct worker_setup *setup = worker->setup;
-    if (stack_init() < 0)
+    if (stack_init() < 0 || call_init(setup->options, setup->worker_count > 1) < 0)
         return -1;
     worker->wsgi = xcalloc(setup->threads, sizeof(struct wsgi *));
     for (unsigned i = 0; i < setup->threads; i++)

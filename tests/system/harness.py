@@ -162,7 +162,15 @@ class Server:
         return {pid: parent for pid, parent, session, state in table if session == self.pid and state != "Z"}
 
     def worker_pids(self):
-        return sorted(pid for pid, parent in self.processes().items() if parent == self.pid)
+        """The master's children but for zygotes, and those that have only just been forked."""
+        return sorted(
+            pid
+            for pid, parent in self.processes().items()
+            if parent == self.pid and not process_title(pid).startswith(("gateway: zygote", "gateway: master"))
+        )
+
+    def zygote_pids(self):
+        return sorted(pid for pid in self.processes() if process_title(pid).startswith("gateway: zygote"))
 
     @property
     def worker_pid(self):
@@ -226,6 +234,13 @@ def process_table():
             except OSError:
                 continue
             yield int(entry), int(fields[1]), int(fields[3]), fields[0]
+
+
+def process_title(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def cpu_seconds(pid):

@@ -150,6 +150,38 @@ START_TEST(every_row_is_a_variable)
 }
 END_TEST
 
+static const struct {
+    const char *line, *variable;
+    bool value;
+} flags[] = {
+    {"--preload app", NULL, true},
+    {"app --preload", NULL, true},
+    {"--preload=yes app", NULL, true},
+    {"--preload=no app", NULL, false},
+    {"--preload --preload=0 app", NULL, false},
+    {"app", "GATEWAY_PRELOAD=1", true},
+    {"app", "GATEWAY_PRELOAD=true", true},
+    {"app", "GATEWAY_PRELOAD=on", true},
+    {"app", "GATEWAY_PRELOAD=0", false},
+    {"app", "GATEWAY_PRELOAD=false", false},
+    {"app", "GATEWAY_PRELOAD=off", false},
+    {"app", "GATEWAY_PRELOAD=", false},
+    {"--preload=no app", "GATEWAY_PRELOAD=1", false},
+};
+
+START_TEST(a_flag_stands_alone_or_says_yes_or_no)
+{
+    struct options options;
+    char variable[64];
+    char *const environment[] = {flags[_i].variable != NULL ? variable : NULL, NULL};
+    snprintf(variable, sizeof(variable), "%s", flags[_i].variable != NULL ? flags[_i].variable : "");
+    ck_assert_msg(parse(&options, flags[_i].line, environment) == 0, "%s", message);
+    ck_assert_msg(options.preload == flags[_i].value, "%s, %s", flags[_i].line, variable);
+    ck_assert_str_eq(options.application, "app");
+    options_free(&options);
+}
+END_TEST
+
 START_TEST(actions_are_no_variables)
 {
     struct options options;
@@ -431,6 +463,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_levels_follow_each_other, levels);
     unit_add_rows(tests, the_application_stands_anywhere, applications);
     unit_add_rows(tests, help_is_given_to_whoever_asks, actions);
+    unit_add_rows(tests, a_flag_stands_alone_or_says_yes_or_no, flags);
     tcase_add_test(tests, actions_are_no_variables);
     tcase_add_test(tests, help_is_given_where_the_environment_is_wrong);
     unit_add_rows(tests, sockets_that_were_passed_come_in_the_place_of_bind, passed);

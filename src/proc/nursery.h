@@ -1,0 +1,59 @@
+/*
+ * The zygotes, as the master sees them: one for each generation that workers are wanted of. It is forked when the first worker is
+ * asked of it, and again when it has died and another is wanted.
+ *
+ * Nothing waits here: a worker's pid comes with a message. Until then its seat has a child that is expected (proc/child.h). What becomes
+ * of it instead is told by `failed`.
+ */
+#ifndef PROC_NURSERY_H
+#define PROC_NURSERY_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "proc/child.h"
+#include "proc/worker_end.h"
+
+struct nursery;
+
+struct nursery_setup {
+    struct event_base *base;
+    struct child *children; /* one per seat */
+    unsigned count;
+    /* What the worker of a seat gets, but for the generation; it differs with time in what an order has (proc/cord.h). */
+    void (*describe)(void *context, unsigned number, struct worker_setup *setup);
+    /* The child of that seat is expected no longer: its zygote has ended, or could not fork it. */
+    void (*failed)(void *context, unsigned number, const struct worker_end *end);
+    /* That child of this process is something else than a worker or a zygote. */
+    bool (*is_taken)(void *context, pid_t pid);
+    void *context;
+};
+
+/* Makes this process the parent of those whose own parents are gone. */
+struct nursery *nursery_new(const struct nursery_setup *setup);
+/* In all functions NULL is fine, and means that there are none. */
+void nursery_free(struct nursery *nursery);
+
+/* A worker for the seat, whose child is expected from now on. 0, or -1 and errno. */
+int nursery_ask(struct nursery *nursery, unsigned number, unsigned generation);
+/* The expected child of the seat, which has been killed, is not wanted any more. If nobody else is waiting for its zygote, that is
+ * killed if need be: it may hang. */
+void nursery_kill(struct nursery *nursery, unsigned number);
+/* The worker of the seat serves. */
+void nursery_ready(struct nursery *nursery, unsigned number);
+/* No more workers of that generation are wanted, or of all but that. */
+void nursery_drop(struct nursery *nursery, unsigned generation);
+void nursery_keep(struct nursery *nursery, unsigned generation);
+void nursery_reopen_logs(struct nursery *nursery);
+
+/* In another child of this process: lets go of the descriptors. */
+void nursery_forget(const struct nursery *nursery);
+
+/* What the zygotes have said so far. Before mail of an unknown worker is thrown away, or a dead one taken for a stranger. */
+void nursery_read(struct nursery *nursery);
+/* Whether that child of this process, which has ended, was a zygote. */
+bool nursery_reap(struct nursery *nursery, pid_t pid, int status);
+/* All end, soon. True when none is left. */
+bool nursery_end(struct nursery *nursery);
+
+#endif

@@ -1,0 +1,219 @@
+/* A zygote: imports the application, forks workers. */
+#include "proc/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "base/listing.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/title.h"
+#include "proc/birth.h"
+#include "proc/boot.h"
+#include "proc/cord.h"
+#include "proc/memory.h"
+#include "proc/signals.h"
+#include "proc/sockets.h"
+#include "py/interp.h"
+#include "py/threads.h"
+
+struct zygote {
+    const struct zygote_setup *setup;
+    struct application *application;
+    struct worker_setup self; /* what it has in common with workers, and its own last words */
+    pid_t *workers;           /* that it has forked, by seat; they may be gone */
+};
+
+static void describe(const struct zygote *zygote, unsigned number, struct worker_setup *setup)
+{
+    zygote->setup->describe(zygote->setup->context, number, setup);
+    setup->generation = zygote->setup->generation;
+}
+
+static void set_title(const struct options *options)
+{
+    title_set("gateway: zygote [%s]", options->name != NULL ? options->name : options->application);
+}
+
+static void say(const struct zygote_setup *setup, enum cord_news_kind kind)
+{
+    const struct cord_news news = {.kind = kind};
+    cord_send_news(setup->cord, &news);
+}
+
+static void warn_of_threads(void)
+{
+    struct listing threads = {0};
+    threads_list(&threads);
+    if (threads.count > 0)
+        log_warning("the application has started %u thread%s while it was imported (%s): %s not exist in the "
+                    "workers",
+                    threads.count, threads.count == 1 ? "" : "s", listing_end(&threads),
+                    threads.count == 1 ? "it does" : "they do");
+}
+
+static void warn_of_sockets(const struct sockets *before)
+{
+    struct listing sockets = {0};
+    sockets_list_new(before, &sockets);
+    if (sockets.count > 0)
+        log_warning("the application has opened %u socket%s while it was imported (%s): all workers share %s",
+                    sockets.count, sockets.count == 1 ? "" : "s", listing_end(&sockets),
+                    sockets.count == 1 ? "it" : "them");
+}
+
+/* 0, or -1 after a log record. Leaves the GIL with this thread. */
+static int load(struct zygote *zygote)
+{
+    struct sockets before;
+    sockets_note(&before);
+    zygote->application = boot(&zygote->self);
+    if (zygote->application == NULL)
+        return -1;
+    warn_of_threads();
+    warn_of_sockets(&before);
+    sockets_fini(&before);
+    return 0;
+}
+
+/* A crash is told by the descriptor that faulthandler has: it leads to the worker's own place from now on. */
+static void take_last_words(const struct zygote *zygote, struct worker_setup *setup)
+{
+    dup3(setup->last_words, zygote->self.last_words, O_CLOEXEC);
+    close(setup->last_words);
+    setup->last_words = zygote->self.last_words;
+}
+
+static int be_worker(const struct zygote *zygote, const struct cord_order *order)
+{
+    static struct worker_setup setup;
+    describe(zygote, order->number, &setup);
+    setup.worker_count = order->worker_count;
+    setup.unready = order->unready;
+    setup.mailbox = order->mailbox;
+    setup.last_words = order->last_words;
+    boot_die_with_master(setup.master);
+    close(zygote->setup->cord);
+    worker_identify(&setup);
+    take_last_words(zygote, &setup);
+    signals_for_worker(&setup);
+    interp_after_fork_in_child();
+    return worker_serve(&setup, zygote->application);
+}
+
+/* The worker begins as soon as the master has been told of it. */
+static void fork_worker(struct zygote *zygote, const struct cord_order *order)
+{
+    struct cord_news news = {.kind = CORD_FORKED};
+    int gate;
+    signals_hold();
+    interp_before_fork();
+    news.pid = birth_fork(&gate);
+    if (news.pid == 0)
+        _exit(be_worker(zygote, order));
+    bool born = news.pid > 0;
+    if (!born)
+        news = (struct cord_news){.kind = CORD_UNBORN, .error = errno};
+    zygote->workers[order->number] = news.pid;
+    cord_send_news(zygote->setup->cord, &news);
+    if (born)
+        birth_begin(gate);
+    interp_after_fork_in_parent();
+    signals_release();
+}
+
+static void obey_fork(struct zygote *zygote, const struct cord_order *order)
+{
+    const struct cord_news no_room = {.kind = CORD_UNBORN, .error = EMFILE};
+    if (order->mailbox >= 0 && order->last_words >= 0)
+        fork_worker(zygote, order);
+    else
+        cord_send_news(zygote->setup->cord, &no_room);
+    if (order->mailbox >= 0)
+        close(order->mailbox);
+    if (order->last_words >= 0)
+        close(order->last_words);
+}
+
+static void reopen_logs(const struct zygote *zygote)
+{
+    log_reopen();
+    if (zygote->self.access_log != NULL)
+        access_log_reopen(zygote->self.access_log);
+}
+
+/* False when the worker has left, or the kernel does not say. */
+static bool measure_worker(const struct zygote *zygote, unsigned number, struct memory *memory)
+{
+    struct worker_setup setup;
+    pid_t pid = zygote->workers[number];
+    describe(zygote, number, &setup);
+    return pid != 0 && scoreboard_get(setup.row->pid) == (uint32_t)pid && memory_read(pid, memory) == 0;
+}
+
+static void measure(const struct zygote *zygote)
+{
+    const double mib = 1024;
+    uint64_t resident = 0, shared = 0;
+    unsigned workers = 0;
+    for (unsigned i = 0; i < zygote->setup->count; i++) {
+        struct memory memory;
+        if (!measure_worker(zygote, i, &memory))
+            continue;
+        resident += memory.resident;
+        shared += memory.shared;
+        workers++;
+    }
+    if (workers > 0)
+        log_info("workers share %.1f MiB of their %.1f MiB with the zygote", (double)shared / workers / mib,
+                 (double)resident / workers / mib);
+}
+
+static void obey(struct zygote *zygote, const struct cord_order *order)
+{
+    if (order->kind == CORD_FORK)
+        obey_fork(zygote, order);
+    else if (order->kind == CORD_MEASURE)
+        measure(zygote);
+    else if (order->kind == CORD_REOPEN)
+        reopen_logs(zygote);
+}
+
+/* The application's threads run meanwhile, as those of any program would that waits for something to do. */
+static bool await_order(const struct zygote *zygote, struct cord_order *order)
+{
+    gil_release();
+    int r = cord_await_order(zygote->setup->cord, order);
+    gil_take();
+    return r == 0 && order->kind != CORD_END;
+}
+
+int zygote_excuse(const struct zygote_setup *setup)
+{
+    say(setup, CORD_LOADED);
+    return EXIT_FAILURE_RUNTIME;
+}
+
+int zygote_main(const struct zygote_setup *setup)
+{
+    struct zygote zygote = {.setup = setup, .workers = xcalloc(setup->count, sizeof(pid_t))};
+    struct cord_order order;
+    describe(&zygote, 0, &zygote.self);
+    zygote.self.last_words = setup->last_words;
+    boot_die_with_master(zygote.self.master);
+    signals_for_boot(&zygote.self);
+    log_identify("zygote");
+    set_title(zygote.self.options);
+    if (load(&zygote) < 0) {
+        say(setup, CORD_FAILED);
+        return EXIT_APPLICATION;
+    }
+    signals_for_zygote();
+    say(setup, CORD_LOADED);
+    while (await_order(&zygote, &order))
+        obey(&zygote, &order);
+    interp_stop();
+    return EXIT_STOPPED;
+}

@@ -1,0 +1,28 @@
+/*
+ * A zygote (--preload): the process of a generation that imports the application, and from then on forks the generation's workers, when
+ * the master asks for one. What it has imported they share with it, and with each other, until they change it.
+ *
+ * A worker is the master's child from its first step on (proc/birth.h), and begins when the master has been told of it: there is
+ * none that the master does not know.
+ */
+#ifndef PROC_ZYGOTE_H
+#define PROC_ZYGOTE_H
+
+#include "proc/worker.h"
+
+struct zygote_setup {
+    /* What the worker of the seat `number` gets. Called in the zygote, and in the worker. */
+    void (*describe)(void *context, unsigned number, struct worker_setup *setup);
+    void *context;
+    unsigned count; /* of the seats */
+    unsigned generation;
+    int cord;       /* the zygote's end */
+    int last_words; /* where faulthandler writes when it crashes */
+};
+
+/* In the child, right after the fork, with all signals blocked. Returns the exit status. */
+int zygote_main(const struct zygote_setup *setup);
+/* In the place of that, when the process must not go on: it is not the application that has failed. */
+int zygote_excuse(const struct zygote_setup *setup);
+
+#endif

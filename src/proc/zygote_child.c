@@ -1,0 +1,150 @@
+/* A zygote process, as its parent sees it. */
+#include "proc/zygote_child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/death.h"
+
+/* For its atexit functions, or for the hooks of a fork. */
+enum { GRACE_SECONDS = 2 };
+
+struct zygote_child *zygote_child_new(unsigned generation)
+{
+    struct zygote_child *zygote = xcalloc(1, sizeof(*zygote));
+    zygote->generation = generation;
+    zygote->cord = (struct cord){-1, -1};
+    zygote->last_words = (struct last_words){-1, -1};
+    if (cord_open(&zygote->cord) == 0 && last_words_open(&zygote->last_words) == 0)
+        return zygote;
+    int error = errno;
+    zygote_child_free(zygote);
+    errno = error;
+    return NULL;
+}
+
+static void is_overdue(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct zygote_child *zygote = arg;
+    log_warning("the zygote (pid %d) takes too long, and is killed", (int)zygote->pid);
+    zygote_child_kill(zygote);
+}
+
+void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct event_base *base,
+                        void (*news)(evutil_socket_t fd, short what, void *arg), void *arg)
+{
+    zygote->pid = pid;
+    zygote->forked_ms = clock_ms();
+    close(zygote->cord.zygote);
+    zygote->cord.zygote = -1;
+    zygote->news = event_new(base, zygote->cord.master, EV_READ | EV_PERSIST, news, arg);
+    zygote->deadline = evtimer_new(base, is_overdue, zygote);
+    event_add(zygote->news, NULL);
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void zygote_child_let_go(const struct zygote_child *zygote)
+{
+    close_if_open(zygote->cord.master);
+    close_if_open(zygote->cord.zygote);
+    close_if_open(zygote->last_words.master);
+    close_if_open(zygote->last_words.worker);
+}
+
+void zygote_child_free(struct zygote_child *zygote)
+{
+    if (zygote == NULL)
+        return;
+    if (zygote->news != NULL)
+        event_free(zygote->news);
+    if (zygote->deadline != NULL)
+        event_free(zygote->deadline);
+    zygote_child_let_go(zygote);
+    free(zygote);
+}
+
+/* When it is dead we hear of that by a signal. */
+void zygote_child_tell(struct zygote_child *zygote, enum cord_order_kind kind)
+{
+    const struct cord_order order = {.kind = kind};
+    cord_send_order(zygote->cord.master, &order);
+}
+
+void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *order)
+{
+    zygote->state = ZYGOTE_FORKING;
+    zygote->number = order->number;
+    cord_send_order(zygote->cord.master, order);
+}
+
+void zygote_child_hurry(struct zygote_child *zygote)
+{
+    static const struct timeval grace = {.tv_sec = GRACE_SECONDS};
+    event_add(zygote->deadline, &grace);
+}
+
+void zygote_child_end(struct zygote_child *zygote)
+{
+    if (zygote->leaving)
+        return;
+    zygote->leaving = true;
+    if (zygote->state != ZYGOTE_IDLE) {
+        zygote_child_kill(zygote);
+        return;
+    }
+    zygote_child_tell(zygote, CORD_END);
+    zygote_child_hurry(zygote);
+}
+
+void zygote_child_kill(struct zygote_child *zygote)
+{
+    zygote->killed = true;
+    kill(zygote->pid, SIGKILL);
+}
+
+int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
+{
+    int r = cord_receive_news(zygote->cord.master, news);
+    if (r < 0)
+        event_del(zygote->news); /* the end, of which a signal tells us */
+    if (r <= 0)
+        return 0;
+    if (news->kind == CORD_FAILED) {
+        zygote->failed = true;
+    } else {
+        zygote->state = ZYGOTE_IDLE;
+        if (!zygote->leaving)
+            event_del(zygote->deadline);
+    }
+    return 1;
+}
+
+void zygote_child_is_dead(struct zygote_child *zygote)
+{
+    zygote->leaving = true;
+    shutdown(zygote->cord.master, SHUT_RD);
+}
+
+enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,
+                                         size_t size)
+{
+    const struct death death = {
+        .status = status,
+        .killed_by_us = zygote->killed,
+        .age_ms = clock_ms() - zygote->forked_ms,
+    };
+    death_describe_plain(&death, text, size);
+    return death_cause(&death);
+}
