@@ -217,6 +217,19 @@ void listeners_serve(struct listeners *all, unsigned slot, bool serve)
     }
 }
 
+static void init_listener(struct listeners *all, const struct address *address, unsigned slot,
+                          struct listener *listener)
+{
+    *listener = (struct listener){
+        .all = all,
+        .local = &address->local,
+        .fd = address->sockets[slot],
+        .inode = inode_of(address->sockets[slot]),
+        .ours = address->inherited < 0,
+        .tcp = address->family != AF_UNIX,
+    };
+}
+
 struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
                                 unsigned slot)
 {
@@ -230,17 +243,9 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
     all->retry = evtimer_new(loop->base, retry, all);
     loop->on_room = resume_all;
     loop->on_room_context = all;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct address *address = &addresses[i % count];
-        all->items[i] = (struct listener){
-            .all = all,
-            .local = &address->local,
-            .fd = address->sockets[i / count],
-            .ours = address->inherited < 0,
-            .tcp = address->family != AF_UNIX,
-        };
-        all->items[i].inode = inode_of(all->items[i].fd);
-    }
+    for (size_t i = 0; i < count; i++)
+        for (unsigned of = 0; of < slots; of++)
+            init_listener(all, &addresses[i], of, &all->items[of * count + i]);
     listeners_serve(all, slot, true);
     return all;
 }
