@@ -94,7 +94,7 @@ uint64_t histogram_up_to(const struct histogram_copy *copy, uint64_t ns)
 {
     uint64_t count = 0;
     unsigned i = 0;
-    for (; bounds[i] <= ns && i < HISTOGRAM_BUCKETS - 1; i++)
+    for (; i < HISTOGRAM_BUCKETS - 1 && bounds[i] <= ns; i++)
         count += copy->counts[i];
     assert(i > 0 && bounds[i - 1] == ns);
     return count;
