@@ -26,6 +26,8 @@ READY = re.compile(r"\bready\b", re.IGNORECASE)
 # Of the tests' environment: what sanitizers and coverage tools need. Nothing else may leak into a test.
 INHERITED = re.compile(r"(A|UB|L|T|M)SAN_OPTIONS|LLVM_.*|GCOV_.*|LD_.*|PATH|PYTHONMALLOC|TZ")
 
+NO_WORKER = re.compile("gateway: (master|zygote)|$")  # what has only just been forked, or is about to be gone
+
 
 class StartError(AssertionError):
     pass
@@ -162,12 +164,9 @@ class Server:
         return {pid: parent for pid, parent, session, state in table if session == self.pid and state != "Z"}
 
     def worker_pids(self):
-        """The master's children but for zygotes, and those that have only just been forked."""
-        return sorted(
-            pid
-            for pid, parent in self.processes().items()
-            if parent == self.pid and not process_title(pid).startswith(("gateway: zygote", "gateway: master"))
-        )
+        """The master's children but for zygotes."""
+        children = (pid for pid, parent in self.processes().items() if parent == self.pid)
+        return sorted(pid for pid in children if not NO_WORKER.match(process_title(pid)))
 
     def zygote_pids(self):
         return sorted(pid for pid in self.processes() if process_title(pid).startswith("gateway: zygote"))
