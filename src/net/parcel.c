@@ -36,7 +36,8 @@ int parcel_send(int socket, const struct parcel *parcel, const struct iovec *pie
         errno = EMSGSIZE;
         return -1;
     }
-    memcpy(vectors + 1, pieces, (size_t)count * sizeof(*pieces));
+    for (int i = 0; i < count; i++)
+        vectors[1 + i] = pieces[i];
     add_descriptors(&message, &control, parcel);
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
