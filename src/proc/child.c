@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proc/death.h"
 #include "proc/notify.h"
+#include "proc/oom.h"
 #include "proc/privileges.h"
 
 int child_open(struct child *child)
@@ -70,6 +71,7 @@ static void empty_row(struct scoreboard_row *row, struct scoreboard_call *calls,
 static void prepare_row(struct child *child, const struct worker_setup *setup)
 {
     struct scoreboard_row *row = setup->row;
+    oom_begin();
     scoreboard_set(row->state, WORKER_BOOTING);
     scoreboard_set(row->generation, setup->generation);
     scoreboard_set(row->refused_ms, 0);
@@ -149,6 +151,7 @@ enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, s
     struct death death = {
         .status = status,
         .killed_by_us = child->killed,
+        .no_memory = death_is_sudden(status) && !child->killed && oom_has_killed(),
         .age_ms = clock_ms() - child->forked_ms,
         .requests = scoreboard_get(row->requests) - child->requests_before,
         .calls = calls,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#include "proc/cgroup.h"
 
 unsigned cpus_parse_quota(const char *cpu_max)
 {
@@ -28,30 +28,12 @@ static unsigned quota_of(const char *directory)
     return quota;
 }
 
-/* Our cgroup's directory in the unified hierarchy (cgroups(7)). */
-static int own_cgroup(char *directory, size_t size)
-{
-    char line[400];
-    int found = -1;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (file == NULL)
-        return -1;
-    while (found < 0 && fgets(line, sizeof(line), file) != NULL)
-        if (strncmp(line, "0::/", 4) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            snprintf(directory, size, CGROUP_ROOT "%s", line + 3);
-            found = 0;
-        }
-    fclose(file);
-    return found;
-}
-
 /* The smallest quota of our cgroup and those above it; 0 when none has one. */
 static unsigned smallest_quota(void)
 {
     char directory[512];
     unsigned smallest = 0;
-    if (own_cgroup(directory, sizeof(directory)) < 0)
+    if (cgroup_directory(directory, sizeof(directory)) < 0)
         return 0;
     while (strlen(directory) >= strlen(CGROUP_ROOT)) {
         unsigned quota = quota_of(directory);

@@ -2,6 +2,7 @@
 #include "proc/death.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,11 @@ void death_describe_status(int status, char *out, size_t size)
         snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
 
+bool death_is_sudden(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 static void name_calls(const struct death *death, char *out, size_t size)
 {
     unsigned count = 0;
@@ -47,6 +53,8 @@ void death_describe_plain(const struct death *death, char *out, size_t size)
 {
     if (WIFSIGNALED(death->status) && death->killed_by_us)
         snprintf(out, size, "did not leave in time and was killed by the master");
+    else if (death_is_sudden(death->status) && death->no_memory)
+        snprintf(out, size, "was killed by the kernel for want of memory (signal 9)");
     else
         death_describe_status(death->status, out, size);
     append(out, size, " after %.1f s", (double)death->age_ms / 1000);

@@ -13,6 +13,7 @@
 struct death {
     int status;        /* of waitpid */
     bool killed_by_us; /* it did not leave in time */
+    bool no_memory;    /* the kernel has killed for want of memory meanwhile */
     uint64_t age_ms;   /* since the fork */
     uint64_t requests; /* answered by it */
     const struct scoreboard_call
@@ -23,6 +24,9 @@ struct death {
 
 /* Of a description, with as many calls as are named. */
 enum { DEATH_MAX = 2048 };
+
+/* SIGKILL: by the master, by somebody else, or by the kernel. */
+bool death_is_sudden(int status);
 
 /* "exited with status 1", "was killed by signal 9 (Killed)". */
 void death_describe_status(int status, char *out, size_t size);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/death.h"
+#include "proc/oom.h"
 
 /* For its atexit functions, or for the hooks of a fork. */
 enum { GRACE_SECONDS = 2 };
@@ -143,6 +144,7 @@ enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int 
     const struct death death = {
         .status = status,
         .killed_by_us = zygote->killed,
+        .no_memory = death_is_sudden(status) && !zygote->killed && oom_has_killed(),
         .age_ms = clock_ms() - zygote->forked_ms,
     };
     death_describe_plain(&death, text, size);

@@ -29,29 +29,38 @@ static const struct {
     const char *text;
 } cases[] = {
     {"a signal in a call",
-     {SIGSEGV, false, 12000, 340, CALLS(one, 1)},
+     {SIGSEGV, false, false, 12000, 340, CALLS(one, 1)},
      "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran \"GET /x "
      "HTTP/1.1\" "
      "(for 0.3 s)"},
     {"a signal between calls",
-     {SIGKILL, false, 1500, 1, CALLS(NULL, 0)},
+     {SIGKILL, false, false, 1500, 1, CALLS(NULL, 0)},
      "was killed by signal 9 (Killed) after 1.5 s and 1 request"},
     {"a core",
-     {SIGABRT | 0x80, false, 0, 0, CALLS(NULL, 0)},
+     {SIGABRT | 0x80, false, false, 0, 0, CALLS(NULL, 0)},
      "was killed by signal 6 (Aborted, core dumped) after 0.0 s and 0 requests"},
     {"an exit",
-     {W_EXITCODE(3, 0), false, 49, 2, CALLS(NULL, 0)},
+     {W_EXITCODE(3, 0), false, false, 49, 2, CALLS(NULL, 0)},
      "exited with status 3 after 0.0 s and 2 requests"},
     {"an exit in one of several calls",
-     {W_EXITCODE(1, 0), false, 61000, 2, CALLS(three, 3)},
+     {W_EXITCODE(1, 0), false, false, 61000, 2, CALLS(three, 3)},
      "exited with status 1 after 61.0 s and 2 requests, while it ran \"GET /long\" (for 3.0 s), \"GET "
      "/short\" "
      "(for 1.0 s)"},
     {"by us",
-     {SIGKILL, true, 5000, 9, CALLS(NULL, 0)},
+     {SIGKILL, true, false, 5000, 9, CALLS(NULL, 0)},
      "did not leave in time and was killed by the master after 5.0 s and 9 requests"},
+    {"by the kernel",
+     {SIGKILL, false, true, 5000, 9, CALLS(one, 1)},
+     "was killed by the kernel for want of memory (signal 9) after 5.0 s and 9 requests, while it ran \"GET "
+     "/x "
+     "HTTP/1.1\" "
+     "(for 0.3 s)"},
+    {"by another signal when somebody else had no memory",
+     {SIGSEGV, false, true, 5000, 9, CALLS(NULL, 0)},
+     "was killed by signal 11 (Segmentation fault) after 5.0 s and 9 requests"},
     {"an exit just before we killed it",
-     {0, true, 5000, 9, CALLS(NULL, 0)},
+     {0, true, false, 5000, 9, CALLS(NULL, 0)},
      "exited with status 0 after 5.0 s and 9 requests"},
 };
 
