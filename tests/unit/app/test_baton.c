@@ -269,9 +269,9 @@ START_TEST(an_idle_worker_costs_nothing)
     serve(10);
     usleep(200 * 1000);
     getrusage(RUSAGE_SELF, &before);
-    usleep(300 * 1000);
+    usleep(900 * 1000);
     getrusage(RUSAGE_SELF, &after);
-    ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 20); /* with ticks: 300 */
+    ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 60); /* with ticks: 180 or more */
     /* And it is awake again when it is needed. */
     fake.call = nap;
     serve(2);
