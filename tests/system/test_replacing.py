@@ -129,7 +129,7 @@ def test_a_stop_while_a_successor_is_imported_leaves_nobody_behind(serve):
 
 
 def test_what_is_queued_behind_a_call_when_its_worker_leaves_goes_to_the_successor(serve):
-    server = serve("app", "--graceful-timeout", "10s", files={"app.py": APP})
+    server = serve("app", "--graceful-timeout", f"{10 * SLOW}s", files={"app.py": APP})
     old = server.worker_pid
     with ExitStack() as stack:
         blocked, plain, head, body, late = [stack.enter_context(server.connect(timeout=20)) for _ in range(5)]
