@@ -60,7 +60,7 @@ static char *describe_calls(const struct control_view *view, unsigned row)
     size_t size;
     FILE *out = open_text(&text, &size);
     for (int64_t i = 0; i < view->options->threads; i++)
-        if (running_call_read(&calls[i], clock_ms(), &call))
+        if (running_call_read(&calls[i], clock_ns(), &call))
             fprintf(out, "  thread %d runs \"%s\" for %.1f s\n", (int)i, call.request,
                     (double)call.age_ms / 1000);
     fclose(out);

@@ -160,7 +160,8 @@ class Counting:
                     connection = None
             except (AssertionError, OSError):
                 self.lost += 1
-                connection.close()
+                if connection:
+                    connection.close()
                 connection = None
         if connection:
             connection.close()
