@@ -1,6 +1,7 @@
 /* A worker process, as its parent sees it. */
 #include "proc/child.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,7 +16,13 @@
 int child_open(struct child *child)
 {
     *child = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
-    return mailbox_open(&child->mailbox) < 0 || last_words_open(&child->last_words) < 0 ? -1 : 0;
+    if (mailbox_open(&child->mailbox) == 0 && last_words_open(&child->last_words) == 0)
+        return 0;
+    int error = errno;
+    child_close(child);
+    *child = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
+    errno = error;
+    return -1;
 }
 
 void child_close(struct child *child)
@@ -120,7 +127,6 @@ void child_expect(struct child *child, const struct worker_setup *setup)
 {
     prepare_row(child, setup);
     child->expected = true;
-    child->forked_ms = clock_ms();
     child->killed = false;
     child->mail = 0;
 }

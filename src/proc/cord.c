@@ -70,9 +70,9 @@ int cord_await_order(int fd, struct cord_order *order)
     return 0;
 }
 
-void cord_send_news(int fd, const struct cord_news *news)
+int cord_send_news(int fd, const struct cord_news *news)
 {
-    send(fd, news, sizeof(*news), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return send(fd, news, sizeof(*news), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
 /* Without room for descriptors, so that nobody can fill the master with them. */

@@ -52,6 +52,6 @@ int cord_receive_news(int fd, struct cord_news *news);
 
 /* The zygote's, which waits for what to do. 0, or -1: the master is gone. */
 int cord_await_order(int fd, struct cord_order *order);
-void cord_send_news(int fd, const struct cord_news *news);
+int cord_send_news(int fd, const struct cord_news *news); /* 0, or -1 and errno: it is not told */
 
 #endif

@@ -50,7 +50,8 @@ void master_follow_up(struct master *master)
     struct fleet_status status;
     if (!stops && orphans_look(master->orphans))
         master_tell_all(master, MESSAGE_ORPHANS);
-    report_update(master->report, stops ? FLEET_DRAINING : fleet_phase(master->fleet),
+    enum fleet_phase phase = fleet_phase(master->fleet);
+    report_update(master->report, stops && phase < FLEET_DRAINING ? FLEET_DRAINING : phase,
                   fleet_slots(master->fleet));
     fleet_describe(master->fleet, &status);
     scoreboard_set(master->service.board->service->generation, status.generation);
@@ -303,12 +304,14 @@ static int open_seat(struct master *master, struct berth berth)
     return 0;
 }
 
-static int open_slot(struct master *master)
+/* Of the next slot. Those that are open already are from a try that failed. */
+static int open_seats(struct master *master)
 {
-    for (unsigned seat = 0; seat < FLEET_SEATS; seat++)
-        if (open_seat(master, (struct berth){master->slots, seat}) < 0)
+    for (unsigned seat = 0; seat < FLEET_SEATS; seat++) {
+        struct berth berth = {master->slots, seat};
+        if (master->mail[number_of(berth)].event == NULL && open_seat(master, berth) < 0)
             return -1;
-    master->slots++;
+    }
     return 0;
 }
 
@@ -328,22 +331,24 @@ static int open_slots(struct master *master)
     master->mail = xcalloc(master->count, sizeof(*master->mail));
     for (unsigned i = 0; i < master->count; i++)
         master->children[i] = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
-    while (master->slots < workers)
-        if (open_slot(master) < 0)
+    for (; master->slots < workers; master->slots++)
+        if (open_seats(master) < 0)
             return -1;
     return 0;
 }
 
-/* The sockets of a slot that has never been used listen from now on. */
+/* The sockets of a slot that has never been used listen from now on. Once one does, clients come: somebody serves them, also when
+ * the others fail. */
 static int listen_more(struct master *master)
 {
     const struct service *service = &master->service;
+    if (open_seats(master) < 0)
+        return -1;
+    orphans_add_slot(master->orphans, master->slots);
     for (size_t i = 0; i < service->address_count; i++)
         if (address_listen_more(&service->addresses[i], master->slots, (int)master->options->backlog) < 0)
             return -1;
-    if (open_slot(master) < 0)
-        return -1;
-    orphans_add_slot(master->orphans);
+    master->slots++;
     return 0;
 }
 

@@ -264,9 +264,9 @@ void nursery_kill(struct nursery *nursery, unsigned number)
     struct zygote_child *zygote = nursery != NULL ? nursery->of[number] : NULL;
     if (zygote == NULL || !expects(nursery, zygote, number))
         return;
-    if (zygote->state == ZYGOTE_FORKING)
+    if (zygote->state == ZYGOTE_FORKING && zygote->number == number)
         zygote_child_hurry(zygote);
-    else if (!is_wanted(nursery, zygote))
+    else if (zygote->state != ZYGOTE_FORKING && !is_wanted(nursery, zygote))
         zygote_child_kill(zygote);
 }
 

@@ -35,9 +35,10 @@ struct orphans *orphans_new(struct scoreboard *board, unsigned slots, const stru
     return orphans;
 }
 
-void orphans_add_slot(struct orphans *orphans)
+void orphans_add_slot(struct orphans *orphans, unsigned slot)
 {
-    orphans->slots++;
+    if (slot >= orphans->slots)
+        orphans->slots = slot + 1;
 }
 
 void orphans_free(struct orphans *orphans)

@@ -15,8 +15,8 @@ struct orphans;
 /* `slots`: those whose sockets listen. */
 struct orphans *orphans_new(struct scoreboard *board, unsigned slots, const struct address *addresses,
                             size_t address_count);
-/* One more does. */
-void orphans_add_slot(struct orphans *orphans);
+/* That one does too. */
+void orphans_add_slot(struct orphans *orphans, unsigned slot);
 void orphans_free(struct orphans *orphans); /* NULL is fine */
 
 /* Something has happened to a worker. True: the marks in the scoreboard have changed. */

@@ -1,13 +1,12 @@
 /* When a worker has served long enough. */
 #include "proc/recycle.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rss.h"
 #include "net/loop.h"
 
 /* Between two looks at memory and age. */
@@ -19,22 +18,6 @@ static uint64_t spread(uint64_t ms, uint32_t random)
     return ms + ms / 10 * (random % 1024) / 1024;
 }
 
-/* Bytes of this process in memory; 0 when the kernel does not say. */
-static uint64_t resident_size(void)
-{
-    char text[64];
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    char *rest;
-    strtoull(text, &rest, 10); /* the whole address space */
-    return strtoull(rest, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void tell(struct recycle *recycle)
 {
     recycle->told = true;
@@ -44,7 +27,7 @@ static void tell(struct recycle *recycle)
 static void look_at_age_and_memory(void *context)
 {
     struct recycle *recycle = context;
-    uint64_t limit = (uint64_t)recycle->options->max_rss, rss = limit > 0 ? resident_size() : 0;
+    uint64_t limit = (uint64_t)recycle->options->max_rss, rss = limit > 0 ? rss_of(getpid()) : 0;
     if (recycle->told)
         return;
     if (recycle->lifetime_end_ms != 0 && clock_ms() >= recycle->lifetime_end_ms) {

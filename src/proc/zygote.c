@@ -117,7 +117,8 @@ static void fork_worker(struct zygote *zygote, const struct cord_order *order)
     if (!born)
         news = (struct cord_news){.kind = CORD_UNBORN, .error = errno};
     zygote->workers[order->number] = news.pid;
-    cord_send_news(zygote->setup->cord, &news);
+    if (cord_send_news(zygote->setup->cord, &news) < 0)
+        _exit(EXIT_FAILURE_RUNTIME); /* the master waits for it; the worker does not begin without us */
     if (born)
         birth_begin(gate);
     interp_after_fork_in_parent();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,7 +88,11 @@ void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *orde
 {
     zygote->state = ZYGOTE_FORKING;
     zygote->number = order->number;
-    cord_send_order(zygote->cord.master, order);
+    if (cord_send_order(zygote->cord.master, order) == 0)
+        return;
+    log_warning("the zygote (pid %d) can not be asked for a worker: %s; it is replaced", (int)zygote->pid,
+                strerror(errno));
+    zygote_child_kill(zygote); /* no answer would ever come */
 }
 
 void zygote_child_hurry(struct zygote_child *zygote)
