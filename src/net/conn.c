@@ -16,7 +16,8 @@ static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
 {
     uint64_t before = *sent;
     int r = output_drain(output, conn->fd, sent);
-    scoreboard_count(conn->loop->row->sent, *sent - before);
+    if (*sent > before)
+        scoreboard_count(conn->loop->row->sent, *sent - before);
     if (r == 0)
         return 0;
     if (errno == EIO)

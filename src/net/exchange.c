@@ -33,6 +33,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = exchange->whole_sent = exchange->counted = exchange->waiting = false;
+    exchange->zero_sent = false;
     exchange->late_status = 0;
     exchange->late_size = 0;
     exchange->previous = NULL;
@@ -167,6 +168,7 @@ static int note_sent(struct exchange *exchange, bool whole, int r)
     if (r == 0) {
         exchange->head_sent = true;
         exchange->whole_sent = whole;
+        exchange->zero_sent = false;
     } else if (!exchange->head_sent) {
         exchange->body_sent = 0;
     }
@@ -319,7 +321,7 @@ static uint64_t send_error(struct exchange *exchange, struct response *response,
 
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
 {
-    if (exchange->head_sent) {
+    if (exchange->head_sent || exchange->conn->broken) {
         exchange_cut(exchange);
         return;
     }
@@ -337,8 +339,10 @@ void exchange_cut(struct exchange *exchange)
         return;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
-    /* Without a length or chunks, only a reset tells the client that this is not the end. */
-    exchange->cut = exchange->head_sent && exchange->response.framing == RESPONSE_CLOSE;
+    /* Without a length or chunks, or with a zero that may be taken for the last one, only a reset tells the client that this is not
+     * the end. */
+    exchange->cut =
+        exchange->head_sent && (exchange->response.framing == RESPONSE_CLOSE || exchange->zero_sent);
     end(exchange, ENDING_CLOSE);
 }
 
@@ -396,5 +400,6 @@ void exchange_ask(struct exchange *exchange)
     struct iovec vector = {(char *)bytes.data, bytes.size};
     if (bytes.size > 0)
         conn_send(exchange->conn, &vector, 1);
+    exchange->zero_sent = bytes.size > 0 && exchange->head_sent;
     gate_open(&exchange->gate);
 }

@@ -72,6 +72,7 @@ struct exchange {
     bool head_finished; /* by exchange_head */
     bool head_sent;
     bool whole_sent; /* behind the gate, as head_sent */
+    bool zero_sent;  /* likewise: exchange_ask has sent one, and no chunk has followed */
     bool final_sent; /* the last chunk */
     bool counted;    /* by tally_answer */
     bool overrun;    /* the application sent more than its Content-Length: told once */

@@ -36,6 +36,7 @@ int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
 {
     struct h1 *h = h1_of(conn);
     int count = 0;
+    parcel->asked = h->asked;
     if (h->state == H1_APP && loop_has_ready(conn->loop, h->exchange))
         count = pack_request(h->exchange, parcel, pieces);
     else if (h->state != H1_IDLE || conn->ended)
@@ -83,7 +84,10 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
     int status =
         head_read(&h->reader, loop->memo, &loop->parser_limits, (struct slice){bytes, parcel->head}, &head);
     struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
-    status = line_status != 0 ? line_status : status;
+    if (status == 0 && head.size != parcel->head)
+        status = 400;
+    if (head.line.size > 0 && line_status != 0)
+        status = line_status;
     if (status != 0) {
         body_content_free(&content);
         h1_refuse(h, exchange, status);
@@ -100,6 +104,7 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
 void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
 {
     struct h1 *h = h1_of(conn);
+    h->asked = parcel->asked;
     pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});
     if (parcel->head > 0)
         unpack_request(h, parcel, bytes);

@@ -38,6 +38,13 @@ static _Atomic uint32_t *in_post(const struct handover *handover, unsigned slot)
     return &handover->setup.board->rows[slot * handover->setup.seats].in_post;
 }
 
+/* Less than none has been seen when a parcel was taken before its sender took back what it had added. */
+static unsigned posted(const struct handover *handover, unsigned slot)
+{
+    int32_t count = (int32_t)atomic_load_explicit(in_post(handover, slot), memory_order_relaxed);
+    return count > 0 ? (unsigned)count : 0;
+}
+
 /* The row of who serves in a slot, or NULL; its number in *number. */
 static const struct scoreboard_row *serving_row(const struct handover *handover, unsigned slot,
                                                 unsigned *number)
@@ -55,13 +62,13 @@ static unsigned connections_of(const struct handover *handover, unsigned slot)
 {
     unsigned number;
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
-    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + *in_post(handover, slot);
+    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + posted(handover, slot);
 }
 
 /* Requests that the slot's worker could start at once. */
 static unsigned idle_threads_of(const struct handover *handover, unsigned slot)
 {
-    unsigned number, busy = *in_post(handover, slot);
+    unsigned number, busy = posted(handover, slot);
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
     if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
         return 0;
@@ -136,7 +143,7 @@ static bool retire(struct handover *handover, struct conn *conn)
 {
     if (send_to(handover, handover->setup.slot, conn, HANDOVER_RETIRE) == 0)
         return true;
-    if (errno == EAGAIN)
+    if (errno != EBUSY && errno != EMSGSIZE)
         timer_set(handover->again, AGAIN_MS);
     return false;
 }
@@ -258,7 +265,6 @@ static void look_again(void *context)
     struct handover *handover = context;
     if (handover->retiring)
         timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
-    handover_ship(handover);
 }
 
 void handover_retire(struct handover *handover)

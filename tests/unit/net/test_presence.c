@@ -319,6 +319,26 @@ START_TEST(a_client_that_closes_within_a_stream_is_asked_between_two_chunks)
 }
 END_TEST
 
+/* Some take the zero for the last chunk, and the end of the stream for that of the trailer section. */
+START_TEST(an_answer_that_is_cut_behind_the_question_does_not_look_whole)
+{
+    const struct slice chunk = SLICE("some");
+    start(true);
+    struct exchange *exchange = take(NEW);
+    response_start(&exchange->response, SLICE("200 OK"));
+    exchange_head(exchange, false, 0);
+    ck_assert_int_eq(exchange_send(exchange, &chunk, 1), 0);
+    presence_watch(exchange);
+    say_goodbye(HALF_CLOSES);
+    turn_some();
+    exchange_cut(exchange);
+    exchange_finish(exchange);
+    client_await(&client, &fixture, 0, CLIENT_RESET, 1000);
+    ck_assert_int_eq(client.end, CLIENT_RESET);
+    stop();
+}
+END_TEST
+
 static const struct {
     const char *name, *request, *length;
 } mute[] = {
@@ -383,6 +403,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, an_old_client_that_half_closed_is_waited_with_for_a_second, unsure);
     unit_add_rows(tests, a_call_is_told_when_its_client_is_gone, running);
     tcase_add_loop_test(tests, a_client_that_closes_within_a_stream_is_asked_between_two_chunks, 0, 2);
+    tcase_add_test(tests, an_answer_that_is_cut_behind_the_question_does_not_look_whole);
     unit_add_rows(tests, nothing_is_asked_where_there_is_no_place_for_it, mute);
     tcase_add_test(tests, nobody_waits_for_more_after_an_answer_in_the_handlers_place);
     tcase_add_test(tests, one_that_is_gone_is_not_answered_in_the_handlers_place);
