@@ -27,7 +27,6 @@ struct handover {
     struct loop *loop;
     struct handover_setup setup;
     struct timer *again;
-    bool retiring;
     char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
     struct inbox inboxes[]; /* one per slot */
 };
@@ -160,7 +159,7 @@ static bool balance(struct handover *handover, struct conn *conn)
 
 bool handover_offer(struct handover *handover, struct conn *conn)
 {
-    if (handover->retiring)
+    if (handover->loop->retiring)
         return retire(handover, conn);
     return !handover->loop->draining && balance(handover, conn);
 }
@@ -168,7 +167,7 @@ bool handover_offer(struct handover *handover, struct conn *conn)
 /* Where a request that nobody here can start should go; our own slot has a successor, or nobody. */
 static unsigned find_thread(const struct handover *handover)
 {
-    if (handover->retiring)
+    if (handover->loop->retiring)
         return handover->setup.slot;
     return find_slot(handover, UINT32_MAX, busyness);
 }
@@ -176,14 +175,14 @@ static unsigned find_thread(const struct handover *handover)
 void handover_ship(struct handover *handover)
 {
     struct exchange *exchange = handover->loop->ready_first, *next;
-    enum handover_reason reason = handover->retiring ? HANDOVER_RETIRE : HANDOVER_BUSY;
-    if (handover->loop->draining || (handover->setup.slots < 2 && !handover->retiring))
+    enum handover_reason reason = handover->loop->retiring ? HANDOVER_RETIRE : HANDOVER_BUSY;
+    if (handover->loop->draining || (handover->setup.slots < 2 && !handover->loop->retiring))
         return;
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         struct conn *conn = exchange->conn;
         unsigned slot = find_thread(handover);
-        if (slot == handover->setup.slot && !handover->retiring)
+        if (slot == handover->setup.slot && !handover->loop->retiring)
             break;
         if (send_to(handover, slot, conn, reason) == 0)
             conn_close(conn);
@@ -248,7 +247,7 @@ void handover_serve(struct handover *handover, unsigned slot, bool serve)
     struct inbox *inbox = &handover->inboxes[slot];
     if (!serve) {
         close_inbox(inbox);
-    } else if (inbox->event == NULL && !handover->retiring) {
+    } else if (inbox->event == NULL && !handover->loop->retiring) {
         inbox->event = event_new(handover->loop->base, handover->setup.inboxes[slot], EV_READ | EV_PERSIST,
                                  arrived, inbox);
         event_add(inbox->event, NULL);
@@ -263,13 +262,12 @@ static void settle_idle(struct timeout *timeout)
 static void look_again(void *context)
 {
     struct handover *handover = context;
-    if (handover->retiring)
+    if (handover->loop->retiring)
         timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
 }
 
 void handover_retire(struct handover *handover)
 {
-    handover->retiring = true;
     handover->loop->retiring = true;
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         close_inbox(&handover->inboxes[slot]);

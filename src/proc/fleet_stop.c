@@ -12,6 +12,8 @@ static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat
         fleet_kill_seat(fleet, slot, seat, now);
     else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
         fleet_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, fleet_leave_by(fleet, now));
+    else if (seat->state == SEAT_LEAVING) /* its successor will not take what it gives away */
+        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, seat->deadline_ms);
 }
 
 static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)

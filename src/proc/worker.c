@@ -127,6 +127,15 @@ static void drain(struct worker *worker)
         handover_take_all(worker->intake.handover);
 }
 
+/* It gives its connections away, and whoever takes them is about to leave. */
+static void keep_connections(struct worker *worker)
+{
+    worker->loop->retiring = false;
+    loop_drain(worker->loop);
+    handover_take_all(worker->intake.handover);
+    event_base_loopbreak(worker->loop->base);
+}
+
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
 static void stop(struct worker *worker, enum stop how)
 {
@@ -202,7 +211,10 @@ static void reopen_logs(struct worker *worker)
 static void stop_for_good(struct worker *worker, enum stop how)
 {
     worker->service_stops = true;
-    stop(worker, how);
+    if (worker->loop->retiring && how == STOP_DRAIN)
+        keep_connections(worker);
+    else
+        stop(worker, how);
 }
 
 static void retire(struct worker *worker)

@@ -152,6 +152,25 @@ def test_what_is_queued_behind_a_call_when_its_worker_leaves_goes_to_the_success
         assert int(blocked.receive().body) == old
 
 
+def test_who_leaves_keeps_its_clients_when_the_successor_leaves_too(serve):
+    server = serve("app", "--graceful-timeout", f"{10 * SLOW}s", files={"app.py": APP})
+    old = server.worker_pid
+    with server.connect(timeout=20) as blocked, server.connect(timeout=20) as queued:
+        assert int(queued.exchange().body) == old
+        blocked.request("GET", f"/sleep/{2 * SLOW}")
+        time.sleep(0.1)
+        os.kill(old, signal.SIGTERM)
+        wait_until(lambda: len(pids := server.worker_pids()) == 2 and pids, "a successor")
+        server.wait_log("ready in")
+        time.sleep(0.5 * SLOW)
+        server.signal(signal.SIGTERM)
+        wait_until(lambda: server.worker_pids() == [old], "the successor has left")
+        answer = blocked.receive()
+        assert int(answer.body) == old
+        assert answer.get("Connection") == "close", "nobody would answer the next request"
+    assert server.wait() == 0
+
+
 def test_while_every_thread_of_one_worker_is_stuck_the_others_take_its_clients(serve):
     options = ["--timeout", "300ms", "--graceful-timeout", "300ms"]
     server = serve("app", *options, workers=2, files={"app.py": APP})

@@ -327,7 +327,7 @@ START_TEST(a_drain_tells_who_serves_kills_who_imports_and_waits_for_all)
     assert_done("fork 2.0, fork 1.1, retire 1.0");
     fleet_drain(fleet, now);
     fleet_drain(fleet, now);
-    assert_done("drain 0.0, drain 1.1, kill 2.0");
+    assert_done("drain 0.0, drain 1.0, drain 1.1, kill 2.0");
     ended(2, 0, WORKER_BOOTING);
     ended(1, 0, WORKER_DRAINING);
     ended(1, 1, WORKER_DRAINING);
@@ -732,7 +732,7 @@ START_TEST(a_stop_waits_for_those_of_slots_that_are_gone)
     begin_with_room(2, 0);
     fleet_resize(fleet, -1, now);
     fleet_drain(fleet, now);
-    assert_done("retire 1.0, drain 0.0");
+    assert_done("retire 1.0, drain 0.0, drain 1.0");
     ended(0, 0, WORKER_DRAINING);
     ck_assert_int_eq(fleet_phase(fleet), FLEET_DRAINING);
     ended(1, 0, WORKER_DRAINING);
