@@ -82,6 +82,7 @@ static void forget(const void *arg)
 {
     const struct master *master = arg;
     control_forget(master->control);
+    master_forget_signals(master);
     if (master->service.status != NULL)
         close(master->service.status->sockets[0]);
 }

@@ -68,7 +68,7 @@ int master_open_control(struct master *master);
 /* Of master_signals.c: from now on signals are obeyed. */
 void master_open_signals(struct master *master);
 void master_close_signals(struct master *master);
-/* In a child that is no worker. */
+/* In a child. */
 void master_forget_signals(const struct master *master);
 
 #endif

@@ -24,6 +24,7 @@
 #include "proc/mailbox.h"
 #include "proc/privileges.h"
 #include "proc/recycle.h"
+#include "proc/running_call.h"
 #include "proc/signals.h"
 #include "proc/slot.h"
 #include "py/interp.h"
@@ -74,14 +75,10 @@ static int leave_threads_behind(struct worker *worker)
 {
     const struct worker_setup *setup = worker->setup;
     for (unsigned i = 0; i < setup->threads; i++) {
-        uint64_t since = scoreboard_see(setup->calls[i].since_ns);
-        const char *request = setup->calls[i].request;
-        char text[4 * SCOREBOARD_REQUEST_SIZE];
-        if (since == 0)
-            continue;
-        text[log_escape(text, sizeof(text) - 1, request, strlen(request), true)] = '\0';
-        log_warning("the application did not return in time from \"%s\" (after %.1f s)", text,
-                    (double)(clock_ns() - since) / 1e9);
+        struct running_call call;
+        if (running_call_read(&setup->calls[i], clock_ns(), &call))
+            log_warning("the application did not return in time from \"%s\" (after %.1f s)", call.request,
+                        (double)call.age_ms / 1000);
     }
     loop_abandon(worker->loop);
     return EXIT_STOPPED;

@@ -6,7 +6,6 @@
         assert browser.complaints == [] and all(...  for url in browser.requested)
 """
 
-import base64
 import fcntl
 import json
 import os
@@ -129,8 +128,3 @@ class Browser:
             assert time.monotonic() < end, f"in vain: {expression}"
             self.listen(0.05)
         return value
-
-    def screenshot(self, path):
-        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        with open(path, "wb") as file:
-            file.write(base64.b64decode(picture["data"]))
