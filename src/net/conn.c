@@ -401,6 +401,8 @@ void conn_settle_now(struct conn *conn)
         conn_free(conn);
         return;
     }
+    if (handover == NULL)
+        conn->placed = true;
     conn_watch(conn);
     conn->protocol->readable(conn);
 }

@@ -69,6 +69,7 @@ struct conn {
     _Atomic(struct output *) output;     /* NULL while the socket takes everything */
     int fd;
     bool watched : 1;   /* the event is added */
+    bool placed : 1;    /* it stays with this worker, for all that the others have to do */
     bool readable : 1;  /* an edge was seen and the socket was not drained since */
     bool ended : 1;     /* the peer will send no more */
     bool settling : 1;  /* on loop->settled */

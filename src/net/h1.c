@@ -79,7 +79,7 @@ static void h1_next(struct h1 *h)
     conn_trim(&h->conn);
     if (h->ending == ENDING_KEEP_ALIVE) {
         h1_enter(h, H1_IDLE);
-        if (unread || h->conn.ended || !h->conn.watched || h->conn.loop->draining || h->conn.loop->retiring)
+        if (unread || h->conn.ended || !h->conn.placed || h->conn.loop->draining || h->conn.loop->retiring)
             conn_settle(&h->conn);
     } else if ((unread || h->ending == ENDING_LINGER) && !h->conn.resetting) {
         h1_linger(h);

@@ -148,13 +148,16 @@ static bool retire(struct handover *handover, struct conn *conn)
 }
 
 /* Only what stays is worth it: a connection that ends with its first answer has never been settled. And only once, or two
- * workers might send it to and fro. */
+ * workers might send it to and fro. One that can not be sent just now, in the middle of a request, is asked about again. */
 static bool balance(struct handover *handover, struct conn *conn)
 {
-    if (conn->watched || conn->arrived || handover->loop->open_count < 2)
+    unsigned slot = handover->setup.slot;
+    if (conn->placed)
         return false;
-    unsigned slot = find_slot(handover, handover->loop->open_count - 1, fullness);
-    return slot != handover->setup.slot && send_to(handover, slot, conn, HANDOVER_BALANCE) == 0;
+    if (!conn->arrived && handover->loop->open_count >= 2)
+        slot = find_slot(handover, handover->loop->open_count - 1, fullness);
+    conn->placed = slot == handover->setup.slot;
+    return !conn->placed && send_to(handover, slot, conn, HANDOVER_BALANCE) == 0;
 }
 
 bool handover_offer(struct handover *handover, struct conn *conn)

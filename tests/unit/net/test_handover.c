@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/exchange.h"
 #include "net/h1.h"
+#include "net/presence.h"
 #include "net_fixture.h"
 
 enum { HERE, THERE, WORKERS };
@@ -122,6 +124,30 @@ START_TEST(connections_that_stay_are_spread)
     ck_assert_uint_eq(board->rows[THERE].in_post, 0);
     assert_all_idle();
     finish(clients, 7);
+}
+END_TEST
+
+/* As when its call lasts. */
+START_TEST(those_that_were_watched_before_their_answer_are_spread_too)
+{
+    struct client clients[4];
+    begin("");
+    struct loop *loop = fixtures[HERE].loop;
+    for (int i = 0; i < 4; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        tell(&clients[i], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        loop->open->readable = true;
+        h1_protocol.readable(loop->open);
+        struct exchange *exchange = loop_take_ready(loop);
+        presence_watch(exchange);
+        loop_turn(loop, false);
+        loop->handler->run(&fixtures[HERE], exchange);
+        exchange_finish(exchange);
+        turn_both();
+    }
+    ck_assert_uint_eq(open_in(HERE), 2);
+    ck_assert_uint_eq(open_in(THERE), 2);
+    finish(clients, 4);
 }
 END_TEST
 
@@ -347,6 +373,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_test(tests, connections_that_stay_are_spread);
+    tcase_add_test(tests, those_that_were_watched_before_their_answer_are_spread_too);
     tcase_add_test(tests, a_connection_that_ends_with_its_answer_stays);
     unit_add_rows(tests, a_request_that_waits_goes_to_an_idle_thread, ready);
     tcase_add_test(tests, a_spool_moves_with_its_request);
