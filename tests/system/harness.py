@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from client import Connection
@@ -233,6 +234,16 @@ def process_table():
             except OSError:
                 continue
             yield int(entry), int(fields[1]), int(fields[3]), fields[0]
+
+
+def open_files(pid):
+    """What the descriptors of a process lead to; those that it closes meanwhile are left out, and all of one that is gone."""
+    found = []
+    with suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return found
 
 
 def process_title(pid):

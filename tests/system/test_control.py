@@ -15,7 +15,7 @@ import time
 import pytest
 from control import ask, connect, converse, finish, gatewayctl, path_of, read_all, rows, start, status
 from fleet import APP, Clients, write
-from harness import run
+from harness import open_files, run
 from timing import SLOW, wait_until
 
 OPTIONS = ("--control-socket", "control")
@@ -392,10 +392,7 @@ def test_nobody_else_holds_the_socket(server):
 
 def holds(pid, path):
     inodes = {line.split()[6] for line in open("/proc/net/unix") if line.rstrip().endswith(str(path))}
-    try:
-        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-    except OSError:
-        return False
+    links = open_files(pid)
     return any(f"socket:[{inode}]" in links for inode in inodes)
 
 

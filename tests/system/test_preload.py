@@ -16,7 +16,7 @@ import time
 import pytest
 from control import gatewayctl, path_of, rows, status
 from fleet import APP, Clients, write
-from harness import Server, is_alive, process_table, run
+from harness import Server, is_alive, open_files, process_table, run
 from test_stopping import unprivileged
 from timing import PATIENCE, SANITIZED, SLOW, wait_until
 
@@ -640,9 +640,5 @@ def test_logs_are_reopened_by_the_zygote_too(start):
     zygote, worker = zygote_pid(server), server.worker_pid
     for pid in (zygote, worker):
         wait_until(
-            lambda pid=pid: not [name for name in files_of(pid) if name.endswith("/old")], f"{pid} has let go of it"
+            lambda pid=pid: not [name for name in open_files(pid) if name.endswith("/old")], f"{pid} has let go of it"
         )
-
-
-def files_of(pid):
-    return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from client import Connection
-from harness import cpu_seconds, is_alive, run
+from harness import cpu_seconds, is_alive, open_files, run
 from timing import SLOW, wait_until
 from watcher import APP, PATHS, STATUS_ON, Counting, Watcher, count_answers
 
@@ -308,8 +308,7 @@ def test_there_is_no_python_in_it_and_it_idles(watch):
     pid = watcher.pid(server)
     status = Path(f"/proc/{pid}/status").read_text()
     assert re.search(r"Threads:\t1\n", status)
-    descriptors = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    assert sum(link.startswith("socket:") for link in descriptors) == 1, "its own listening socket only"
+    assert sum(link.startswith("socket:") for link in open_files(pid)) == 1, "its own listening socket only"
     assert "sanitize" in os.environ.get("GATEWAY", "") or private_kilobytes(pid) < private_kilobytes(
         watcher.json["workers"][0]["pid"]
     )
@@ -327,11 +326,7 @@ def test_workers_do_not_hold_its_socket(watch):
     server, watcher = watch()
     port = f"{watcher.address[1]:04X}"
     (inode,) = re.findall(rf":{port} 00000000:0000 0A .*? (\d+) \d+ [0-9a-f]{{16}}", Path("/proc/net/tcp").read_text())
-    holders = [
-        pid
-        for pid in server.processes()
-        if any(os.readlink(link) == f"socket:[{inode}]" for link in Path(f"/proc/{pid}/fd").iterdir())
-    ]
+    holders = [pid for pid in server.processes() if f"socket:[{inode}]" in open_files(pid)]
     assert sorted(holders) == sorted([server.pid, watcher.pid(server)])
 
 

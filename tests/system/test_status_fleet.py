@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from harness import open_files
 from test_privileges import why_not
 from timing import SLOW, wait_until
 from watcher import APP, Counting, Crowd, Watcher
@@ -154,12 +155,7 @@ def test_a_service_that_says_farewell_is_not_ready(watch):
 
 def holders(server, path):
     """Who has it open."""
-    found = []
-    for pid in server.processes():
-        links = Path(f"/proc/{pid}/fd").iterdir()
-        if any(os.readlink(link) == str(path) for link in links if link.is_symlink()):
-            found.append(pid)
-    return found
+    return [pid for pid in server.processes() if str(path) in open_files(pid)]
 
 
 def test_it_lets_go_of_logs_that_were_moved(watch, tmp_path):

@@ -13,8 +13,8 @@ static const struct {
     {"the service", "\"python\":\"3.x \\\"quoted\\\"\",\"application\":\"shop:app\",\"state\":\"ready\""},
     {"a worker's slot", "\"workers\":[{\"worker\":1,\"pid\":"},
     {"its own requests", "\"requests\":2,\"connections\":3,\"queued\":0,\"busy\":1,\"threads\":2,\"rss\":"},
-    {"a running call, escaped",
-     "\"thread\":1,\"age\":2.000,\"request\":\"GET /\\\"\\\\\\u0001\\u000d\\\\xff<b>\"}]"},
+    {"a running call", "\"thread\":1,\"age\":2."},
+    {"its request, escaped", ",\"request\":\"GET /\\\"\\\\\\u0001\\u000d\\\\xff<b>\"}]"},
     {"threads", "\"threads\":{\"busy\":1,\"total\":2},\"queued\":0"},
     {"answers", "\"requests\":{\"total\":42,\"codes\":{\"200\":41,\"404\":1},\"refused\":{\"malformed\":0,"},
     {"restarts", "\"causes\":{\"exited\":0,\"signal\":2,\"killed\":0,\"stuck\":0,\"asked\":0,\"recycled\":0},"
