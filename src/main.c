@@ -17,6 +17,7 @@
 #include "base/options.h"
 #include "base/title.h"
 #include "net/access_log.h"
+#include "proc/check.h"
 #include "proc/master.h"
 #include "proc/privileges.h"
 #include "proc/worker.h"
@@ -107,7 +108,7 @@ static int serve(struct options *options)
             return usage(message);
     }
     set_title(options);
-    int status = master_main(options, access_log);
+    int status = options->check_config ? check_main(options) : master_main(options, access_log);
     access_log_free(access_log);
     return status;
 }

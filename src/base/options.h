@@ -33,6 +33,7 @@ enum options_action {
 struct options {
     char *application; /* MODULE[:CALLABLE] */
     enum options_action action;
+    bool check_config; /* say whether the service would start, and end */
 
     /* server */
     struct string_list bind;

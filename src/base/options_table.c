@@ -163,6 +163,8 @@ const struct option_row option_rows[] = {
       .initial = "0", .min = 0, .max = 24 * HOUR,
       .help = "Log the Python stack of a call that has run this long. 0: off." },
 
+    { .section = "Other", .name = "check-config", .kind = OPTION_FLAG, FIELD(check_config),
+      .help = "Say whether the service would start, the application loaded and all, and stop." },
     { .section = "Other", .name = "version", .letter = 'v', .kind = OPTION_ACTION, .action = OPTIONS_VERSION,
       .help = "Print the version and stop." },
     { .section = "Other", .name = "help", .letter = 'h', .kind = OPTION_ACTION, .action = OPTIONS_HELP,

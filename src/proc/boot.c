@@ -25,17 +25,16 @@ void boot_lives_alone(void)
     prctl(PR_SET_PDEATHSIG, 0);
 }
 
-static struct application *load(const struct worker_setup *setup)
+struct application *boot_application(const struct options *options, int crash_output)
 {
     char message[MESSAGE_SIZE];
-    if (environment_apply(setup->options, message, sizeof(message)) < 0) {
+    if (environment_apply(options, message, sizeof(message)) < 0) {
         log_error("%s", message);
         return NULL;
     }
-    if (interp_start(setup->options) < 0 || stack_on_crash(setup->last_words) < 0 ||
-        stack_on_request(setup->last_words) < 0)
+    if (interp_start(options) < 0 || stack_on_crash(crash_output) < 0 || stack_on_request(crash_output) < 0)
         return NULL;
-    struct application *application = application_load(setup->options->application);
+    struct application *application = application_load(options->application);
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
     if (application == NULL || interrupt_init() < 0)
@@ -48,7 +47,7 @@ static struct application *load(const struct worker_setup *setup)
 struct application *boot(const struct worker_setup *setup)
 {
     log_copy_errors_to(setup->last_words);
-    struct application *application = load(setup);
+    struct application *application = boot_application(setup->options, setup->last_words);
     log_copy_errors_to(-1);
     return application;
 }

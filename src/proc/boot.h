@@ -13,7 +13,9 @@
 void boot_die_with_master(pid_t master);
 void boot_lives_alone(void);
 
-/* Leaves the GIL with this thread. NULL after a log record. Of `setup`, only what all workers have in common and last_words are
+/* Leaves the GIL with this thread. NULL after a log record. When it crashes, or is asked for its stacks, they go to that descriptor. */
+struct application *boot_application(const struct options *options, int crash_output);
+/* Likewise, in a worker or a zygote. Of `setup`, only what all workers have in common and last_words are
  * used. */
 struct application *boot(const struct worker_setup *setup);
 

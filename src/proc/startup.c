@@ -115,6 +115,24 @@ static int parse_addresses(struct service *service, const struct options *option
     return parse_address(service->status, "--status", options->status);
 }
 
+static void close_addresses(struct service *service, bool unlink_paths)
+{
+    for (size_t i = 0; i < service->address_count; i++)
+        address_close(&service->addresses[i], unlink_paths);
+    free(service->addresses);
+    if (service->status != NULL)
+        address_close(service->status, unlink_paths);
+    free(service->status);
+}
+
+int service_check(const struct options *options)
+{
+    struct service service = {.address_count = 0};
+    int status = parse_addresses(&service, options);
+    close_addresses(&service, false);
+    return status;
+}
+
 static int open_addresses(struct service *service, const struct options *options)
 {
     int status = parse_addresses(service, options);
@@ -182,12 +200,7 @@ void service_close(struct service *service)
 {
     if (service->pid_file != NULL && pid_file_remove(service->pid_file) < 0)
         log_warning("--pid: %s can not be removed: %s", service->pid_file, strerror(errno));
-    for (size_t i = 0; i < service->address_count; i++)
-        address_close(&service->addresses[i], true);
     free(service->pid_file);
-    free(service->addresses);
-    if (service->status != NULL)
-        address_close(service->status, true);
-    free(service->status);
+    close_addresses(service, true);
     scoreboard_free(service->board);
 }

@@ -20,6 +20,8 @@ struct service {
 /* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
  * each worker, writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
 int service_open(struct service *service, struct options *options, unsigned seats);
+/* Whether the addresses can be understood; they are not bound. Likewise. */
+int service_check(const struct options *options);
 void service_close(struct service *service);
 
 #endif

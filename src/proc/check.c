@@ -1,0 +1,54 @@
+/* --check-config. */
+#include "proc/check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proc/boot.h"
+#include "proc/notify.h"
+#include "proc/privileges.h"
+#include "proc/signals.h"
+#include "proc/startup.h"
+#include "py/interp.h"
+
+/* For atexit functions and threads. */
+enum { FINISH_SECONDS = 10 };
+
+/* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
+static void be_plain(void)
+{
+    static const struct log_options plain = {.path = "-", .level = LOG_WARNING};
+    sigset_t none;
+    log_open(&plain);
+    log_identify("check");
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int load(const struct options *options)
+{
+    if (boot_application(options, STDERR_FILENO) == NULL)
+        return EXIT_APPLICATION;
+    printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
+    fflush(stdout);
+    signals_for_the_end(FINISH_SECONDS);
+    interp_stop();
+    return EXIT_STOPPED;
+}
+
+int check_main(const struct options *options)
+{
+    char message[256];
+    be_plain();
+    notify_forget();
+    int status = service_check(options);
+    if (status != EXIT_STOPPED)
+        return status;
+    if (privileges_drop(message, sizeof(message)) < 0) {
+        log_critical("%s", message);
+        return EXIT_FAILURE_RUNTIME;
+    }
+    return load(options);
+}

@@ -1,0 +1,14 @@
+/*
+ * --check-config: whether the service would start, told on standard error, without starting it. Nothing is bound, written or left
+ * behind, but for log files, which are opened.
+ */
+#ifndef PROC_CHECK_H
+#define PROC_CHECK_H
+
+#include "base/options.h"
+
+/* After main has done with the options what concerns this process. Loads the application, as --user. The exit status that the service
+ * would have failed with, or 0. */
+int check_main(const struct options *options);
+
+#endif
