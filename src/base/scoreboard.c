@@ -1,17 +1,21 @@
 /*
- * The scoreboard's memory: one anonymous mapping of rows and calls, shared over fork. See scoreboard.h.
+ * The scoreboard's memory: a file without a name, mapped: rows and calls, shared over fork. See scoreboard.h.
  */
 #include "base/scoreboard.h"
 
 #include "base/mem.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SATURATED_MS = 2000, CALL_TRIES = 4 };
 
@@ -21,22 +25,68 @@ static size_t shared_size(uint32_t count, uint32_t threads)
            (size_t)count * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
 }
 
-struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads)
+/* Of a size that nobody can change any more: one that shrinks would kill whoever looks at it. A descriptor, or -1 and errno. */
+static int make_memory(size_t size)
 {
-    void *memory =
-        mmap(NULL, shared_size(count, threads), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
+    int fd = memfd_create("gateway scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, (off_t)size) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static struct scoreboard *map(int memory, uint32_t count, uint32_t threads)
+{
+    void *mapped = mmap(NULL, shared_size(count, threads), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if (mapped == MAP_FAILED)
         return NULL;
     struct scoreboard *board = xcalloc(1, sizeof(*board));
+    board->memory = memory;
     board->count = count;
     board->threads = threads;
     board->seats = 1;
-    board->service = memory;
+    board->service = mapped;
     board->rows = (struct scoreboard_row *)&board->service[1];
     board->calls = (struct scoreboard_call *)&board->rows[count];
+    return board;
+}
+
+struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads)
+{
+    int memory = make_memory(shared_size(count, threads));
+    if (memory < 0)
+        return NULL;
+    struct scoreboard *board = map(memory, count, threads);
+    if (board == NULL) {
+        int error = errno;
+        close(memory);
+        errno = error;
+        return NULL;
+    }
     scoreboard_set(board->service->started, (uint64_t)time(NULL));
     scoreboard_set(board->service->generation, 1);
     return board;
+}
+
+struct scoreboard *scoreboard_adopt(int memory, uint32_t count, uint32_t threads)
+{
+    struct stat status;
+    if (fstat(memory, &status) < 0)
+        return NULL;
+    if ((size_t)status.st_size == shared_size(count, threads))
+        return map(memory, count, threads);
+    errno = EINVAL;
+    return NULL;
+}
+
+void scoreboard_forget(const struct scoreboard *board)
+{
+    close(board->memory);
 }
 
 struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row)
@@ -49,6 +99,7 @@ void scoreboard_free(struct scoreboard *board)
     if (board == NULL)
         return;
     munmap(board->service, shared_size(board->count, board->threads));
+    close(board->memory);
     free(board);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The scoreboard: what every worker is doing and has done, in memory shared by the master and all its children. Nothing on disk.
  *
- * One anonymous MAP_SHARED region made by the master before the first fork; a row of its own cache lines per worker, or seat of
+ * One region, a file without a name, made by the master before the first fork; a row of its own cache lines per worker, or seat of
  * one: a row passes from a worker to the next in its seat, and its counters are never set back, so that the sums over all rows
  * survive every worker. A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set): whoever runs its loop, except
  * where a field says that any thread may (scoreboard_count). Everybody reads.
@@ -9,6 +9,9 @@
  *
  * The master may be root where the workers are not, so it believes nothing that stands there, not even what it wrote itself: what it
  * reads is a number or text that may be any, and where the rows are it knows by itself.
+ *
+ * A binary that takes the master's place maps it again (scoreboard_adopt), while workers of the old one go on to write: where anything
+ * in here moves, HERITAGE_VERSION (proc/heritage.h) is raised.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -138,6 +141,7 @@ struct scoreboard_service {
 
 /* Each process's own, unlike what it points to. */
 struct scoreboard {
+    int memory; /* a descriptor, close-on-exec */
     uint32_t count, threads;
     uint32_t seats;    /* rows per slot: the seats of a slot are neighbours */
     uint64_t restarts; /* that the master has noted */
@@ -148,7 +152,11 @@ struct scoreboard {
 
 /* Zeroed but for the start, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */
 struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads);
+/* The same once more, from another's descriptor, which is taken. NULL and errno when it is not of that size. */
+struct scoreboard *scoreboard_adopt(int memory, uint32_t count, uint32_t threads);
 struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row); /* `threads` of them */
+void scoreboard_forget(
+    const struct scoreboard *board); /* in a child: lets go of the descriptor, and keeps the memory */
 void scoreboard_free(struct scoreboard *board);
 
 /* The thread's own: a call begins, with this request line; it ends. */

@@ -1,0 +1,276 @@
+/* What a master leaves to the binary that takes its place. */
+#include "config.h"
+
+#include "proc/heritage.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/slice.h"
+#include "base/text.h"
+
+#define VARIABLE "GATEWAY_HERITAGE"
+
+struct heritage {
+    struct heritage_line *lines;
+    size_t count;
+    int *kept; /* descriptors */
+    size_t kept_count;
+    int file; /* -1: it is not published */
+};
+
+struct heritage *heritage_new(void)
+{
+    struct heritage *heritage = xcalloc(1, sizeof(*heritage));
+    heritage->file = -1;
+    return heritage;
+}
+
+void heritage_free(struct heritage *heritage)
+{
+    if (heritage == NULL)
+        return;
+    for (size_t i = 0; i < heritage->count; i++) {
+        free(heritage->lines[i].key);
+        free(heritage->lines[i].text);
+        free(heritage->lines[i].numbers);
+    }
+    free(heritage->lines);
+    free(heritage->kept);
+    free(heritage);
+}
+
+static struct heritage_line *add_line(struct heritage *heritage)
+{
+    heritage->lines = xrealloc(heritage->lines, (heritage->count + 1) * sizeof(*heritage->lines));
+    heritage->lines[heritage->count] = (struct heritage_line){.key = NULL};
+    return &heritage->lines[heritage->count++];
+}
+
+void heritage_add(struct heritage *heritage, const char *key, const char *text, const uint64_t *numbers,
+                  size_t count)
+{
+    struct heritage_line *line = add_line(heritage);
+    line->key = xstrdup(key);
+    line->text = xstrdup(text != NULL ? text : "");
+    line->numbers = xcalloc(count, sizeof(*numbers));
+    memcpy(line->numbers, numbers, count * sizeof(*numbers));
+    line->count = count;
+}
+
+uint64_t heritage_keep(struct heritage *heritage, int fd)
+{
+    heritage->kept = xrealloc(heritage->kept, (heritage->kept_count + 1) * sizeof(*heritage->kept));
+    heritage->kept[heritage->kept_count++] = fd;
+    return (uint64_t)fd;
+}
+
+/* A word, whatever the text is: "=" in front, and what is no visible character as %XX. */
+static void put_text(struct text *out, const char *text)
+{
+    text_add(out, "=", 1);
+    for (; *text != '\0'; text++)
+        if (isgraph((unsigned char)*text) && *text != '%')
+            text_add(out, text, 1);
+        else
+            text_printf(out, "%%%02X", (unsigned char)*text);
+}
+
+static void put_line(struct text *out, const struct heritage_line *line)
+{
+    text_printf(out, "%s ", line->key);
+    put_text(out, line->text);
+    for (size_t i = 0; i < line->count; i++)
+        text_printf(out, " %" PRIu64, line->numbers[i]);
+    text_add(out, "\n", 1);
+}
+
+/* 0, or -1 and errno. */
+static int write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0)
+            return -1;
+        data += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_file(const struct heritage *heritage, int reader)
+{
+    struct text text;
+    text_init(&text);
+    text_printf(&text, "gateway =" VERSION " %d %d\n", HERITAGE_VERSION, reader);
+    for (size_t i = 0; i < heritage->count; i++)
+        put_line(&text, &heritage->lines[i]);
+    for (size_t i = 0; i < heritage->kept_count; i++)
+        text_printf(&text, "kept = %d\n", heritage->kept[i]);
+    int r = write_all(heritage->file, text.data, text.size);
+    text_fini(&text);
+    return r;
+}
+
+static void let_pass(const struct heritage *heritage, bool pass)
+{
+    for (size_t i = 0; i < heritage->kept_count; i++)
+        fcntl(heritage->kept[i], F_SETFD, pass ? 0 : FD_CLOEXEC);
+}
+
+int heritage_publish(struct heritage *heritage, int reader)
+{
+    char number[16];
+    heritage->file = memfd_create("gateway heritage", 0);
+    if (heritage->file < 0)
+        return -1;
+    snprintf(number, sizeof(number), "%d", heritage->file);
+    if (write_file(heritage, reader) == 0 && setenv(VARIABLE, number, 1) == 0) {
+        let_pass(heritage, true);
+        return 0;
+    }
+    int error = errno;
+    heritage_withdraw(heritage);
+    errno = error;
+    return -1;
+}
+
+void heritage_withdraw(struct heritage *heritage)
+{
+    unsetenv(VARIABLE);
+    let_pass(heritage, false);
+    close(heritage->file);
+    heritage->file = -1;
+}
+
+static char *get_text(const char *word)
+{
+    char *text = xmalloc(strlen(word) + 1), *out = text;
+    for (word++; *word != '\0'; word++) {
+        unsigned character = (unsigned char)*word;
+        if (*word == '%' && sscanf(word + 1, "%2x", &character) == 1)
+            word += 2;
+        *out++ = (char)character;
+    }
+    *out = '\0';
+    return text;
+}
+
+/* 0, or -1 when it is no line of ours. */
+static int get_line(struct heritage *heritage, char *from)
+{
+    char *rest, *key = strtok_r(from, " ", &rest), *text = strtok_r(NULL, " ", &rest), *word;
+    if (key == NULL || text == NULL || text[0] != '=')
+        return -1;
+    struct heritage_line *line = add_line(heritage);
+    line->key = xstrdup(key);
+    line->text = get_text(text);
+    while ((word = strtok_r(NULL, " ", &rest)) != NULL) {
+        line->numbers = xrealloc(line->numbers, (line->count + 1) * sizeof(*line->numbers));
+        if (slice_to_uint64(slice_of(word), &line->numbers[line->count++]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int get_lines(struct heritage *heritage, char *text)
+{
+    char *rest;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (get_line(heritage, line) < 0)
+            return -1;
+    return 0;
+}
+
+/* Of the whole file, terminated; NULL when it is none. */
+static char *read_file(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return NULL;
+    char *text = xmalloc((size_t)status.st_size + 1);
+    ssize_t n = pread(fd, text, (size_t)status.st_size, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+/* Whoever wrote it meant this process. */
+static bool is_ours(const struct heritage *heritage)
+{
+    const struct heritage_line *head = heritage_next(heritage, "gateway", NULL, 2);
+    return head != NULL && head->numbers[1] == (uint64_t)getpid();
+}
+
+static int check_version(const struct heritage *heritage, char *message, size_t size)
+{
+    const struct heritage_line *head = heritage_next(heritage, "gateway", NULL, 2);
+    if (head->numbers[0] == HERITAGE_VERSION)
+        return 0;
+    snprintf(message, size,
+             "gateway " VERSION " can not go on with what gateway %s has in memory: restart the service",
+             head->text);
+    return -1;
+}
+
+static int take_descriptors(const struct heritage *heritage, char *message, size_t size)
+{
+    const struct heritage_line *line = NULL;
+    while ((line = heritage_next(heritage, "kept", line, 1)) != NULL)
+        if (fcntl((int)line->numbers[0], F_SETFD, FD_CLOEXEC) < 0) {
+            snprintf(message, size, "descriptor %d has not come along: restart the service",
+                     (int)line->numbers[0]);
+            return -1;
+        }
+    return 0;
+}
+
+static int open_heritage(struct heritage *heritage, int fd, char *message, size_t size)
+{
+    char *text = read_file(fd);
+    int r = -1;
+    if (text != NULL && get_lines(heritage, text) == 0 && is_ours(heritage)) {
+        close(fd);
+        r = check_version(heritage, message, size);
+        if (r == 0)
+            r = take_descriptors(heritage, message, size);
+    }
+    free(text);
+    return r;
+}
+
+struct heritage *heritage_take(char *message, size_t size)
+{
+    const char *value = getenv(VARIABLE);
+    uint64_t fd;
+    message[0] = '\0';
+    if (value == NULL)
+        return NULL;
+    int r = slice_to_uint64(slice_of(value), &fd);
+    unsetenv(VARIABLE);
+    if (r < 0 || fd > INT32_MAX)
+        return NULL;
+    struct heritage *heritage = heritage_new();
+    if (open_heritage(heritage, (int)fd, message, size) == 0)
+        return heritage;
+    heritage_free(heritage);
+    return NULL;
+}
+
+const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,
+                                          const struct heritage_line *after, size_t count)
+{
+    const struct heritage_line *end = heritage->lines + heritage->count;
+    for (const struct heritage_line *line = after != NULL ? after + 1 : heritage->lines; line < end; line++)
+        if (strcmp(line->key, key) == 0 && line->count >= count)
+            return line;
+    return NULL;
+}

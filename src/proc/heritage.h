@@ -1,0 +1,56 @@
+/*
+ * The heritage: what a master leaves to the binary that takes its place in the same process (proc/upgrade.h). Descriptors keep their
+ * numbers, children stay children, and the rest is lines of text in a file without a name, whose descriptor stands in
+ * $GATEWAY_HERITAGE:
+ *
+ *     key text number number ...
+ *
+ * Each module that has something to leave writes its lines, and reads them again: *_heritage.c, bequeath and inherit.
+ *
+ * A binary reads only what one of its own version has written. Not only the lines belong to that: the old workers go on to write the
+ * scoreboard (base/scoreboard.h), to read and send mail (proc/mailbox.h) and to hand connections over (net/parcel.h).
+ */
+#ifndef PROC_HERITAGE_H
+#define PROC_HERITAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raised with every change to what stands above. */
+enum { HERITAGE_VERSION = 1 };
+
+struct heritage;
+
+struct heritage_line {
+    char *key, *text; /* text: "" when there is none */
+    uint64_t *numbers;
+    size_t count;
+};
+
+struct heritage *heritage_new(void);
+void heritage_free(struct heritage *heritage); /* NULL is fine */
+
+/* Adds a line; `text` may be any, or NULL. */
+void heritage_add(struct heritage *heritage, const char *key, const char *text, const uint64_t *numbers,
+                  size_t count);
+#define HERITAGE_NUMBERS(...) \
+    (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
+/* It is open in the successor too. Its number is what it returns. */
+uint64_t heritage_keep(struct heritage *heritage, int fd);
+
+/* Writes it where heritage_take finds it in a program that this process, or a child of it, executes: `reader` is the pid of whoever may
+ * believe it. 0, or -1 and errno. */
+int heritage_publish(struct heritage *heritage, int reader);
+/* Not executed after all: as it was before heritage_publish. */
+void heritage_withdraw(struct heritage *heritage);
+
+/* The successor's: what was left to this process, or NULL when nothing was (`message` is empty) or it can not be read, with one sentence in
+ * `message`. The variable is gone afterwards, and the descriptors are close-on-exec again. */
+struct heritage *heritage_take(char *message, size_t size);
+
+/* The next line with that key and at least so many numbers, behind `after`, or from the first one on (NULL). NULL: there is no more. */
+const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,
+                                          const struct heritage_line *after, size_t count);
+
+#endif
