@@ -20,6 +20,7 @@
 #include "proc/check.h"
 #include "proc/master.h"
 #include "proc/privileges.h"
+#include "proc/upgrade.h"
 #include "proc/worker.h"
 #include "py/interp.h"
 
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     int status = 0;
     open_standard_descriptors();
     title_init(argc, argv);
+    upgrade_remember(argv);
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);

@@ -50,11 +50,10 @@ static int parse_unix(struct address *address, const char *path, char *message, 
     return 0;
 }
 
-static int resolve(struct address *address, const char *host, const char *port, char *message,
-                   size_t message_size)
+static int resolve(struct address *address, char *message, size_t message_size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
-    int error = getaddrinfo(host, port, &hints, &found);
+    int error = getaddrinfo(address->local.server_name, address->local.server_port, &hints, &found);
     if (error != 0) {
         char what[128];
         snprintf(what, sizeof(what), "can not be resolved: %s", gai_strerror(error));
@@ -67,7 +66,7 @@ static int resolve(struct address *address, const char *host, const char *port, 
     return 0;
 }
 
-static int parse_tcp(struct address *address, char *message, size_t message_size)
+static int split_tcp(struct address *address, char *message, size_t message_size)
 {
     const char *text = address->text;
     const char *colon = strrchr(text, ':');
@@ -83,9 +82,14 @@ static int parse_tcp(struct address *address, char *message, size_t message_size
         return fail(EINVAL, message, message_size, address,
                     "is an IPv6 address without brackets: write [V6]:PORT");
     char *name = host.size > 0 ? xstrndup(host.data, host.size) : xstrdup(v6 ? "::" : "0.0.0.0");
-    int r = resolve(address, name, colon + 1, message, message_size);
     address->local = (struct local_endpoint){name, xstrdup(colon + 1), false};
-    return r;
+    return 0;
+}
+
+static int parse_tcp(struct address *address, char *message, size_t message_size)
+{
+    int r = split_tcp(address, message, message_size);
+    return r < 0 ? r : resolve(address, message, message_size);
 }
 
 static int parse_inherited(struct address *address, const char *number, char *message, size_t message_size)
@@ -106,15 +110,22 @@ static int parse_inherited(struct address *address, const char *number, char *me
     return 0;
 }
 
+static bool is_tcp(const char *text)
+{
+    return strncmp(text, "unix:", 5) != 0 && strncmp(text, "fd://", 5) != 0;
+}
+
+static int parse_local(struct address *address, char *message, size_t message_size)
+{
+    const char *name = address->text + 5;
+    return (address->text[0] == 'u' ? parse_unix : parse_inherited)(address, name, message, message_size);
+}
+
 int address_parse(struct address *address, const char *option, const char *text, char *message,
                   size_t message_size)
 {
     *address = (struct address){.option = option, .text = xstrdup(text), .inherited = -1};
-    if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(address, text + 5, message, message_size);
-    if (strncmp(text, "fd://", 5) == 0)
-        return parse_inherited(address, text + 5, message, message_size);
-    return parse_tcp(address, message, message_size);
+    return (is_tcp(text) ? parse_tcp : parse_local)(address, message, message_size);
 }
 
 /* Of an inherited socket, which may have no name at all. */
@@ -301,6 +312,25 @@ int address_add_spares(struct address *address, unsigned spares)
 int address_listen_more(const struct address *address, unsigned slot, int backlog)
 {
     return address->shared ? 0 : listen(address->sockets[slot], backlog);
+}
+
+/* The name is not looked up again: what it stands for may have changed, and the sockets have not. */
+int address_adopt(struct address *address, const char *option, const char *text, const int *sockets,
+                  unsigned count, unsigned slots)
+{
+    char message[256];
+    *address = (struct address){.option = option, .text = xstrdup(text), .inherited = -1};
+    if ((is_tcp(text) ? split_tcp : parse_local)(address, message, sizeof(message)) < 0)
+        return -1;
+    address->sockets = xcalloc(slots, sizeof(*address->sockets));
+    for (unsigned slot = 0; slot < slots; slot++)
+        address->sockets[slot] = sockets[slot < count ? slot : 0];
+    address->slots = slots;
+    address->size = sizeof(address->socket_address);
+    getsockname(sockets[0], (struct sockaddr *)&address->socket_address, &address->size);
+    address->family = address->socket_address.ss_family;
+    describe(address, sockets[0]);
+    return 0;
 }
 
 /* The file may be another server's by now. */

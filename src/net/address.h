@@ -49,6 +49,11 @@ int address_listen(struct address *address, unsigned slots, int backlog, char *m
 int address_add_spares(struct address *address, unsigned spares);
 int address_listen_more(const struct address *address, unsigned slot, int backlog); /* 0, or -1 and errno */
 
+/* In the place of all these: sockets that another has made for the same text are taken, one per slot, or (`count` 1) one for all. Who
+ * owns the socket file is for the caller to say. 0, or -1: the text is none. */
+int address_adopt(struct address *address, const char *option, const char *text, const int *sockets,
+                  unsigned count, unsigned slots);
+
 /* Gives the socket file, if we made it, to a user and a group; -1 leaves either as it is. 0, or -1 and errno. */
 int address_give(const struct address *address, uid_t user, gid_t group);
 

@@ -1,6 +1,6 @@
 /*
  * --check-config: whether the service would start, told on standard error, without starting it. Nothing is bound, written or left
- * behind, but for log files, which are opened.
+ * behind, but for log files, which are opened. With a heritage (proc/heritage.h), whether this program could carry the service on.
  */
 #ifndef PROC_CHECK_H
 #define PROC_CHECK_H
@@ -9,6 +9,6 @@
 
 /* After main has done with the options what concerns this process. Loads the application, as --user. The exit status that the service
  * would have failed with, or 0. */
-int check_main(const struct options *options);
+int check_main(struct options *options);
 
 #endif

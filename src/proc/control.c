@@ -129,8 +129,8 @@ struct control *control_open(const struct control_view *view, char *message, siz
 {
     struct control *control = xcalloc(1, sizeof(*control));
     control->view = *view;
-    control->socket =
-        control_socket_open(view->base, view->options->control_socket, asked, control, message, size);
+    control->socket = control_socket_open(view->base, view->options->control_socket, view->heritage, asked,
+                                          control, message, size);
     if (control->socket == NULL) {
         free(control);
         return NULL;
@@ -148,6 +148,17 @@ void control_close(struct control *control)
     event_free(control->settling);
     control_socket_close(control->socket);
     free(control);
+}
+
+bool control_is_quiet(const struct control *control)
+{
+    return control == NULL || control_socket_is_quiet(control->socket);
+}
+
+void control_bequeath(const struct control *control, struct heritage *heritage)
+{
+    if (control != NULL)
+        control_socket_bequeath(control->socket, heritage);
 }
 
 void control_forget(const struct control *control)

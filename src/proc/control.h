@@ -5,12 +5,14 @@
 #define PROC_CONTROL_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "base/slice.h"
 #include "proc/child.h"
 #include "proc/fleet.h"
+#include "proc/heritage.h"
 
 struct control;
 
@@ -22,6 +24,7 @@ struct control_view {
     const struct child *children; /* one per row of the board */
     unsigned count;
     const struct fleet *fleet;
+    const struct heritage *heritage; /* for control_open; NULL: nothing was left to us */
     /* Asks the fleet for a reload. 0, or -1 and why not. */
     int (*reload)(void *context, char *message, size_t size);
     /* For one worker more or less (1, -1). Likewise. */
@@ -36,6 +39,8 @@ struct control *control_open(const struct control_view *view, char *message, siz
 void control_close(struct control *control);
 /* In a child: it lets go of the descriptors. */
 void control_forget(const struct control *control);
+bool control_is_quiet(const struct control *control); /* nobody is being answered */
+void control_bequeath(const struct control *control, struct heritage *heritage);
 /* As struct fleet_actions has it: whoever waits for it is answered. */
 void control_reloaded(struct control *control, const char *failure, struct slice words);
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "net/address.h"
+#include "proc/address_heritage.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000 };
 
@@ -304,13 +305,19 @@ static const char *reason(int error)
     return strerror(error);
 }
 
-struct control_socket *control_socket_open(struct event_base *base, const char *path,
-                                           void (*asked)(void *context, struct control_client *client,
-                                                         struct slice line),
-                                           void *context, char *message, size_t size)
+static bool find(struct address *address, const struct heritage *heritage)
+{
+    return heritage != NULL &&
+           address_inherit(address, "control", "--control-socket", heritage, NULL) != NULL;
+}
+
+struct control_socket *
+control_socket_open(struct event_base *base, const char *path, const struct heritage *heritage,
+                    void (*asked)(void *context, struct control_client *client, struct slice line),
+                    void *context, char *message, size_t size)
 {
     struct control_socket *socket = xcalloc(1, sizeof(*socket));
-    if (listen_at(&socket->address, path) < 0) {
+    if (!find(&socket->address, heritage) && listen_at(&socket->address, path) < 0) {
         snprintf(message, size, "--control-socket: %s: %s", path, reason(errno));
         address_close(&socket->address, false);
         free(socket);
@@ -338,6 +345,19 @@ void control_socket_close(struct control_socket *socket)
     event_free(socket->resume);
     address_close(&socket->address, true);
     free(socket);
+}
+
+bool control_socket_is_quiet(const struct control_socket *socket)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (socket->clients[i] != NULL)
+            return false;
+    return true;
+}
+
+void control_socket_bequeath(const struct control_socket *socket, struct heritage *heritage)
+{
+    address_bequeath(&socket->address, "control", heritage);
 }
 
 void control_socket_forget(const struct control_socket *socket)

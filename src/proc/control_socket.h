@@ -8,9 +8,11 @@
 #define PROC_CONTROL_SOCKET_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/slice.h"
+#include "proc/heritage.h"
 
 struct control_socket;
 struct control_client; /* from its request to the end of its answer */
@@ -19,15 +21,18 @@ struct control_client; /* from its request to the end of its answer */
 enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_STACKS };
 
 /* `asked` is called with each request, which is answered there or promised with control_wait. NULL when nobody can listen at
- * `path`: one sentence in `message`. */
-struct control_socket *control_socket_open(struct event_base *base, const char *path,
-                                           void (*asked)(void *context, struct control_client *client,
-                                                         struct slice line),
-                                           void *context, char *message, size_t size);
+ * `path`: one sentence in `message`. With a heritage, that has the socket already; NULL is fine. */
+struct control_socket *
+control_socket_open(struct event_base *base, const char *path, const struct heritage *heritage,
+                    void (*asked)(void *context, struct control_client *client, struct slice line),
+                    void *context, char *message, size_t size);
 /* Removes the file. Whoever still waits is told that the service has ended. */
 void control_socket_close(struct control_socket *socket);
 /* In a child: it lets go of all descriptors. */
 void control_socket_forget(const struct control_socket *socket);
+/* Nobody is being answered. */
+bool control_socket_is_quiet(const struct control_socket *socket);
+void control_socket_bequeath(const struct control_socket *socket, struct heritage *heritage);
 
 /* A line of the answer; control characters are escaped. */
 void control_say(struct control_client *client, const char *format, ...)

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "proc/heritage.h"
 #include "proc/mailbox.h"
 #include "proc/slot.h"
 #include "proc/worker_end.h"
@@ -82,6 +83,12 @@ void fleet_quit(struct fleet *fleet, uint64_t now); /* the second time: everybod
 /* When fleet_tick is due, in ms; 0: not before something else happens. */
 uint64_t fleet_due(const struct fleet *fleet);
 void fleet_tick(struct fleet *fleet, uint64_t now);
+
+/* Nobody is on the way, and no reload: the moment to be carried on by another program, which begins with fleet_new, the same limits, and
+ * fleet_inherit in the place of fleet_start. That: 0, or -1 when nothing was left to it that fits. */
+bool fleet_is_calm(const struct fleet *fleet);
+void fleet_bequeath(const struct fleet *fleet, struct heritage *heritage);
+int fleet_inherit(struct fleet *fleet, const struct heritage *heritage);
 
 struct fleet_status {
     enum fleet_phase phase;

@@ -20,11 +20,6 @@
 #include "proc/notify.h"
 #include "proc/worker.h"
 
-static unsigned number_of(struct berth berth)
-{
-    return berth.slot * FLEET_SEATS + berth.seat;
-}
-
 void master_tell_all(struct master *master, enum message_kind kind)
 {
     for (unsigned i = 0; i < master->count; i++)
@@ -42,6 +37,13 @@ static void tick(evutil_socket_t fd, short what, void *arg)
         master_tell_all(master, MESSAGE_ORPHANS);
 }
 
+/* Now: nobody's start or question would be cut off. */
+static bool may_be_upgraded(const struct master *master)
+{
+    return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
+           control_is_quiet(master->control);
+}
+
 /* After everything that the fleet was told. */
 void master_follow_up(struct master *master)
 {
@@ -51,16 +53,21 @@ void master_follow_up(struct master *master)
     if (!stops && orphans_look(master->orphans))
         master_tell_all(master, MESSAGE_ORPHANS);
     enum fleet_phase phase = fleet_phase(master->fleet);
+    if (stops || phase > FLEET_SERVING)
+        upgrade_abandon(master->upgrade);
     report_update(master->report, stops && phase < FLEET_DRAINING ? FLEET_DRAINING : phase,
                   fleet_slots(master->fleet));
     fleet_describe(master->fleet, &status);
     scoreboard_set(master->service.board->service->generation, status.generation);
     scoreboard_set(master->service.board->service->stops, stops);
-    if (fleet_phase(master->fleet) == FLEET_OVER) {
-        if (nursery_end(master->nursery))
+    if (phase == FLEET_OVER) {
+        master->over = nursery_end(master->nursery);
+        if (master->over)
             event_base_loopbreak(master->base);
         return;
     }
+    if (may_be_upgraded(master))
+        event_base_loopbreak(master->base);
     if (due == 0) {
         event_del(master->due);
         return;
@@ -83,6 +90,7 @@ static void forget(const void *arg)
     const struct master *master = arg;
     control_forget(master->control);
     master_forget_signals(master);
+    scoreboard_forget(master->service.board);
     if (master->service.status != NULL)
         close(master->service.status->sockets[0]);
 }
@@ -119,10 +127,10 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
     struct master *master = context;
     struct worker_setup setup;
     if (master->nursery != NULL)
-        return nursery_ask(master->nursery, number_of(berth), generation);
-    describe_worker(master, number_of(berth), &setup);
+        return nursery_ask(master->nursery, master_number_of(berth), generation);
+    describe_worker(master, master_number_of(berth), &setup);
     setup.generation = generation;
-    return child_fork(master->children, master->count, number_of(berth), master->base, &setup);
+    return child_fork(master->children, master->count, master_number_of(berth), master->base, &setup);
 }
 
 static void not_forked(void *context, unsigned number, const struct worker_end *end)
@@ -154,14 +162,14 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
 static void tell_worker(void *context, struct berth berth, enum message_kind kind)
 {
     struct master *master = context;
-    child_tell(&master->children[number_of(berth)], kind);
+    child_tell(&master->children[master_number_of(berth)], kind);
 }
 
 static void kill_worker(void *context, struct berth berth)
 {
     struct master *master = context;
-    child_kill(&master->children[number_of(berth)]);
-    nursery_kill(master->nursery, number_of(berth));
+    child_kill(&master->children[master_number_of(berth)]);
+    nursery_kill(master->nursery, master_number_of(berth));
 }
 
 static void ping_worker(void *context, unsigned number)
@@ -172,11 +180,11 @@ static void ping_worker(void *context, unsigned number)
 
 static void worker_is_ready(struct master *master, struct berth berth)
 {
-    nursery_ready(master->nursery, number_of(berth));
+    nursery_ready(master->nursery, master_number_of(berth));
     fleet_ready(master->fleet, berth, clock_ms());
 }
 
-static void mail_arrived(evutil_socket_t fd, short what, void *arg)
+void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct seat_mail *mail = arg;
@@ -185,7 +193,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
     pid_t pid;
     while (mailbox_receive(fd, &kind, &pid) > 0) {
         nursery_read(master->nursery);
-        if (pid != master->children[number_of(mail->berth)].pid)
+        if (pid != master->children[master_number_of(mail->berth)].pid)
             continue;
         if (kind == MESSAGE_READY)
             worker_is_ready(master, mail->berth);
@@ -201,7 +209,7 @@ static void mail_arrived(evutil_socket_t fd, short what, void *arg)
 
 static void worker_ended(struct master *master, struct seat_mail *mail, int status)
 {
-    unsigned number = number_of(mail->berth);
+    unsigned number = master_number_of(mail->berth);
     struct child *child = &master->children[number];
     struct scoreboard *board = master->service.board;
     struct scoreboard_row *row = &board->rows[number];
@@ -243,7 +251,7 @@ void master_reap(struct master *master)
     while ((pid = find_dead()) > 0) {
         nursery_read(master->nursery);
         waitpid(pid, &status, 0);
-        if (status_process_ended(master->status, pid, status))
+        if (status_process_ended(master->status, pid, status) || upgrade_ended(master->upgrade, pid, status))
             continue;
         struct seat_mail *mail = mail_of_pid(master, pid);
         if (mail != NULL)
@@ -263,7 +271,12 @@ static void drain(void *context)
 
 int master_reload(struct master *master, char *message, size_t size)
 {
-    if (environment_check(master->options, message, size) < 0) {
+    int r = environment_check(master->options, message, size);
+    if (r == 0 && upgrade_is_under_way(master->upgrade)) {
+        snprintf(message, size, "a new binary is about to take over, and loads the application then");
+        r = -1;
+    }
+    if (r < 0) {
         log_error("not reloaded: %s", message);
         return -1;
     }
@@ -273,50 +286,7 @@ int master_reload(struct master *master, char *message, size_t size)
     return 0;
 }
 
-static int open_posts(struct master *master)
-{
-    unsigned slots = master->service.slots;
-    master->posts = xcalloc(slots, sizeof(*master->posts));
-    master->inboxes = xcalloc(slots, sizeof(*master->inboxes));
-    for (unsigned i = 0; i < slots; i++) {
-        int ends[2];
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-            log_critical("the pairs for connections can not be made: %s", strerror(errno));
-            return -1;
-        }
-        master->inboxes[i] = ends[0];
-        master->posts[i] = ends[1];
-    }
-    return 0;
-}
-
-static int open_seat(struct master *master, struct berth berth)
-{
-    unsigned number = number_of(berth);
-    struct seat_mail *mail = &master->mail[number];
-    if (child_open(&master->children[number]) < 0) {
-        log_critical("a worker's mailbox can not be made: %s", strerror(errno));
-        return -1;
-    }
-    *mail = (struct seat_mail){.master = master, .berth = berth};
-    mail->event = event_new(master->base, master->children[number].mailbox.master, EV_READ | EV_PERSIST,
-                            mail_arrived, mail);
-    event_add(mail->event, NULL);
-    return 0;
-}
-
-/* Of the next slot. Those that are open already are from a try that failed. */
-static int open_seats(struct master *master)
-{
-    for (unsigned seat = 0; seat < FLEET_SEATS; seat++) {
-        struct berth berth = {master->slots, seat};
-        if (master->mail[number_of(berth)].event == NULL && open_seat(master, berth) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int open_slots(struct master *master)
+static void open_fleet(struct master *master)
 {
     const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, restarted, master};
     const struct fleet_limits limits = {
@@ -328,50 +298,6 @@ static int open_slots(struct master *master)
     master->fleet = fleet_new(workers, &actions, &limits);
     master->orphans =
         orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
-    master->children = xcalloc(master->count, sizeof(*master->children));
-    master->mail = xcalloc(master->count, sizeof(*master->mail));
-    for (unsigned i = 0; i < master->count; i++)
-        master->children[i] = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
-    for (; master->slots < workers; master->slots++)
-        if (open_seats(master) < 0)
-            return -1;
-    return 0;
-}
-
-/* The sockets of a slot that has never been used listen from now on. Once one does, clients come: somebody serves them, also when
- * the others fail. */
-static int listen_more(struct master *master)
-{
-    const struct service *service = &master->service;
-    if (open_seats(master) < 0)
-        return -1;
-    orphans_add_slot(master->orphans, master->slots);
-    for (size_t i = 0; i < service->address_count; i++)
-        if (address_listen_more(&service->addresses[i], master->slots, (int)master->options->backlog) < 0)
-            return -1;
-    master->slots++;
-    return 0;
-}
-
-int master_resize(struct master *master, int change, char *message, size_t size)
-{
-    unsigned wanted = fleet_slots(master->fleet) + (unsigned)change;
-    int r = -1;
-    if (wanted == 0)
-        snprintf(message, size, "one worker is the least");
-    else if (wanted > master->service.slots)
-        snprintf(message, size, "%u workers are the most without a restart: set --workers",
-                 master->service.slots);
-    else if (wanted > master->slots && listen_more(master) < 0)
-        snprintf(message, size, "there can be no more workers: %s", strerror(errno));
-    else if (fleet_resize(master->fleet, change, clock_ms()) < 0)
-        snprintf(message, size, "the service starts, or stops");
-    else
-        r = 0;
-    if (r < 0)
-        log_warning("%s", message);
-    master_follow_up(master);
-    return r;
 }
 
 /* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */
@@ -382,6 +308,7 @@ static void let_go(void *context)
     control_forget(master->control);
     nursery_forget(master->nursery);
     master_forget_signals(master);
+    scoreboard_forget(master->service.board);
     access_log_free(master->access_log);
     for (unsigned i = 0; i < master->count; i++)
         child_close(&master->children[i]);
@@ -414,13 +341,43 @@ static void open_nursery(struct master *master)
         master->nursery = nursery_new(&setup);
 }
 
+static void open_upgrade(struct master *master)
+{
+    const struct upgrade_setup setup = {
+        .base = master->base,
+        .timeout_ms = (uint64_t)master->options->timeout,
+        .bequeath = master_bequeath,
+        .context = master,
+    };
+    master->upgrade = upgrade_new(&setup);
+}
+
+/* Signals that were caught and not obeyed yet would be lost. Returns when it failed, or is not the moment any more. */
+static void be_upgraded(struct master *master)
+{
+    sigset_t before;
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    master_hold_signals();
+    event_base_loop(master->base, EVLOOP_NONBLOCK);
+    if (!master->over && may_be_upgraded(master))
+        upgrade_execute(master->upgrade);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static void run(struct master *master)
 {
     master_open_signals(master);
     event_add(master->tick, &tick_time);
-    fleet_start(master->fleet, clock_ms());
-    if (fleet_phase(master->fleet) != FLEET_OVER)
+    if (master->heritage != NULL)
+        master_take_over(master);
+    else
+        fleet_start(master->fleet, clock_ms());
+    master->over = fleet_phase(master->fleet) == FLEET_OVER;
+    while (!master->over) {
         event_base_dispatch(master->base);
+        if (!master->over)
+            be_upgraded(master);
+    }
     master_close_signals(master);
 }
 
@@ -431,9 +388,15 @@ static void libevent_says(int severity, const char *text)
 
 int master_main(struct options *options, struct access_log *access_log)
 {
+    char message[256];
     struct master master = {.pid = getpid(), .options = options, .access_log = access_log};
     event_set_log_callback(libevent_says);
-    int status = service_open(&master.service, options, FLEET_SEATS);
+    master.heritage = heritage_take(message, sizeof(message));
+    if (message[0] != '\0') {
+        log_critical("%s", message);
+        return EXIT_FAILURE_RUNTIME;
+    }
+    int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;
     master.count = master.service.board->count;
@@ -444,13 +407,15 @@ int master_main(struct options *options, struct access_log *access_log)
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    if (open_posts(&master) == 0 && open_slots(&master) == 0 &&
-        (status = master_open_control(&master)) == EXIT_STOPPED) {
+    open_fleet(&master);
+    if (master_open_slots(&master) == 0 && (status = master_open_control(&master)) == EXIT_STOPPED) {
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
         master.report = report_new(master.base, master.service.board, ping_worker, &master);
         open_nursery(&master);
+        open_upgrade(&master);
         run(&master);
+        upgrade_free(master.upgrade);
         nursery_free(master.nursery);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);

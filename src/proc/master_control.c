@@ -23,6 +23,7 @@ int master_open_control(struct master *master)
         .children = master->children,
         .count = master->count,
         .fleet = master->fleet,
+        .heritage = master->heritage,
         .reload = reload_for,
         .resize = resize_for,
         .context = master,

@@ -62,18 +62,22 @@ static void child_ended(evutil_socket_t signal, short what, void *arg)
     master_reap(arg);
 }
 
-static void not_supported(evutil_socket_t signal, short what, void *arg)
+static void upgrade(evutil_socket_t signal, short what, void *arg)
 {
-    (void)what, (void)arg;
-    log_warning("this version does nothing on SIG%s", sigabbrev_np((int)signal));
+    (void)signal, (void)what;
+    const struct master *master = arg;
+    if (fleet_phase(master->fleet) != FLEET_SERVING || master->farewell.state != FAREWELL_NOT_YET)
+        log_warning("not upgraded: the service starts, or stops");
+    else
+        upgrade_begin(master->upgrade);
 }
 
 static const struct {
     int number;
     void (*handle)(evutil_socket_t signal, short what, void *arg);
 } signals[] = {
-    {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},   {SIGQUIT, stop_quickly},
-    {SIGUSR1, reopen_logs}, {SIGHUP, reload},           {SIGUSR2, not_supported},
+    {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly}, {SIGQUIT, stop_quickly},
+    {SIGUSR1, reopen_logs}, {SIGHUP, reload},           {SIGUSR2, upgrade},
 };
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 

@@ -1,5 +1,5 @@
 /*
- * The inside of the master, for master.c and its neighbours: master_control.c and master_signals.c.
+ * The inside of the master, for master.c and its neighbours: master_slots.c, master_control.c, master_signals.c, master_heritage.c.
  */
 #ifndef PROC_MASTER_STATE_H
 #define PROC_MASTER_STATE_H
@@ -16,6 +16,7 @@
 #include "proc/report.h"
 #include "proc/startup.h"
 #include "proc/status.h"
+#include "proc/upgrade.h"
 
 struct master_signals;
 
@@ -39,7 +40,10 @@ struct master {
     int *posts,
         *inboxes;   /* one per slot: the ends of the pairs through which workers hand connections over */
     unsigned slots; /* whose sockets listen */
-    struct report *report;          /* NULL: nobody wants it */
+    struct report *report; /* NULL: nobody wants it */
+    struct upgrade *upgrade;
+    struct heritage *heritage;      /* until it is taken up; NULL: nothing was left to us */
+    bool over;                      /* nothing is left to do */
     struct master_signals *signals; /* while it runs */
 };
 
@@ -59,8 +63,23 @@ void master_follow_up(struct master *master);
 void master_reap(struct master *master);
 /* 0, or -1 and why not, which is logged here. */
 int master_reload(struct master *master, char *message, size_t size);
-/* One worker more or less (1, -1). Likewise. */
+void master_mail_arrived(evutil_socket_t fd, short what, void *arg); /* of a seat: its struct seat_mail */
+
+/* Of master_slots.c: the seat's number, as the scoreboard has it. */
+unsigned master_number_of(struct berth berth);
+/* After service, fleet and orphans. 0, or -1 after a log record. */
+int master_open_slots(struct master *master);
+/* What comes into that mailbox, which is open, is read from now on. */
+void master_watch_seat(struct master *master, struct berth berth);
+/* One worker more or less (1, -1). 0, or -1 and why not, which is logged here. */
 int master_resize(struct master *master, int change, char *message, size_t size);
+
+/* Of master_heritage.c: what is left to the next program (for struct upgrade_setup). */
+struct heritage *master_bequeath(void *context);
+/* Takes up what was left: slots, seats and who is in them. 0, or -1 after a log record. */
+int master_inherit_slots(struct master *master);
+/* Goes on where the other program stopped, with a reload. */
+void master_take_over(struct master *master);
 
 /* Of master_control.c: EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
 int master_open_control(struct master *master);

@@ -125,11 +125,15 @@ static void close_addresses(struct service *service, bool unlink_paths)
     free(service->status);
 }
 
-int service_check(const struct options *options)
+int service_check(struct options *options, const struct heritage *heritage)
 {
+    char reason[128];
     struct service service = {.address_count = 0};
-    int status = parse_addresses(&service, options);
+    settle_workers(options, reason, sizeof(reason));
+    int status =
+        heritage != NULL ? service_inherit(&service, options, heritage) : parse_addresses(&service, options);
     close_addresses(&service, false);
+    scoreboard_free(service.board);
     return status;
 }
 
@@ -143,9 +147,19 @@ static int open_addresses(struct service *service, const struct options *options
     return status;
 }
 
+static void introduce(const struct options *options, const struct heritage *heritage)
+{
+    const struct heritage_line *before =
+        heritage != NULL ? heritage_next(heritage, "gateway", NULL, 0) : NULL;
+    if (before != NULL)
+        log_info("gateway %s, Python %s goes on where gateway %s has stopped", VERSION, interp_version(),
+                 before->text);
+    else
+        log_info("gateway %s, Python %s, %s", VERSION, interp_version(), options->application);
+}
+
 static void announce(const struct service *service, const struct options *options, const char *reason)
 {
-    log_info("gateway %s, Python %s, %s", VERSION, interp_version(), options->application);
     if (options->bind_replaced)
         log_info("--bind is not used: the sockets are those of LISTEN_FDS");
     for (size_t i = 0; i < service->address_count; i++)
@@ -169,29 +183,40 @@ static int write_pid_file(struct service *service, const struct options *options
     return 0;
 }
 
-int service_open(struct service *service, struct options *options, unsigned seats)
+/* Sockets and scoreboard. EXIT_STOPPED, or the exit status after one log record. */
+static int make(struct service *service, const struct options *options, unsigned seats)
+{
+    int status = open_addresses(service, options);
+    if (status != EXIT_STOPPED)
+        return status;
+    service->slots = (unsigned)options->workers + SPARE_SLOTS;
+    service->board = scoreboard_new(service->slots * seats, (uint32_t)options->threads);
+    if (service->board == NULL) {
+        log_critical("the scoreboard can not be made: %s", strerror(errno));
+        return EXIT_FAILURE_RUNTIME;
+    }
+    service->board->seats = seats;
+    return EXIT_STOPPED;
+}
+
+int service_open(struct service *service, struct options *options, unsigned seats,
+                 const struct heritage *heritage)
 {
     char reason[128];
     settle_connections(options);
     settle_workers(options, reason, sizeof(reason));
-    int status = open_addresses(service, options);
+    int status =
+        heritage != NULL ? service_inherit(service, options, heritage) : make(service, options, seats);
     if (status != EXIT_STOPPED) {
         service_close(service);
         return status;
     }
-    service->slots = (unsigned)options->workers + SPARE_SLOTS;
-    service->board = scoreboard_new(service->slots * seats, (uint32_t)options->threads);
-    if (service->board == NULL) {
-        log_critical("the scoreboard can not be made: %m");
-        service_close(service);
-        return EXIT_FAILURE_RUNTIME;
-    }
-    service->board->seats = seats;
     if (write_pid_file(service, options) < 0) {
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
     warn_of_somaxconn(options);
+    introduce(options, heritage);
     announce(service, options, reason);
     return EXIT_STOPPED;
 }

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
+#include "proc/heritage.h"
 
 struct service {
     struct address *addresses;
@@ -17,11 +18,18 @@ struct service {
     char *pid_file; /* NULL until it is written */
 };
 
+/* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. Options that can not
+ * change without a restart are warned of, and set to what they were. */
+void service_bequeath(const struct service *service, const struct options *options,
+                      struct heritage *heritage);
+int service_inherit(struct service *service, struct options *options, const struct heritage *heritage);
+
 /* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
- * each worker, writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
-int service_open(struct service *service, struct options *options, unsigned seats);
-/* Whether the addresses can be understood; they are not bound. Likewise. */
-int service_check(const struct options *options);
+ * each worker, or takes up what was left (`heritage`, NULL: nothing); writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
+int service_open(struct service *service, struct options *options, unsigned seats,
+                 const struct heritage *heritage);
+/* Whether the addresses can be understood; they are not bound. Or whether what was left can. Likewise. */
+int service_check(struct options *options, const struct heritage *heritage);
 void service_close(struct service *service);
 
 #endif

@@ -167,6 +167,11 @@ struct status_process *status_process_start(const struct options *options, const
     return process;
 }
 
+pid_t status_process_pid(const struct status_process *process)
+{
+    return process != NULL ? process->pid : 0;
+}
+
 bool status_process_is(const struct status_process *process, pid_t pid)
 {
     return process != NULL && process->pid == pid;

@@ -18,6 +18,7 @@ struct status_process;
 struct status_process *status_process_start(const struct options *options, const struct service *service,
                                             struct event_base *base, void (*let_go)(void *context),
                                             void *context);
+pid_t status_process_pid(const struct status_process *process); /* 0: it is not there; NULL is fine */
 /* NULL is fine. */
 bool status_process_is(const struct status_process *process, pid_t pid);
 /* The log files have new names. NULL is fine. */

@@ -26,6 +26,30 @@ START_TEST(a_new_board_is_zero)
 }
 END_TEST
 
+START_TEST(another_mapping_shows_the_same)
+{
+    struct scoreboard *board = scoreboard_new(3, 2);
+    struct scoreboard *other = scoreboard_adopt(dup(board->memory), 3, 2);
+    ck_assert_ptr_nonnull(other);
+    scoreboard_set(board->rows[2].requests, 7);
+    ck_assert_uint_eq(scoreboard_get(other->rows[2].requests), 7);
+    ck_assert_ptr_null(scoreboard_adopt(board->memory, 3, 3));
+    ck_assert_ptr_null(scoreboard_adopt(-1, 3, 2));
+    scoreboard_free(other);
+    ck_assert_uint_eq(scoreboard_get(board->rows[2].requests), 7);
+    scoreboard_free(board);
+}
+END_TEST
+
+START_TEST(nobody_can_take_its_memory_away)
+{
+    struct scoreboard *board = scoreboard_new(1, 1);
+    ck_assert_int_lt(ftruncate(board->memory, 0), 0);
+    ck_assert_int_lt(ftruncate(board->memory, 1 << 20), 0);
+    scoreboard_free(board);
+}
+END_TEST
+
 START_TEST(rows_share_no_cache_line)
 {
     struct scoreboard *board = scoreboard_new(2, 2);
@@ -181,6 +205,8 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_test(tests, a_new_board_is_zero);
+    tcase_add_test(tests, another_mapping_shows_the_same);
+    tcase_add_test(tests, nobody_can_take_its_memory_away);
     tcase_add_test(tests, rows_share_no_cache_line);
     tcase_add_test(tests, what_a_forked_child_writes_is_seen);
     tcase_add_test(tests, where_the_rows_are_is_no_childs_business);

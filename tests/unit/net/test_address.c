@@ -265,6 +265,34 @@ START_TEST(an_abstract_socket_has_no_file)
 }
 END_TEST
 
+static const char *const adoptable[] = {"127.0.0.1:0", "localhost:0", "unix:@test_address", "unix:PATH"};
+
+START_TEST(sockets_are_adopted_as_they_are)
+{
+    struct address other;
+    const char *text = strcmp(adoptable[_i], "unix:PATH") == 0 ? bind_path : adoptable[_i];
+    ck_assert_int_eq(listen_at(text, 2), 0);
+    unsigned count = address.shared ? 1 : 2;
+    ck_assert_int_eq(address_adopt(&other, "--bind", text, address.sockets, count, 2), 0);
+    ck_assert_str_eq(other.text, text);
+    ck_assert_str_eq(other.url, address.url);
+    ck_assert_str_eq(other.local.server_name, address.local.server_name);
+    ck_assert_str_eq(other.local.server_port, address.local.server_port);
+    ck_assert(other.family == address.family && other.shared == address.shared && other.slots == 2);
+    ck_assert(other.sockets[0] == address.sockets[0] && other.sockets[1] == address.sockets[1]);
+    ck_assert(other.path == NULL ? address.path == NULL : strcmp(other.path, address.path) == 0);
+    assert_connects(&other);
+    address_close(&other, false);
+}
+END_TEST
+
+START_TEST(for_what_is_no_address_nothing_is_adopted)
+{
+    int fd = STDIN_FILENO;
+    ck_assert_int_lt(address_adopt(&address, "--bind", "nowhere", &fd, 1, 1), 0);
+}
+END_TEST
+
 START_TEST(an_inherited_socket_is_described_and_made_non_blocking)
 {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -339,6 +367,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, where_there_is_no_file_none_is_given_away);
     tcase_add_test(tests, another_kind_of_file_is_not_removed);
     tcase_add_test(tests, an_abstract_socket_has_no_file);
+    unit_add_rows(tests, sockets_are_adopted_as_they_are, adoptable);
+    tcase_add_test(tests, for_what_is_no_address_nothing_is_adopted);
     tcase_add_test(tests, an_inherited_socket_is_described_and_made_non_blocking);
     unit_add_rows(tests, an_inherited_unix_socket_is_named_and_left_in_its_place, passed);
 }

@@ -33,7 +33,7 @@ static void asked(void *context, struct control_client *client, struct slice lin
 static void set_up(void)
 {
     control_set_up();
-    server = control_socket_open(control_base, control_path, asked, NULL, message, sizeof(message));
+    server = control_socket_open(control_base, control_path, NULL, asked, NULL, message, sizeof(message));
     ck_assert_msg(server != NULL, "%s", message);
 }
 
@@ -162,14 +162,14 @@ START_TEST(the_file_is_the_owners_alone_and_goes_with_the_service)
     control_socket_close(server);
     ck_assert_str_eq(control_end(fd), "failed: the service has ended\n");
     ck_assert_int_eq(lstat(control_path, &status), -1);
-    server = control_socket_open(control_base, control_path, asked, NULL, message, sizeof(message));
+    server = control_socket_open(control_base, control_path, NULL, asked, NULL, message, sizeof(message));
 }
 END_TEST
 
 START_TEST(a_living_service_is_not_replaced_and_a_dead_ones_file_is)
 {
     struct control_socket *other =
-        control_socket_open(control_base, control_path, asked, NULL, message, sizeof(message));
+        control_socket_open(control_base, control_path, NULL, asked, NULL, message, sizeof(message));
     ck_assert_ptr_null(other);
     ck_assert_ptr_nonnull(strstr(message, "another service listens there"));
     control_turn();
@@ -182,7 +182,7 @@ START_TEST(a_living_service_is_not_replaced_and_a_dead_ones_file_is)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     close(fd);
-    other = control_socket_open(control_base, stale, asked, NULL, message, sizeof(message));
+    other = control_socket_open(control_base, stale, NULL, asked, NULL, message, sizeof(message));
     ck_assert_msg(other != NULL, "%s", message);
     control_socket_close(other);
 }
@@ -194,7 +194,7 @@ START_TEST(a_path_that_is_too_long_is_explained)
     memset(path, 'x', sizeof(path));
     path[0] = '/';
     path[sizeof(path) - 1] = '\0';
-    ck_assert_ptr_null(control_socket_open(control_base, path, asked, NULL, message, sizeof(message)));
+    ck_assert_ptr_null(control_socket_open(control_base, path, NULL, asked, NULL, message, sizeof(message)));
     ck_assert_ptr_nonnull(strstr(message, "at most 107 bytes"));
 }
 END_TEST

@@ -804,6 +804,85 @@ START_TEST(who_leaves_for_a_reload_or_for_good_is_no_restart)
 }
 END_TEST
 
+/* Another program goes on with it. */
+static void carry_on(unsigned slots, const struct fleet_actions *with)
+{
+    char message[128];
+    struct heritage *left = heritage_new();
+    fleet_bequeath(fleet, left);
+    ck_assert_int_eq(heritage_publish(left, getpid()), 0);
+    fleet_free(fleet);
+    heritage_free(left);
+    struct heritage *taken = heritage_take(message, sizeof(message));
+    ck_assert_ptr_nonnull(taken);
+    fleet = fleet_new(slots, with, &limits);
+    ck_assert_int_eq(fleet_inherit(fleet, taken), 0);
+    heritage_free(taken);
+}
+
+START_TEST(a_fleet_is_calm_when_nobody_is_on_the_way)
+{
+    begin(2);
+    ck_assert(!fleet_is_calm(fleet));
+    ready(0, 0);
+    ck_assert(!fleet_is_calm(fleet));
+    ready(1, 0);
+    ck_assert(fleet_is_calm(fleet));
+    fleet_reload(fleet, now);
+    ck_assert(!fleet_is_calm(fleet));
+    ready(0, 1);
+    ck_assert(!fleet_is_calm(fleet));
+    now += PROVING_MS;
+    fleet_tick(fleet, now);
+    ready(1, 1);
+    ck_assert(fleet_is_calm(fleet)); /* who leaves may take its time */
+    fleet_drain(fleet, now);
+    ck_assert(!fleet_is_calm(fleet));
+}
+END_TEST
+
+START_TEST(another_program_goes_on_with_it_and_reloads)
+{
+    begin_serving(2);
+    ask(0, 0);
+    ready(0, 1);
+    ended(1, 0, WORKER_READY);
+    ready(1, 0);
+    assert_done("fork 0.1, retire 0.0, fork 1.0");
+    carry_on(2, &actions);
+    assert_done("");
+    struct fleet_status status;
+    fleet_describe(fleet, &status);
+    ck_assert(status.phase == FLEET_SERVING && status.generation == 1 && status.lost == 1);
+    ck_assert_uint_eq(status.started_ms, 1000);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 1.1"); /* where a seat is free */
+    await_due();
+    assert_done("kill 0.0"); /* within the time that it was given by the other */
+    ended(0, 0, WORKER_DRAINING);
+    ended(1, 1, WORKER_FAILED);
+    assert_done("dropped 2");
+    ended(0, 1, WORKER_READY);
+    assert_done("fork 0.0");
+}
+END_TEST
+
+START_TEST(a_heritage_that_does_not_fit_is_not_taken_up)
+{
+    struct heritage *left = heritage_new();
+    fleet = fleet_new(1, &actions, &limits);
+    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
+    heritage_add(left, "fleet", NULL, HERITAGE_NUMBERS(2, 1, 0, 0, 0));
+    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
+    heritage_free(left);
+    left = heritage_new();
+    heritage_add(left, "fleet", NULL, HERITAGE_NUMBERS(1, 1, 0, 0, 0));
+    heritage_add(left, "seat", NULL, HERITAGE_NUMBERS(0, FLEET_SEATS, 0, 0, 0, 0, 0, 0));
+    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
+    heritage_free(left);
+}
+END_TEST
+
 /* A second fleet of workers, which live as chance has it: what the fleet does to them must make sense each time. */
 enum { SLOTS = 3 };
 static struct model {
@@ -881,6 +960,8 @@ START_TEST(whatever_happens_every_slot_is_served_in_the_end_by_one_generation)
         live((unsigned)random() % SLOTS, (unsigned)random() % FLEET_SEATS, (unsigned)random() % 10);
         if (random() % 20 == 0)
             fleet_reload(fleet, now);
+        if (random() % 10 == 0 && fleet_is_calm(fleet))
+            carry_on(SLOTS, &on_model);
         if (random() % 3 == 0)
             pass_time();
     }
@@ -941,6 +1022,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
     tcase_add_test(tests, who_has_to_be_replaced_is_a_restart);
     tcase_add_test(tests, who_leaves_for_a_reload_or_for_good_is_no_restart);
+    tcase_add_test(tests, a_fleet_is_calm_when_nobody_is_on_the_way);
+    tcase_add_test(tests, another_program_goes_on_with_it_and_reloads);
+    tcase_add_test(tests, a_heritage_that_does_not_fit_is_not_taken_up);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 

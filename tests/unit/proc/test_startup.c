@@ -40,7 +40,7 @@ static int open_with(const char *line)
     struct log_options log = {.path = path, .level = LOG_INFO};
     ck_assert_int_eq(log_open(&log), 0);
     ck_assert_msg(parse(&options, line, no_environment) == 0, "%s", message);
-    int status = service_open(&service, &options, 2);
+    int status = service_open(&service, &options, 2, NULL);
     int fd = open(path, O_RDONLY);
     ssize_t size = read(fd, text, sizeof(text) - 1);
     ck_assert_int_ge(size, 0);

@@ -1,0 +1,117 @@
+/* The master's slots and seats: what workers find there, whoever they are. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/master_state.h"
+
+unsigned master_number_of(struct berth berth)
+{
+    return berth.slot * FLEET_SEATS + berth.seat;
+}
+
+static int open_posts(struct master *master)
+{
+    for (unsigned i = 0; i < master->service.slots; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+            log_critical("the pairs for connections can not be made: %s", strerror(errno));
+            return -1;
+        }
+        master->inboxes[i] = ends[0];
+        master->posts[i] = ends[1];
+    }
+    return 0;
+}
+
+void master_watch_seat(struct master *master, struct berth berth)
+{
+    unsigned number = master_number_of(berth);
+    struct seat_mail *mail = &master->mail[number];
+    *mail = (struct seat_mail){.master = master, .berth = berth};
+    mail->event = event_new(master->base, master->children[number].mailbox.master, EV_READ | EV_PERSIST,
+                            master_mail_arrived, mail);
+    event_add(mail->event, NULL);
+}
+
+static int open_seat(struct master *master, struct berth berth)
+{
+    unsigned number = master_number_of(berth);
+    if (child_open(&master->children[number]) < 0) {
+        log_critical("a worker's mailbox can not be made: %s", strerror(errno));
+        return -1;
+    }
+    master_watch_seat(master, berth);
+    return 0;
+}
+
+/* Of the next slot. Those that are open already are from a try that failed. */
+static int open_seats(struct master *master)
+{
+    for (unsigned seat = 0; seat < FLEET_SEATS; seat++) {
+        struct berth berth = {master->slots, seat};
+        if (master->mail[master_number_of(berth)].event == NULL && open_seat(master, berth) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int master_open_slots(struct master *master)
+{
+    unsigned workers = (unsigned)master->options->workers, slots = master->service.slots;
+    master->posts = xcalloc(slots, sizeof(*master->posts));
+    master->inboxes = xcalloc(slots, sizeof(*master->inboxes));
+    master->children = xcalloc(master->count, sizeof(*master->children));
+    master->mail = xcalloc(master->count, sizeof(*master->mail));
+    for (unsigned i = 0; i < master->count; i++)
+        master->children[i] = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
+    if (master->heritage != NULL)
+        return master_inherit_slots(master);
+    if (open_posts(master) < 0)
+        return -1;
+    for (; master->slots < workers; master->slots++)
+        if (open_seats(master) < 0)
+            return -1;
+    return 0;
+}
+
+/* The sockets of a slot that has never been used listen from now on. Once one does, clients come: somebody serves them, also when
+ * the others fail. */
+static int listen_more(struct master *master)
+{
+    const struct service *service = &master->service;
+    if (open_seats(master) < 0)
+        return -1;
+    orphans_add_slot(master->orphans, master->slots);
+    for (size_t i = 0; i < service->address_count; i++)
+        if (address_listen_more(&service->addresses[i], master->slots, (int)master->options->backlog) < 0)
+            return -1;
+    master->slots++;
+    return 0;
+}
+
+int master_resize(struct master *master, int change, char *message, size_t size)
+{
+    unsigned wanted = fleet_slots(master->fleet) + (unsigned)change;
+    int r = -1;
+    if (wanted == 0)
+        snprintf(message, size, "one worker is the least");
+    else if (wanted > master->service.slots)
+        snprintf(message, size, "%u workers are the most without a restart: set --workers",
+                 master->service.slots);
+    else if (wanted > master->slots && listen_more(master) < 0)
+        snprintf(message, size, "there can be no more workers: %s", strerror(errno));
+    else if (fleet_resize(master->fleet, change, clock_ms()) < 0)
+        snprintf(message, size, "the service starts, or stops");
+    else
+        r = 0;
+    if (r < 0)
+        log_warning("%s", message);
+    master_follow_up(master);
+    return r;
+}

@@ -1,0 +1,92 @@
+/* What a service leaves to its next binary: addresses and scoreboard. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/address_heritage.h"
+#include "proc/startup.h"
+#include "proc/worker.h"
+
+void service_bequeath(const struct service *service, const struct options *options, struct heritage *heritage)
+{
+    const struct scoreboard *board = service->board;
+    for (size_t i = 0; i < service->address_count; i++)
+        address_bequeath(&service->addresses[i], "bind", heritage);
+    if (service->status != NULL)
+        address_bequeath(service->status, "status", heritage);
+    heritage_add(heritage, "board", NULL,
+                 HERITAGE_NUMBERS(heritage_keep(heritage, board->memory), board->count, board->threads,
+                                  board->seats, board->restarts, (uint64_t)options->workers));
+}
+
+static void warn_of_change(bool changed, const char *option)
+{
+    if (changed)
+        log_warning("%s has changed: that needs a restart, until then it stays as it was", option);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void inherit_addresses(struct service *service, const struct options *options,
+                              const struct heritage *heritage)
+{
+    const struct heritage_line *line = NULL;
+    struct address address;
+    bool changed = false;
+    while ((line = address_inherit(&address, "bind", "--bind", heritage, line)) != NULL) {
+        size_t i = service->address_count++;
+        service->addresses =
+            xrealloc(service->addresses, service->address_count * sizeof(*service->addresses));
+        service->addresses[i] = address;
+        changed = changed || i >= options->bind.count || !same_text(address.text, options->bind.items[i]);
+    }
+    warn_of_change(changed || service->address_count != options->bind.count, "--bind");
+    if (address_inherit(&address, "status", "--status", heritage, NULL) != NULL) {
+        service->status = xcalloc(1, sizeof(*service->status));
+        *service->status = address;
+    }
+    warn_of_change(!same_text(service->status != NULL ? service->status->text : NULL, options->status),
+                   "--status");
+}
+
+static void keep_control_socket(struct options *options, const struct heritage *heritage)
+{
+    const struct heritage_line *line = heritage_next(heritage, "control", NULL, 1);
+    const char *path = line != NULL ? strchr(line->text, ':') + 1 : NULL;
+    warn_of_change(!same_text(path, options->control_socket), "--control-socket");
+    free(options->control_socket);
+    options->control_socket = path != NULL ? xstrdup(path) : NULL;
+}
+
+int service_inherit(struct service *service, struct options *options, const struct heritage *heritage)
+{
+    const struct heritage_line *line = heritage_next(heritage, "board", NULL, 6);
+    inherit_addresses(service, options, heritage);
+    if (line == NULL || service->address_count == 0) {
+        log_critical("the running service does not say what it has: restart it");
+        return EXIT_FAILURE_RUNTIME;
+    }
+    uint32_t count = (uint32_t)line->numbers[1], threads = (uint32_t)line->numbers[2];
+    service->board = scoreboard_adopt((int)line->numbers[0], count, threads);
+    if (service->board == NULL) {
+        log_critical("the scoreboard of the running service can not be used: %s; restart it",
+                     strerror(errno));
+        return EXIT_FAILURE_RUNTIME;
+    }
+    service->board->seats = (uint32_t)line->numbers[3];
+    service->board->restarts = line->numbers[4];
+    service->slots = count / service->board->seats;
+    keep_control_socket(options, heritage);
+    warn_of_change(options->workers != (int64_t)line->numbers[5], "--workers");
+    warn_of_change(options->threads != threads, "--threads");
+    options->workers = (int64_t)line->numbers[5];
+    options->threads = threads;
+    return EXIT_STOPPED;
+}
