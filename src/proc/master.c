@@ -26,6 +26,20 @@ void master_tell_all(struct master *master, enum message_kind kind)
         child_tell(&master->children[i], kind);
 }
 
+/* Now: nobody's start or question would be cut off. */
+static bool may_be_upgraded(const struct master *master)
+{
+    return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
+           control_is_quiet(master->control);
+}
+
+/* Not from within the loop, see be_upgraded; and there, all that waits is done first. */
+static void look_for_upgrade(const struct master *master)
+{
+    if (!master->empties && may_be_upgraded(master))
+        event_base_loopbreak(master->base);
+}
+
 /* Two of these without a step, and a worker is stalled. */
 static const struct timeval tick_time = {.tv_usec = 200 * 1000};
 
@@ -35,13 +49,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     struct master *master = arg;
     if (master->farewell.state == FAREWELL_NOT_YET && orphans_tick(master->orphans))
         master_tell_all(master, MESSAGE_ORPHANS);
-}
-
-/* Now: nobody's start or question would be cut off. */
-static bool may_be_upgraded(const struct master *master)
-{
-    return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
-           control_is_quiet(master->control);
+    look_for_upgrade(master); /* who was being answered has left */
 }
 
 /* After everything that the fleet was told. */
@@ -66,8 +74,7 @@ void master_follow_up(struct master *master)
             event_base_loopbreak(master->base);
         return;
     }
-    if (may_be_upgraded(master))
-        event_base_loopbreak(master->base);
+    look_for_upgrade(master);
     if (due == 0) {
         event_del(master->due);
         return;
@@ -358,7 +365,9 @@ static void be_upgraded(struct master *master)
     sigset_t before;
     sigprocmask(SIG_SETMASK, NULL, &before);
     master_hold_signals();
+    master->empties = true;
     event_base_loop(master->base, EVLOOP_NONBLOCK);
+    master->empties = false;
     if (!master->over && may_be_upgraded(master))
         upgrade_execute(master->upgrade);
     sigprocmask(SIG_SETMASK, &before, NULL);

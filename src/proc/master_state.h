@@ -42,8 +42,9 @@ struct master {
     unsigned slots; /* whose sockets listen */
     struct report *report; /* NULL: nobody wants it */
     struct upgrade *upgrade;
-    struct heritage *heritage;      /* until it is taken up; NULL: nothing was left to us */
-    bool over;                      /* nothing is left to do */
+    struct heritage *heritage; /* until it is taken up; NULL: nothing was left to us */
+    bool empties; /* what has happened is looked at for the last time, before another program takes over */
+    bool over;    /* nothing is left to do */
     struct master_signals *signals; /* while it runs */
 };
 

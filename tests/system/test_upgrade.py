@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from control import ask, gatewayctl, status
+from control import ask, connect, converse, gatewayctl, status
 from fleet import APP, Clients, write
 from harness import GATEWAY, open_files
 from manager import Manager, passing, pid_prefix, temporary_name
@@ -233,7 +233,7 @@ def test_options_that_need_a_restart_are_named(server):
     log = upgrade(server)
     named = re.findall(r"warning: (\S+) has changed: that needs a restart", log)
     assert sorted(named) == ["--bind", "--control-socket", "--status", "--threads", "--workers"]
-    assert status(server)["workers"] == "2 serving"
+    wait_until(lambda: status(server)["workers"] == "2 serving", "two workers, as before")
     with server.connect() as connection:  # and the others count
         assert connection.exchange("GET", "/").get("Connection") == "close"
 
@@ -262,6 +262,18 @@ def test_it_waits_for_the_reload_that_is_under_way(server):
     write(server, "slow", 0)
     server.signal(signal.SIGUSR2)
     server.wait_log("reloaded in .*(?s:.*)takes over(?s:.*)reloaded in")
+
+
+def test_it_waits_for_the_end_of_an_answer_on_the_control_socket(server):
+    server = server("--control-socket", "control")
+    with connect(server) as client:
+        time.sleep(0.1)
+        server.signal(signal.SIGUSR2)
+        server.wait_log("is checked")
+        time.sleep(0.5 * SLOW)
+        assert "takes over" not in server.log
+        assert converse(client, b"status\n").startswith(" ")
+    server.wait_log("reloaded in")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -304,7 +316,7 @@ def test_workers_that_were_added_stay(server):
     ask(server, "worker", "add")
     wait_until(lambda: len(server.worker_pids()) == 3, "three workers")
     upgrade(server)
-    assert status(server)["workers"] == "3 serving"
+    wait_until(lambda: status(server)["workers"] == "3 serving", "as many as before")
     wait_until(lambda: len(server.worker_pids()) == 3, "three workers")
     ask(server, "worker", "remove")
     ask(server, "worker", "add")
