@@ -19,7 +19,7 @@
 #include "net/address.h"
 #include "proc/address_heritage.h"
 
-enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000 };
+enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };
 
 enum client_state { CLIENT_ASKS, CLIENT_WAITS, CLIENT_TAKES };
 
@@ -144,16 +144,21 @@ void control_fail(struct control_client *client, const char *format, ...)
     end_answer(client);
 }
 
-/* It has nothing more to say. One that has only shut its side may still read. */
+/* It has nothing more to say. One that has only shut its side may still read: that it is readable says nothing any more, so
+ * it is looked after now and then. */
 static void look_after_waiting(evutil_socket_t fd, short what, void *arg)
 {
-    (void)what;
+    (void)fd, (void)what;
     struct control_client *client = arg;
-    struct pollfd look = {.fd = fd, .events = POLLIN};
+    struct pollfd look = {.fd = client->fd, .events = POLLIN};
     char more;
     bool gone = poll(&look, 1, 0) < 0 || (look.revents & (POLLHUP | POLLERR)) != 0;
-    if (gone || recv(fd, &more, 1, MSG_DONTWAIT) > 0)
+    if (gone || recv(client->fd, &more, 1, MSG_DONTWAIT) > 0) {
         drop(client);
+        return;
+    }
+    evtimer_assign(client->event, client->socket->base, look_after_waiting, client);
+    watch(client->event, LOOK_MS);
 }
 
 void control_wait(struct control_client *client, enum control_wait what, unsigned number)

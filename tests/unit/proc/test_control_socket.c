@@ -118,6 +118,22 @@ START_TEST(who_has_only_nothing_more_to_say_still_waits)
 }
 END_TEST
 
+START_TEST(who_had_nothing_more_to_say_and_goes_waits_no_longer)
+{
+    int fd = control_begin("wait\n");
+    shutdown(fd, SHUT_WR);
+    control_turn();
+    ck_assert_ptr_nonnull(control_waiting(server, CONTROL_RELOAD, 5));
+    close(fd);
+    for (int i = 0; i < 30 && control_waiting(server, CONTROL_RELOAD, 5) != NULL; i++) {
+        usleep(100 * 1000);
+        control_turn();
+    }
+    ck_assert_ptr_null(control_waiting(server, CONTROL_RELOAD, 5));
+    ck_assert(control_socket_is_quiet(server));
+}
+END_TEST
+
 /* The oldest of the silent ones make room, and nobody else. */
 START_TEST(many_silent_clients_keep_nobody_out)
 {
@@ -219,6 +235,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_answer_that_is_owed_comes_when_it_is_there);
     tcase_add_test(tests, who_goes_away_waits_no_longer);
     tcase_add_test(tests, who_has_only_nothing_more_to_say_still_waits);
+    tcase_add_test(tests, who_had_nothing_more_to_say_and_goes_waits_no_longer);
     tcase_add_test(tests, many_silent_clients_keep_nobody_out);
     tcase_add_test(tests, when_all_wait_the_next_is_told);
     tcase_add_test(tests, the_file_is_the_owners_alone_and_goes_with_the_service);
