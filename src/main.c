@@ -13,13 +13,14 @@
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/log_file.h"
-#include "base/mem.h"
 #include "base/options.h"
 #include "base/title.h"
 #include "net/access_log.h"
 #include "proc/check.h"
+#include "proc/configuration.h"
 #include "proc/master.h"
 #include "proc/privileges.h"
+#include "proc/startup.h"
 #include "proc/upgrade.h"
 #include "proc/worker.h"
 #include "py/interp.h"
@@ -35,20 +36,6 @@ static void open_standard_descriptors(void)
             if (null != fd)
                 _exit(EXIT_FAILURE_RUNTIME);
         }
-}
-
-/* The application may change the directory later; what the user named stays where it was. */
-static void make_absolute(char **path)
-{
-    if (*path == NULL || (*path)[0] == '/' || strcmp(*path, "-") == 0)
-        return;
-    char *directory = getcwd(NULL, 0);
-    if (directory == NULL)
-        return;
-    char *absolute = xasprintf("%s/%s", directory, *path);
-    free(directory);
-    free(*path);
-    *path = absolute;
 }
 
 static int usage(const char *message)
@@ -71,12 +58,7 @@ static int apply(struct options *options, char *message)
         umask((mode_t)strtoul(options->umask, NULL, 8));
     if (privileges_user() != (uid_t)-1)
         log_files_belong_to(privileges_user());
-    make_absolute(&options->env_file);
-    make_absolute(&options->tmp_dir);
-    make_absolute(&options->control_socket);
-    make_absolute(&options->error_logfile);
-    make_absolute(&options->access_logfile);
-    make_absolute(&options->pid_file);
+    startup_settle_paths(options);
     struct log_options log = {.path = options->error_logfile,
                               .level = (enum log_level)options->log_level,
                               .json = options->log_format == 1};
@@ -131,7 +113,7 @@ int main(int argc, char **argv)
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
-    if (options_parse(&options, argc, argv, environ, message, sizeof(message)) < 0)
+    if (configuration_read(&options, argc, argv, message, sizeof(message)) < 0)
         return usage(message);
     switch (options.action) {
     case OPTIONS_HELP:

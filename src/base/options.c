@@ -22,7 +22,8 @@ struct parse {
     char where[96]; /* of the level being read, for messages */
     uint64_t given; /* the rows that this level has set, a bit each: a list's first item replaces the list */
     bool application_given; /* by this level */
-    bool actions_only;      /* looking for --help before anything else is judged */
+    bool (*only)(
+        const struct option_row *row); /* looking for these before anything else is judged; NULL: all */
 };
 
 enum { SHOWN_SIZE = 128 };
@@ -45,15 +46,24 @@ static void begin_level(struct parse *parse, const char *where)
     parse->application_given = false;
 }
 
+static bool is_config(const struct option_row *row)
+{
+    return row->field == offsetof(struct options, config) && row->kind == OPTION_STRING;
+}
+
+static uint64_t bit_of(const struct option_row *row)
+{
+    return UINT64_C(1) << (row - option_rows);
+}
+
 static int set(struct parse *parse, const struct option_row *row, const char *text)
 {
     char wrong[160], quoted[SHOWN_SIZE];
-    uint64_t bit = UINT64_C(1) << (row - option_rows);
-    if (parse->actions_only && row->kind != OPTION_ACTION)
+    if (parse->only != NULL && !parse->only(row))
         return 0;
-    if (option_is_list(row) && !(parse->given & bit))
+    if (option_is_list(row) && !(parse->given & bit_of(row)))
         option_clear(parse->options, row);
-    parse->given |= bit;
+    parse->given |= bit_of(row);
     if (option_set(parse->options, row, text, wrong, sizeof(wrong)) == 0)
         return 0;
     snprintf(parse->message, parse->message_size, "gateway: --%s: \"%s\" %s (%s)", row->name,
@@ -65,7 +75,7 @@ static int set_application(struct parse *parse, const char *text)
 {
     char first[SHOWN_SIZE], second[SHOWN_SIZE];
     char **field = &parse->options->application;
-    if (parse->actions_only)
+    if (parse->only != NULL)
         return 0;
     if (parse->application_given) {
         snprintf(parse->message, parse->message_size,
@@ -143,7 +153,7 @@ static int read_words(struct parse *parse, size_t count, char *const *words)
             options_end = true;
         else
             used = read_option(parse, words[i], i + 1 < count ? words[i + 1] : NULL);
-        if (used < 0 && !parse->actions_only)
+        if (used < 0 && parse->only == NULL)
             return -1;
         i += used > 0 ? (size_t)used : 0;
     }
@@ -206,6 +216,54 @@ static int read_environment(struct parse *parse)
         if (read_variable(parse, &option_rows[i]) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* What a file can not say, it does not know. */
+static const struct option_row *find_setting(const char *key)
+{
+    const struct option_row *row = option_find_name(key, strlen(key));
+    bool belongs = row != NULL && row->kind != OPTION_ACTION && !is_config(row) &&
+                   row->field != offsetof(struct options, check_config);
+    return belongs ? row : NULL;
+}
+
+static int unknown_setting(struct parse *parse, const char *key)
+{
+    char quoted[SHOWN_SIZE];
+    const struct option_row *nearest = option_find_nearest(key, strlen(key));
+    shown(quoted, key, strlen(key));
+    if (nearest != NULL)
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option; did you mean %s? (%s)",
+                 quoted, nearest->name, parse->where);
+    else
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option (%s)", quoted,
+                 parse->where);
+    return -1;
+}
+
+static int read_setting(struct parse *parse, const char *key, const char *value)
+{
+    if (strcmp(key, "application") == 0)
+        return set_application(parse, value);
+    const struct option_row *row = find_setting(key);
+    if (row == NULL)
+        return unknown_setting(parse, key);
+    if (option_is_list(row) || !(parse->given & bit_of(row)))
+        return set(parse, row, value);
+    snprintf(parse->message, parse->message_size, "gateway: %s takes one value (%s)", row->name,
+             parse->where);
+    return -1;
+}
+
+static int read_file(struct parse *parse, const struct settings *file)
+{
+    if (file == NULL)
+        return 0;
+    begin_level(parse, file->name);
+    for (size_t i = 0; i < file->keys.count; i++)
+        if (read_setting(parse, file->keys.items[i], file->values.items[i]) < 0)
+            return -1;
     return 0;
 }
 
@@ -294,18 +352,23 @@ static void set_defaults(struct parse *parse)
     }
 }
 
+static bool is_action(const struct option_row *row)
+{
+    return row->kind == OPTION_ACTION;
+}
+
 /* Whoever asks for help gets it, however wrong the rest is. */
 static bool wants_action(struct parse *parse, size_t count, char *const *words)
 {
-    parse->actions_only = true;
+    parse->only = is_action;
     begin_level(parse, "command line");
     read_words(parse, count, words);
-    parse->actions_only = false;
+    parse->only = NULL;
     return parse->options->action != OPTIONS_SERVE;
 }
 
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
-                  char *message, size_t message_size)
+                  const struct settings *file, char *message, size_t message_size)
 {
     struct parse parse = {
         .options = options, .environment = environment, .message = message, .message_size = message_size};
@@ -314,7 +377,7 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
     set_defaults(&parse);
     if (wants_action(&parse, count, argv + 1))
         return 0;
-    if (read_environment(&parse) < 0 || read_cmd_args(&parse) < 0)
+    if (read_file(&parse, file) < 0 || read_environment(&parse) < 0 || read_cmd_args(&parse) < 0)
         goto wrong;
     begin_level(&parse, "command line");
     if (read_words(&parse, count, argv + 1) < 0 || use_passed_sockets(&parse) < 0 ||
@@ -325,6 +388,57 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
 wrong:
     options_free(options);
     return -1;
+}
+
+char *options_find_config(int argc, char *const *argv, char *const *environment)
+{
+    char message[256];
+    struct options options = {.config = NULL};
+    struct parse parse = {.options = &options,
+                          .environment = environment,
+                          .message = message,
+                          .message_size = sizeof(message),
+                          .only = is_config};
+    read_environment(&parse);
+    read_cmd_args(&parse);
+    begin_level(&parse, "command line");
+    read_words(&parse, argc > 1 ? (size_t)argc - 1 : 0, argv + 1);
+    return options.config;
+}
+
+struct settings *settings_new(const char *name)
+{
+    struct settings *settings = xcalloc(1, sizeof(*settings));
+    settings->name = xstrdup(name);
+    return settings;
+}
+
+void settings_add(struct settings *settings, const char *key, const char *value)
+{
+    string_list_add(&settings->keys, key);
+    string_list_add(&settings->values, value);
+}
+
+void settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    free(settings->name);
+    string_list_free(&settings->keys);
+    string_list_free(&settings->values);
+    free(settings);
+}
+
+void options_keep(struct options *options, const struct options *now,
+                  void (*told)(void *context, const char *name), void *context)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!row->restart || option_is_same(row, options, now))
+            continue;
+        told(context, row->name);
+        option_copy(row, options, now);
+    }
 }
 
 void options_free(struct options *options)

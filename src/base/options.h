@@ -1,9 +1,9 @@
 /*
  * The options: what the user asked for, whatever way it was said.
  *
- * options_table.c has one row per option; the row yields the flag, GATEWAY_<NAME>, the check, --help and the manual
- * page. Precedence: defaults < GATEWAY_* and the known variables < GATEWAY_CMD_ARGS < command line; but sockets that
- * systemd has passed (LISTEN_FDS) are used in the place of any --bind.
+ * options_table.c has one row per option; the row yields the flag, the key in a file, GATEWAY_<NAME>, the check, --help and the
+ * manual page. Precedence: defaults < configuration file < GATEWAY_* and the known variables < GATEWAY_CMD_ARGS < command line; but
+ * sockets that systemd has passed (LISTEN_FDS) are used in the place of any --bind.
  * A new option is a field here and a row there.
  *
  * Times are milliseconds, sizes are bytes. All strings belong to the struct.
@@ -23,6 +23,9 @@ struct string_list {
     size_t count;
 };
 
+void string_list_add(struct string_list *list, const char *text); /* copied */
+void string_list_free(struct string_list *list);                  /* its items; it is empty then */
+
 enum options_action {
     OPTIONS_SERVE,
     OPTIONS_HELP,
@@ -30,10 +33,17 @@ enum options_action {
     OPTIONS_MANUAL, /* --help-manual: the OPTIONS section of gateway(1), for the build */
 };
 
+/* What a configuration file says, in its order: keys are names of options or "application"; a list's items come one by one. */
+struct settings {
+    char *name; /* of the file, for messages */
+    struct string_list keys, values;
+};
+
 struct options {
     char *application; /* MODULE[:CALLABLE] */
     enum options_action action;
     bool check_config; /* say whether the service would start, and end */
+    char *config; /* the configuration file that was named; NULL = one with a usual name, if there is one */
 
     /* server */
     struct string_list bind;
@@ -89,13 +99,23 @@ struct options {
 };
 
 /*
- * Fills `options` from the environment and the command line. 0; or -1 when the user was wrong: then one clear sentence
+ * Fills `options` from the file (NULL: there is none), the environment and the command line. 0; or -1 when the user was wrong: then one clear sentence
  * (what, where, what to do) stands in `message` and the exit status is 2. Unknown options name the nearest known one.
  * `environment` is environ(7)-like; argv[0] is skipped.
  */
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
-                  char *message, size_t message_size);
+                  const struct settings *file, char *message, size_t message_size);
+/* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
+char *options_find_config(int argc, char *const *argv, char *const *environment);
+struct settings *settings_new(const char *name);
+void settings_add(struct settings *settings, const char *key, const char *value);
+void settings_free(struct settings *settings); /* NULL is fine */
 void options_free(struct options *options);
+
+/* At a reload: options that can not change without a restart are set to what they are `now`; the names of those that would have changed
+ * go to `told`, one by one. */
+void options_keep(struct options *options, const struct options *now,
+                  void (*told)(void *context, const char *name), void *context);
 
 /* The values' grammar, also for fuzzing. `90`, `30s`, `500ms`, `2m`, `1h` to ms; `64k`, `10m`, `1g`, `4096` to bytes.
  * 0, or -1 when it is not of that form or does not fit. */

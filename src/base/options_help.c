@@ -104,6 +104,8 @@ static void print_manual_row(FILE *out, const struct option_row *row)
         fprintf(out, " Ar %s", row->value);
     fprintf(out, "\n");
     print_sentences(out, row->help);
+    if (row->restart)
+        fprintf(out, "A reload does not change it.\n");
     if (row->kind == OPTION_ACTION)
         return;
     fprintf(out, ".Pp\n.Ev GATEWAY_");

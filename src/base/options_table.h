@@ -25,6 +25,7 @@ struct option_row {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     bool hidden;      /* not in --help, the manual or suggestions */
+    bool restart;     /* a reload can not change it */
     enum option_kind kind;
     enum options_action action;
     size_t field;        /* offset in struct options */
@@ -46,11 +47,11 @@ int option_set(struct options *options, const struct option_row *row, const char
                size_t size);
 /* Zeroes the row's field. */
 void option_clear(struct options *options, const struct option_row *row);
+bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b);
+/* The field's value becomes that of the other. */
+void option_copy(const struct option_row *row, struct options *to, const struct options *from);
 bool option_is_list(const struct option_row *row);
 bool option_is_text(const struct option_row *row); /* its field is a char * */
-
-void string_list_add(struct string_list *list, const char *text);
-void string_list_free(struct string_list *list);
 
 /* Splits as a shell does: blanks, both quotes, backslash; nothing is expanded. 0, or -1 when a quote is left open:
  * then the list is empty. */

@@ -231,6 +231,51 @@ bool option_is_text(const struct option_row *row)
     return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_list(const struct string_list *a, const struct string_list *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    return same;
+}
+
+/* Whether the fields, and not what they were before the program settled them, are the same. */
+bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b)
+{
+    const void *first = (const char *)a + row->field, *second = (const char *)b + row->field;
+    if (row->kind == OPTION_ACTION)
+        return true;
+    if (option_is_list(row))
+        return same_list(first, second);
+    if (option_is_text(row))
+        return same_text(*(char *const *)first, *(char *const *)second);
+    if (row->kind == OPTION_FLAG)
+        return *(const bool *)first == *(const bool *)second;
+    return *(const int64_t *)first == *(const int64_t *)second;
+}
+
+void option_copy(const struct option_row *row, struct options *to, const struct options *from)
+{
+    const void *value = (const char *)from + row->field;
+    option_clear(to, row);
+    if (option_is_list(row)) {
+        const struct string_list *list = value;
+        for (size_t i = 0; i < list->count; i++)
+            string_list_add(field_of(to, row), list->items[i]);
+    } else if (option_is_text(row)) {
+        set_text(to, row, *(char *const *)value);
+    } else if (row->kind == OPTION_FLAG) {
+        *(bool *)field_of(to, row) = *(const bool *)value;
+    } else if (row->kind != OPTION_ACTION) {
+        *(int64_t *)field_of(to, row) = *(const int64_t *)value;
+    }
+}
+
 void option_clear(struct options *options, const struct option_row *row)
 {
     if (option_is_list(row))

@@ -88,6 +88,18 @@ void control_reloaded(struct control *control, const char *failure, struct slice
     fail_all(control, status.phase >= FLEET_DRAINING ? UINT_MAX : status.reloads, failure, words);
 }
 
+/* Those who wait for a reload that is under way go on. */
+void control_not_reloaded(struct control *control, const char *failure)
+{
+    struct control_client *client;
+    struct fleet_status status;
+    if (control == NULL)
+        return;
+    fleet_describe(control->view.fleet, &status);
+    while ((client = control_waiting_beyond(control->socket, CONTROL_RELOAD, status.reloads)) != NULL)
+        control_fail(client, "not reloaded: %s", failure);
+}
+
 void verb_worker(struct control *control, struct control_client *client, struct slice argument)
 {
     char message[MESSAGE_SIZE];

@@ -44,4 +44,7 @@ void control_bequeath(const struct control *control, struct heritage *heritage);
 /* As struct fleet_actions has it: whoever waits for it is answered. */
 void control_reloaded(struct control *control, const char *failure, struct slice words);
 
+/* The reload that was asked for last does not begin: likewise. */
+void control_not_reloaded(struct control *control, const char *failure);
+
 #endif

@@ -49,5 +49,8 @@ void control_wait(struct control_client *client, enum control_wait what, unsigne
 /* Somebody who waits for that number, or a smaller one; NULL when nobody does. */
 struct control_client *control_waiting(const struct control_socket *socket, enum control_wait what,
                                        unsigned number);
+/* Or a greater one. */
+struct control_client *control_waiting_beyond(const struct control_socket *socket, enum control_wait what,
+                                              unsigned number);
 
 #endif

@@ -26,6 +26,11 @@ struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
     return fleet;
 }
 
+void fleet_limit(struct fleet *fleet, const struct fleet_limits *limits)
+{
+    fleet->limits = *limits;
+}
+
 void fleet_free(struct fleet *fleet)
 {
     free(fleet);

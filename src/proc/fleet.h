@@ -67,6 +67,9 @@ struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits);
 void fleet_free(struct fleet *fleet); /* NULL is fine */
 
+/* From now on; `slots` stays. */
+void fleet_limit(struct fleet *fleet, const struct fleet_limits *limits);
+
 /* What happens, each with the time in ms (base/clock.h). What is said about it is logged here. */
 void fleet_start(struct fleet *fleet, uint64_t now);
 void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now);

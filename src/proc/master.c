@@ -30,7 +30,7 @@ void master_tell_all(struct master *master, enum message_kind kind)
 static bool may_be_upgraded(const struct master *master)
 {
     return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
-           control_is_quiet(master->control);
+           master_configuration_is_settled(master) && control_is_quiet(master->control);
 }
 
 /* Not from within the loop, see be_upgraded; and there, all that waits is done first. */
@@ -55,6 +55,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 /* After everything that the fleet was told. */
 void master_follow_up(struct master *master)
 {
+    master_change_workers(master);
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
     bool stops = master->farewell.state != FAREWELL_NOT_YET;
     struct fleet_status status;
@@ -66,6 +67,7 @@ void master_follow_up(struct master *master)
     report_update(master->report, stops && phase < FLEET_DRAINING ? FLEET_DRAINING : phase,
                   fleet_slots(master->fleet));
     fleet_describe(master->fleet, &status);
+    master->proven = status.generation;
     scoreboard_set(master->service.board->service->generation, status.generation);
     scoreboard_set(master->service.board->service->stops, stops);
     if (phase == FLEET_OVER) {
@@ -102,12 +104,14 @@ static void forget(const void *arg)
         close(master->service.status->sockets[0]);
 }
 
-static void describe_worker(void *context, unsigned number, struct worker_setup *setup)
+static void describe_worker(void *context, unsigned number, unsigned generation, struct worker_setup *setup)
 {
-    const struct master *master = context;
+    struct master *master = context;
+    const struct options *options = master_options_of(master, generation);
     const struct child *child = &master->children[number];
     *setup = (struct worker_setup){
-        .options = master->options,
+        .options = options,
+        .generation = generation,
         .addresses = master->service.addresses,
         .address_count = master->service.address_count,
         .master = master->pid,
@@ -118,7 +122,7 @@ static void describe_worker(void *context, unsigned number, struct worker_setup 
         .board = master->service.board,
         .row = &master->service.board->rows[number],
         .calls = scoreboard_calls(master->service.board, number),
-        .threads = (unsigned)master->options->threads,
+        .threads = (unsigned)options->threads,
         .mailbox = child->mailbox.worker,
         .posts = master->posts,
         .inboxes = master->inboxes,
@@ -133,10 +137,9 @@ static int fork_worker(void *context, struct berth berth, unsigned generation)
 {
     struct master *master = context;
     struct worker_setup setup;
+    describe_worker(master, master_number_of(berth), generation, &setup);
     if (master->nursery != NULL)
         return nursery_ask(master->nursery, master_number_of(berth), generation);
-    describe_worker(master, master_number_of(berth), &setup);
-    setup.generation = generation;
     return child_fork(master->children, master->count, master_number_of(berth), master->base, &setup);
 }
 
@@ -149,7 +152,8 @@ static void not_forked(void *context, unsigned number, const struct worker_end *
 
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
 {
-    const struct master *master = context;
+    struct master *master = context;
+    master_options_reloaded(master, generation, failure == NULL);
     if (failure == NULL) {
         nursery_keep(master->nursery, generation);
         notify_ready("generation %u serves", generation);
@@ -258,7 +262,8 @@ void master_reap(struct master *master)
     while ((pid = find_dead()) > 0) {
         nursery_read(master->nursery);
         waitpid(pid, &status, 0);
-        if (status_process_ended(master->status, pid, status) || upgrade_ended(master->upgrade, pid, status))
+        if (status_process_ended(master->status, pid, status) ||
+            upgrade_ended(master->upgrade, pid, status) || master_configuration_ended(master, pid, status))
             continue;
         struct seat_mail *mail = mail_of_pid(master, pid);
         if (mail != NULL)
@@ -276,31 +281,20 @@ static void drain(void *context)
     master_follow_up(master);
 }
 
-int master_reload(struct master *master, char *message, size_t size)
+void master_limits(const struct master *master, struct fleet_limits *limits)
 {
-    int r = environment_check(master->options, message, size);
-    if (r == 0 && upgrade_is_under_way(master->upgrade)) {
-        snprintf(message, size, "a new binary is about to take over, and loads the application then");
-        r = -1;
-    }
-    if (r < 0) {
-        log_error("not reloaded: %s", message);
-        return -1;
-    }
-    notify_reloading("a new generation of workers proves itself");
-    fleet_reload(master->fleet, clock_ms());
-    master_follow_up(master);
-    return 0;
+    *limits = (struct fleet_limits){
+        .slots = master->service.slots,
+        .graceful_ms = (uint64_t)master->options->graceful_timeout,
+        .boot_ms = (uint64_t)master->options->timeout,
+    };
 }
 
 static void open_fleet(struct master *master)
 {
     const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, restarted, master};
-    const struct fleet_limits limits = {
-        .slots = master->service.slots,
-        .graceful_ms = (uint64_t)master->options->graceful_timeout,
-        .boot_ms = (uint64_t)master->options->timeout,
-    };
+    struct fleet_limits limits;
+    master_limits(master, &limits);
     unsigned workers = (unsigned)master->options->workers;
     master->fleet = fleet_new(workers, &actions, &limits);
     master->orphans =
@@ -412,6 +406,7 @@ int master_main(struct options *options, struct access_log *access_log)
     master.base = event_base_new();
     assert(master.base != NULL);
     master.due = evtimer_new(master.base, is_due, &master);
+    errand_init(&master.reading, master.base);
     master.tick = event_new(master.base, -1, EV_PERSIST, tick, &master);
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
@@ -425,6 +420,7 @@ int master_main(struct options *options, struct access_log *access_log)
         open_upgrade(&master);
         run(&master);
         upgrade_free(master.upgrade);
+        errand_fini(&master.reading);
         nursery_free(master.nursery);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);

@@ -95,6 +95,19 @@ static int listen_more(struct master *master)
     return 0;
 }
 
+void master_change_workers(struct master *master)
+{
+    char message[256];
+    int change = master->more_workers;
+    master->more_workers = 0;
+    for (; change > 0; change--)
+        if (master_resize(master, 1, message, sizeof(message)) < 0)
+            return;
+    for (; change < 0; change++)
+        if (master_resize(master, -1, message, sizeof(message)) < 0)
+            return;
+}
+
 int master_resize(struct master *master, int change, char *message, size_t size)
 {
     unsigned wanted = fleet_slots(master->fleet) + (unsigned)change;

@@ -8,6 +8,7 @@
 
 #include "proc/child.h"
 #include "proc/control.h"
+#include "proc/errand.h"
 #include "proc/farewell.h"
 #include "proc/fleet.h"
 #include "proc/master.h"
@@ -20,9 +21,20 @@
 
 struct master_signals;
 
+/* The options of a generation that is not proved yet, or not everywhere. */
+struct generation_options {
+    unsigned generation;
+    struct options *options; /* NULL: there is none */
+};
+
 struct master {
     pid_t pid;
-    struct options *options;
+    struct options *options;          /* of the generation that serves */
+    struct generation_options newest; /* of the one that is being reloaded */
+    struct options *pending;          /* of the next reload; NULL: those that there are */
+    struct errand reading;            /* of the configuration */
+    bool read_again;
+    int more_workers; /* than there are, or fewer, by the options */
     struct access_log *access_log;
     struct service service; /* addresses and the scoreboard */
     struct event_base *base;
@@ -31,6 +43,7 @@ struct master {
     struct control *control;       /* NULL without --control-socket */
     struct status_process *status; /* NULL without --status */
     struct fleet *fleet;
+    unsigned proven;         /* the generation that serves, as the fleet said last */
     struct nursery *nursery; /* NULL without --preload */
     struct orphans *orphans;
     struct event *tick;     /* for them */
@@ -62,9 +75,21 @@ void master_follow_up(struct master *master);
 
 /* Children have ended. */
 void master_reap(struct master *master);
-/* 0, or -1 and why not, which is logged here. */
+/* Of the options as they are. */
+void master_limits(const struct master *master, struct fleet_limits *limits);
+
+/* Of master_options.c: reads the configuration again, then reloads. 0, or -1 and why not, which is logged here. */
 int master_reload(struct master *master, char *message, size_t size);
 void master_mail_arrived(evutil_socket_t fd, short what, void *arg); /* of a seat: its struct seat_mail */
+
+/* A child has ended: true when it was the one that read the configuration. */
+bool master_configuration_ended(struct master *master, pid_t pid, int status);
+/* Nothing is being read, or waits for a reload. */
+bool master_configuration_is_settled(const struct master *master);
+/* For the workers of a generation: valid until that is dropped, or its reload is over. */
+const struct options *master_options_of(struct master *master, unsigned generation);
+/* The reload of that generation is over: it serves, or was dropped. */
+void master_options_reloaded(struct master *master, unsigned generation, bool good);
 
 /* Of master_slots.c: the seat's number, as the scoreboard has it. */
 unsigned master_number_of(struct berth berth);
@@ -72,6 +97,8 @@ unsigned master_number_of(struct berth berth);
 int master_open_slots(struct master *master);
 /* What comes into that mailbox, which is open, is read from now on. */
 void master_watch_seat(struct master *master, struct berth berth);
+/* As many more or fewer as the options say. */
+void master_change_workers(struct master *master);
 /* One worker more or less (1, -1). 0, or -1 and why not, which is logged here. */
 int master_resize(struct master *master, int change, char *message, size_t size);
 

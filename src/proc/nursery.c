@@ -57,9 +57,8 @@ static bool expects(const struct nursery *nursery, const struct zygote_child *zy
 static struct worker_setup setup_of(const struct nursery *nursery, unsigned number)
 {
     struct worker_setup setup;
-    nursery->setup.describe(nursery->setup.context, number, &setup);
-    if (nursery->of[number] != NULL)
-        setup.generation = nursery->of[number]->generation;
+    const struct zygote_child *zygote = nursery->of[number];
+    nursery->setup.describe(nursery->setup.context, number, zygote != NULL ? zygote->generation : 0, &setup);
     return setup;
 }
 

@@ -20,8 +20,8 @@ struct nursery_setup {
     struct event_base *base;
     struct child *children; /* one per seat */
     unsigned count;
-    /* What the worker of a seat gets, but for the generation; it differs with time in what an order has (proc/cord.h). */
-    void (*describe)(void *context, unsigned number, struct worker_setup *setup);
+    /* What the worker of a seat gets; it differs with time in what an order has (proc/cord.h), and with the generation in its options. */
+    void (*describe)(void *context, unsigned number, unsigned generation, struct worker_setup *setup);
     /* The child of that seat is expected no longer: its zygote has ended, or could not fork it. */
     void (*failed)(void *context, unsigned number, const struct worker_end *end);
     /* That child of this process is something else than a worker or a zygote. */

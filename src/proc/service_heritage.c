@@ -23,46 +23,36 @@ void service_bequeath(const struct service *service, const struct options *optio
                                   board->seats, board->restarts, (uint64_t)options->workers));
 }
 
-static void warn_of_change(bool changed, const char *option)
+static void replace(char **text, const char *with)
 {
-    if (changed)
-        log_warning("%s has changed: that needs a restart, until then it stays as it was", option);
+    free(*text);
+    *text = with != NULL ? xstrdup(with) : NULL;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static void inherit_addresses(struct service *service, const struct options *options,
+static void inherit_addresses(struct service *service, struct options *options,
                               const struct heritage *heritage)
 {
     const struct heritage_line *line = NULL;
     struct address address;
-    bool changed = false;
+    string_list_free(&options->bind);
     while ((line = address_inherit(&address, "bind", "--bind", heritage, line)) != NULL) {
         size_t i = service->address_count++;
         service->addresses =
             xrealloc(service->addresses, service->address_count * sizeof(*service->addresses));
         service->addresses[i] = address;
-        changed = changed || i >= options->bind.count || !same_text(address.text, options->bind.items[i]);
+        string_list_add(&options->bind, address.text);
     }
-    warn_of_change(changed || service->address_count != options->bind.count, "--bind");
     if (address_inherit(&address, "status", "--status", heritage, NULL) != NULL) {
         service->status = xcalloc(1, sizeof(*service->status));
         *service->status = address;
     }
-    warn_of_change(!same_text(service->status != NULL ? service->status->text : NULL, options->status),
-                   "--status");
+    replace(&options->status, service->status != NULL ? service->status->text : NULL);
 }
 
-static void keep_control_socket(struct options *options, const struct heritage *heritage)
+static void inherit_control_socket(struct options *options, const struct heritage *heritage)
 {
     const struct heritage_line *line = heritage_next(heritage, "control", NULL, 1);
-    const char *path = line != NULL ? strchr(line->text, ':') + 1 : NULL;
-    warn_of_change(!same_text(path, options->control_socket), "--control-socket");
-    free(options->control_socket);
-    options->control_socket = path != NULL ? xstrdup(path) : NULL;
+    replace(&options->control_socket, line != NULL ? strchr(line->text, ':') + 1 : NULL);
 }
 
 int service_inherit(struct service *service, struct options *options, const struct heritage *heritage)
@@ -83,9 +73,7 @@ int service_inherit(struct service *service, struct options *options, const stru
     service->board->seats = (uint32_t)line->numbers[3];
     service->board->restarts = line->numbers[4];
     service->slots = count / service->board->seats;
-    keep_control_socket(options, heritage);
-    warn_of_change(options->workers != (int64_t)line->numbers[5], "--workers");
-    warn_of_change(options->threads != threads, "--threads");
+    inherit_control_socket(options, heritage);
     options->workers = (int64_t)line->numbers[5];
     options->threads = threads;
     return EXIT_STOPPED;

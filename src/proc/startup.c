@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,6 +23,30 @@ enum { SPARE_SLOTS = 8 };
 
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
 enum { APPLICATION_SHARE = 4, OWN_FILES = 16, CONNECTIONS_MIN = 16 };
+
+/* The application may change the directory later; what the user named stays where it was. */
+static void make_absolute(char **path)
+{
+    if (*path == NULL || (*path)[0] == '/' || strcmp(*path, "-") == 0)
+        return;
+    char *directory = getcwd(NULL, 0);
+    if (directory == NULL)
+        return;
+    char *absolute = xasprintf("%s/%s", directory, *path);
+    free(directory);
+    free(*path);
+    *path = absolute;
+}
+
+void startup_settle_paths(struct options *options)
+{
+    make_absolute(&options->env_file);
+    make_absolute(&options->tmp_dir);
+    make_absolute(&options->control_socket);
+    make_absolute(&options->error_logfile);
+    make_absolute(&options->access_logfile);
+    make_absolute(&options->pid_file);
+}
 
 /* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
 static void settle_connections(struct options *options)
@@ -48,6 +73,12 @@ static void settle_workers(struct options *options, char *reason, size_t size)
         snprintf(reason, size, "as configured");
     else
         options->workers = cpus_usable(reason, size);
+}
+
+void startup_settle(struct options *options, char *reason, size_t size)
+{
+    settle_connections(options);
+    settle_workers(options, reason, size);
 }
 
 /* The kernel clips a backlog silently. */
@@ -160,6 +191,8 @@ static void introduce(const struct options *options, const struct heritage *heri
 
 static void announce(const struct service *service, const struct options *options, const char *reason)
 {
+    if (options->config != NULL)
+        log_info("options from %s", options->config);
     if (options->bind_replaced)
         log_info("--bind is not used: the sockets are those of LISTEN_FDS");
     for (size_t i = 0; i < service->address_count; i++)
@@ -203,8 +236,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
                  const struct heritage *heritage)
 {
     char reason[128];
-    settle_connections(options);
-    settle_workers(options, reason, sizeof(reason));
+    startup_settle(options, reason, sizeof(reason));
     int status =
         heritage != NULL ? service_inherit(service, options, heritage) : make(service, options, seats);
     if (status != EXIT_STOPPED) {

@@ -18,13 +18,18 @@ struct service {
     char *pid_file; /* NULL until it is written */
 };
 
-/* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. Options that can not
- * change without a restart are warned of, and set to what they were. */
+/* Names of files become absolute: after --chdir. */
+void startup_settle_paths(struct options *options);
+/* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
+void startup_settle(struct options *options, char *reason, size_t size);
+
+/* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. The options
+ * say then what there is; the reload that follows finds out what has changed. */
 void service_bequeath(const struct service *service, const struct options *options,
                       struct heritage *heritage);
 int service_inherit(struct service *service, struct options *options, const struct heritage *heritage);
 
-/* Settles the options that depend on the machine (workers, worker_connections), binds, makes a scoreboard with so many seats for
+/* Settles the options, binds, makes a scoreboard with so many seats for
  * each worker, or takes up what was left (`heritage`, NULL: nothing); writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
 int service_open(struct service *service, struct options *options, unsigned seats,
                  const struct heritage *heritage);

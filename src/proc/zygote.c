@@ -28,8 +28,7 @@ struct zygote {
 
 static void describe(const struct zygote *zygote, unsigned number, struct worker_setup *setup)
 {
-    zygote->setup->describe(zygote->setup->context, number, setup);
-    setup->generation = zygote->setup->generation;
+    zygote->setup->describe(zygote->setup->context, number, zygote->setup->generation, setup);
 }
 
 static void set_title(const struct options *options)

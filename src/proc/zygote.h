@@ -12,7 +12,7 @@
 
 struct zygote_setup {
     /* What the worker of the seat `number` gets. Called in the zygote, and in the worker. */
-    void (*describe)(void *context, unsigned number, struct worker_setup *setup);
+    void (*describe)(void *context, unsigned number, unsigned generation, struct worker_setup *setup);
     void *context;
     unsigned count; /* of the seats */
     unsigned generation;

@@ -7,6 +7,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+/* tomllib is of 3.11; before, it is a package, found where site looks. */
+#define TOML_NEEDS_SITE (PY_VERSION_HEX < 0x030b0000)
+
 /* The attribute as a new reference in *value; 1. Not there: NULL and 0, without an exception. Error: NULL
  * and -1. */
 static inline int object_lookup(PyObject *object, PyObject *name, PyObject **value)

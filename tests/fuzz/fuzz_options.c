@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     values_parse(arguments[1]);
 
     struct options options;
-    if (options_parse(&options, count, arguments, environment, message, sizeof(message)) == 0)
+    if (options_parse(&options, count, arguments, environment, NULL, message, sizeof(message)) == 0)
         options_free(&options);
     else if (message[0] == '\0')
         abort();

@@ -40,7 +40,8 @@ static inline void served_open(const char *source, int argc, char **argv)
     char *const environment[] = {NULL};
     char message[256];
     PyObject *globals = fake_globals();
-    ck_assert_msg(options_parse(&served.options, argc, argv, environment, message, sizeof(message)) == 0,
+    ck_assert_msg(options_parse(&served.options, argc, argv, environment, NULL, message, sizeof(message)) ==
+                      0,
                   "%s", message);
     fake_execute(source, globals);
     served.application.callable = PyDict_GetItemString(globals, "app");

@@ -11,8 +11,9 @@
 /* What options_parse had to say. */
 static char message[512];
 
-/* Parses a command line as a shell would split it; NULL ends the environment. */
-static inline int parse(struct options *options, const char *line, char *const *environment)
+/* Parses a command line as a shell would split it, with what a file says or NULL; NULL ends the environment. */
+static inline int parse_with(struct options *options, const char *line, char *const *environment,
+                             const struct settings *file)
 {
     struct string_list words = {NULL, 0};
     ck_assert_int_eq(words_split(line, &words), 0);
@@ -22,9 +23,14 @@ static inline int parse(struct options *options, const char *line, char *const *
         arguments[i + 1] = words.items[i];
     message[0] = '\0';
     int result =
-        options_parse(options, (int)words.count + 1, arguments, environment, message, sizeof(message));
+        options_parse(options, (int)words.count + 1, arguments, environment, file, message, sizeof(message));
     string_list_free(&words);
     return result;
+}
+
+static inline int parse(struct options *options, const char *line, char *const *environment)
+{
+    return parse_with(options, line, environment, NULL);
 }
 
 static char *const no_environment[] __attribute__((unused)) = {NULL};

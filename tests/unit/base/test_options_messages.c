@@ -121,10 +121,12 @@ START_TEST(a_message_fits_whatever_was_said)
     for (size_t i = 0; i < UNIT_ROWS(starts); i++) {
         memset(word, '\n', sizeof(word) - 1);
         memcpy(word, starts[i], strlen(starts[i]));
-        ck_assert_int_eq(options_parse(&options, 2, arguments, no_environment, message, sizeof(message)), -1);
+        ck_assert_int_eq(
+            options_parse(&options, 2, arguments, no_environment, NULL, message, sizeof(message)), -1);
         ck_assert_uint_lt(strlen(message), sizeof(message) - 1);
         ck_assert_ptr_null(strchr(message, '\n'));
-        ck_assert_int_eq(options_parse(&options, 2, arguments, no_environment, small, sizeof(small)), -1);
+        ck_assert_int_eq(options_parse(&options, 2, arguments, no_environment, NULL, small, sizeof(small)),
+                         -1);
         ck_assert_uint_eq(strlen(small), sizeof(small) - 1);
     }
 }
@@ -134,7 +136,8 @@ START_TEST(a_command_line_without_even_a_name_is_no_application)
 {
     struct options options;
     char *arguments[] = {NULL};
-    ck_assert_int_eq(options_parse(&options, 0, arguments, no_environment, message, sizeof(message)), -1);
+    ck_assert_int_eq(options_parse(&options, 0, arguments, no_environment, NULL, message, sizeof(message)),
+                     -1);
 }
 END_TEST
 

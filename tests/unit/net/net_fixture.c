@@ -288,8 +288,8 @@ void fixture_start(struct fixture *fixture, const char *line)
         arguments[i + 1] = words.items[i];
     arguments[words.count + 1] = "a:b";
     memset(fixture, 0, sizeof(*fixture));
-    ck_assert_msg(options_parse(&fixture->options, (int)words.count + 2, arguments, environment, message,
-                                sizeof(message)) == 0,
+    ck_assert_msg(options_parse(&fixture->options, (int)words.count + 2, arguments, environment, NULL,
+                                message, sizeof(message)) == 0,
                   "%s", message);
     string_list_free(&words);
     if (fixture->options.worker_connections == 0)

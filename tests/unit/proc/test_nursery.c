@@ -92,11 +92,12 @@ int zygote_excuse(const struct zygote_setup *setup)
     return EXIT_FAILURE_RUNTIME;
 }
 
-static void describe(void *context, unsigned number, struct worker_setup *setup)
+static void describe(void *context, unsigned number, unsigned generation, struct worker_setup *setup)
 {
     (void)context;
     *setup = (struct worker_setup){
         .slot = number,
+        .generation = generation,
         .row = &board->rows[number],
         .worker_count = worker_count,
         .mailbox = children[number].mailbox.worker,

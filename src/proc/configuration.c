@@ -1,0 +1,165 @@
+/* Where the options come from. */
+#include "proc/configuration.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "proc/child.h"
+#include "py/settings.h"
+
+enum { READING_MS = 10000 };
+
+/* The process's own: how it was started. */
+static struct {
+    int argc;
+    char *const *argv;
+    char *directory;
+    char *path; /* of the file that is being read, absolute */
+} origin;
+
+/* Files with these names are read without being asked for; in the second only one table is meant for us. */
+static const char *const usual[] = {"gateway.toml", "pyproject.toml"};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static const char *table_in(const char *path)
+{
+    return strcmp(base_name(path), usual[1]) == 0 ? "tool.gateway" : "";
+}
+
+static char *in_directory(const char *path)
+{
+    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", origin.directory, path);
+}
+
+/* The file that is to be read now, absolute; NULL: none. */
+static char *find_file(void)
+{
+    char *named = options_find_config(origin.argc, origin.argv, environ);
+    char *path = named != NULL ? in_directory(named) : NULL;
+    for (size_t i = 0; path == NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
+        path = in_directory(usual[i]);
+        if (access(path, F_OK) < 0) {
+            free(path);
+            path = NULL;
+        }
+    }
+    free(named);
+    return path;
+}
+
+static void be_reader(void *context, int out)
+{
+    (void)context;
+    _exit(settings_write(origin.path, table_in(origin.path), out) == 0 ? EXIT_STOPPED : EXIT_USAGE);
+}
+
+/* Key, NUL, value, NUL, and so on. */
+static struct settings *take_settings(const char *words, size_t size)
+{
+    struct settings *settings = settings_new(origin.path);
+    const char *end = words + size;
+    while (words < end) {
+        const char *value = words + strlen(words) + 1;
+        settings_add(settings, words, value);
+        words = value + strlen(value) + 1;
+    }
+    return settings;
+}
+
+/* What the reader said is settings, or what is wrong. As options_parse. */
+static int parse(const char *words, size_t size, int status, struct options *options, char *message,
+                 size_t message_size)
+{
+    bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED &&
+                (size == 0 || words[size - 1] == '\0') && size < ERRAND_WORDS_MAX;
+    if (!good) {
+        bool told = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && size > 0;
+        snprintf(message, message_size, "gateway: %s %.*s", origin.path, told ? (int)size : 0, words);
+        if (!told)
+            snprintf(message, message_size, "gateway: %s can not be read: the reader failed", origin.path);
+        return -1;
+    }
+    struct settings *settings = take_settings(words, size);
+    int r = options_parse(options, origin.argc, origin.argv, environ, settings, message, message_size);
+    settings_free(settings);
+    if (r == 0) {
+        free(options->config);
+        options->config = xstrdup(origin.path);
+    }
+    return r;
+}
+
+static int read_now(struct options *options, char *message, size_t size)
+{
+    int ends[2], status = 0;
+    struct text words;
+    char block[4096];
+    ssize_t n;
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        snprintf(message, size, "gateway: %s can not be read: %s", origin.path, strerror(errno));
+        return -1;
+    }
+    pid_t pid = child_fork_process();
+    if (pid == 0)
+        be_reader(NULL, ends[1]);
+    close(ends[1]);
+    text_init(&words);
+    while ((n = read(ends[0], block, sizeof(block))) > 0)
+        text_add(&words, block, (size_t)n);
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    int r = parse(words.data, words.size, pid > 0 ? status : -1, options, message, size);
+    text_fini(&words);
+    return r;
+}
+
+int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size)
+{
+    origin.argc = argc;
+    origin.argv = argv;
+    origin.directory = getcwd(NULL, 0);
+    if (origin.directory == NULL)
+        origin.directory = xstrdup(".");
+    /* Whoever asks for help gets it, whatever the file is like. */
+    if (options_parse(options, argc, argv, environ, NULL, message, size) == 0) {
+        if (options->action != OPTIONS_SERVE)
+            return 0;
+        options_free(options);
+    }
+    origin.path = find_file();
+    if (origin.path == NULL)
+        return options_parse(options, argc, argv, environ, NULL, message, size);
+    return read_now(options, message, size);
+}
+
+int configuration_begin(struct errand *errand, char *message, size_t size)
+{
+    free(origin.path);
+    origin.path = find_file();
+    if (origin.path == NULL)
+        return 0;
+    if (errand_start(errand, READING_MS, be_reader, NULL) == 0)
+        return 1;
+    snprintf(message, size, "%s can not be read: %s", origin.path, strerror(errno));
+    return -1;
+}
+
+int configuration_end(const struct errand *errand, int status, struct options *options, char *message,
+                      size_t size)
+{
+    if (errand == NULL)
+        return options_parse(options, origin.argc, origin.argv, environ, NULL, message, size);
+    return parse(errand->words.data, errand->words.size, status, options, message, size);
+}

@@ -1,0 +1,27 @@
+/*
+ * The configuration: where the options come from (file, environment, command line), at the start and again at a reload.
+ *
+ * options->config is then the file that was read, absolute; NULL when there was none.
+ *
+ * The file is read by a child, in which Python's tomllib does it (py/settings.h): the master runs no Python.
+ */
+#ifndef PROC_CONFIGURATION_H
+#define PROC_CONFIGURATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/options.h"
+#include "proc/errand.h"
+
+/* At the start, before the working directory changes; waits for the file to be read. argc and argv must stay. As options_parse. */
+int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size);
+
+/* Again, without waiting. configuration_begin: 1 when the errand has started, at whose end configuration_end is called; 0 when there is
+ * no file (now); -1 with one sentence in `message`. */
+int configuration_begin(struct errand *errand, char *message, size_t size);
+/* With the errand's status, as of waitpid; NULL, 0 when there was no file. As options_parse. */
+int configuration_end(const struct errand *errand, int status, struct options *options, char *message,
+                      size_t size);
+
+#endif

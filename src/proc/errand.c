@@ -1,0 +1,118 @@
+/* A child of the master that does one thing, says something and ends. */
+#include "proc/errand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "proc/child.h"
+
+static void is_late(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct errand *errand = arg;
+    errand->late = true;
+    kill(errand->pid, SIGKILL);
+}
+
+static void hear(struct errand *errand)
+{
+    char block[4096];
+    ssize_t n;
+    while ((n = read(errand->fd, block, sizeof(block))) > 0) {
+        size_t room = ERRAND_WORDS_MAX - errand->words.size;
+        text_add(&errand->words, block, (size_t)n < room ? (size_t)n : room);
+    }
+    if (n == 0)
+        event_del(errand->says);
+}
+
+static void says_something(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    hear(arg);
+}
+
+void errand_init(struct errand *errand, struct event_base *base)
+{
+    *errand = (struct errand){.fd = -1};
+    errand->deadline = evtimer_new(base, is_late, errand);
+    errand->says = event_new(base, -1, EV_READ | EV_PERSIST, says_something, errand);
+    text_init(&errand->words);
+}
+
+void errand_fini(struct errand *errand)
+{
+    errand_forget(errand);
+    event_free(errand->deadline);
+    event_free(errand->says);
+    text_fini(&errand->words);
+}
+
+static void __attribute__((noreturn))
+be_child(void (*go)(void *context, int out), void *context, int out, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getppid() == parent)
+        go(context, out);
+    _exit(EXIT_FAILURE_RUNTIME);
+}
+
+int errand_start(struct errand *errand, uint64_t timeout_ms, void (*go)(void *context, int out),
+                 void *context)
+{
+    int ends[2];
+    pid_t parent = getpid();
+    struct timeval tv = {.tv_sec = (time_t)(timeout_ms / 1000),
+                         .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    errand->pid = child_fork_process();
+    if (errand->pid == 0)
+        be_child(go, context, ends[1], parent);
+    int error = errno;
+    close(ends[1]);
+    if (errand->pid < 0) {
+        close(ends[0]);
+        errand->pid = 0;
+        errno = error;
+        return -1;
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    errand->fd = ends[0];
+    errand->late = false;
+    event_assign(errand->says, event_get_base(errand->deadline), errand->fd, EV_READ | EV_PERSIST,
+                 says_something, errand);
+    event_add(errand->says, NULL);
+    if (timeout_ms > 0)
+        event_add(errand->deadline, &tv);
+    return 0;
+}
+
+bool errand_ended(struct errand *errand, pid_t pid)
+{
+    if (errand->pid == 0 || errand->pid != pid)
+        return false;
+    hear(errand);
+    event_del(errand->says);
+    event_del(errand->deadline);
+    close(errand->fd);
+    errand->fd = -1;
+    errand->pid = 0;
+    return true;
+}
+
+void errand_forget(struct errand *errand)
+{
+    if (errand->pid != 0) {
+        kill(errand->pid, SIGKILL);
+        errand_ended(errand, errand->pid);
+    }
+    text_fini(&errand->words);
+    text_init(&errand->words);
+}

@@ -1,0 +1,157 @@
+/*
+ * The options at a reload: the configuration is read again, and what changes is the new generation's until that has proved itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/environment.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/configuration.h"
+#include "proc/master_state.h"
+#include "proc/notify.h"
+
+enum { MESSAGE_SIZE = 1024 };
+
+static void discard(struct options *options)
+{
+    if (options == NULL)
+        return;
+    options_free(options);
+    free(options);
+}
+
+/* From now on they are the service's; those who have a pointer to them see the new ones. */
+static void promote(struct master *master, struct generation_options *of)
+{
+    struct fleet_limits limits;
+    master->more_workers += (int)(of->options->workers - master->options->workers);
+    options_free(master->options);
+    *master->options = *of->options;
+    free(of->options);
+    *of = (struct generation_options){.options = NULL};
+    master_limits(master, &limits);
+    fleet_limit(master->fleet, &limits);
+}
+
+const struct options *master_options_of(struct master *master, unsigned generation)
+{
+    struct generation_options *newest = &master->newest;
+    if (newest->options != NULL && newest->generation == generation)
+        return newest->options;
+    if (master->pending == NULL || generation <= master->proven)
+        return master->options;
+    if (newest->options != NULL)
+        promote(master, newest); /* the reload before was not over, but its generation had proved itself */
+    *newest = (struct generation_options){generation, master->pending};
+    master->pending = NULL;
+    return newest->options;
+}
+
+void master_options_reloaded(struct master *master, unsigned generation, bool good)
+{
+    struct generation_options *newest = &master->newest;
+    if (newest->options == NULL || newest->generation != generation)
+        return;
+    if (good) {
+        promote(master, newest);
+    } else {
+        discard(newest->options);
+        newest->options = NULL;
+    }
+}
+
+static void needs_restart(void *context, const char *name)
+{
+    (void)context;
+    log_warning("--%s has changed: that needs a restart, until then it stays as it was", name);
+}
+
+static void fail(struct master *master, const char *message)
+{
+    const char *prefix = "gateway: ";
+    if (strncmp(message, prefix, strlen(prefix)) == 0)
+        message += strlen(prefix);
+    log_error("not reloaded: %s", message);
+    notify_ready("not reloaded: %s", message);
+    control_not_reloaded(master->control, message);
+}
+
+/* With what the configuration says now. 0, or -1 with one sentence in `message`. */
+static int take(struct master *master, const struct errand *errand, int status, char *message, size_t size)
+{
+    char reason[128];
+    struct options *options = xcalloc(1, sizeof(*options));
+    if (configuration_end(errand, status, options, message, size) < 0) {
+        free(options);
+        return -1;
+    }
+    startup_settle_paths(options);
+    startup_settle(options, reason, sizeof(reason));
+    options_keep(options, master->options, needs_restart, NULL);
+    if (environment_check(options, message, size) < 0) {
+        discard(options);
+        return -1;
+    }
+    discard(master->pending);
+    master->pending = options;
+    return 0;
+}
+
+static void begin(struct master *master)
+{
+    fleet_reload(master->fleet, clock_ms());
+    master_follow_up(master);
+}
+
+bool master_configuration_ended(struct master *master, pid_t pid, int status)
+{
+    char message[MESSAGE_SIZE];
+    if (!errand_ended(&master->reading, pid))
+        return false;
+    int r = take(master, &master->reading, status, message, sizeof(message));
+    errand_forget(&master->reading);
+    if (r < 0)
+        fail(master, message);
+    else
+        begin(master);
+    if (master->read_again) {
+        master->read_again = false;
+        master_reload(master, message, sizeof(message));
+    }
+    return true;
+}
+
+/* 1: it is being read; 0: it has been; -1 with one sentence in `message`. */
+static int read_configuration(struct master *master, char *message, size_t size)
+{
+    if (master->reading.pid != 0) {
+        master->read_again = true;
+        return 1;
+    }
+    int r = configuration_begin(&master->reading, message, size);
+    return r != 0 ? r : take(master, NULL, 0, message, size);
+}
+
+int master_reload(struct master *master, char *message, size_t size)
+{
+    int r = -1;
+    if (upgrade_is_under_way(master->upgrade))
+        snprintf(message, size, "a new binary is about to take over, and loads the application then");
+    else
+        r = read_configuration(master, message, size);
+    if (r < 0) {
+        log_error("not reloaded: %s", message);
+        return -1;
+    }
+    notify_reloading("a new generation of workers proves itself");
+    if (r == 0)
+        begin(master);
+    return 0;
+}
+
+bool master_configuration_is_settled(const struct master *master)
+{
+    return master->reading.pid == 0 && master->pending == NULL && master->newest.options == NULL;
+}

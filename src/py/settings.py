@@ -1,0 +1,82 @@
+"""Reads a configuration file, which is TOML.
+
+write(path, table, out) writes to the descriptor what the file says, a setting after the other: key, NUL, value, NUL. A
+list is a setting for each of its items, a table one for each of its keys, as KEY=VALUE. In a file that is others' too
+only the table of that name is meant ("tool.gateway"). What is wrong is written in the place of all: one sentence.
+
+It is embedded in the program and runs in a process of its own, with Python 3.9 and later.
+"""
+
+import os
+
+
+class Wrong(Exception):
+    """One sentence."""
+
+
+def parser():
+    try:
+        import tomllib
+    except ImportError:
+        try:
+            import tomli as tomllib
+        except ImportError:
+            raise Wrong("is TOML, for which this Python needs the package tomli") from None
+    return tomllib
+
+
+def parse(path):
+    toml = parser()
+    try:
+        with open(path, "rb") as file:
+            return toml.load(file)
+    except OSError as error:
+        raise Wrong(f"can not be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Wrong(f"is not UTF-8 (at byte {error.start})") from None
+    except toml.TOMLDecodeError as error:
+        raise Wrong(f"is not TOML: {error}") from None
+    except RecursionError:
+        raise Wrong("is not TOML: it is nested too deeply") from None
+
+
+def text_of(key, value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (str, int, float)):
+        raise Wrong(f"says something that no option can be, a {type(value).__name__}, for {key}")
+    if "\0" in str(value):
+        raise Wrong(f"has a NUL in {key}")
+    return str(value)
+
+
+def settings(table):
+    for key, value in table.items():
+        if isinstance(value, dict):
+            for name, item in value.items():
+                yield key, f"{name}={text_of(key, item)}"
+        elif isinstance(value, list):
+            for item in value:
+                yield key, text_of(key, item)
+        else:
+            yield key, text_of(key, value)
+
+
+def read(path, name):
+    table = parse(path)
+    for part in name.split(".") if name else ():
+        table = table.get(part, {})
+        if not isinstance(table, dict):
+            raise Wrong(f"has something else than a table in [{name}]")
+    return "".join(f"{key}\0{value}\0" for key, value in settings(table))
+
+
+def write(path, name, out):
+    good = True
+    try:
+        text = read(path, name)
+    except Wrong as error:
+        good, text = False, str(error)
+    with os.fdopen(out, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
+    return good

@@ -1,0 +1,147 @@
+"""The configuration file: TOML, with the names of the options.
+
+What went wrong once, in one server or another: a file that could not be read was ignored, a misspelt key too, an
+option of the file won over the command line, and the error had no line.
+"""
+
+import re
+
+import pytest
+from harness import run
+
+APP = """
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [os.environ.get(environ["PATH_INFO"][1:], "").encode()]
+"""
+
+
+def check(directory, text, *arguments, name="gateway.toml", **keywords):
+    (directory / "app.py").write_text(APP)
+    if text is not None:
+        (directory / name).write_text(text)
+    return run("--check-config", *arguments, cwd=directory, **keywords)
+
+
+EVERYTHING = """
+application = "app"
+bind = ["127.0.0.1:0", "unix:second.sock"]
+workers = 2
+threads = 3
+preload = true
+keep-alive = "7s"
+header_timeout = 5
+limit-request-body = "1m"
+env = {FIRST = "one", SECOND = 2, THIRD = true}
+access-logfile = "access"
+access-logformat = '%(s)s "%(r)s"'
+"""
+
+
+def test_every_kind_of_option_can_stand_in_it(serve):
+    server = serve("app", bind=None, workers=None, files={"app.py": APP, "gateway.toml": EVERYTHING})
+    assert [server.get(f"/{name}").body for name in ("FIRST", "SECOND", "THIRD")] == [b"one", b"2", b"yes"]
+    assert "2 workers (as configured)" in server.log
+    assert f"options from {server.directory}/gateway.toml" in server.log
+    assert len(server.zygote_pids()) == 1
+    assert (server.directory / "second.sock").exists()
+    assert '200 "GET /FIRST HTTP/1.1"' in (server.directory / "access").read_text()
+
+
+def test_the_environment_and_the_command_line_win(serve):
+    files = {"app.py": APP, "gateway.toml": 'application = "nosuch"\nworkers = 3\nenv = ["A=file", "B=file"]\nthreads = 2'}
+    server = serve("app", "--env", "A=line", workers=None, env={"GATEWAY_WORKERS": "1"}, files=files)
+    assert "1 worker (as configured)" in server.log
+    assert (server.get("/A").body, server.get("/B").body) == (b"line", b""), "a list replaces a list"
+
+
+WHERE = [
+    # the files, the arguments, which one is read
+    ({"gateway.toml": "g", "pyproject.toml": "p"}, [], "gateway.toml"),
+    ({"pyproject.toml": "p"}, [], "pyproject.toml"),
+    ({"gateway.toml": "g", "other.toml": "o"}, ["--config", "other.toml"], "other.toml"),
+    ({"gateway.toml": "g", "other.toml": "o"}, ["-cother.toml"], "other.toml"),
+    ({"sub/pyproject.toml": "p"}, ["--config=sub/pyproject.toml"], "pyproject.toml"),
+    ({}, [], None),
+]
+
+
+@pytest.mark.parametrize("files, arguments, read", WHERE)
+def test_which_file_is_read(tmp_path, files, arguments, read):
+    (tmp_path / "sub").mkdir()
+    for name, value in files.items():
+        table = "[tool.other]\nx = 1\n[tool.gateway]\n" if "pyproject" in name else ""
+        (tmp_path / name).write_text(f'{table}workers = "{value}"')
+    done = check(tmp_path, None, *arguments, "app")
+    if read is None:
+        assert done.returncode == 0
+    else:
+        assert done.returncode == 2 and re.search(rf'"{read[0]}" is not a number.* \(\S+/{read}\)', done.stderr)
+
+
+@pytest.mark.parametrize("variable, value", [("GATEWAY_CONFIG", "other.toml"), ("GATEWAY_CMD_ARGS", "-c other.toml")])
+def test_the_environment_names_it_too(tmp_path, variable, value):
+    (tmp_path / "other.toml").write_text("workers = 'o'")
+    done = check(tmp_path, "workers = 'g'", "app", env={variable: value})
+    assert done.returncode == 2 and '"o"' in done.stderr
+
+
+def test_a_pyproject_of_others_says_nothing(tmp_path):
+    assert check(tmp_path, "[project]\nname = 'x'", "app", name="pyproject.toml").returncode == 0
+
+
+MISTAKES = [
+    # what it says, what is told
+    ("workers = = 2", r"gateway.toml is not TOML: .*\(at line 1, column 11\)"),
+    ("\n\nbind = ['a'", r"gateway.toml is not TOML: .*\(at end of document\)"),
+    ("keep-alvie = 5", r'"keep-alvie" is no option; did you mean keep-alive\? \(\S+gateway.toml\)'),
+    ("xyzzy = 5", r'"xyzzy" is no option \(\S+gateway.toml\)'),
+    ("help = true", '"help" is no option'),
+    ("config = 'other'", '"config" is no option'),
+    ("check-config = true", '"check-config" is no option'),
+    ("keep-alive = '30x'", r'--keep-alive: "30x" is not .* \(\S+gateway.toml\)'),
+    ("workers = [1, 2]", "workers takes one value"),
+    ("preload = 5", '--preload: "5" is not yes or no'),
+    ("workers = 2024-01-01", "a date, for workers"),
+    ("bind = [[1]]", "a list, for bind"),
+    ("name = \"a\\u0000b\"", "a NUL in name"),
+    ("env = ['nothing']", "--env: "),
+    ("application = 'a'\napplication = 'b'", "not TOML"),
+    ("[tool]\nx = 1", '"tool" is no option'),
+    (b"name = '\xff'", "is not UTF-8"),
+    ("x = " + "[" * 5000, "is not TOML"),
+]
+
+
+@pytest.mark.parametrize("text, told", MISTAKES, ids=[str(row[0])[:30] for row in MISTAKES])
+def test_what_is_wrong_is_one_sentence(tmp_path, text, told):
+    (tmp_path / "gateway.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    done = check(tmp_path, None, "app")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and re.search(told, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_that_is_not_there_or_not_readable_is_told(tmp_path):
+    assert re.search(r"nosuch.toml can not be read: No such file", check(tmp_path, None, "-c", "nosuch.toml", "app").stderr)
+    (tmp_path / "gateway.toml").mkdir()
+    assert re.search(r"gateway.toml can not be read: Is a directory", check(tmp_path, None, "app").stderr)
+
+
+def test_help_is_given_whatever_it_is_like(tmp_path):
+    (tmp_path / "gateway.toml").write_text("= = =")
+    done = run("--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_python_s_variables_have_no_say_in_the_reading(tmp_path):
+    (tmp_path / "tomllib.py").write_text("raise SystemExit('not mine')")
+    done = check(tmp_path, "workers = 1", "app", env={"PYTHONPATH": str(tmp_path), "PYTHONHOME": ""})
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_large_one_is_read(tmp_path):
+    items = ", ".join(f'"V{i}={"x" * 50}"' for i in range(2000))
+    assert check(tmp_path, f"env = [{items}]", "app").returncode == 0
