@@ -227,12 +227,16 @@ void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
         return;
     log_debug("worker %u is ready", berth.slot);
     seat->booted = true;
-    if (seat->generation != fleet->proven) {
+    bool probe = seat->generation != fleet->proven;
+    if (probe && fleet->limits.proving_ms > 0) {
         seat->state = SEAT_PROVING;
-        seat->deadline_ms = now + PROVING_MS;
+        seat->deadline_ms = now + fleet->limits.proving_ms;
         return;
     }
-    fleet_take_over(fleet, slot, seat, now);
+    if (probe)
+        fleet_probe_is_good(fleet, slot, seat, now);
+    else
+        fleet_take_over(fleet, slot, seat, now);
     if (fleet->phase == FLEET_STARTING)
         fleet->phase = FLEET_SERVING;
     note_first_ready(fleet, slot, now);

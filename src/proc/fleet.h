@@ -5,7 +5,7 @@
  * A slot has two seats, so that a successor is up before its predecessor leaves:
  *
  *   EMPTY ──fork──> BOOTING ──ready──> SERVING ──its successor is ready, or the stop──> LEAVING ──ended──> EMPTY
- *                      │  └──ready──> PROVING ──two seconds──^   │
+ *                      │  └──ready──> PROVING ──proving_ms───^   │
  *                      └──ended──────────┴───────────────────────┴──> EMPTY, a pause, again
  *
  * The first worker imports the application alone: only when it is ready the others are forked, and when it is not, that is the
@@ -60,6 +60,8 @@ struct fleet_limits {
     unsigned slots;       /* that there can be; fleet_new's are the least */
     uint64_t graceful_ms; /* for a worker to leave */
     uint64_t boot_ms;     /* for a probe to be ready; 0: no limit */
+    uint64_t proving_ms;  /* who serves that long is as good as its predecessor; 0: who is ready */
+    bool impatient;       /* a reload does not wait until who leaves has finished its requests */
 };
 
 /* `slots` to begin with. */

@@ -4,6 +4,9 @@
 #include "base/log.h"
 #include "proc/fleet_state.h"
 
+/* For who is told to quit, until it is killed. */
+enum { HURRY_MS = 2000 };
+
 struct seat *fleet_find_probe(struct fleet *fleet)
 {
     for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->count; i++)
@@ -21,6 +24,13 @@ unsigned fleet_generation_for(struct fleet *fleet, struct slot *slot)
     return fleet->reload != RELOAD_PROBING || probe ? fleet->generation : fleet->proven;
 }
 
+/* There are two seats: where one serves and one has not left yet, nobody can come. */
+static void hurry(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    if (seat->state == SEAT_LEAVING && slot_find(slot, SEAT_EMPTY) == NULL)
+        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + HURRY_MS);
+}
+
 void fleet_begin_reload(struct fleet *fleet, uint64_t now)
 {
     fleet->reload_again = false;
@@ -28,6 +38,8 @@ void fleet_begin_reload(struct fleet *fleet, uint64_t now)
     fleet->reload_ms = now;
     fleet->reloads++;
     fleet->generation++;
+    if (fleet->limits.impatient)
+        fleet_visit_all(fleet, now, hurry);
     fleet_fill_all(fleet, now);
 }
 

@@ -8,9 +8,6 @@
 
 #include "proc/fleet.h"
 
-/* Who lives that long is as good as its predecessor. */
-enum { PROVING_MS = 2000 };
-
 enum reload_state {
     RELOAD_NONE,
     RELOAD_PROBING, /* the first worker of the new generation has to prove itself */

@@ -40,6 +40,9 @@ static void look_for_upgrade(const struct master *master)
         event_base_loopbreak(master->base);
 }
 
+/* So long a new generation's first worker serves beside its predecessor. */
+enum { PROVING_MS = 2000 };
+
 /* Two of these without a step, and a worker is stalled. */
 static const struct timeval tick_time = {.tv_usec = 200 * 1000};
 
@@ -287,6 +290,7 @@ void master_limits(const struct master *master, struct fleet_limits *limits)
         .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
         .boot_ms = (uint64_t)master->options->timeout,
+        .proving_ms = PROVING_MS,
     };
 }
 

@@ -76,7 +76,8 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
     } while (0)
 
 static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, restarted, NULL};
-static const struct fleet_limits limits = {.graceful_ms = GRACEFUL_MS, .boot_ms = BOOT_MS};
+static const struct fleet_limits limits = {
+    .graceful_ms = GRACEFUL_MS, .boot_ms = BOOT_MS, .proving_ms = PROVING_MS};
 
 static void begin(unsigned slots)
 {
@@ -451,6 +452,63 @@ START_TEST(a_reload_begins_with_a_probe_and_goes_on_slot_by_slot)
     ck_assert_uint_eq(fleet_due(fleet), 0);
     ended(1, 1, WORKER_READY); /* whoever comes now is of the new generation */
     assert_done("fork(2) 1.0");
+}
+END_TEST
+
+static void begin_developing(unsigned slots)
+{
+    struct fleet_limits developing = limits;
+    developing.proving_ms = 0;
+    developing.impatient = true;
+    fleet = fleet_new(slots, &actions, &developing);
+    now = 1000;
+    fleet_start(fleet, now);
+    for (unsigned i = 0; i < slots; i++)
+        ready(i, 0);
+    done[0] = '\0';
+}
+
+START_TEST(without_a_time_to_prove_itself_a_probe_takes_over_when_it_is_ready)
+{
+    begin_developing(2);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    ready(0, 1);
+    assert_done("retire 0.0, fork(2) 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0, reloaded 2");
+}
+END_TEST
+
+START_TEST(without_a_time_to_prove_itself_a_probe_that_is_not_ready_is_dropped_all_the_same)
+{
+    begin_developing(1);
+    fleet_reload(fleet, now);
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    ended(0, 1, WORKER_FAILED);
+    assert_done("dropped 2, fork(2) 0.1");
+    ready(0, 1);
+    assert_done("retire 0.0, reloaded 2");
+}
+END_TEST
+
+START_TEST(an_impatient_reload_does_not_wait_for_who_leaves)
+{
+    begin_developing(2);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    ended(0, 0, WORKER_DRAINING);
+    ready(1, 1);
+    assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1, retire 1.0, reloaded 2");
+    fleet_reload(fleet, now);
+    assert_done("quit 1.0, fork(3) 0.0"); /* 0.0 was empty: there all is as ever */
+    ready(0, 0);
+    assert_done("retire 0.1");
+    ended(1, 0, WORKER_DRAINING);
+    assert_done("fork(3) 1.0");
+    ready(1, 0);
+    assert_done("retire 1.1, reloaded 3");
 }
 END_TEST
 
@@ -1003,6 +1061,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, with_nobody_there_a_stop_is_over_at_once);
     tcase_add_test(tests, planned_replacements_are_made_one_at_a_time);
     tcase_add_test(tests, a_reload_begins_with_a_probe_and_goes_on_slot_by_slot);
+    tcase_add_test(tests, without_a_time_to_prove_itself_a_probe_takes_over_when_it_is_ready);
+    tcase_add_test(tests, without_a_time_to_prove_itself_a_probe_that_is_not_ready_is_dropped_all_the_same);
+    tcase_add_test(tests, an_impatient_reload_does_not_wait_for_who_leaves);
     unit_add_rows(tests, a_generation_whose_probe_fails_is_dropped, bad_probes);
     tcase_add_test(tests, a_probe_that_is_slow_to_load_is_killed);
     tcase_add_test(tests, a_reload_that_is_asked_for_meanwhile_comes_after_it_once);
