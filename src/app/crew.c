@@ -208,11 +208,11 @@ void crew_serve(struct crew *crew)
         baton_wait(crew->baton, MAIN_MEMBER);
 }
 
-void crew_run_python(struct crew *crew, void (*run)(void))
+void crew_run_python(struct crew *crew, void (*run)(void *context), void *context)
 {
     uint64_t lending = baton_lend(crew->baton);
     gil_take();
-    run();
+    run(context);
     gil_release();
     if (!baton_take_back(crew->baton, lending))
         baton_wait(crew->baton, MAIN_MEMBER);

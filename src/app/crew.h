@@ -38,7 +38,7 @@ void crew_serve(struct crew *crew);
 unsigned crew_await_gil(const struct crew *crew, uint64_t ms);
 
 /* Python code outside of any request, on the main thread, with the GIL; others may run the loop meanwhile. */
-void crew_run_python(struct crew *crew, void (*run)(void));
+void crew_run_python(struct crew *crew, void (*run)(void *context), void *context);
 
 /* One batch of what is ready, by the main thread, which has the baton again when it returns. */
 void crew_run_ready(struct crew *crew);

@@ -68,6 +68,8 @@ struct options {
     struct string_list env; /* K=V */
     char *env_file;
     char *root_path; /* SCRIPT_NAME */
+    bool reload;     /* when a source file changes */
+    struct string_list reload_extra_file;
 
     /* process; NULL = as it was started */
     char *user, *group; /* names or numbers */

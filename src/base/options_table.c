@@ -61,6 +61,11 @@ const struct option_row option_rows[] = {
     { .section = "Application", .name = "root-path", .kind = OPTION_URL_PATH, FIELD(root_path), .value = "PATH",
       .initial = "", .variable = "SCRIPT_NAME",
       .help = "The SCRIPT_NAME: where the application is mounted." },
+    { .section = "Application", .name = "reload", .kind = OPTION_FLAG, FIELD(reload),
+      .help = "For development: reload the application when a source file of it is saved." },
+    { .section = "Application", .name = "reload-extra-file", .kind = OPTION_LIST, FIELD(reload_extra_file),
+      .value = "FILE", .min = 1,
+      .help = "With --reload: and when this file is. Can be repeated." },
 
     { .section = "Process", .name = "user", .restart = true, .letter = 'u', .kind = OPTION_STRING, FIELD(user), .value = "NAME|UID",
       .word = "",

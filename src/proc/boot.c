@@ -13,6 +13,14 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
+/* Of this process, or of the one that has forked it. */
+static struct timespec begun;
+
+struct timespec boot_begun(void)
+{
+    return begun;
+}
+
 void boot_die_with_master(pid_t master)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -46,6 +54,7 @@ struct application *boot_application(const struct options *options, int crash_ou
 /* For whoever waits for the outcome of a reload, errors are last words too. */
 struct application *boot(const struct worker_setup *setup)
 {
+    clock_gettime(CLOCK_REALTIME, &begun);
     log_copy_errors_to(setup->last_words);
     struct application *application = boot_application(setup->options, setup->last_words);
     log_copy_errors_to(-1);

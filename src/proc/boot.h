@@ -5,6 +5,7 @@
 #define PROC_BOOT_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "proc/worker.h"
 #include "py/application.h"
@@ -18,5 +19,7 @@ struct application *boot_application(const struct options *options, int crash_ou
 /* Likewise, in a worker or a zygote. Of `setup`, only what all workers have in common and last_words are
  * used. */
 struct application *boot(const struct worker_setup *setup);
+/* When that began, by the wall clock: what was saved since may be older in this process. */
+struct timespec boot_begun(void);
 
 #endif

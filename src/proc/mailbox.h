@@ -16,6 +16,7 @@ enum message_kind {
     MESSAGE_RECYCLE,   /* worker to master: another may serve in my place, when it is convenient */
     MESSAGE_REPLACE,   /* worker to master: another should, soon: I was asked to leave */
     MESSAGE_STUCK,     /* worker to master: likewise: calls of mine do not return */
+    MESSAGE_RELOAD,    /* worker to master: a source file has changed */
     MESSAGE_RETIRE,    /* master to worker: another does: finish what you have, then exit */
     MESSAGE_ORPHANS,   /* master to worker: look at the scoreboard for slots where nobody serves */
     MESSAGE_UNREADY,   /* master to worker: the service will stop soon: say so to those who look after it */

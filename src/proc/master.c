@@ -40,7 +40,8 @@ static void look_for_upgrade(const struct master *master)
         event_base_loopbreak(master->base);
 }
 
-/* So long a new generation's first worker serves beside its predecessor. */
+/* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
+ * waits. */
 enum { PROVING_MS = 2000 };
 
 /* Two of these without a step, and a worker is stalled. */
@@ -198,6 +199,14 @@ static void worker_is_ready(struct master *master, struct berth berth)
     fleet_ready(master->fleet, berth, clock_ms());
 }
 
+/* Without --reload no worker of ours asks for it. */
+static void reload_wanted(struct master *master)
+{
+    char message[1024];
+    if (master->options->reload)
+        master_reload(master, message, sizeof(message));
+}
+
 void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -217,6 +226,8 @@ void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
             fleet_replace(master->fleet, mail->berth, REPLACE_ASKED, clock_ms());
         else if (kind == MESSAGE_STUCK)
             fleet_replace(master->fleet, mail->berth, REPLACE_STUCK, clock_ms());
+        else if (kind == MESSAGE_RELOAD)
+            reload_wanted(master);
     }
     master_follow_up(master);
 }
@@ -290,7 +301,8 @@ void master_limits(const struct master *master, struct fleet_limits *limits)
         .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
         .boot_ms = (uint64_t)master->options->timeout,
-        .proving_ms = PROVING_MS,
+        .proving_ms = master->options->reload ? 0 : PROVING_MS,
+        .impatient = master->options->reload,
     };
 }
 

@@ -46,6 +46,8 @@ void startup_settle_paths(struct options *options)
     make_absolute(&options->error_logfile);
     make_absolute(&options->access_logfile);
     make_absolute(&options->pid_file);
+    for (size_t i = 0; i < options->reload_extra_file.count; i++)
+        make_absolute(&options->reload_extra_file.items[i]);
 }
 
 /* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
@@ -69,10 +71,14 @@ static void settle_connections(struct options *options)
 
 static void settle_workers(struct options *options, char *reason, size_t size)
 {
-    if (options->workers > 0)
+    if (options->workers > 0) {
         snprintf(reason, size, "as configured");
-    else
+    } else if (options->reload) {
+        snprintf(reason, size, "one, for --reload");
+        options->workers = 1;
+    } else {
         options->workers = cpus_usable(reason, size);
+    }
 }
 
 void startup_settle(struct options *options, char *reason, size_t size)
@@ -199,6 +205,8 @@ static void announce(const struct service *service, const struct options *option
         log_info("listening on %s", service->addresses[i].url);
     if (service->status != NULL)
         log_info("status on %s", service->status->url);
+    if (options->reload)
+        log_warning("--reload is for development: whatever is saved is served at once");
     log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
 }
 

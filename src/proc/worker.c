@@ -24,6 +24,7 @@
 #include "proc/mailbox.h"
 #include "proc/privileges.h"
 #include "proc/recycle.h"
+#include "proc/reloader.h"
 #include "proc/running_call.h"
 #include "proc/signals.h"
 #include "proc/slot.h"
@@ -51,6 +52,7 @@ struct worker {
     struct intake intake;
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
+    struct reloader *reloader;    /* NULL: the source files are not watched */
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
@@ -139,6 +141,7 @@ static void stop(struct worker *worker, enum stop how)
     if (how <= worker->stop)
         return;
     worker->stop = how;
+    reloader_stop(worker->reloader); /* whoever comes after it watches */
     if (how == STOP_DRAIN)
         drain(worker);
     else
@@ -183,8 +186,9 @@ static void python_signalled(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(worker->loop->base);
 }
 
-static void run_python_signals(void)
+static void run_python_signals(void *context)
 {
+    (void)context;
     interp_run_signal_handlers();
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
@@ -359,6 +363,7 @@ static void open_loop(struct worker *worker, int python_signals)
     }
     recycle_init(&worker->recycle, worker->loop, (uint32_t)getpid() * 2654435761U, has_served_long, worker);
     intake_open(&worker->intake, worker->loop, setup);
+    reloader_begin(worker->reloader, worker->loop);
 }
 
 static void close_loop(struct worker *worker)
@@ -369,6 +374,7 @@ static void close_loop(struct worker *worker)
         event_free(worker->python_signals);
     event_free(worker->graceful_end);
     recycle_fini(&worker->recycle);
+    reloader_free(worker->reloader);
     deadline_free(worker->deadline);
     event_free(worker->mailbox);
     intake_free(&worker->intake);
@@ -382,7 +388,7 @@ static bool wants_main(void *context)
     recycle_look(&worker->recycle);
     if (worker->gave_up)
         take_up_again(worker);
-    return worker->python_signalled || is_over(worker);
+    return worker->python_signalled || reloader_is_due(worker->reloader) || is_over(worker);
 }
 
 static void serve(struct worker *worker)
@@ -400,8 +406,9 @@ static void serve(struct worker *worker)
         crew_serve(worker->crew);
         if (worker->python_signalled) {
             worker->python_signalled = false;
-            crew_run_python(worker->crew, run_python_signals);
+            crew_run_python(worker->crew, run_python_signals, worker);
         }
+        reloader_look(worker->reloader, worker->crew);
     }
     log_cut(worker);
 }
@@ -429,6 +436,7 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
         return fail(setup);
     scoreboard_set(setup->row->state, WORKER_LOADED);
     int python_signals = interp_signal_fd();
+    worker.reloader = reloader_new(setup);
     gil_release();
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);

@@ -90,7 +90,7 @@ static char *find_python(const struct options *options)
     return xstrdup(PYTHON_EXECUTABLE);
 }
 
-static PyStatus initialize(const char *python)
+static PyStatus initialize(const char *python, const struct options *options)
 {
     static char program[] = "gateway";
     char *argv[] = {program, NULL};
@@ -107,6 +107,9 @@ static PyStatus initialize(const char *python)
     config.parse_argv = 0;
     config.install_signal_handlers = 0;
     config.faulthandler = 1;
+    /* A .pyc tells by size and second whether it is of a source file, which may be saved twice in one. */
+    if (options->reload)
+        config.write_bytecode = 0;
     config.buffered_stdio = 0; /* or print() shows nothing for long in a container */
     status = PyConfig_SetBytesString(&config, &config.program_name, python);
     if (!PyStatus_Exception(status))
@@ -179,7 +182,7 @@ int interp_start(const struct options *options)
     if (python == NULL)
         return -1;
 
-    PyStatus status = initialize(python);
+    PyStatus status = initialize(python, options);
     free(python);
     if (PyStatus_Exception(status)) {
         log_error("Python %s does not start: %s", interp_version(),

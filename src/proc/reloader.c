@@ -1,0 +1,237 @@
+/* --reload: when a source file changes. */
+#include "proc/reloader.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "proc/boot.h"
+#include "proc/mailbox.h"
+#include "proc/watch.h"
+#include "py/modules.h"
+
+/* When nothing has been saved for that long, all of it has been. An editor, or git, that takes a file away puts another there. */
+static const struct timeval quiet_time = {.tv_usec = 50 * 1000}, quiet_time_gone = {.tv_usec = 300 * 1000};
+/* For what can only be asked: has something been imported, does a directory's name lead to another? */
+static const struct timeval look_time = {.tv_sec = 1};
+
+struct reloader {
+    const struct worker_setup *setup;
+    struct watch *watch;
+    struct event *news, *quiet, *timer;
+    struct module_files files; /* listed, and not watched yet */
+    size_t modules;            /* that there were then */
+    bool due;
+    char changed[PATH_MAX];
+    char directory[PATH_MAX]; /* in which changed files are shown by their names, with a slash at its end */
+};
+
+static void list(void *context)
+{
+    struct reloader *reloader = context;
+    size_t modules = modules_count();
+    if (modules == reloader->modules)
+        return;
+    reloader->modules = modules;
+    modules_list(&reloader->files);
+}
+
+struct reloader *reloader_new(const struct worker_setup *setup)
+{
+    if (!setup->options->reload || setup->slot != 0)
+        return NULL;
+    struct reloader *reloader = xcalloc(1, sizeof(*reloader));
+    reloader->setup = setup;
+    list(reloader);
+    return reloader;
+}
+
+static void note_directory(struct reloader *reloader)
+{
+    size_t room = sizeof(reloader->directory);
+    if (getcwd(reloader->directory, room - 1) == NULL)
+        reloader->directory[0] = '\0';
+    else
+        strcat(reloader->directory, "/");
+}
+
+static const char *shown(const struct reloader *reloader)
+{
+    size_t size = strlen(reloader->directory);
+    return strncmp(reloader->changed, reloader->directory, size) == 0 ? reloader->changed + size
+                                                                      : reloader->changed;
+}
+
+/* When the master does not read, later. */
+static void ask(struct reloader *reloader)
+{
+    if (mailbox_send(reloader->setup->mailbox, MESSAGE_RELOAD, getpid()) == 0)
+        log_info("%s has changed: reloading", shown(reloader));
+    else
+        event_add(reloader->quiet, &quiet_time);
+}
+
+static void is_quiet(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    ask(arg);
+}
+
+/* Each change begins the wait anew. */
+static void await_quiet(struct reloader *reloader, enum watch_change change)
+{
+    if (change != WATCH_NONE)
+        event_add(reloader->quiet, change == WATCH_GONE ? &quiet_time_gone : &quiet_time);
+}
+
+static void news_came(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct reloader *reloader = arg;
+    await_quiet(reloader, watch_read(reloader->watch, reloader->changed, sizeof(reloader->changed)));
+}
+
+static void look_is_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct reloader *reloader = arg;
+    await_quiet(reloader, watch_look_again(reloader->watch, reloader->changed, sizeof(reloader->changed)));
+    reloader->due = true;
+    event_base_loopbreak(event_get_base(reloader->timer));
+}
+
+/* What belongs to the application is mended where it is; what is installed is replaced as a whole, and is much. So is what is imported later
+ * watched alone: it may be code that a program makes for itself in a directory of its own, file by file. */
+static bool has_neighbours(const char *path, bool later)
+{
+    return !later && strstr(path, "/site-packages/") == NULL && strstr(path, "/dist-packages/") == NULL;
+}
+
+static void watch_listed(struct reloader *reloader, bool later)
+{
+    for (size_t i = 0; i < reloader->files.count; i++)
+        watch_file(reloader->watch, reloader->files.paths[i],
+                   has_neighbours(reloader->files.paths[i], later));
+}
+
+static bool is_not_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec >= b->tv_nsec);
+}
+
+/* By the time that nobody can set: a file that is moved here may have been written long ago. One from the future, by the clock of
+ * a file server, would have changed for ever. */
+static bool has_changed_since_boot(const char *path)
+{
+    const struct timespec begun = boot_begun();
+    struct timespec now;
+    struct stat status;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return stat(path, &status) == 0 && is_not_before(&status.st_ctim, &begun) &&
+           is_not_before(&now, &status.st_ctim);
+}
+
+static void look_for_changes(struct reloader *reloader, char *const *paths, size_t count)
+{
+    for (size_t i = 0; i < count && reloader->changed[0] == '\0'; i++)
+        if (has_changed_since_boot(paths[i]))
+            snprintf(reloader->changed, sizeof(reloader->changed), "%s", paths[i]);
+}
+
+static struct event *add_event(struct loop *loop, int fd, event_callback_fn called, void *arg,
+                               const struct timeval *time)
+{
+    struct event *event = event_new(loop->base, fd, fd >= 0 ? EV_READ | EV_PERSIST : EV_PERSIST, called, arg);
+    event_priority_set(event, PRIORITY_FIRST);
+    event_add(event, time);
+    return event;
+}
+
+static void open_events(struct reloader *reloader, struct loop *loop)
+{
+    reloader->news = add_event(loop, watch_fd(reloader->watch), news_came, reloader, NULL);
+    reloader->timer = add_event(loop, -1, look_is_due, reloader, &look_time);
+    reloader->quiet = evtimer_new(loop->base, is_quiet, reloader);
+    event_priority_set(reloader->quiet, PRIORITY_FIRST);
+}
+
+/* First watched, and then looked at: so nothing falls between. */
+static void watch_all(struct reloader *reloader)
+{
+    const struct string_list *extra = &reloader->setup->options->reload_extra_file;
+    watch_listed(reloader, false);
+    for (size_t i = 0; i < extra->count; i++)
+        watch_file(reloader->watch, extra->items[i], false);
+    watch_warn(reloader->watch);
+    look_for_changes(reloader, reloader->files.paths, reloader->files.count);
+    look_for_changes(reloader, extra->items, extra->count);
+}
+
+void reloader_begin(struct reloader *reloader, struct loop *loop)
+{
+    if (reloader == NULL)
+        return;
+    note_directory(reloader);
+    reloader->watch = watch_open();
+    if (reloader->watch == NULL) {
+        log_warning("--reload: what is saved is not noticed: %s",
+                    errno == EMFILE ? "fs.inotify.max_user_instances is reached" : strerror(errno));
+        return;
+    }
+    open_events(reloader, loop);
+    watch_all(reloader);
+    module_files_fini(&reloader->files);
+    if (reloader->changed[0] != '\0')
+        ask(reloader);
+}
+
+static void end(struct event **event)
+{
+    if (*event != NULL)
+        event_free(*event);
+    *event = NULL;
+}
+
+void reloader_stop(struct reloader *reloader)
+{
+    if (reloader == NULL)
+        return;
+    end(&reloader->news);
+    end(&reloader->quiet);
+    end(&reloader->timer);
+    reloader->due = false;
+}
+
+void reloader_free(struct reloader *reloader)
+{
+    if (reloader == NULL)
+        return;
+    reloader_stop(reloader);
+    watch_free(reloader->watch);
+    module_files_fini(&reloader->files);
+    free(reloader);
+}
+
+bool reloader_is_due(const struct reloader *reloader)
+{
+    return reloader != NULL && reloader->due;
+}
+
+void reloader_look(struct reloader *reloader, struct crew *crew)
+{
+    if (!reloader_is_due(reloader))
+        return;
+    crew_run_python(crew, list, reloader);
+    reloader->due = false;
+    watch_listed(reloader, true);
+    watch_warn(reloader->watch);
+    module_files_fini(&reloader->files);
+}

@@ -1,0 +1,393 @@
+/* Files that are watched. */
+#include "proc/watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/listing.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF |
+             IN_DELETE_SELF | IN_ONLYDIR
+};
+
+/* Of those that are only found: whoever has his application in a directory with all he has does not mean all of it. */
+enum { FOUND_MAX = 1000 };
+
+struct directory {
+    char *path;
+    char **names; /* of files in it that count */
+    size_t name_count;
+    int wd;          /* inotify's number of it; -1: not watched */
+    bool neighbours; /* whatever Python source is in it counts too */
+    bool missing;
+};
+
+struct watch {
+    int fd;
+    struct directory **directories;
+    size_t count, found;
+    struct listing unwatched;
+    int error; /* why */
+    bool warned;
+};
+
+struct watch *watch_open(void)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    struct watch *watch = xcalloc(1, sizeof(*watch));
+    watch->fd = fd;
+    return watch;
+}
+
+static void directory_free(struct directory *directory)
+{
+    for (size_t i = 0; i < directory->name_count; i++)
+        free(directory->names[i]);
+    free(directory->names);
+    free(directory->path);
+    free(directory);
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    for (size_t i = 0; i < watch->count; i++)
+        directory_free(watch->directories[i]);
+    free(watch->directories);
+    close(watch->fd);
+    free(watch);
+}
+
+int watch_fd(const struct watch *watch)
+{
+    return watch->fd;
+}
+
+static bool is_of_identifier(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 0x80;
+}
+
+/* Editors have files of their own beside it for a moment: .app.py.swp, 4913, app.py~, #app.py#, .#app.py, and a linter's copy. */
+static bool is_source(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 3 && strcmp(name + size - 3, ".py") == 0 && is_of_identifier(name[0]) &&
+           strncmp(name, "flycheck_", 9) != 0;
+}
+
+/* Can it be imported from? */
+static bool is_package(const char *name)
+{
+    size_t i = 0;
+    while (is_of_identifier(name[i]))
+        i++;
+    return i > 0 && name[i] == '\0' && strcmp(name, "__pycache__") != 0;
+}
+
+static bool has_name(const struct directory *directory, const char *name)
+{
+    for (size_t i = 0; i < directory->name_count; i++)
+        if (strcmp(directory->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool counts(const struct directory *directory, const char *name)
+{
+    return has_name(directory, name) || (directory->neighbours && is_source(name));
+}
+
+static struct directory *find(const struct watch *watch, const char *path)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        if (strcmp(watch->directories[i]->path, path) == 0)
+            return watch->directories[i];
+    return NULL;
+}
+
+static bool is_used(const struct watch *watch, int wd)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        if (watch->directories[i]->wd == wd)
+            return true;
+    return false;
+}
+
+static void let_go(struct watch *watch, struct directory *directory)
+{
+    int wd = directory->wd;
+    directory->wd = -1;
+    if (wd >= 0 && !is_used(watch, wd))
+        inotify_rm_watch(watch->fd, wd);
+}
+
+static void note_unwatched(struct watch *watch, const struct directory *directory, int error)
+{
+    if (watch->warned)
+        return;
+    watch->error = error;
+    listing_add(&watch->unwatched, "%s", directory->path);
+}
+
+/* Watches what its path leads to now: it has the same number as before unless that is another. True when there is another, or
+ * something again. */
+static bool follow(struct watch *watch, struct directory *directory)
+{
+    int wd = inotify_add_watch(watch->fd, directory->path, EVENTS), error = errno;
+    bool news = wd >= 0 && (directory->missing || (directory->wd >= 0 && directory->wd != wd));
+    if (wd < 0 || wd != directory->wd)
+        let_go(watch, directory);
+    directory->wd = wd;
+    directory->missing = wd < 0 && (error == ENOENT || error == ENOTDIR);
+    if (wd < 0 && !directory->missing)
+        note_unwatched(watch, directory, error);
+    return news;
+}
+
+static struct directory *add(struct watch *watch, const char *path)
+{
+    struct directory *directory = xcalloc(1, sizeof(*directory));
+    directory->path = xstrdup(path);
+    directory->wd = -1;
+    watch->directories = xrealloc(watch->directories, (watch->count + 1) * sizeof(struct directory *));
+    watch->directories[watch->count++] = directory;
+    follow(watch, directory);
+    return directory;
+}
+
+/* One that was found, and is gone. */
+static void drop(struct watch *watch, size_t i)
+{
+    let_go(watch, watch->directories[i]);
+    directory_free(watch->directories[i]);
+    watch->found--;
+    watch->directories[i] = watch->directories[--watch->count];
+}
+
+static bool has_source(const char *path)
+{
+    const struct dirent *entry;
+    bool found = false;
+    DIR *stream = opendir(path);
+    while (stream != NULL && !found && (entry = readdir(stream)) != NULL)
+        found = is_source(entry->d_name);
+    if (stream != NULL)
+        closedir(stream);
+    return found;
+}
+
+/* No symbolic link: the tree has an end. */
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static void explore(struct watch *watch, const char *path);
+
+static void add_neighbours(struct watch *watch, struct directory *directory)
+{
+    if (directory->neighbours)
+        return;
+    directory->neighbours = true;
+    explore(watch, directory->path);
+}
+
+static void take_found(struct watch *watch, const char *path)
+{
+    struct directory *directory = find(watch, path);
+    if (directory == NULL && watch->found == FOUND_MAX)
+        return;
+    if (directory == NULL) {
+        watch->found++;
+        directory = add(watch, path);
+    }
+    add_neighbours(watch, directory);
+}
+
+/* What can be imported from below. Directories without any source are not entered: who knows how much is there. */
+static void explore(struct watch *watch, const char *path)
+{
+    const struct dirent *entry;
+    DIR *stream = opendir(path);
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        if (!is_package(entry->d_name) || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+            continue;
+        char *below = xasprintf("%s/%s", path, entry->d_name);
+        if (is_directory(below) && has_source(below))
+            take_found(watch, below);
+        free(below);
+    }
+    if (stream != NULL)
+        closedir(stream);
+}
+
+static void add_name(struct directory *directory, const char *name)
+{
+    if (has_name(directory, name))
+        return;
+    directory->names = xrealloc(directory->names, (directory->name_count + 1) * sizeof(char *));
+    directory->names[directory->name_count++] = xstrdup(name);
+}
+
+static void add_file(struct watch *watch, const char *path, bool neighbours)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+    struct directory *directory = find(watch, parent);
+    if (directory == NULL)
+        directory = add(watch, parent);
+    add_name(directory, slash + 1);
+    if (neighbours)
+        add_neighbours(watch, directory);
+    free(parent);
+}
+
+void watch_file(struct watch *watch, const char *path, bool neighbours)
+{
+    if (path[0] != '/')
+        return;
+    char *real = realpath(path, NULL);
+    add_file(watch, path, neighbours);
+    if (real != NULL && strcmp(real, path) != 0)
+        add_file(watch, real, false);
+    free(real);
+}
+
+void watch_warn(struct watch *watch)
+{
+    if (watch->warned || watch->unwatched.count == 0)
+        return;
+    watch->warned = true;
+    log_warning("--reload: what is saved in %s is not noticed: %s", listing_end(&watch->unwatched),
+                watch->error == ENOSPC ? "fs.inotify.max_user_watches is reached" : strerror(watch->error));
+}
+
+static enum watch_change tell(enum watch_change change, char *path, size_t size, const char *parent,
+                              const char *name)
+{
+    snprintf(path, size, "%s%s%s", parent, name[0] != '\0' ? "/" : "", name);
+    return change;
+}
+
+/* A link is all there from the first moment; of other new files the end of the writing tells. */
+static bool is_link(const struct directory *directory, const char *name)
+{
+    char *path = xasprintf("%s/%s", directory->path, name);
+    struct stat status;
+    bool is = lstat(path, &status) == 0 && (S_ISLNK(status.st_mode) || status.st_nlink > 1);
+    free(path);
+    return is;
+}
+
+static enum watch_change file_changed(const struct directory *directory, const struct inotify_event *event,
+                                      char *path, size_t size)
+{
+    bool gone = (event->mask & (IN_DELETE | IN_MOVED_FROM)) != 0;
+    if (!counts(directory, event->name) ||
+        ((event->mask & IN_CREATE) != 0 && !is_link(directory, event->name)))
+        return WATCH_NONE;
+    return tell(gone ? WATCH_GONE : WATCH_SAVED, path, size, directory->path, event->name);
+}
+
+/* Empty, it is watched before something is put in; or else it has been already. */
+static enum watch_change directory_came(struct watch *watch, const struct directory *parent, const char *name,
+                                        char *path, size_t size)
+{
+    char *below = xasprintf("%s/%s", parent->path, name);
+    struct directory *known = find(watch, below);
+    bool news = known != NULL && follow(watch, known);
+    if (parent->neighbours && is_package(name)) {
+        take_found(watch, below);
+        explore(watch, below);
+        news = news || has_source(below);
+    }
+    free(below);
+    return news ? tell(WATCH_SAVED, path, size, parent->path, name) : WATCH_NONE;
+}
+
+static enum watch_change directory_left(struct watch *watch, struct directory *directory, char *path,
+                                        size_t size)
+{
+    let_go(watch, directory);
+    directory->missing = true;
+    return directory->name_count > 0 ? tell(WATCH_GONE, path, size, directory->path, "") : WATCH_NONE;
+}
+
+static enum watch_change happened(struct watch *watch, struct directory *directory,
+                                  const struct inotify_event *event, char *path, size_t size)
+{
+    if ((event->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED)) != 0)
+        return directory_left(watch, directory, path, size);
+    if (event->len == 0)
+        return WATCH_NONE;
+    if ((event->mask & IN_ISDIR) == 0)
+        return file_changed(directory, event, path, size);
+    if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0)
+        return directory_came(watch, directory, event->name, path, size);
+    return WATCH_NONE;
+}
+
+/* Directories that are one by several paths have one number. */
+static enum watch_change handle(struct watch *watch, const struct inotify_event *event, char *path,
+                                size_t size)
+{
+    enum watch_change last = WATCH_NONE;
+    if ((event->mask & IN_Q_OVERFLOW) != 0)
+        return tell(WATCH_SAVED, path, size, "more than can be told", "");
+    for (size_t i = 0, count = watch->count; i < count; i++) {
+        if (watch->directories[i]->wd != event->wd)
+            continue;
+        enum watch_change change = happened(watch, watch->directories[i], event, path, size);
+        last = change != WATCH_NONE ? change : last;
+    }
+    return last;
+}
+
+enum watch_change watch_read(struct watch *watch, char *path, size_t size)
+{
+    alignas(struct inotify_event) char buffer[4096];
+    enum watch_change last = WATCH_NONE;
+    ssize_t length;
+    while ((length = read(watch->fd, buffer, sizeof(buffer))) > 0) {
+        const struct inotify_event *event;
+        for (const char *at = buffer; at < buffer + length; at += sizeof(*event) + event->len) {
+            event = (const struct inotify_event *)at;
+            enum watch_change change = handle(watch, event, path, size);
+            last = change != WATCH_NONE ? change : last;
+        }
+    }
+    return last;
+}
+
+enum watch_change watch_look_again(struct watch *watch, char *path, size_t size)
+{
+    enum watch_change last = WATCH_NONE;
+    for (size_t i = watch->count; i-- > 0;) {
+        struct directory *directory = watch->directories[i];
+        if (follow(watch, directory)) {
+            last = tell(WATCH_SAVED, path, size, directory->path, "");
+            if (directory->neighbours)
+                explore(watch, directory->path);
+        } else if (directory->missing && directory->name_count == 0) {
+            drop(watch, i);
+        }
+    }
+    return last;
+}

@@ -1,0 +1,38 @@
+/*
+ * Files that are watched, so that a change of one is told. inotify's; no event loop and no Python.
+ *
+ * What is watched are directories: most editors save by giving a new file the old one's name. A change counts when it is of one of the
+ * files; and, among `neighbours`, of any Python source, also in directories below that have some. For that there is a reason: when
+ * app.py is made to import new.py, and that has an error, nobody has ever loaded new.py; whoever waits for it to be mended knows
+ * only where it may be.
+ */
+#ifndef PROC_WATCH_H
+#define PROC_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct watch;
+
+enum watch_change {
+    WATCH_NONE,
+    WATCH_SAVED,
+    WATCH_GONE, /* perhaps only for the moment */
+};
+
+struct watch *watch_open(void); /* NULL and errno */
+void watch_free(struct watch *watch);
+
+int watch_fd(const struct watch *watch); /* readable when watch_read is due */
+
+/* Takes a copy of the path; one that is not absolute is left out. A symbolic link is watched, and so is what it leads to. Nothing need be there yet. */
+void watch_file(struct watch *watch, const char *path, bool neighbours);
+/* Logs, once, what can not be watched and why. */
+void watch_warn(struct watch *watch);
+
+/* The last change since the last time, and its path, which is cut when it does not fit. */
+enum watch_change watch_read(struct watch *watch, char *path, size_t size);
+/* The same of what inotify does not tell: that a directory's name leads to another one now, or to one again. */
+enum watch_change watch_look_again(struct watch *watch, char *path, size_t size);
+
+#endif
