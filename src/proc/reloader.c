@@ -142,7 +142,7 @@ static bool has_changed_since_boot(const char *path)
 static void look_for_changes(struct reloader *reloader, char *const *paths, size_t count)
 {
     for (size_t i = 0; i < count && reloader->changed[0] == '\0'; i++)
-        if (has_changed_since_boot(paths[i]))
+        if (paths[i] != NULL && has_changed_since_boot(paths[i]))
             snprintf(reloader->changed, sizeof(reloader->changed), "%s", paths[i]);
 }
 
@@ -163,15 +163,25 @@ static void open_events(struct reloader *reloader, struct loop *loop)
     event_priority_set(reloader->quiet, PRIORITY_FIRST);
 }
 
+static void watch_others(struct reloader *reloader, char *const *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (paths[i] != NULL)
+            watch_file(reloader->watch, paths[i], false);
+}
+
 /* First watched, and then looked at: so nothing falls between. */
 static void watch_all(struct reloader *reloader)
 {
-    const struct string_list *extra = &reloader->setup->options->reload_extra_file;
+    const struct options *options = reloader->setup->options;
+    const struct string_list *extra = &options->reload_extra_file;
+    char *const own[] = {options->config, options->env_file}; /* a reload reads them again, too */
     watch_listed(reloader, false);
-    for (size_t i = 0; i < extra->count; i++)
-        watch_file(reloader->watch, extra->items[i], false);
+    watch_others(reloader, own, sizeof(own) / sizeof(own[0]));
+    watch_others(reloader, extra->items, extra->count);
     watch_warn(reloader->watch);
     look_for_changes(reloader, reloader->files.paths, reloader->files.count);
+    look_for_changes(reloader, own, sizeof(own) / sizeof(own[0]));
     look_for_changes(reloader, extra->items, extra->count);
 }
 

@@ -343,3 +343,12 @@ def test_only_one_worker_watches_and_none_without_the_option(serve, server):
 def switches(pid):
     with open(f"/proc/{pid}/status") as file:
         return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", file.read(), re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("name", ["gateway.toml", "env"])
+def test_the_configuration_counts_too(server, name):
+    files = {"gateway.toml": "", "env": "", "app.py": APP.replace('answer = "one"', 'answer = os.environ.get("ANSWER", "one")')}
+    server = server("--env-file", "env", files=files)
+    assert server.get("/").body == b"one"
+    save(server, name, 'env = {ANSWER = "two"}' if name == "gateway.toml" else "ANSWER=two")
+    wait_until(lambda: server.get("/").body == b"two", "what it says now counts")
