@@ -15,6 +15,7 @@
 enum {
     BURST_MAX = 16, /* parcels taken in one callback */
     AGAIN_MS = 5,   /* until somebody may have a thread idle, or room in a post */
+    EACH = 16,      /* requests for a thread that is idle */
 };
 
 struct inbox {
@@ -64,19 +65,20 @@ static unsigned connections_of(const struct handover *handover, unsigned slot)
     return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + posted(handover, slot);
 }
 
-/* Requests that the slot's worker could start at once. */
-static unsigned idle_threads_of(const struct handover *handover, unsigned slot)
+/* Requests that the slot's worker can have now. More than one for each idle thread: most calls are short, and one that finds itself
+ * behind a long one is sent on. With one at a time a queue would be shorter by one each time that somebody looks. */
+static unsigned room_of(const struct handover *handover, unsigned slot)
 {
-    unsigned number, busy = posted(handover, slot);
+    unsigned number;
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
     if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
         return 0;
     const struct scoreboard_call *calls = scoreboard_calls(handover->setup.board, number);
-    uint32_t threads = handover->setup.board->threads;
-    busy += scoreboard_get(row->ready);
+    uint32_t threads = handover->setup.board->threads, idle = 0;
     for (uint32_t i = 0; i < threads; i++)
-        busy += scoreboard_get(calls[i].since_ns) != 0;
-    return busy < threads ? threads - busy : 0;
+        idle += scoreboard_get(calls[i].since_ns) == 0;
+    unsigned waiting = scoreboard_get(row->ready) + posted(handover, slot);
+    return waiting < idle * EACH ? idle * EACH - waiting : 0;
 }
 
 /* The best of the others by `value`, the smaller the better; ours when none is better than `bound`. */
@@ -102,7 +104,7 @@ static uint64_t fullness(const struct handover *handover, unsigned slot)
 
 static uint64_t busyness(const struct handover *handover, unsigned slot)
 {
-    return UINT32_MAX - (uint64_t)idle_threads_of(handover, slot);
+    return UINT32_MAX - (uint64_t)room_of(handover, slot);
 }
 
 static unsigned index_of(const struct handover *handover, const struct local_endpoint *local)

@@ -3,7 +3,7 @@
  * connection goes to another worker in a parcel (net/parcel.h), three times for a reason:
  *
  *   balance   a connection that stays after its first answer goes to the worker with the fewest, when this one has clearly more
- *   busy      a request that waits beside calls that last goes to a worker that has a thread idle
+ *   busy      requests that wait beside calls that last go to workers that have a thread idle
  *   retire    everything idle goes to the successor
  *
  * Who has how many of what is read from the scoreboard. A slot's post is open to all workers, and read by whoever serves in the

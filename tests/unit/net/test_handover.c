@@ -268,6 +268,31 @@ START_TEST(without_an_idle_thread_elsewhere_a_request_waits_for_one)
 }
 END_TEST
 
+START_TEST(many_that_wait_go_to_an_idle_thread_but_not_all)
+{
+    enum { MANY = 20, ROOM = 16 };
+    struct client clients[MANY];
+    begin("");
+    scoreboard_set(board->rows[THERE].state, WORKER_BOOTING); /* or they would be spread when they come */
+    for (int i = 0; i < MANY; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        tell(&clients[i], ready[0].request);
+    }
+    receive_only(&fixtures[HERE], MANY);
+    scoreboard_set(board->rows[THERE].state, WORKER_READY);
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, MANY - ROOM);
+    receive_only(&fixtures[THERE], ROOM);
+    ck_assert_msg(fixtures[THERE].loop->ready_last->ready_ns <= fixtures[HERE].loop->ready_first->ready_ns,
+                  "those that have waited longest");
+    turn_both();
+    handover_ship(handovers[HERE]);
+    ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 0);
+    turn_both();
+    finish(clients, MANY);
+}
+END_TEST
+
 static const enum worker_state not_serving[] = {WORKER_NONE, WORKER_BOOTING, WORKER_LOADED, WORKER_DRAINING};
 
 START_TEST(nothing_goes_to_who_does_not_serve)
@@ -378,6 +403,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_request_that_waits_goes_to_an_idle_thread, ready);
     tcase_add_test(tests, a_spool_moves_with_its_request);
     tcase_add_test(tests, without_an_idle_thread_elsewhere_a_request_waits_for_one);
+    tcase_add_test(tests, many_that_wait_go_to_an_idle_thread_but_not_all);
     unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
     tcase_add_loop_test(tests, at_the_end_what_is_in_any_post_is_taken, HERE, WORKERS);
