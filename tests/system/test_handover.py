@@ -7,37 +7,14 @@ connections just when their client sent the next request, and a POST can not be 
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
 
 import pytest
 from client import chunked
-from timing import SLOW, SOAK, wait_until
-
-APP = '''
-import ctypes, os, time
-
-libc_with_lock = ctypes.PyDLL(None)  # its calls keep the GIL
-
-
-def application(environ, start_response):
-    name, _, argument = environ["PATH_INFO"][1:].partition("/")
-    if name == "sleep":
-        time.sleep(float(argument))
-    if name == "native":
-        libc_with_lock.usleep(int(float(argument) * 1e6))
-    body = environ["wsgi.input"].read()
-    start_response("200 OK", [
-        ("X-Pid", str(os.getpid())),
-        ("X-Peer", environ["REMOTE_ADDR"] + " " + environ["REMOTE_PORT"]),
-        ("X-Length", environ.get("CONTENT_LENGTH", "none")),
-        ("X-Server", environ["SERVER_PORT"]),
-    ])
-    return [body]
-'''
-
+from keepers import APP, KEEPERS, Keepers, assert_nobody_noticed, reload_each_second
+from timing import SLOW, wait_until
 
 @pytest.fixture
 def start(serve):
@@ -144,57 +121,14 @@ def another(server, stack, busy):
     return client if pid_of(client) != busy else None
 
 
-class Keepers:
-    """Clients with one connection each, on which they ask again and again, GET and POST; a connection that ends
-    is a failure."""
-
-    def __init__(self, server, count):
-        self.server, self.stopped = server, False
-        self.failures, self.answers, self.pids = [], 0, set()
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, number):
-        try:
-            with self.server.connect(timeout=20) as connection:
-                while not self.stopped:
-                    body = b"%d " % number * (self.answers % 50) if self.answers % 2 else None
-                    response = connection.exchange("POST" if body else "GET", "/", (), body)
-                    assert response.status == 200 and response.body == (body or b""), response
-                    assert response.get("Connection") is None
-                    self.pids.add(int(response.get("X-Pid")))
-                    self.answers += 1
-                    if number % 4 == 0:
-                        time.sleep(0.01)
-        except (AssertionError, OSError) as error:
-            self.failures.append(repr(error))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        for thread in self.threads:
-            thread.join()
-
-
 def test_kept_connections_outlive_reloads(start):
-    """With a reload asked for each second; `make soak` asks for a million requests over 64 connections."""
-    enough = 1_000_000 if SOAK else 500 / SLOW
     server = start(2)
     idle = [server.connect() for _ in range(20)]
     for connection in idle:
         connection.exchange()
-    with Keepers(server, 64 if SOAK else 16) as keepers:
-        end = time.monotonic() + 8
-        while time.monotonic() < end or (keepers.answers < enough and not keepers.failures):
-            server.signal(signal.SIGHUP)
-            time.sleep(1)
-        wait_until(lambda: server.log.count("reloaded in") >= 2, "reloads")
-    assert keepers.failures == []
-    assert keepers.answers >= enough
-    assert len(keepers.pids) >= 4
+    with Keepers(server, KEEPERS) as keepers:
+        reload_each_second(server, keepers)
+    assert_nobody_noticed(keepers)
     for connection in idle:
         response = connection.exchange("POST", "/", body=b"x")
         assert response.body == b"x" and response.get("Connection") is None
