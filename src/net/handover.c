@@ -16,6 +16,8 @@ enum {
     BURST_MAX = 16, /* parcels taken in one callback */
     AGAIN_MS = 5,   /* until somebody may have a thread idle, or room in a post */
     EACH = 16,      /* requests for a thread that is idle */
+    LEVEL_MS = 100, /* after connections were placed, until their numbers are compared */
+    SLACK = 256,    /* numbers that differ by less than this part are level */
 };
 
 struct inbox {
@@ -27,7 +29,8 @@ struct inbox {
 struct handover {
     struct loop *loop;
     struct handover_setup setup;
-    struct timer *again;
+    struct timer *again, *level;
+    size_t surplus;         /* idle connections that are asked once more where they should be */
     char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
     struct inbox inboxes[]; /* one per slot */
 };
@@ -149,17 +152,51 @@ static bool retire(struct handover *handover, struct conn *conn)
     return false;
 }
 
-/* Only what stays is worth it: a connection that ends with its first answer has never been settled. And only once, or two
- * workers might send it to and fro. One that can not be sent just now, in the middle of a request, is asked about again. */
+/* Only what stays is worth it: a connection that ends with its first answer has never been settled. And one that has come from another
+ * worker stays, or two might send it to and fro. One that can not be sent just now, in the middle of a request, is asked about again. */
 static bool balance(struct handover *handover, struct conn *conn)
 {
     unsigned slot = handover->setup.slot;
     if (conn->placed)
         return false;
+    timer_set(handover->level, LEVEL_MS);
     if (!conn->arrived && handover->loop->open_count >= 2)
         slot = find_slot(handover, handover->loop->open_count - 1, fullness);
     conn->placed = slot == handover->setup.slot;
     return !conn->placed && send_to(handover, slot, conn, HANDOVER_BALANCE) == 0;
+}
+
+static void place_anew(struct timeout *timeout)
+{
+    struct conn *conn = conn_of_timeout(timeout);
+    struct handover *handover = conn->loop->handover;
+    if (handover->surplus == 0)
+        return;
+    handover->surplus--;
+    conn->placed = conn->arrived = false;
+    conn_settle(conn);
+}
+
+/* In a rush connections are placed by what others have accepted, and not by what still waits to be accepted there. So when it is
+ * over, who has clearly more than another, and more than the mean, looks once more where those should be. */
+static void level(void *context)
+{
+    struct handover *handover = context;
+    uint64_t mine = handover->loop->open_count, sum = mine, fewest = mine, count = 1;
+    if (handover->loop->draining || handover->loop->retiring)
+        return;
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++) {
+        uint64_t found = connections_of(handover, slot);
+        if (slot == handover->setup.slot || found == UINT32_MAX)
+            continue;
+        fewest = found < fewest ? found : fewest;
+        sum += found;
+        count++;
+    }
+    if (mine <= fewest + 1 + fewest / SLACK || mine * count <= sum)
+        return;
+    handover->surplus = (mine * count - sum + count - 1) / count;
+    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, place_anew);
 }
 
 bool handover_offer(struct handover *handover, struct conn *conn)
@@ -286,6 +323,7 @@ struct handover *handover_new(struct loop *loop, const struct handover_setup *se
     handover->setup = *setup;
     handover->bytes = xmalloc(PARCEL_MAX);
     handover->again = timer_new(loop, look_again, handover);
+    handover->level = timer_new(loop, level, handover);
     for (unsigned slot = 0; slot < setup->slots; slot++)
         handover->inboxes[slot] = (struct inbox){.handover = handover, .slot = slot};
     handover_serve(handover, setup->slot, true);
@@ -301,6 +339,7 @@ void handover_free(struct handover *handover)
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         close_inbox(&handover->inboxes[slot]);
     timer_free(handover->again);
+    timer_free(handover->level);
     free(handover->bytes);
     free(handover);
 }

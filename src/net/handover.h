@@ -2,7 +2,8 @@
  * Hand-over: connections belong to the service, not to a worker. Between requests, or with one that no thread here can start, a
  * connection goes to another worker in a parcel (net/parcel.h), three times for a reason:
  *
- *   balance   a connection that stays after its first answer goes to the worker with the fewest, when this one has clearly more
+ *   balance   a connection that stays after its first answer goes to the worker with the fewest, when this one has clearly more;
+ *             and a moment later, when the numbers differ all the same, idle ones do
  *   busy      requests that wait beside calls that last go to workers that have a thread idle
  *   retire    everything idle goes to the successor
  *

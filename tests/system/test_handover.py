@@ -6,6 +6,7 @@ connections just when their client sent the next request, and a POST can not be 
 """
 
 import os
+import resource
 import signal
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 from client import chunked
 from keepers import APP, KEEPERS, Keepers, assert_nobody_noticed, reload_each_second
 from timing import SLOW, wait_until
+from watcher import Watcher
 
 @pytest.fixture
 def start(serve):
@@ -41,6 +43,35 @@ def test_kept_connections_are_spread_evenly(start, workers, connections, most):
         spread = Counter(pid_of(client) for client in clients)
         counts = [spread[pid] for pid in server.worker_pids()]
         assert sum(counts) == connections and max(counts) - min(counts) <= most, counts
+
+
+def differ_by(watcher):
+    """The connections of the fullest worker and of the emptiest."""
+    counts = [worker["connections"] for worker in watcher.json["workers"]]
+    return max(counts) - min(counts)
+
+
+def test_ten_thousand_kept_connections_are_spread_to_one_percent(serve):
+    workers, connections = 8, 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < connections + 500:
+        pytest.skip(f"a process may have only {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (connections + 500, hard))
+    try:
+        server = serve("app", "--status", "127.0.0.1:0", workers=workers, files={"app.py": APP})
+        watcher = Watcher(server)
+        wait_until(lambda: watcher.metrics["gateway_workers"]["ready"] == workers, "all workers")
+        with ExitStack() as stack:
+            clients = [stack.enter_context(server.connect()) for _ in range(connections)]
+            for client in clients:
+                client.request()
+            for client in clients:
+                assert client.receive().status == 200
+            most = 0.01 * connections / workers
+            wait_until(lambda: differ_by(watcher) <= most, "an even spread")
+            assert watcher.json["connections"]["total"] == connections
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def two_of_one_worker(server, stack):
@@ -113,6 +144,39 @@ def test_a_request_waits_while_every_thread_is_busy_and_goes_to_the_first_that_i
         begun = time.monotonic()
         assert pid_of(other) != busy
         assert 0.2 * SLOW < time.monotonic() - begun < 0.7 * SLOW
+
+
+def seconds_to_empty_queues(server):
+    """Of four workers whose threads are busy, 30 requests wait with each, until one thread is idle."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect(timeout=20)) for _ in range(124)]
+        for client in clients:
+            client.exchange()
+        blocked = {pid_of(client): client for client in clients}.values()
+        first, *others = blocked
+        for client in others:
+            client.request("GET", f"/sleep/{1.2 * SLOW}")
+        first.request("GET", f"/sleep/{0.4 * SLOW}")
+        time.sleep(0.1)
+        waiting = [client for client in clients if client not in blocked]
+        for client in waiting:
+            client.request("GET", "/")
+        first.receive()
+        begun = time.monotonic()
+        for client in waiting:
+            client.receive()
+        taken = time.monotonic() - begun
+        for client in others:
+            client.receive()
+        return taken
+
+
+def test_many_that_wait_have_one_idle_thread_for_all_of_them(start):
+    server = start(4)
+    taken = [seconds_to_empty_queues(server)]
+    while taken[-1] > 0.1 * SLOW and len(taken) < 3:  # another process may have the core
+        taken.append(seconds_to_empty_queues(server))
+    assert taken[-1] <= 0.1 * SLOW, taken
 
 
 def another(server, stack, busy):

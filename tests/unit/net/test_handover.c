@@ -127,6 +127,33 @@ START_TEST(connections_that_stay_are_spread)
 }
 END_TEST
 
+/* As it is when others had still to accept what came to them. */
+START_TEST(when_a_rush_is_over_who_has_more_sends_what_is_idle)
+{
+    struct client clients[8];
+    begin("");
+    scoreboard_set(board->rows[THERE].state, WORKER_BOOTING);
+    for (int i = 0; i < 8; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        if (i == 7)
+            scoreboard_set(board->rows[THERE].state, WORKER_READY);
+        assert_greeted(&clients[i]);
+    }
+    for (int i = 0; i < 50 && open_in(THERE) < 4; i++)
+        turn_both();
+    for (int i = 0; i < 25; i++) /* they are compared once more */
+        turn_both();
+    ck_assert_uint_eq(open_in(HERE), 4);
+    ck_assert_uint_eq(open_in(THERE), 4);
+    ck_assert_uint_eq(scoreboard_get(board->rows[HERE].handed_over[HANDOVER_BALANCE]), 4);
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].handed_over[HANDOVER_BALANCE]), 0);
+    for (int i = 0; i < 8; i++)
+        assert_greeted(&clients[i]);
+    assert_all_idle();
+    finish(clients, 8);
+}
+END_TEST
+
 /* As when its call lasts. */
 START_TEST(those_that_were_watched_before_their_answer_are_spread_too)
 {
@@ -398,6 +425,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_test(tests, connections_that_stay_are_spread);
+    tcase_add_test(tests, when_a_rush_is_over_who_has_more_sends_what_is_idle);
     tcase_add_test(tests, those_that_were_watched_before_their_answer_are_spread_too);
     tcase_add_test(tests, a_connection_that_ends_with_its_answer_stays);
     unit_add_rows(tests, a_request_that_waits_goes_to_an_idle_thread, ready);
