@@ -109,6 +109,32 @@ def blocked_table(results):
     return lines
 
 
+def pool_table(results):
+    lines = heading(["server", "p50 ms", "p99 ms (min–max)", "p99, × first", "in vain: p99 ms (min–max)", "most ms (min–max)"])
+    first = next(iter(results.values()), {})
+    for server, by_round in results.items():
+        rounds = list(by_round.values())
+        times = [figures["p99"] / first[number]["p99"] for number, figures in by_round.items() if number in first]
+        lines.append(row([server, f"{median_of(rounds, 'p50') * 1000:.2f}", spread_ms(rounds, "p99", 1), spread(times, 2),
+                          spread_ms(rounds, "vain p99", 1), spread_ms(rounds, "vain", 1)]))
+    rounds = list(first.values())
+    lines.append(row(["*ideal*", f"{median_of(rounds, 'ideal p50') * 1000:.2f}", spread_ms(rounds, "ideal p99", 1), "", "", ""]))
+    return [*lines, "", "Seconds in the queue, requests of all rounds:", "", *histograms(results)]
+
+
+def histograms(results):
+    """A row for each bound that somebody reached, with how many stayed below it and not below the one before."""
+    total = {server: sum((Counter(figures["queue"]) for figures in by_round.values()), Counter())
+             for server, by_round in results.items()}
+    lines, before = heading(["at most", *total]), Counter()
+    for bound in next(iter(next(iter(results.values())).values()))["queue"]:
+        here = {server: counts[bound] - before[server] for server, counts in total.items()}
+        before = Counter({server: counts[bound] for server, counts in total.items()})
+        if any(here.values()):
+            lines.append(row([bound, *(f"{count:,}" for count in here.values())]))
+    return lines
+
+
 def crowd_table(results):
     lines = heading(["server", "extra request: p50 ms", "p99 ms (min–max)", "most ms (min–max)", "not within 1 s",
                      "PSS KiB/client", "descriptors", "left", "generators (all after s)", "the crowd got", "CPU s"])
@@ -167,4 +193,4 @@ def machine():
             f"{os.cpu_count()} cores, Linux {platform.release()}; {said}.")
 
 
-TABLES = {"mixed": mixed_table, "blocked": blocked_table, "slow-readers": crowd_table, "slow-writers": crowd_table}
+TABLES = {"mixed": mixed_table, "blocked": blocked_table, "pool": pool_table, "slow-readers": crowd_table, "slow-writers": crowd_table}

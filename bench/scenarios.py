@@ -13,6 +13,7 @@ from typing import Callable
 
 import crowd
 import load
+import pool
 import process
 import threads
 from process import Failed
@@ -43,7 +44,8 @@ class Scenario:
     wrk_cores: set = field(default_factory=lambda: LAST)
 
 
-PLAIN = [name for name in SERVERS if name not in ("uwsgi-threads", "uwsgi-direct")]
+SPECIAL = ("gateway-threads", "gateway-workers", "uwsgi-threads", "uwsgi-direct")
+PLAIN = [name for name in SERVERS if name not in SPECIAL]
 
 
 def threaded(name, about, uwsgi, measure, **more):
@@ -71,6 +73,9 @@ SCENARIOS = {scenario.name: scenario for scenario in [
              "uwsgi-threads", threads.measure_mixed, connections=64, options=EIGHT),
     threaded("blocked", "one worker, 8 threads, 64 connections, calls that block for 50 ms",
              "uwsgi-threads", threads.measure_blocked, connections=64, options=EIGHT),
+    Scenario("pool", "four threads, 64 connections of one pool, 120 requests/s of which 10 % sleep 200 ms",
+             ["gateway-threads", "gateway-workers"], connections=pool.CONNECTIONS, app="mixed",
+             options=("--status", "unix:status"), measure=pool.measure_pool),
     threaded("slow-readers", "one worker, 1,000 clients that read a generator's 1 MB at 1 KiB/s, and one that does not",
              "uwsgi-direct", crowd.measure_readers, connections=crowd.READERS.count),
     threaded("slow-writers", "one worker, 200 clients that send a byte every 50 ms, and one that does not",

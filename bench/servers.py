@@ -6,7 +6,7 @@ Command lines are those a careful administrator would write: no access log, keep
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -84,6 +84,15 @@ def floor_defer(run):
 def gateway(run):
     return [GATEWAY, "--bind", f"{run.host}:{run.port}", "--workers", str(run.workers),
             "--log-level", "warning", *run.options, run.application]
+
+
+def gateway_threads(run):
+    return gateway(replace(run, options=("--threads", str(run.threads), *run.options)))
+
+
+def gateway_workers(run):
+    """A worker for each thread that others have."""
+    return gateway(replace(run, workers=run.threads))
 
 
 def nginx_config(run, cache):
@@ -177,6 +186,8 @@ SERVERS = {server.name: server for server in [
     Server("floor", floor, lambda: None),
     Server("floor-defer", floor_defer, lambda: None),
     Server("gateway", gateway, here(GATEWAY, "build it, or set GATEWAY")),
+    Server("gateway-threads", gateway_threads, here(GATEWAY, "build it, or set GATEWAY")),
+    Server("gateway-workers", gateway_workers, here(GATEWAY, "build it, or set GATEWAY")),
     Server("nginx", nginx, program("nginx")),
     Server("nginx-cache", nginx_cache, program("nginx")),
     Server("gevent", gevent, module("gevent")),
