@@ -1,7 +1,11 @@
 """For tests about workers that come and go: clients that ask all the while, and remember who answered."""
 
+import signal
 import threading
 import time
+
+import control
+from timing import wait_until
 
 # Answers with its pid, and with the text of the file "answer" when it was imported. A process that finds the file
 # "slow" imports slowly; "broken" is executed.
@@ -63,3 +67,38 @@ class Clients:
 
 def write(server, name, text):
     (server.directory / name).write_text(str(text))
+
+
+def answers(server):
+    """What each of some requests got."""
+    return [server.get("/").get("X-Answer") for _ in range(10)]
+
+
+# name, what a file "broken" has, what the log says of it
+BAD = [
+    ("an-exception", "raise RuntimeError('not today')", "RuntimeError: not today"),
+    ("a-syntax-error", "1 +", "\nSyntaxError: "),
+    ("an-exit", "import os; os._exit(5)", "exited with status 5"),
+    ("a-crash", "import os; os.abort()", "killed by signal 6"),
+]
+TRIES = 10
+
+
+def reload_in_vain(server, code, said):
+    """Again and again, with clients: they do not notice, and the workers are those that there were. It has a control socket."""
+    old = server.worker_pids()
+    write(server, "broken", code)
+    with Clients(server, 4) as clients:
+        for count in range(1, TRIES + 1):
+            server.signal(signal.SIGHUP)
+            wait_until(lambda count=count: server.log.count("not reloaded: worker 0") == count, "it is told")
+    assert clients.failures == [] and set(clients.pids) == set(old)
+    assert server.log.count(said) == TRIES, "each time once"
+    assert control.status(server)["generation"] == "1"
+
+
+def reload_mended(server):
+    (server.directory / "broken").unlink()
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
+    assert control.status(server)["generation"] == "2"

@@ -15,7 +15,7 @@ import time
 
 import pytest
 from control import gatewayctl, path_of, rows, status
-from fleet import APP, Clients, write
+from fleet import APP, BAD, Clients, answers, reload_in_vain, reload_mended, write
 from harness import Server, is_alive, open_files, process_table, run
 from test_stopping import unprivileged
 from timing import PATIENCE, SANITIZED, SLOW, wait_until
@@ -308,10 +308,6 @@ def test_a_hook_that_ends_the_first_worker_is_the_end(tmp_path):
 # Reloads.
 
 
-def answers(server):
-    return [server.get("/").get("X-Answer") for _ in range(10)]
-
-
 def test_a_reload_imports_once_more(start):
     server = start(app=TELLS)
     zygote, old = zygote_pid(server), server.worker_pids()
@@ -324,31 +320,15 @@ def test_a_reload_imports_once_more(start):
     assert zygote_pid(server) != zygote
 
 
-BAD = [
-    ("an-exception", "raise RuntimeError('not today')", "RuntimeError: not today"),
-    ("a-syntax-error", "1 +", "\nSyntaxError: "),
-    ("an-exit", "import os; os._exit(5)", "exited with status 5"),
-    ("a-crash", "import os; os.abort()", "killed by signal 6"),
-]
-
-
 @pytest.mark.parametrize("code, said", [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_a_reload_that_fails_changes_nothing(start, code, said):
-    server = start(crashes=True)
-    old, zygote = server.worker_pids(), zygote_pid(server)
-    write(server, "broken", code)
-    with Clients(server, 4) as clients:
-        for count in (1, 2):
-            server.signal(signal.SIGHUP)
-            wait_until(lambda count=count: server.log.count("not reloaded: worker 0") == count, "it is told")
-    assert clients.failures == [] and set(clients.pids) == set(old)
-    assert server.log.count(said) == 2, "each time once"
+    server = start("--control-socket", "control", crashes=True)
+    zygote = zygote_pid(server)
+    reload_in_vain(server, code, said)
     assert server.zygote_pids() == [zygote]
     kill_and_await_successor(server)
     assert set(answers(server)) == {""}, "from the zygote that there was"
-    (server.directory / "broken").unlink()
-    server.signal(signal.SIGHUP)
-    server.wait_log("reloaded in")
+    reload_mended(server)
 
 
 def test_a_new_worker_that_crashes_soon_is_not_good_enough(start):

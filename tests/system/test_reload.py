@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from fleet import APP, Clients, write
+from fleet import APP, BAD, Clients, answers, reload_in_vain, reload_mended, write
 from timing import SLOW, wait_until
 
 
@@ -19,11 +19,6 @@ def server(serve):
         return serve("app", *options, workers=workers, files={"app.py": APP}, **keywords)
 
     return start
-
-
-def answers(server):
-    """What each of some requests got."""
-    return [server.get("/").get("X-Answer") for _ in range(10)]
 
 
 def test_hup_serves_the_new_application_and_nobody_notices(server):
@@ -40,28 +35,11 @@ def test_hup_serves_the_new_application_and_nobody_notices(server):
     assert len(server.worker_pids()) == 2
 
 
-BAD = [
-    ("an-exception", "raise RuntimeError('not today')", "RuntimeError: not today"),
-    ("a-syntax-error", "1 +", "\nSyntaxError: "),
-    ("an-exit", "import os; os._exit(5)", "exited with status 5"),
-    ("a-crash", "import os; os.abort()", "killed by signal 6"),
-]
-
-
 @pytest.mark.parametrize("code, said", [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_a_module_that_can_not_be_imported_changes_nothing(server, code, said):
-    server = server(crashes=True)
-    old = server.worker_pids()
-    write(server, "broken", code)
-    with Clients(server, 4) as clients:
-        for count in range(1, 4):
-            server.signal(signal.SIGHUP)
-            wait_until(lambda count=count: server.log.count("not reloaded: worker 0") == count, "it is told")
-    assert clients.failures == [] and set(clients.pids) == set(old)
-    assert server.log.count(said) == 3, "each time once"
-    (server.directory / "broken").unlink()
-    server.signal(signal.SIGHUP)
-    server.wait_log("reloaded in")
+    server = server("--control-socket", "control", crashes=True)
+    reload_in_vain(server, code, said)
+    reload_mended(server)
     assert set(answers(server)) == {""}
 
 
