@@ -10,15 +10,14 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from client import Connection
 from harness import cpu_seconds, is_alive, open_files, run
-from timing import SLOW, wait_until
-from watcher import APP, PATHS, STATUS_ON, Counting, Watcher, count_answers
+from timing import SLOW, SOAK, wait_until
+from watcher import APP, STATUS_ON, Crowd, Watcher
 
 @pytest.fixture
 def watch(serve):
@@ -79,30 +78,25 @@ def test_metrics_are_all_there(watch):
     assert metrics["gateway_build_info"].sum == 1
 
 
-def test_numbers_add_up_over_crashes(watch):
+def test_numbers_add_up_over_crashes_and_reloads(watch):
     """What clients have seen is what is counted, after whatever has become of the workers."""
     server, watcher = watch("--threads", "2", "--graceful-timeout", "1s", workers=2)
-    clients = [Counting(server) for _ in range(4)]
-    threads = [
-        threading.Thread(target=client.run, args=(PATHS * 25, i % 2 == 0)) for i, client in enumerate(clients)
-    ]
-    for thread in threads:
-        thread.start()
-    kills = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL]
-    for number in kills:
-        time.sleep(0.2 * SLOW)
-        victims = [worker["pid"] for worker in watcher.json["workers"] if worker["state"] == "ready"]
-        if victims:
-            os.kill(victims[0], number)
-    for thread in threads:
-        thread.join()
+    kills = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL] * (100 if SOAK else 2)
+    with Crowd(server, 4) as crowd:
+        for count, number in enumerate(kills):
+            time.sleep(0.2 * SLOW)
+            if count % 2:
+                server.signal(signal.SIGHUP)
+            victims = [worker["pid"] for worker in watcher.json["workers"] if worker["state"] == "ready"]
+            if victims:
+                os.kill(victims[0], number)
+        wait_until(lambda: "reloaded in" in server.log, "a reload")
     for path in ("/crash", "/exit"):
         before = watcher.metrics["gateway_worker_restarts_total"].sum
         with pytest.raises((AssertionError, OSError)):
             server.get(path)
         wait_until(lambda: watcher.metrics["gateway_worker_restarts_total"].sum > before, "that is told")
-    seen = count_answers(clients)
-    assert sum(seen.values()) + sum(client.lost for client in clients) == 4 * len(PATHS) * 25
+    seen = crowd.seen
     wait_until(lambda: watcher.json["connections"]["total"] == 0, "all connections are closed")
     counted = watcher.metrics["gateway_requests_total"].by_label()
     counted.pop("499", None)
