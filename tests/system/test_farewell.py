@@ -14,7 +14,6 @@ import time
 
 import pytest
 from client import request_bytes
-from harness import elapsed
 from timing import PATIENCE, SLOW, wait_until
 
 APP = """
@@ -33,15 +32,6 @@ def start(serve):
         return serve("app", *options, files={"app.py": APP}, **keywords)
 
     return start
-
-
-def seconds_to_end(server):
-    """The process ends with status 0, and nothing is left of it."""
-    return elapsed(lambda: expect_end(server))
-
-
-def expect_end(server):
-    assert server.wait() == 0, server.log
 
 
 class Rush:
@@ -113,7 +103,7 @@ def test_of_a_thousand_who_come_during_a_stop_each_is_answered_or_refused(start,
         wait_until(lambda server=server: len(server.worker_pids()) == workers, "all workers")
         rush = Rush(server.address if "127" in bind else str(server.directory / "socket"))
         outcomes = rush.run(1000, lambda server=server: server.signal(signal.SIGTERM), 400 + 50 * attempt)
-        expect_end(server)
+        server.expect_end()
         refused = outcomes.pop("ConnectionRefusedError", 0) + outcomes.pop("FileNotFoundError", 0)
         # A unix-domain socket whose queue is full says so.
         refused += outcomes.pop("BlockingIOError", 0) if "unix" in bind else 0
@@ -133,7 +123,7 @@ def test_before_it_drains_the_service_says_that_it_is_not_ready_and_serves_on(st
         assert server.get("/health/live").status == 200
         served += 1
     assert served > 5
-    assert seconds_to_end(server) < 2 * SLOW
+    assert server.seconds_to_end() < 2 * SLOW
     assert time.monotonic() - begun >= 1
 
 
@@ -145,7 +135,7 @@ def test_a_worker_that_comes_during_the_delay_is_not_ready_either(start):
     server.wait_log("it is replaced now")
     assert server.get("/health/ready").status == 503
     server.signal(signal.SIGINT)
-    expect_end(server)
+    server.expect_end()
 
 
 def test_what_a_second_term_cuts_is_counted(start):
@@ -158,7 +148,7 @@ def test_what_a_second_term_cuts_is_counted(start):
         server.signal(signal.SIGTERM)
         idle.assert_closed()
         server.signal(signal.SIGTERM)
-        expect_end(server)
+        server.expect_end()
     said = re.findall(r"warning: told to leave at once: (\d) connections? (?:is|are) cut", server.log)
     assert sum(map(int, said)) == 2, server.log
 
@@ -169,4 +159,4 @@ def test_a_second_term_does_not_wait(start):
     time.sleep(0.2)
     assert server.process.poll() is None
     server.signal(signal.SIGTERM)
-    assert seconds_to_end(server) < 2 * SLOW
+    assert server.seconds_to_end() < 2 * SLOW

@@ -63,15 +63,6 @@ def start(serve):
     return start
 
 
-def seconds_to_end(server):
-    """The process ends with status 0, and nothing is left of it."""
-    return elapsed(lambda: expect_end(server))
-
-
-def expect_end(server):
-    assert server.wait() == 0, server.log
-
-
 def drain(server, idle):
     """TERM; it has arrived in the worker when its idle connections are closed."""
     server.signal(signal.SIGTERM)
@@ -97,7 +88,7 @@ def test_term_lets_a_slow_reader_have_all_of_a_big_answer(start, path, version):
         assert server.process.poll() is None
         assert len(reader.receive().body) == BIG
         reader.assert_closed()
-    assert seconds_to_end(server) < 3 * SLOW
+    assert server.seconds_to_end() < 3 * SLOW
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:socket"])
@@ -118,7 +109,7 @@ def test_while_it_drains_new_connections_are_refused(start, bind):
         wait_until(refused, "a new connection is refused", 1 * SLOW)
         upload.send(b"2")
         assert upload.receive().body == b"2"
-    expect_end(server)
+    server.expect_end()
 
 
 def test_what_waited_to_be_accepted_is_answered_before_the_end(start):
@@ -130,7 +121,7 @@ def test_what_waited_to_be_accepted_is_answered_before_the_end(start):
             client.request("GET", "/")
         server.signal(signal.SIGTERM)
         assert [client.receive().body for client in clients] == [b"0"] * 20
-    expect_end(server)
+    server.expect_end()
 
 
 def test_term_lets_a_chunked_upload_into_a_spool_finish(start):
@@ -147,7 +138,7 @@ def test_term_lets_a_chunked_upload_into_a_spool_finish(start):
         response = upload.receive()
         assert (response.body, response.get("Connection")) == (b"200000", "close")
         upload.assert_closed()
-    expect_end(server)
+    server.expect_end()
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGALRM])
@@ -161,7 +152,7 @@ def test_a_signal_handler_of_the_application_runs_while_the_worker_drains(start,
         server.wait_log(rf"handled {int(number)}\b")
         upload.send(b"2")
         assert upload.receive().body == b"2"
-    expect_end(server)
+    server.expect_end()
 
 
 # What it cuts.
@@ -180,7 +171,7 @@ def test_int_and_quit_do_not_wait_for_queued_requests(start, number):
             client.request("GET", "/slow")
         assert clients[0].receive().status == 200
         server.signal(number)
-        assert seconds_to_end(server) < 1.5 * SLOW
+        assert server.seconds_to_end() < 1.5 * SLOW
         assert "killed" not in server.log, "the worker left by itself"
         answers = [client.rest_or_answer() for client in clients[1:]]
     assert set(answers) <= {200, b""} and answers.count(200) < 10, answers
@@ -193,7 +184,7 @@ def test_int_ends_a_drain(start):
         upload.request("POST", "/", [("Content-Length", "2")], b"1")
         drain(server, idle)
         server.signal(signal.SIGINT)
-        assert seconds_to_end(server) < 1.5 * SLOW
+        assert server.seconds_to_end() < 1.5 * SLOW
         assert upload.rest_or_answer() == b""
 
 
@@ -205,7 +196,7 @@ def test_int_in_a_drain_bounds_a_call_that_does_not_return_and_the_log_says_so(s
         server.signal(signal.SIGTERM)
         server.wait_log("stopping: ")
         server.signal(signal.SIGINT)
-        assert seconds_to_end(server) < 4 * SLOW
+        assert server.seconds_to_end() < 4 * SLOW
         assert client.rest_or_answer() == b""
     assert re.search(CALL_CUT, server.log), server.log
 
@@ -218,7 +209,7 @@ def test_graceful_timeout_bounds_a_call_that_does_not_return_and_the_log_says_so
             server.wait_log("the call has begun")
             server.signal(signal.SIGTERM)
         for server, client in zip(servers, (one, other)):
-            assert seconds_to_end(server) < 4 * SLOW
+            assert server.seconds_to_end() < 4 * SLOW
             assert client.rest_or_answer() == b""
             assert re.search(CALL_CUT, server.log), server.log
 
@@ -231,7 +222,7 @@ def test_graceful_timeout_cuts_uploads_and_the_log_says_how_many(start, time_out
             upload.request("POST", "/", [("Content-Length", "2")], b"1")
         one.assert_open()
         server.signal(signal.SIGTERM)
-        assert seconds_to_end(server) < 2 * SLOW
+        assert server.seconds_to_end() < 2 * SLOW
         assert (one.rest_or_answer(), other.rest_or_answer()) == (b"", b"")
     assert re.search("warning: --graceful-timeout has passed: 2 connections are cut", server.log), server.log
 
@@ -248,7 +239,7 @@ def test_an_answer_that_a_stop_cuts_never_looks_whole(start, number, time_out, v
         await_answer(reader)
         assert server.get("/").status == 200, "its turn: the big answer is all made"
         server.signal(number)
-        expect_end(server)
+        server.expect_end()
         with pytest.raises((Cut, ConnectionResetError)):
             reader.receive()
 
@@ -269,7 +260,7 @@ def test_silent_clients_hold_up_neither_others_nor_the_stop(start, accepted):
         with server.connect() as idle:
             assert elapsed(idle.exchange) < 0.5 * SLOW
             drain(server, idle)
-        assert seconds_to_end(server) < 5 * SLOW, "though all of them are still there"
+        assert server.seconds_to_end() < 5 * SLOW, "though all of them are still there"
 
 
 def test_a_client_that_was_silent_is_answered_when_it_speaks(start):
@@ -320,7 +311,7 @@ def test_a_worker_that_can_not_be_forked_later_is_told_and_does_not_hinder_a_sto
     server.wait_log(rf"worker 0 can not be forked: {os.strerror(errno.EAGAIN)}; the next try is in \d+ s")
     assert server.process.poll() is None
     server.signal(signal.SIGTERM)
-    assert seconds_to_end(server) < 1 * SLOW
+    assert server.seconds_to_end() < 1 * SLOW
 
 
 def test_a_start_without_enough_descriptors_is_one_sentence_and_exit_status_1():
