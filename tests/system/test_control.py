@@ -428,20 +428,30 @@ def test_who_says_nothing_is_dropped_and_hinders_nobody(server):
 
 
 def test_who_does_not_read_is_dropped_and_hinders_nobody(server):
-    server = server(workers=1)
-    deaf = []
-    for _ in range(10):
-        client = connect(server)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        client.sendall(b"stacks\n")
-        deaf.append(client)
-    assert status(server)["phase"] == "serving"
+    name = "f" * 400  # in each of a hundred lines of each worker: together more than a socket takes
+    app = f"""
+import threading
+
+def {name}(depth):
+    {name}(depth - 1) if depth else threading.Event().wait()
+
+threading.Thread(target={name}, args=(100,), daemon=True).start()
+"""
+    server = server(workers=8, files={"app.py": app + APP})
+    wait_until(lambda: status(server)["workers"] == "8 serving", "all workers")
+    whole = converse(connect(server), b"stacks\n")
+    assert whole.endswith("\nok\n")
+    before = len(open_files(server.pid))
+    deaf = connect(server)
+    deaf.sendall(b"stacks\n")
+    wait_until(lambda: len(open_files(server.pid)) > before, "it is there")
     with Clients(server, 2) as clients:
-        for _ in range(20):
-            status(server)
+        wait_until(lambda: len(open_files(server.pid)) == before, "it is dropped", interval=0.2)
+        assert status(server)["phase"] == "serving"
     assert clients.failures == []
-    for client in deaf:
-        client.close()
+    taken = read_all(deaf)
+    deaf.close()
+    assert taken and whole.startswith(taken[:100]) and "\nok\n" not in taken
 
 
 def test_many_at_once_are_answered(server):
