@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from block import Block
 from harness import Server
 from timing import SLOW, wait_until
 
@@ -86,49 +87,31 @@ def server(request):
         yield server
 
 
-class Block:
-    """A request that keeps a thread (all of them, with `count`) until it is over."""
-
-    def __init__(self, server, way, count=1):
-        self.connections = [server.connect(timeout=30) for _ in range(count)]
-        self.begun = time.monotonic()
-        for connection in self.connections:
-            connection.request("GET", f"/{way}/{BUSY}")
-        time.sleep(0.05)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        try:
-            for connection in self.connections:
-                assert connection.receive().body == b"done"
-        finally:
-            for connection in self.connections:
-                connection.close()
-
-    def is_over(self):
-        return time.monotonic() - self.begun >= BUSY
+def block(server, way, count=1):
+    """Calls that have been noticed to last."""
+    calls = Block(server, way, BUSY, count)
+    time.sleep(0.05)
+    return calls
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_time_outs_fire_while_every_thread_is_blocked(server, way):
-    with Block(server, way, server.threads) as block:
+    with block(server, way, server.threads) as calls:
         with server.connect() as slow_head, server.connect() as slow_body:
             slow_head.send(b"GET / HTTP/1.1\r\n")
             slow_body.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12")
             assert slow_head.receive().status == 408
             assert slow_body.receive().status == 408
-        assert not block.is_over()
+        assert not calls.is_over()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_refusals_do_not_wait_for_the_application(server, way):
-    with Block(server, way, server.threads) as block:
+    with block(server, way, server.threads) as calls:
         begun = time.monotonic()
         assert server.raw(b"nonsense\r\n\r\n").status == 400
         assert time.monotonic() - begun < 0.1 * SLOW
-        assert not block.is_over()
+        assert not calls.is_over()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -137,14 +120,14 @@ def test_answers_are_drained_while_every_thread_is_blocked(server, way):
     with server.connect(receive_buffer=65536) as reader:
         reader.request("GET", f"/big/{size}")
         reader.buffer += reader.socket.recv(1000)
-        with Block(server, way, server.threads) as block:
+        with block(server, way, server.threads) as calls:
             assert len(reader.receive().body) == size
-            assert not block.is_over()
+            assert not calls.is_over()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_was_asked_meanwhile_is_answered_after_it(server, way):
-    with Block(server, way, server.threads):
+    with block(server, way, server.threads):
         others = [server.connect(timeout=30) for _ in range(5)]
         for other in others:
             other.request("GET", "/")
@@ -158,7 +141,7 @@ def test_the_application_is_told_whether_there_are_threads(server):
 
 
 def test_a_call_stays_on_its_thread_to_the_last_byte(server):
-    with Block(server, "sleep", server.threads - 1):
+    with block(server, "sleep", server.threads - 1):
         responses = []
         threads = [
             threading.Thread(target=lambda: responses.append(server.get("/steps").body)) for _ in range(4)
@@ -179,23 +162,23 @@ def test_with_one_thread_it_is_the_main_thread():
 def test_fast_requests_do_not_wait_behind_a_slow_one():
     with Server("app", "--threads", "2", files={"app.py": APP}) as server:
         for way in ("sleep", "lock"):
-            with Block(server, way) as block:
+            with block(server, way) as calls:
                 for _ in range(8):
                     assert server.get("/").body == b"done"
-                assert not block.is_over()
+                assert not calls.is_over()
 
 
 @pytest.mark.parametrize("way", ["lock", "foreign"])
 def test_eight_at_once_do_not_wait_behind_a_slow_one(way):
     with Server("app", "--threads", "8", files={"app.py": APP}) as server:
         connections = [server.connect() for _ in range(8)]
-        with Block(server, way) as block:
+        with block(server, way) as calls:
             for connection in connections:
                 connection.request()
             for connection in connections:
                 assert connection.receive().body == b"done"
                 connection.close()
-            assert not block.is_over()
+            assert not calls.is_over()
 
 
 def seconds_of(count, path, server):

@@ -8,6 +8,7 @@ import statistics
 import time
 
 import pytest
+from block import Block
 from harness import Server
 from timing import SLOW
 
@@ -60,29 +61,6 @@ def server(request):
     with Server("app", *options, files={"app.py": APP}) as server:
         server.threads = request.param
         yield server
-
-
-class Block:
-    """Calls that keep every thread, from now until they are over."""
-
-    def __init__(self, server, way, seconds):
-        self.connections = [server.connect(timeout=30) for _ in range(server.threads)]
-        self.end = time.monotonic() + seconds
-        each = seconds / server.threads if way == "native" else seconds  # these come one after the other
-        for connection in self.connections:
-            connection.request("GET", f"/{way}/{each}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.is_proof = time.monotonic() < self.end  # what was done is: it did not wait for them
-        try:
-            for connection in self.connections:
-                assert connection.receive().body == b"done"
-        finally:
-            for connection in self.connections:
-                connection.close()
 
 
 def seconds(function, argument):
@@ -143,7 +121,7 @@ def observe(server, way, busy):
         assert reader.socket.recv(1) == b"H"
     with server.connect() as kept, server.connect(timeout=30) as sender:
         assert_alive(kept)
-        with Block(server, way, busy) as block:
+        with Block(server, way, busy, server.threads) as block:
             found = {
                 "late": list(lateness(server)),
                 "kept connection": [seconds(assert_alive, kept) for _ in range(TRIES)],
@@ -197,7 +175,7 @@ def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
         with server.connect() as kept:
             for _ in range(3):
                 forget(kept)
-                with Block(server, way, 3 * PROMPT) as block:
+                with Block(server, way, 3 * PROMPT, server.threads) as block:
                     time.sleep(0.002)
                     took = seconds(assert_alive, kept)
                 taken.append(took if block.is_proof else 3 * PROMPT)
