@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
-import crowd
+import extra
 import load
 import pool
 import process
@@ -77,9 +77,9 @@ SCENARIOS = {scenario.name: scenario for scenario in [
              ["gateway-threads", "gateway-workers"], connections=pool.CONNECTIONS, app="mixed",
              options=("--status", "unix:status"), measure=pool.measure_pool),
     threaded("slow-readers", "one worker, 1,000 clients that read a generator's 1 MB at 1 KiB/s, and one that does not",
-             "uwsgi-direct", crowd.measure_readers, connections=crowd.READERS.count),
+             "uwsgi-direct", extra.measure_readers, connections=extra.READERS.count),
     threaded("slow-writers", "one worker, 200 clients that send a byte every 50 ms, and one that does not",
-             "uwsgi-direct", crowd.measure_writers, connections=crowd.WRITERS.count),
+             "uwsgi-direct", extra.measure_writers, connections=extra.WRITERS.count),
 ]}
 
 

@@ -11,13 +11,15 @@ import multiprocessing
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from client import request_bytes
-from timing import PATIENCE, Stopwatch
+from timing import PATIENCE, SLOW, Stopwatch
 
 # The buffers of a client far away: a whole answer would fit into those of the loopback device, whose packets have 64 KiB.
 RECEIVE_BUFFER, SEGMENT = 4096, 1400
+CONNECTING = 1.0 * SLOW  # seconds that a client has for it; the others wait for him
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Client:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(CONNECTING)
         self.socket.connect(address)
         self.socket.sendall(kind.request)
         self.socket.setblocking(False)
@@ -76,6 +78,7 @@ class Client:
 def run(address, kind, end, pipe):
     """Each takes its steps by a timetable, until the time is over."""
     signal.alarm(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     begun = time.monotonic()
     due = [(begun + kind.ramp * number / kind.count, number) for number in range(kind.count)]
     clients = [None] * kind.count
@@ -83,11 +86,12 @@ def run(address, kind, end, pipe):
         when, number = heapq.heappop(due)
         time.sleep(max(0.0, when - time.monotonic()))
         if clients[number] is None:
-            clients[number] = Client(address, kind)
+            with suppress(OSError):  # else it tries again
+                clients[number] = Client(address, kind)
         elif not clients[number].step():
             continue
         heapq.heappush(due, (max(when + kind.pause, time.monotonic()), number))
-    pipe.send([client.outcome() for client in clients if client])
+    pipe.send([client.outcome() if client else (None, 0, None) for client in clients])
     pipe.recv()
 
 
@@ -102,7 +106,8 @@ class Crowd:
 
     def outcomes(self):
         """Of each client, when the time is over. They keep their connections until the end of the block."""
-        assert self.pipe.poll(PATIENCE), "the crowd did not end"
+        if not self.pipe.poll(PATIENCE):
+            raise TimeoutError("the crowd did not end")
         return self.pipe.recv()
 
     def __enter__(self):
