@@ -281,7 +281,7 @@ static void arm_queue_timer(struct loop *loop)
         return;
     uint64_t waited = has_waited(loop->ready_first);
     uint64_t left = waited < limit ? limit - waited + 1 : 1;
-    struct timeval tv = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+    struct timeval tv = clock_timeval(left);
     event_add(loop->queue_timer, &tv);
 }
 

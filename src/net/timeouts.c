@@ -29,7 +29,7 @@ static void arm(struct timeouts *timeouts, uint64_t deadline, uint64_t now)
         return;
     uint64_t wait = deadline > now ? deadline - now : 0;
     wait = (wait / GRANULARITY_MS + 1) * GRANULARITY_MS;
-    struct timeval tv = {.tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
+    struct timeval tv = clock_timeval(wait);
     event_add(timeouts->timer, &tv);
     timeouts->armed = deadline;
 }

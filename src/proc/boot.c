@@ -1,8 +1,6 @@
 /* What a process of ours does before it can serve. */
 #include "proc/boot.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/environment.h"
@@ -19,18 +17,6 @@ static struct timespec begun;
 struct timespec boot_begun(void)
 {
     return begun;
-}
-
-void boot_die_with_master(pid_t master)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != master)
-        _exit(EXIT_STOPPED);
-}
-
-void boot_lives_alone(void)
-{
-    prctl(PR_SET_PDEATHSIG, 0);
 }
 
 struct application *boot_application(const struct options *options, int crash_output)

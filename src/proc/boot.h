@@ -10,10 +10,6 @@
 #include "proc/worker.h"
 #include "py/application.h"
 
-/* Who imports reads no mail, and would not notice that the master is gone: until boot_lives_alone it is killed then. */
-void boot_die_with_master(pid_t master);
-void boot_lives_alone(void);
-
 /* Leaves the GIL with this thread. NULL after a log record. When it crashes, or is asked for its stacks, they go to that descriptor. */
 struct application *boot_application(const struct options *options, int crash_output);
 /* Likewise, in a worker or a zygote. Of `setup`, only what all workers have in common and last_words are

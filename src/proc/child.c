@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proc/death.h"
+#include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/oom.h"
 #include "proc/privileges.h"
@@ -49,18 +50,6 @@ int child_leave_master(const struct child *children, unsigned count, struct even
         return 0;
     log_critical("%s", message);
     return -1;
-}
-
-/* A signal that came before the child has handlers of its own would end up with the master's. */
-pid_t child_fork_process(void)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    return pid;
 }
 
 /* What goes with a worker. */
@@ -112,7 +101,7 @@ int child_fork(struct child *children, unsigned count, unsigned number, struct e
 {
     struct child *child = &children[number];
     prepare_row(child, setup);
-    pid_t pid = child_fork_process();
+    pid_t pid = fork_quietly();
     if (pid == 0)
         be_worker(children, count, base, setup);
     if (pid < 0) {

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "proc/child.h"
+#include "proc/fork.h"
+#include "proc/worker.h"
 #include "py/settings.h"
 
 enum { READING_MS = 10000 };
@@ -110,7 +111,7 @@ static int read_now(struct options *options, char *message, size_t size)
         snprintf(message, size, "gateway: %s can not be read: %s", origin.path, strerror(errno));
         return -1;
     }
-    pid_t pid = child_fork_process();
+    pid_t pid = fork_quietly();
     if (pid == 0)
         be_reader(NULL, ends[1]);
     close(ends[1]);

@@ -47,7 +47,7 @@ struct control_socket {
 
 static void watch(struct event *event, uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    struct timeval tv = clock_timeval(ms);
     event_add(event, &tv);
 }
 

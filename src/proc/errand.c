@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "proc/child.h"
+#include "base/clock.h"
+#include "proc/fork.h"
+#include "proc/worker.h"
 
 static void is_late(evutil_socket_t fd, short what, void *arg)
 {
@@ -56,10 +57,9 @@ be_child(void (*go)(void *context, int out), void *context, int out, pid_t paren
 {
     sigset_t none;
     sigemptyset(&none);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fork_dies_with(parent);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (getppid() == parent)
-        go(context, out);
+    go(context, out);
     _exit(EXIT_FAILURE_RUNTIME);
 }
 
@@ -68,11 +68,10 @@ int errand_start(struct errand *errand, uint64_t timeout_ms, void (*go)(void *co
 {
     int ends[2];
     pid_t parent = getpid();
-    struct timeval tv = {.tv_sec = (time_t)(timeout_ms / 1000),
-                         .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+    struct timeval tv = clock_timeval(timeout_ms);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
-    errand->pid = child_fork_process();
+    errand->pid = fork_quietly();
     if (errand->pid == 0)
         be_child(go, context, ends[1], parent);
     int error = errno;

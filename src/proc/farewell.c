@@ -9,7 +9,7 @@ enum { QUIET_LOOK_MS = 20, QUIET_MAX_MS = 1500 };
 
 static void set_timer(struct farewell *farewell, int64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    struct timeval tv = clock_timeval((uint64_t)ms);
     event_add(farewell->timer, &tv);
 }
 

@@ -10,9 +10,6 @@
 #include "base/mem.h"
 #include "proc/worker.h"
 
-/* What workers get beyond --graceful-timeout before they are killed. */
-enum { KILL_GRACE_MS = 2000 };
-
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits)
 {
@@ -174,7 +171,7 @@ void fleet_start(struct fleet *fleet, uint64_t now)
 
 uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now)
 {
-    return now + fleet->limits.graceful_ms + KILL_GRACE_MS;
+    return now + fleet->limits.graceful_ms + GRACE_MS;
 }
 
 void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *seat, enum message_kind kind,

@@ -8,6 +8,9 @@
 
 #include "proc/fleet.h"
 
+/* What workers get beyond the time in which they are asked to leave, before they are killed. */
+enum { GRACE_MS = 2000 };
+
 enum reload_state {
     RELOAD_NONE,
     RELOAD_PROBING, /* the first worker of the new generation has to prove itself */

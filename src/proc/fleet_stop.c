@@ -2,9 +2,6 @@
 #include "base/log.h"
 #include "proc/fleet_state.h"
 
-/* What workers get beyond what they are asked to take no longer than. */
-enum { STOP_GRACE_MS = 2000 };
-
 /* One that is still importing does not read its mail, and has nothing to finish. */
 static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
@@ -21,7 +18,7 @@ static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat,
     if (seat->state == SEAT_BOOTING)
         fleet_kill_seat(fleet, slot, seat, now);
     else if (seat->state != SEAT_EMPTY)
-        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + STOP_GRACE_MS);
+        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + GRACE_MS);
 }
 
 static void stop(struct fleet *fleet, enum fleet_phase phase, uint64_t now,

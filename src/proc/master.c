@@ -86,7 +86,7 @@ void master_follow_up(struct master *master)
         return;
     }
     uint64_t wait = due > now ? due - now : 0;
-    struct timeval tv = {.tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
+    struct timeval tv = clock_timeval(wait);
     event_add(master->due, &tv);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "proc/fork.h"
 #include "proc/slot.h"
 #include "proc/zygote.h"
 #include "proc/zygote_child.h"
@@ -213,7 +214,7 @@ static struct zygote_child *fork_zygote(struct nursery *nursery, unsigned genera
     struct zygote_child *zygote = zygote_child_new(generation);
     if (zygote == NULL)
         return NULL;
-    pid_t pid = child_fork_process();
+    pid_t pid = fork_quietly();
     if (pid == 0)
         be_zygote(nursery, zygote);
     if (pid < 0) {

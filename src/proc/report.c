@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "proc/notify.h"
 
@@ -68,7 +69,7 @@ static void look(evutil_socket_t fd, short what, void *arg)
     if (alive)
         notify_alive();
     uint64_t wait = notify_watchdog_ms() / (alive ? SHARE : SHARE_AGAIN);
-    struct timeval tv = {.tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
+    struct timeval tv = clock_timeval(wait);
     event_add(report->watchdog, &tv);
 }
 

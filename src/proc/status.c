@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "net/timer.h"
 #include "proc/backoff.h"
 #include "proc/death.h"
+#include "proc/fork.h"
 #include "proc/privileges.h"
 #include "proc/worker.h"
 #include "py/interp.h"
@@ -45,9 +45,7 @@ static void settle_signals(pid_t master)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
     sigset_t none;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != master)
-        _exit(EXIT_STOPPED);
+    fork_dies_with(master);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
@@ -125,20 +123,16 @@ static void __attribute__((noreturn)) be_child(const struct status_process *proc
 
 static void retry_in(struct status_process *process, uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    struct timeval tv = clock_timeval(ms);
     event_add(process->retry, &tv);
 }
 
 static void fork_it(struct status_process *process)
 {
-    sigset_t all, before;
     pid_t master = getpid();
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    pid_t pid = fork_quietly();
     if (pid == 0)
         be_child(process, master);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         log_error("the status process can not be forked: %s; the next try is in %d s", strerror(errno),
                   BACKOFF_MAX_MS / 1000);

@@ -20,6 +20,7 @@
 #include "base/title.h"
 #include "net/loop.h"
 #include "proc/boot.h"
+#include "proc/fork.h"
 #include "proc/intake.h"
 #include "proc/mailbox.h"
 #include "proc/privileges.h"
@@ -440,7 +441,7 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
     gil_release();
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
-    boot_lives_alone();
+    fork_lives_alone();
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
     if (!crew_free(worker.crew))
@@ -460,7 +461,7 @@ void worker_identify(const struct worker_setup *setup)
 
 int worker_main(const struct worker_setup *setup)
 {
-    boot_die_with_master(setup->master);
+    fork_dies_with(setup->master); /* who imports reads no mail, and would not notice */
     signals_for_boot(setup);
     worker_identify(setup);
     struct application *application = boot(setup);

@@ -13,6 +13,7 @@
 #include "proc/birth.h"
 #include "proc/boot.h"
 #include "proc/cord.h"
+#include "proc/fork.h"
 #include "proc/memory.h"
 #include "proc/signals.h"
 #include "proc/sockets.h"
@@ -93,7 +94,7 @@ static int be_worker(const struct zygote *zygote, const struct cord_order *order
     setup.unready = order->unready;
     setup.mailbox = order->mailbox;
     setup.last_words = order->last_words;
-    boot_die_with_master(setup.master);
+    fork_dies_with(setup.master);
     close(zygote->setup->cord);
     worker_identify(&setup);
     take_last_words(zygote, &setup);
@@ -202,7 +203,7 @@ int zygote_main(const struct zygote_setup *setup)
     struct cord_order order;
     describe(&zygote, 0, &zygote.self);
     zygote.self.last_words = setup->last_words;
-    boot_die_with_master(zygote.self.master);
+    fork_dies_with(zygote.self.master);
     signals_for_boot(&zygote.self);
     log_identify("zygote");
     set_title(zygote.self.options);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proc/fork.h"
 #include "unit.h"
 
 static struct event_base *base;
@@ -184,7 +185,7 @@ START_TEST(one_that_is_expected_is_killed_as_soon_as_it_can_be)
     child_expect(child, &setup);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_BOOTING);
     child_kill(child);
-    pid_t pid = child_fork_process();
+    pid_t pid = fork_quietly();
     if (pid == 0)
         for (;;)
             pause();
