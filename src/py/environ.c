@@ -13,6 +13,7 @@
 #include "py/file_wrapper.h"
 #include "py/input.h"
 #include "py/latin1.h"
+#include "py/start_response.h"
 
 /* Longer request lines are not compared with the one before. */
 enum { LINE_KEPT = 256 };
@@ -21,6 +22,7 @@ enum { LINE_KEPT = 256 };
 struct environ_template {
     struct environ_template *next_discarded;
     PyObject *dict;
+    PyObject *b_client_disconnected; /* the dict's, held as far as start_response.h is concerned; or NULL */
     const struct local_endpoint *local;
     struct peer_endpoint peer;
     bool busy;          /* a thread is in it, and lost the GIL to a finalizer: not for another one */
@@ -131,7 +133,7 @@ static int fill_base(const struct options *options, bool multiprocess)
         PyDict_SetItem(dict, keys.run_once, Py_False) < 0 ||
         PyDict_SetItem(dict, keys.input_terminated, Py_True) < 0 ||
         PyDict_SetItem(dict, keys.server_protocol, base.protocols[1]) < 0 ||
-        PyDict_SetItem(dict, keys.client_disconnected, Py_None) < 0) /* to be replaced in each copy */
+        PyDict_SetItem(dict, keys.client_disconnected, Py_None) < 0) /* to be replaced */
         return -1;
     return PyDict_SetItem(dict, keys.file_wrapper, file_wrapper_type());
 }
@@ -296,6 +298,26 @@ static int update_peer(struct environ_template *last, const struct peer_endpoint
     return 0;
 }
 
+static void let_go(struct environ_template *last)
+{
+    if (last->b_client_disconnected != NULL)
+        client_disconnected_held(last->b_client_disconnected, -1);
+    last->b_client_disconnected = NULL;
+}
+
+/* Of the thread: with one thread it is always the same, until the application keeps one. */
+static int update_client_disconnected(struct environ_template *last, PyObject *client_disconnected)
+{
+    if (last->b_client_disconnected == client_disconnected)
+        return 0;
+    let_go(last);
+    if (PyDict_SetItem(last->dict, keys.client_disconnected, client_disconnected) < 0)
+        return -1;
+    client_disconnected_held(client_disconnected, 1);
+    last->b_client_disconnected = client_disconnected;
+    return 0;
+}
+
 /* Templates whose section is gone. Whoever runs the loop drops sections, and must not wait for the GIL to do it; whoever has
  * the GIL frees them. */
 static _Atomic(struct environ_template *) discarded;
@@ -314,6 +336,7 @@ void environ_free_discarded(void)
     struct environ_template *last = atomic_exchange_explicit(&discarded, NULL, memory_order_acquire);
     while (last != NULL) {
         struct environ_template *next = last->next_discarded;
+        let_go(last);
         Py_DECREF(last->dict);
         free(last);
         last = next;
@@ -345,7 +368,8 @@ static bool same_line(const struct environ_template *last, struct slice line)
 }
 
 /* Writes what differs from the template's last request. On failure nothing in it is trusted the next time. */
-static int template_update(struct environ_template *last, const struct call_request *call)
+static int template_update(struct environ_template *last, const struct call_request *call,
+                           PyObject *client_disconnected)
 {
     const struct request *request = call->request;
     if (!same_line(last, request->line)) {
@@ -364,27 +388,30 @@ static int template_update(struct environ_template *last, const struct call_requ
             return -1;
         last->local = call->local;
     }
-    return update_peer(last, call->peer);
+    if (update_peer(last, call->peer) < 0)
+        return -1;
+    return update_client_disconnected(last, client_disconnected);
 }
 
-static PyObject *environ_from_scratch(const struct call_request *call)
+static PyObject *environ_from_scratch(const struct call_request *call, PyObject *client_disconnected)
 {
     PyObject *dict = dict_of_section(call->request->section);
     if (dict != NULL && (set_line(dict, call->request, false) < 0 || set_local(dict, call->local) < 0 ||
-                         set_peer(dict, call->peer) < 0))
+                         set_peer(dict, call->peer) < 0 ||
+                         PyDict_SetItem(dict, keys.client_disconnected, client_disconnected) < 0))
         Py_CLEAR(dict);
     return dict;
 }
 
-static PyObject *environ_from_template(const struct call_request *call)
+static PyObject *environ_from_template(const struct call_request *call, PyObject *client_disconnected)
 {
     struct environ_template *last = template_of(call->request->section);
     if (last == NULL)
         return NULL;
     if (last->busy)
-        return environ_from_scratch(call);
+        return environ_from_scratch(call, client_disconnected);
     last->busy = true;
-    PyObject *dict = template_update(last, call) == 0 ? PyDict_Copy(last->dict) : NULL;
+    PyObject *dict = template_update(last, call, client_disconnected) == 0 ? PyDict_Copy(last->dict) : NULL;
     last->busy = false;
     return dict;
 }
@@ -409,9 +436,9 @@ PyObject *environ_new(const struct call_request *call, PyObject *client_disconne
     /* Only the memo holds a section longer than one request does. */
     bool in_memo =
         section->environ != NULL || atomic_load_explicit(&section->references, memory_order_relaxed) > 1;
-    PyObject *dict = in_memo ? environ_from_template(call) : environ_from_scratch(call);
-    if (dict != NULL && (PyDict_SetItem(dict, keys.client_disconnected, client_disconnected) < 0 ||
-                         (section->framing != FRAMING_NONE && set_body(dict, call) < 0)))
+    PyObject *dict = in_memo ? environ_from_template(call, client_disconnected)
+                             : environ_from_scratch(call, client_disconnected);
+    if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
         Py_CLEAR(dict);
     return dict;
 }

@@ -17,7 +17,8 @@
 /* Builds the constants; once, after the interpreter has started. 0, or -1 with an exception. */
 int environ_init(const struct options *options, bool multiprocess);
 
-/* A new reference, or NULL with an exception. Moves call->content into wsgi.input. No template keeps `client_disconnected`. */
+/* A new reference, or NULL with an exception. Moves call->content into wsgi.input. `client_disconnected` is a responder's
+ * (py/start_response.h). */
 PyObject *environ_new(const struct call_request *call, PyObject *client_disconnected);
 
 /* Sections may go without the GIL, and leave what was kept with them to be freed here; environ_new does it too. */

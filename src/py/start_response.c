@@ -205,6 +205,7 @@ static int trio_make(struct responder_trio *trio)
     if (responder == NULL)
         return -1;
     responder->call = NULL;
+    responder->templates = 0;
     trio->responder = responder;
     trio->start_response = PyCFunction_New(&start_response_definition, (PyObject *)responder);
     trio->write = PyCFunction_New(&write_definition, (PyObject *)responder);
@@ -213,11 +214,12 @@ static int trio_make(struct responder_trio *trio)
     return trio->start_response != NULL && trio->write != NULL && trio->client_disconnected != NULL ? 0 : -1;
 }
 
-/* Ours, and one of each function: nobody else has any part of the trio. */
+/* Ours, and one of each function, but for the templates': nobody else has any part of the trio. */
 static bool trio_is_ours(const struct responder_trio *trio)
 {
     return trio->responder != NULL && Py_REFCNT(trio->start_response) == 1 && Py_REFCNT(trio->write) == 1 &&
-           Py_REFCNT(trio->client_disconnected) == 1 && Py_REFCNT(trio->responder) == 4;
+           Py_REFCNT(trio->client_disconnected) == 1 + trio->responder->templates &&
+           Py_REFCNT(trio->responder) == 4;
 }
 
 int responder_begin(struct responder_trio *trio, const struct call_request *call)
@@ -240,6 +242,11 @@ void responder_end(struct responder_trio *trio)
 {
     if (trio->responder != NULL)
         trio->responder->call = NULL;
+}
+
+void client_disconnected_held(PyObject *client_disconnected, int templates)
+{
+    ((struct responder *)PyCFunction_GET_SELF(client_disconnected))->templates += templates;
 }
 
 void responder_free(struct responder_trio *trio)

@@ -4,7 +4,8 @@
  *
  * All three are built-in functions over one responder, made once per app thread and used again for each call. An application that
  * keeps one of them beyond its call (one that keeps its environ does) keeps the responder too: then the thread makes itself new
- * ones, and of the kept ones two raise RuntimeError, and the third says that nobody is there.
+ * ones, and of the kept ones two raise RuntimeError, and the third says that nobody is there. The templates that environ is copied
+ * from hold client_disconnected between calls as well, and tell, as that is no use of it.
  */
 #ifndef PY_START_RESPONSE_H
 #define PY_START_RESPONSE_H
@@ -21,8 +22,9 @@ struct responder {
     PyObject *b_write;                             /* the trio's, which lives as long as the call */
     pthread_t thread;                              /* of the call */
     bool started;                                  /* start_response has succeeded */
-    bool head_left;   /* output was produced: the head can not be changed any more */
-    bool client_gone; /* write() found nobody to write to */
+    bool head_left;       /* output was produced: the head can not be changed any more */
+    bool client_gone;     /* write() found nobody to write to */
+    Py_ssize_t templates; /* that hold client_disconnected */
 };
 
 struct responder_trio {
@@ -36,5 +38,8 @@ int responder_init(void); /* makes the type; 0, or -1 with an exception */
 int responder_begin(struct responder_trio *trio, const struct call_request *call);
 void responder_end(struct responder_trio *trio); /* what is kept of it does nothing from here on */
 void responder_free(struct responder_trio *trio);
+
+/* A template holds this client_disconnected (1), or is about to let go of it (-1). */
+void client_disconnected_held(PyObject *client_disconnected, int templates);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "fake_call.h"
 #include "http/memo.h"
+#include "py/start_response.h"
 
 static char other_name[] = "other.example", other_port[] = "8443";
 static const struct local_endpoint secure_local = {
@@ -15,6 +16,7 @@ static const struct peer_endpoint other_port_peer = {.address = "192.0.2.1", .po
 static const struct peer_endpoint unix_peer = {.address = "", .port = ""};
 
 static struct memo *memo;
+static struct responder_trio trio;
 /* What environ has a reference to for the whole life of the process. */
 static struct options options;
 
@@ -24,6 +26,8 @@ static void start_with(char *root_path)
     options = (struct options){.root_path = root_path};
     ck_assert_int_eq(environ_init(&options, true), 0);
     memo = memo_new();
+    ck_assert_int_eq(responder_init(), 0);
+    ck_assert_int_eq(responder_begin(&trio, NULL), 0);
 }
 
 static void start(void)
@@ -41,6 +45,8 @@ static void start_mounted(void)
 static void stop(void)
 {
     memo_free(memo);
+    environ_free_discarded();
+    responder_free(&trio);
     embedded_stop();
 }
 
@@ -71,7 +77,7 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
     fake_open(&fake, sent->line, section, sent->body);
     fake.call.local = sent->local != NULL ? sent->local : &fake_local;
     fake.call.peer = sent->peer != NULL ? sent->peer : &fake_peer;
-    PyObject *dict = environ_new(&fake.call, Py_True);
+    PyObject *dict = environ_new(&fake.call, trio.client_disconnected);
     if (dict == NULL)
         PyErr_Print();
     ck_assert_msg(dict != NULL, "%s", sent->name);
@@ -107,8 +113,8 @@ static const struct {
      "type(x) is dict and all(type(v) is str for k, v in x.items() if '.' not in k)"},
     {{.name = "input and errors", .line = GET, .fields = HOST},
      "x['wsgi.input'].read() == b'' and x['wsgi.errors'].write and x['wsgi.file_wrapper']"},
-    {{.name = "the call's own function", .line = GET, .fields = HOST},
-     "x['gateway.client_disconnected'] is True"},
+    {{.name = "what it can ask", .line = GET, .fields = HOST},
+     "x['gateway.client_disconnected'].__name__ == 'client_disconnected'"},
     {{.name = "a secure listener", .line = GET, .fields = HOST, .local = &secure_local},
      "x['wsgi.url_scheme'] == 'https' and x['HTTPS'] == 'on' and x['SERVER_NAME'] == 'other.example' and "
      "x['SERVER_PORT'] == '8443'"},
@@ -359,20 +365,63 @@ static PyObject *value_of_a(const char *fields)
 
 #define KEPT_FIELDS HOST "A: a value of some length\r\n"
 
-/* Else the thread's functions could never be used again. */
-START_TEST(no_template_keeps_the_calls_function)
+/* One call of the thread that has this trio: the environ has its function, and is a new reference. */
+static PyObject *environ_for(struct responder_trio *of)
 {
     struct fake_call fake;
-    PyObject *function = embedded_evaluate("lambda: 0", NULL);
-    for (int i = 0; i < 3; i++) {
-        fake_open(&fake, GET, memo_section(KEPT_FIELDS), NULL);
-        PyObject *dict = environ_new(&fake.call, function);
-        ck_assert_int_eq(Py_REFCNT(function), 2);
-        Py_DECREF(dict);
-        ck_assert_int_eq(Py_REFCNT(function), 1);
-        fake_close(&fake);
+    fake_open(&fake, GET, memo_section(KEPT_FIELDS), NULL);
+    ck_assert_int_eq(responder_begin(of, &fake.call), 0);
+    PyObject *dict = environ_new(&fake.call, of->client_disconnected);
+    ck_assert_ptr_eq(PyDict_GetItemString(dict, "gateway.client_disconnected"), of->client_disconnected);
+    responder_end(of);
+    fake_close(&fake);
+    return dict;
+}
+
+START_TEST(a_thread_uses_its_functions_again_though_templates_hold_one)
+{
+    PyObject *b_first = trio.client_disconnected;
+    for (int i = 0; i < 4; i++) {
+        Py_DECREF(environ_for(&trio));
+        ck_assert_ptr_eq(trio.client_disconnected, b_first);
     }
-    Py_DECREF(function);
+    memo_free(memo);
+    memo = memo_new();
+    environ_free_discarded();
+    ck_assert_int_eq(Py_REFCNT(b_first), 1);
+    Py_DECREF(environ_for(&trio));
+    ck_assert_ptr_eq(trio.client_disconnected, b_first);
+}
+END_TEST
+
+START_TEST(threads_that_share_a_template_use_their_own_functions_again)
+{
+    struct responder_trio others = {NULL, NULL, NULL, NULL};
+    Py_DECREF(environ_for(&trio));
+    Py_DECREF(environ_for(&others));
+    PyObject *b_first = trio.client_disconnected, *b_second = others.client_disconnected;
+    for (int i = 0; i < 4; i++) {
+        Py_DECREF(environ_for(&trio));
+        Py_DECREF(environ_for(&others));
+        ck_assert_ptr_eq(trio.client_disconnected, b_first);
+        ck_assert_ptr_eq(others.client_disconnected, b_second);
+    }
+    responder_free(&others);
+}
+END_TEST
+
+START_TEST(an_environ_that_is_kept_keeps_its_function_from_the_next)
+{
+    PyObject *before = NULL;
+    for (int i = 0; i < 4; i++) {
+        PyObject *dict = environ_for(&trio);
+        if (before != NULL)
+            ck_assert_ptr_ne(PyDict_GetItemString(before, "gateway.client_disconnected"),
+                             trio.client_disconnected);
+        Py_XDECREF(before);
+        before = dict;
+    }
+    Py_DECREF(before);
 }
 END_TEST
 
@@ -487,7 +536,9 @@ static void add(TCase *tests)
     unit_add_rows(tests, environ_holds_what_the_table_says, contents);
     unit_add_rows(tests, no_request_shows_in_the_environ_of_another, mixed);
     tcase_add_test(tests, environs_leave_nothing_behind);
-    tcase_add_test(tests, no_template_keeps_the_calls_function);
+    tcase_add_test(tests, a_thread_uses_its_functions_again_though_templates_hold_one);
+    tcase_add_test(tests, threads_that_share_a_template_use_their_own_functions_again);
+    tcase_add_test(tests, an_environ_that_is_kept_keeps_its_function_from_the_next);
     tcase_add_test(tests, the_first_sight_of_a_section_keeps_nothing);
     tcase_add_test(tests, the_template_goes_with_the_memo);
     tcase_add_test(tests, the_template_goes_when_the_memo_evicts_its_section);
