@@ -45,7 +45,8 @@ static void event_happened(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     if (what & EV_CLOSED)
         conn->ended = true;
-    if ((what & EV_WRITE) && !conn->closing)
+    /* Most often it only can be written to. */
+    if ((what & EV_WRITE) && conn->output != NULL && !conn->closing)
         conn_drain(conn);
     if (what & (EV_READ | EV_CLOSED)) {
         conn->readable = true;
@@ -158,17 +159,17 @@ struct slice conn_receive(struct conn *conn)
 }
 
 /* Steps over `n` sent bytes. */
-static void skip(struct iovec **vectors, int *count, size_t n)
+static void skip(struct msghdr *message, size_t n)
 {
-    while (*count > 0 && n >= (*vectors)->iov_len) {
-        n -= (*vectors)->iov_len;
-        (*vectors)++;
-        (*count)--;
+    struct iovec *next = message->msg_iov, *end = next + message->msg_iovlen;
+    for (; next < end && n >= next->iov_len; next++)
+        n -= next->iov_len;
+    if (next < end) {
+        next->iov_base = (char *)next->iov_base + n;
+        next->iov_len -= n;
     }
-    if (*count > 0) {
-        (*vectors)->iov_base = (char *)(*vectors)->iov_base + n;
-        (*vectors)->iov_len -= n;
-    }
+    message->msg_iov = next;
+    message->msg_iovlen = (size_t)(end - next);
 }
 
 static int spool_failed(struct conn *conn)
@@ -179,12 +180,11 @@ static int spool_failed(struct conn *conn)
     return -1;
 }
 
-/* What the socket takes; *vectors and *count become the rest. 0, or -1 when the connection broke. */
-static int send_directly(struct conn *conn, struct iovec **vectors, int *count)
+/* What the socket takes; the message becomes the rest. 0, or -1 when the connection broke. */
+static int send_directly(struct conn *conn, struct msghdr *message)
 {
-    while (*count > 0) {
-        struct msghdr message = {.msg_iov = *vectors, .msg_iovlen = (size_t)*count};
-        ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    while (message->msg_iovlen > 0) {
+        ssize_t n = sendmsg(conn->fd, message, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -194,7 +194,7 @@ static int send_directly(struct conn *conn, struct iovec **vectors, int *count)
             return -1;
         }
         scoreboard_count(conn->loop->row->sent, (uint64_t)n);
-        skip(vectors, count, (size_t)n);
+        skip(message, (size_t)n);
     }
     return 0;
 }
@@ -210,10 +210,10 @@ static int publish_output(struct conn *conn, struct output *output)
     return r;
 }
 
-static int keep_rest(struct conn *conn, const struct iovec *vectors, int count)
+static int keep_rest(struct conn *conn, const struct msghdr *rest)
 {
     struct output *output = output_new(&conn->loop->output_limits);
-    if (output_append(output, vectors, count) == 0)
+    if (output_append(output, rest->msg_iov, (int)rest->msg_iovlen) == 0)
         return publish_output(conn, output);
     spool_failed(conn);
     output_free(output);
@@ -221,14 +221,15 @@ static int keep_rest(struct conn *conn, const struct iovec *vectors, int count)
 }
 
 /* What waits goes first: a client that has caught up gets each block at once. */
-static int send_behind(struct conn *conn, struct output *output, struct iovec *vectors, int count)
+static int send_behind(struct conn *conn, struct output *output, struct msghdr *message)
 {
     uint64_t sent = 0;
     output_lock(output);
     int r = send_output(conn, output, &sent);
     if (r == 0 && output_is_empty(output))
-        r = send_directly(conn, &vectors, &count);
-    if (r == 0 && count > 0 && output_append(output, vectors, count) < 0)
+        r = send_directly(conn, message);
+    if (r == 0 && message->msg_iovlen > 0 &&
+        output_append(output, message->msg_iov, (int)message->msg_iovlen) < 0)
         r = spool_failed(conn);
     output_unlock(output);
     return r;
@@ -237,13 +238,14 @@ static int send_behind(struct conn *conn, struct output *output, struct iovec *v
 int conn_send(struct conn *conn, struct iovec *vectors, int count)
 {
     struct output *output = conn->output;
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
     if (conn->broken)
         return -1;
     if (output != NULL)
-        return send_behind(conn, output, vectors, count);
-    if (send_directly(conn, &vectors, &count) < 0)
+        return send_behind(conn, output, &message);
+    if (send_directly(conn, &message) < 0)
         return -1;
-    return count > 0 ? keep_rest(conn, vectors, count) : 0;
+    return message.msg_iovlen > 0 ? keep_rest(conn, &message) : 0;
 }
 
 static int file_failed(struct conn *conn)

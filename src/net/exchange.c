@@ -281,8 +281,10 @@ void exchange_flush(struct exchange *exchange)
 {
     static char final[] = "0\r\n\r\n";
     struct iovec vectors[2];
+    if (exchange->final_sent)
+        return;
     int n = add_head(exchange, vectors);
-    if (exchange->response.framing == RESPONSE_CHUNKED && !exchange->final_sent)
+    if (exchange->response.framing == RESPONSE_CHUNKED)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
     send_vectors(exchange, vectors, n);
