@@ -13,11 +13,12 @@
 #include "net/timer.h"
 
 enum {
-    BURST_MAX = 16, /* parcels taken in one callback */
-    AGAIN_MS = 5,   /* until somebody may have a thread idle, or room in a post */
-    EACH = 16,      /* requests for a thread that is idle */
-    LEVEL_MS = 100, /* after connections were placed, until their numbers are compared */
-    SLACK = 256,    /* numbers that differ by less than this part are level */
+    BURST_MAX = 16,  /* parcels taken in one callback */
+    AGAIN_MS = 5,    /* until somebody may have a thread idle, or room in a post */
+    EACH = 16,       /* requests for a thread that is idle */
+    LEVEL_MS = 100,  /* after connections were placed, until their numbers are compared */
+    RESUME_MS = 100, /* until there may be room for what is in a post */
+    SLACK = 256,     /* numbers that differ by less than this part are level */
 };
 
 struct inbox {
@@ -29,7 +30,8 @@ struct inbox {
 struct handover {
     struct loop *loop;
     struct handover_setup setup;
-    struct timer *again, *level;
+    struct timer *again, *level, *resume;
+    bool paused;            /* parcels wait for room: descriptors, or the kernel's memory */
     size_t surplus;         /* idle connections that are asked once more where they should be */
     char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
     struct inbox inboxes[]; /* one per slot */
@@ -241,17 +243,38 @@ static void take(struct handover *handover, struct parcel *parcel)
     conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
 }
 
-/* False when there is none. */
+static bool is_want_of_room(int error)
+{
+    return error == EMFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/* What can not be taken stays in the post, for us or for another. */
+static void pause_taking(struct handover *handover)
+{
+    if (!handover->paused)
+        log_error("connections from other workers wait: %s", strerror(errno));
+    handover->paused = true;
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++)
+        if (handover->inboxes[slot].event != NULL)
+            event_del(handover->inboxes[slot].event);
+    timer_set(handover->resume, RESUME_MS);
+}
+
+/* False when there is none, or none can be taken now. */
 static bool take_one(struct inbox *inbox)
 {
     struct handover *handover = inbox->handover;
     _Atomic uint32_t *count = in_post(handover, inbox->slot);
     struct parcel parcel;
     int r = parcel_receive(handover->setup.inboxes[inbox->slot], &parcel, handover->bytes);
-    if (r < 0 && errno != EMFILE)
+    if (r < 0 && is_want_of_room(errno)) {
+        pause_taking(handover);
+        return false;
+    }
+    if (r < 0 && errno != EBADMSG)
         loop_broken("received from other workers");
     if (r < 0)
-        log_error("a connection from another worker is lost: %s", strerror(errno));
+        log_error("a connection from another worker is lost: the last descriptors went while it was taken");
     if (r == 0) {
         atomic_store_explicit(count, 0, memory_order_relaxed);
         return false;
@@ -275,6 +298,21 @@ void handover_take_all(struct handover *handover)
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         while (take_one(&handover->inboxes[slot]))
             ;
+}
+
+static void resume_taking(void *context)
+{
+    struct handover *handover = context;
+    if (!parcel_has_room(handover->setup.inboxes[handover->setup.slot])) {
+        timer_set(handover->resume, RESUME_MS);
+        return;
+    }
+    handover->paused = false;
+    for (unsigned slot = 0; slot < handover->setup.slots; slot++)
+        if (handover->inboxes[slot].event != NULL)
+            event_add(handover->inboxes[slot].event, NULL);
+    if (handover->loop->draining)
+        handover_take_all(handover);
 }
 
 static void close_inbox(struct inbox *inbox)
@@ -324,6 +362,7 @@ struct handover *handover_new(struct loop *loop, const struct handover_setup *se
     handover->bytes = xmalloc(PARCEL_MAX);
     handover->again = timer_new(loop, look_again, handover);
     handover->level = timer_new(loop, level, handover);
+    handover->resume = timer_new(loop, resume_taking, handover);
     for (unsigned slot = 0; slot < setup->slots; slot++)
         handover->inboxes[slot] = (struct inbox){.handover = handover, .slot = slot};
     handover_serve(handover, setup->slot, true);
@@ -340,6 +379,7 @@ void handover_free(struct handover *handover)
         close_inbox(&handover->inboxes[slot]);
     timer_free(handover->again);
     timer_free(handover->level);
+    timer_free(handover->resume);
     free(handover->bytes);
     free(handover);
 }

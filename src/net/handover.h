@@ -8,7 +8,8 @@
  *   retire    everything idle goes to the successor
  *
  * Who has how many of what is read from the scoreboard. A slot's post is open to all workers, and read by whoever serves in the
- * slot; what nobody has read waits there for the next. Belongs to whoever runs the loop.
+ * slot; what nobody has read waits there for the next, or until the reader, which may be out of descriptors, can take it. Belongs
+ * to whoever runs the loop.
  */
 #ifndef NET_HANDOVER_H
 #define NET_HANDOVER_H

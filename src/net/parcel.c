@@ -2,6 +2,7 @@
 #include "net/parcel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -58,6 +59,26 @@ static bool is_whole(const struct parcel *parcel, const struct msghdr *message, 
            parcel->fd >= 0 && size - sizeof(*parcel) == parcel->head + parcel->body + parcel->rest;
 }
 
+bool parcel_has_room(int socket)
+{
+    int taken[DESCRIPTORS], count = 0;
+    while (count < DESCRIPTORS && (taken[count] = fcntl(socket, F_DUPFD_CLOEXEC, 0)) >= 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        close(taken[i]);
+    return count == DESCRIPTORS;
+}
+
+/* Nothing is taken, because of `error`: -1 with that, or 0 when there is nothing. */
+static int leave(int socket, int error)
+{
+    char byte;
+    if (recv(socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        return 0;
+    errno = error;
+    return -1;
+}
+
 int parcel_receive(int socket, struct parcel *parcel, char *bytes)
 {
     struct iovec vectors[] = {{parcel, sizeof(*parcel)}, {bytes, PARCEL_MAX}};
@@ -67,6 +88,9 @@ int parcel_receive(int socket, struct parcel *parcel, char *bytes)
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof(control.bytes)};
     ssize_t n;
+    /* The kernel would take it, and drop what has no room. */
+    if (!parcel_has_room(socket))
+        return leave(socket, errno);
     do
         n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -75,11 +99,11 @@ int parcel_receive(int socket, struct parcel *parcel, char *bytes)
     take_descriptors(&message, parcel);
     if (is_whole(parcel, &message, (size_t)n))
         return 1;
-    /* Out of descriptors: the kernel has dropped what did not fit. */
+    /* Another thread had the last descriptors meanwhile. */
     if (parcel->fd >= 0)
         close(parcel->fd);
     if (parcel->spool >= 0)
         close(parcel->spool);
-    errno = EMFILE;
+    errno = EBADMSG;
     return -1;
 }

@@ -4,6 +4,7 @@
 #include "net/handover.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -422,6 +423,50 @@ START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
 }
 END_TEST
 
+/* All that are left to the process. */
+static int filled[1024], filled_count;
+
+static void take_all_descriptors(void)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = UNIT_ROWS(filled);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (filled_count = 0; (filled[filled_count] = dup(0)) >= 0; filled_count++)
+        ;
+}
+
+static void give_back(void)
+{
+    while (filled_count > 0)
+        close(filled[--filled_count]);
+}
+
+/* All of a post would be lost in one burst. */
+START_TEST(without_descriptors_connections_wait_in_the_post)
+{
+    enum { CONNECTIONS = 8, TURNS = 20 };
+    struct client clients[CONNECTIONS];
+    begin("");
+    for (int i = 0; i < CONNECTIONS; i++) {
+        client_open_tcp(&clients[i], &fixtures[HERE]);
+        client_say(&clients[i], &fixtures[HERE], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    fixture_await_open(&fixtures[HERE], CONNECTIONS / 2);
+    take_all_descriptors();
+    for (int i = 0; i < TURNS; i++)
+        fixture_turn(&fixtures[THERE]);
+    ck_assert_uint_eq(open_in(THERE), 0);
+    give_back();
+    for (int i = 0; i < 50 && open_in(THERE) < CONNECTIONS / 2; i++)
+        turn_both();
+    ck_assert_uint_eq(open_in(THERE), CONNECTIONS / 2);
+    for (int i = 0; i < CONNECTIONS; i++)
+        assert_greeted(&clients[i]);
+    finish(clients, CONNECTIONS);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_test(tests, connections_that_stay_are_spread);
@@ -436,6 +481,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
     tcase_add_loop_test(tests, at_the_end_what_is_in_any_post_is_taken, HERE, WORKERS);
     tcase_add_test(tests, when_the_post_is_full_connections_stay_until_there_is_room);
+    tcase_add_test(tests, without_descriptors_connections_wait_in_the_post);
 }
 
 int main(void)
