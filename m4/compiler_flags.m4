@@ -14,6 +14,20 @@ AC_DEFUN([COMPILER_FLAGS_ADD], [
   done
 ])
 
+# COMPILER_FLAGS_ALL(VARIABLE, FLAGS)
+#
+# Adds FLAGS to VARIABLE when the compiler and the linker take them together without a murmur.
+AC_DEFUN([COMPILER_FLAGS_ALL], [
+  AC_MSG_CHECKING([whether $CC takes $2])
+  flag_saved_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS -Werror $2"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
+    [AC_MSG_RESULT([yes])
+     $1="$$1 $2"],
+    [AC_MSG_RESULT([no])])
+  CFLAGS=$flag_saved_CFLAGS
+])
+
 # COMPILER_HARDENING
 #
 # HARDENING_CPPFLAGS, _CFLAGS and _LDFLAGS: what a server that reads strangers' bytes should have. _FORTIFY_SOURCE needs an
