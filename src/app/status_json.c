@@ -64,7 +64,7 @@ static void add_worker(struct text *out, const struct status_facts *facts, const
     add_number(out, "requests", scoreboard_get(row->requests) - scoreboard_get(row->requests_before), ",");
     add_number(out, "connections", scoreboard_get(row->connections), ",");
     add_number(out, "queued", scoreboard_get(row->ready), ",");
-    add_number(out, "busy", survey_busy(board, number), ",");
+    add_number(out, "busy", scoreboard_busy(board, number), ",");
     add_number(out, "threads", board->threads, ",");
     add_number(out, "rss", rss_of((pid_t)scoreboard_get(row->pid)), "}");
 }

@@ -11,15 +11,6 @@ enum worker_state survey_state(const struct scoreboard_row *row)
     return state < WORKER_STATES ? state : WORKER_NONE;
 }
 
-uint32_t survey_busy(struct scoreboard *board, uint32_t row)
-{
-    const struct scoreboard_call *calls = scoreboard_calls(board, row);
-    uint32_t busy = 0;
-    for (uint32_t i = 0; i < board->threads; i++)
-        busy += scoreboard_get(calls[i].since_ns) != 0;
-    return busy;
-}
-
 static uint32_t least(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -43,7 +34,7 @@ static void add_present(struct survey *survey, struct scoreboard *board, uint32_
 {
     const struct scoreboard_row *row = &board->rows[number];
     enum worker_state state = survey_state(row);
-    uint32_t busy = survey_busy(board, number);
+    uint32_t busy = scoreboard_busy(board, number);
     survey->workers[state]++;
     survey->threads += state == WORKER_READY || state == WORKER_DRAINING ? board->threads : 0;
     survey->busy += busy;

@@ -36,8 +36,6 @@ void survey_take(struct survey *survey, struct scoreboard *board);
 
 /* What a row's worker does. */
 enum worker_state survey_state(const struct scoreboard_row *row);
-/* How many calls a worker runs. */
-uint32_t survey_busy(struct scoreboard *board, uint32_t row);
 
 const char *service_state_name(enum service_state state);
 

@@ -132,6 +132,15 @@ static bool copy_call(const struct scoreboard_call *call, uint64_t *since,
     return scoreboard_get(call->since_ns) == *since;
 }
 
+uint32_t scoreboard_busy(struct scoreboard *board, uint32_t row)
+{
+    const struct scoreboard_call *calls = scoreboard_calls(board, row);
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < board->threads; i++)
+        busy += scoreboard_get(calls[i].since_ns) != 0;
+    return busy;
+}
+
 uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[SCOREBOARD_REQUEST_SIZE])
 {
     uint64_t since;

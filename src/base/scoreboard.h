@@ -162,6 +162,8 @@ void scoreboard_free(struct scoreboard *board);
 /* The thread's own: a call begins, with this request line; it ends. */
 void scoreboard_call_begin(struct scoreboard_call *call, uint64_t now_ns, const char *line, size_t size);
 void scoreboard_call_end(struct scoreboard_call *call);
+/* Anybody's: how many calls of the row's worker run. */
+uint32_t scoreboard_busy(struct scoreboard *board, uint32_t row);
 /* Anybody's: the request under way, as a string, and since when; 0 when there is none, or it changes right now. */
 uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[SCOREBOARD_REQUEST_SIZE]);
 

@@ -78,10 +78,7 @@ static unsigned room_of(const struct handover *handover, unsigned slot)
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
     if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
         return 0;
-    const struct scoreboard_call *calls = scoreboard_calls(handover->setup.board, number);
-    uint32_t threads = handover->setup.board->threads, idle = 0;
-    for (uint32_t i = 0; i < threads; i++)
-        idle += scoreboard_get(calls[i].since_ns) == 0;
+    uint32_t idle = handover->setup.board->threads - scoreboard_busy(handover->setup.board, number);
     unsigned waiting = scoreboard_get(row->ready) + posted(handover, slot);
     return waiting < idle * EACH ? idle * EACH - waiting : 0;
 }

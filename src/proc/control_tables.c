@@ -34,15 +34,6 @@ static const char *age(char text[AGE_SIZE], uint64_t ms)
     return text;
 }
 
-static unsigned count_calls(const struct control_view *view, unsigned row)
-{
-    const struct scoreboard_call *calls = scoreboard_calls(view->board, row);
-    unsigned count = 0;
-    for (int64_t i = 0; i < view->options->threads; i++)
-        count += scoreboard_get(calls[i].since_ns) != 0;
-    return count;
-}
-
 struct totals {
     unsigned by_state[SEAT_LEAVING + 1];
     uint64_t connections, calls, requests;
@@ -59,7 +50,7 @@ static void add_up(const struct control_view *view, struct totals *totals)
             continue;
         totals->by_state[fleet_seat(view->fleet, berth_of_row(i))]++;
         totals->connections += scoreboard_get(row->connections);
-        totals->calls += count_calls(view, i);
+        totals->calls += scoreboard_busy(view->board, i);
     }
 }
 
@@ -108,7 +99,7 @@ static void say_worker(const struct control_view *view, struct control_client *c
                 (int)child->pid, (unsigned)scoreboard_get(row->generation),
                 seat_state_name(fleet_seat(view->fleet, berth)), age(text, clock_ms() - child->forked_ms),
                 scoreboard_get(row->requests) - child->requests_before, scoreboard_get(row->connections),
-                scoreboard_get(row->ready), count_calls(view, i));
+                scoreboard_get(row->ready), scoreboard_busy(view->board, i));
 }
 
 void verb_workers(struct control *control, struct control_client *client, struct slice argument)

@@ -26,6 +26,20 @@ START_TEST(a_new_board_is_zero)
 }
 END_TEST
 
+START_TEST(the_calls_of_one_row_are_counted)
+{
+    struct scoreboard *board = scoreboard_new(3, 4);
+    scoreboard_call_begin(&scoreboard_calls(board, 1)[0], 1, "GET /", 5);
+    scoreboard_call_begin(&scoreboard_calls(board, 1)[3], 2, "GET /", 5);
+    scoreboard_call_begin(&scoreboard_calls(board, 2)[0], 3, "GET /", 5);
+    ck_assert_uint_eq(scoreboard_busy(board, 1), 2);
+    scoreboard_call_end(&scoreboard_calls(board, 1)[3]);
+    ck_assert_uint_eq(scoreboard_busy(board, 1), 1);
+    ck_assert_uint_eq(scoreboard_busy(board, 0), 0);
+    scoreboard_free(board);
+}
+END_TEST
+
 START_TEST(another_mapping_shows_the_same)
 {
     struct scoreboard *board = scoreboard_new(3, 2);
@@ -205,6 +219,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_test(tests, a_new_board_is_zero);
+    tcase_add_test(tests, the_calls_of_one_row_are_counted);
     tcase_add_test(tests, another_mapping_shows_the_same);
     tcase_add_test(tests, nobody_can_take_its_memory_away);
     tcase_add_test(tests, rows_share_no_cache_line);
