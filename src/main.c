@@ -1,26 +1,18 @@
 /* gateway: options, then the master. */
 #include "config.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/environment.h"
-#include "base/log.h"
-#include "base/log_file.h"
 #include "base/options.h"
 #include "base/title.h"
 #include "net/access_log.h"
 #include "proc/check.h"
 #include "proc/configuration.h"
 #include "proc/master.h"
-#include "proc/privileges.h"
-#include "proc/startup.h"
+#include "proc/process.h"
 #include "proc/upgrade.h"
 #include "proc/worker.h"
 #include "py/interp.h"
@@ -44,32 +36,6 @@ static int usage(const char *message)
     return EXIT_USAGE;
 }
 
-/* What the options say about this process itself. 0, or -1 with the message. */
-static int apply(struct options *options, char *message)
-{
-    if (chdir(options->chdir) < 0) {
-        snprintf(message, MESSAGE_SIZE, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
-        return -1;
-    }
-    if (environment_check(options, message, MESSAGE_SIZE) < 0 ||
-        privileges_resolve(options, message, MESSAGE_SIZE) < 0)
-        return -1;
-    if (options->umask != NULL)
-        umask((mode_t)strtoul(options->umask, NULL, 8));
-    if (privileges_user() != (uid_t)-1)
-        log_files_belong_to(privileges_user());
-    startup_settle_paths(options);
-    struct log_options log = {.path = options->error_logfile,
-                              .level = (enum log_level)options->log_level,
-                              .json = options->log_format == 1};
-    if (log_open(&log) < 0) {
-        snprintf(message, MESSAGE_SIZE, "gateway: --error-logfile: %s: %s", log.path, strerror(errno));
-        return -1;
-    }
-    log_identify("master");
-    return 0;
-}
-
 static void set_title(const struct options *options)
 {
     if (options->name != NULL)
@@ -81,17 +47,11 @@ static void set_title(const struct options *options)
 static int serve(struct options *options)
 {
     char message[MESSAGE_SIZE];
-    struct access_log *access_log = NULL;
-    if (apply(options, message) < 0)
+    struct access_log *access_log;
+    if (process_apply(options, &access_log, message, sizeof(message)) < 0)
         return usage(message);
-    if (options->access_logfile != NULL) {
-        access_log =
-            access_log_open(options->access_logfile, options->access_logformat, message, sizeof(message));
-        if (access_log == NULL)
-            return usage(message);
-    }
     set_title(options);
-    int status = options->check_config ? check_main(options) : master_main(options, access_log);
+    int status = master_main(options, access_log);
     access_log_free(access_log);
     return status;
 }
@@ -113,7 +73,9 @@ int main(int argc, char **argv)
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
-    if (configuration_read(&options, argc, argv, message, sizeof(message)) < 0)
+    bool check = options_want_check(argc, argv, environ);
+    size_t mistakes = check ? configuration_check(&options, argc, argv) : 0;
+    if (!check && configuration_read(&options, argc, argv, message, sizeof(message)) < 0)
         return usage(message);
     switch (options.action) {
     case OPTIONS_HELP:
@@ -125,8 +87,11 @@ int main(int argc, char **argv)
     case OPTIONS_VERSION:
         status = version();
         break;
+    case OPTIONS_PRINT:
+        status = configuration_print(argc, argv, message, sizeof(message)) == 0 ? 0 : usage(message);
+        break;
     case OPTIONS_SERVE:
-        status = serve(&options);
+        status = check ? check_main(&options, mistakes) : serve(&options);
         break;
     }
     options_free(&options);

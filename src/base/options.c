@@ -4,7 +4,7 @@
 #include "base/options.h"
 
 #include "base/mem.h"
-#include "base/options_table.h"
+#include "base/options_parse.h"
 #include "base/slice.h"
 
 #include <ctype.h>
@@ -14,32 +14,29 @@
 
 #define USAGE "gateway [OPTIONS] MODULE[:CALLABLE]"
 
-struct parse {
-    struct options *options;
-    char *const *environment;
-    char *message;
-    size_t message_size;
-    char where[96]; /* of the level being read, for messages */
-    uint64_t given; /* the rows that this level has set, a bit each: a list's first item replaces the list */
-    bool application_given; /* by this level */
-    bool (*only)(
-        const struct option_row *row); /* looking for these before anything else is judged; NULL: all */
-};
-
-enum { SHOWN_SIZE = 128 };
-
-/* What systemd passes begins after standard error; more than this it would not. */
-enum { PASSED_FIRST = 3, PASSED_MAX = 1024 };
-
-/* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
-static const char *shown(char out[SHOWN_SIZE], const char *text, size_t size)
+const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
 {
     size_t used = log_escape(out, SHOWN_SIZE - 1, text, size, false);
     out[used] = '\0';
     return out;
 }
 
-static void begin_level(struct parse *parse, const char *where)
+int parse_mistake(struct parse *parse)
+{
+    if (parse->complain == NULL || parse->only != NULL)
+        return -1;
+    parse->complain(parse->message);
+    parse->mistakes++;
+    return 0;
+}
+
+void parse_note_origin(struct parse *parse, size_t index)
+{
+    if (parse->origins != NULL)
+        snprintf(parse->origins[index], WHERE_SIZE, "%s", parse->where);
+}
+
+void parse_begin_level(struct parse *parse, const char *where)
 {
     snprintf(parse->where, sizeof(parse->where), "%s", where);
     parse->given = 0;
@@ -48,7 +45,12 @@ static void begin_level(struct parse *parse, const char *where)
 
 static bool is_config(const struct option_row *row)
 {
-    return row->field == offsetof(struct options, config) && row->kind == OPTION_STRING;
+    return row->kind == OPTION_STRING && row->field == offsetof(struct options, config);
+}
+
+static bool is_check(const struct option_row *row)
+{
+    return row->kind == OPTION_FLAG && row->field == offsetof(struct options, check_config);
 }
 
 static uint64_t bit_of(const struct option_row *row)
@@ -64,11 +66,12 @@ static int set(struct parse *parse, const struct option_row *row, const char *te
     if (option_is_list(row) && !(parse->given & bit_of(row)))
         option_clear(parse->options, row);
     parse->given |= bit_of(row);
+    parse_note_origin(parse, (size_t)(row - option_rows));
     if (option_set(parse->options, row, text, wrong, sizeof(wrong)) == 0)
         return 0;
     snprintf(parse->message, parse->message_size, "gateway: --%s: \"%s\" %s (%s)", row->name,
-             shown(quoted, text, strlen(text)), wrong, parse->where);
-    return -1;
+             parse_shown(quoted, text, strlen(text)), wrong, parse->where);
+    return parse_mistake(parse);
 }
 
 static int set_application(struct parse *parse, const char *text)
@@ -80,12 +83,14 @@ static int set_application(struct parse *parse, const char *text)
     if (parse->application_given) {
         snprintf(parse->message, parse->message_size,
                  "gateway: two applications, \"%s\" and \"%s\", but only one can be served (%s)",
-                 shown(first, *field, strlen(*field)), shown(second, text, strlen(text)), parse->where);
-        return -1;
+                 parse_shown(first, *field, strlen(*field)), parse_shown(second, text, strlen(text)),
+                 parse->where);
+        return parse_mistake(parse);
     }
     free(*field);
     *field = xstrdup(text);
     parse->application_given = true;
+    parse_note_origin(parse, option_row_count);
     return 0;
 }
 
@@ -94,14 +99,24 @@ static int unknown(struct parse *parse, const char *word, size_t size)
     char quoted[SHOWN_SIZE];
     const struct option_row *nearest =
         strncmp(word, "--", 2) == 0 ? option_find_nearest(word + 2, size - 2) : NULL;
-    shown(quoted, word, size);
+    parse_shown(quoted, word, size);
     if (nearest != NULL)
         snprintf(parse->message, parse->message_size, "gateway: unknown option %s; did you mean --%s? (%s)",
                  quoted, nearest->name, parse->where);
     else
         snprintf(parse->message, parse->message_size,
                  "gateway: unknown option %s; --help lists them all (%s)", quoted, parse->where);
-    return -1;
+    return parse_mistake(parse);
+}
+
+/* As use_option: what was meant may have a value that would look like an application. */
+static int use_unknown(struct parse *parse, const char *word, size_t size, const char *next)
+{
+    const struct option_row *row =
+        strncmp(word, "--", 2) == 0 ? option_find_nearest(word + 2, size - 2) : NULL;
+    bool has_value = row != NULL && row->kind != OPTION_FLAG && row->kind != OPTION_ACTION &&
+                     word[size] != '=' && next != NULL && next[0] != '-';
+    return unknown(parse, word, size) < 0 ? -1 : has_value;
 }
 
 /* An option was recognised in `word`, with the value that was in the same word or NULL. Returns how many of the words
@@ -111,7 +126,7 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
     if (row->kind == OPTION_ACTION && value != NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s takes no value (%s)", row->name,
                  parse->where);
-        return -1;
+        return parse_mistake(parse);
     }
     if (row->kind == OPTION_ACTION)
         return set(parse, row, "");
@@ -122,7 +137,7 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
     if (next == NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s needs a value: --%s %s (%s)", row->name,
                  row->name, row->value, parse->where);
-        return -1;
+        return parse_mistake(parse);
     }
     return set(parse, row, next) < 0 ? -1 : 1;
 }
@@ -137,7 +152,7 @@ static int read_option(struct parse *parse, const char *word, const char *next)
     }
     size_t size = strcspn(word, "=");
     const struct option_row *row = option_find_name(word + 2, size - 2);
-    return row == NULL ? unknown(parse, word, size)
+    return row == NULL ? use_unknown(parse, word, size, next)
                        : use_option(parse, row, word[size] == '=' ? word + size + 1 : NULL, next);
 }
 
@@ -160,8 +175,7 @@ static int read_words(struct parse *parse, size_t count, char *const *words)
     return 0;
 }
 
-/* NULL when it is not set, or empty: that is how a variable is switched off. */
-static const char *variable(const struct parse *parse, const char *name)
+const char *parse_variable(const struct parse *parse, const char *name)
 {
     size_t size = strlen(name);
     for (char *const *entry = parse->environment; *entry != NULL; entry++) {
@@ -186,7 +200,7 @@ static int set_words(struct parse *parse, const struct option_row *row, const ch
     if (words_split(text, &words) < 0) {
         snprintf(parse->message, parse->message_size, "gateway: --%s: a quote is not closed (%s)", row->name,
                  parse->where);
-        return -1;
+        return parse_mistake(parse);
     }
     for (size_t i = 0; i < words.count && result == 0; i++)
         result = set(parse, row, words.items[i]);
@@ -198,15 +212,15 @@ static int read_variable(struct parse *parse, const struct option_row *row)
 {
     char name[64], where[sizeof(parse->where)];
     variable_name(row, name, sizeof(name));
-    const char *used = name, *text = variable(parse, name);
+    const char *used = name, *text = parse_variable(parse, name);
     if (text == NULL && row->variable != NULL) {
         used = row->variable;
-        text = variable(parse, used);
+        text = parse_variable(parse, used);
     }
     if (text == NULL || row->kind == OPTION_ACTION)
         return 0;
     snprintf(where, sizeof(where), "%s in the environment", used);
-    begin_level(parse, where);
+    parse_begin_level(parse, where);
     return option_is_list(row) ? set_words(parse, row, text) : set(parse, row, text);
 }
 
@@ -223,23 +237,21 @@ static int read_environment(struct parse *parse)
 static const struct option_row *find_setting(const char *key)
 {
     const struct option_row *row = option_find_name(key, strlen(key));
-    bool belongs = row != NULL && row->kind != OPTION_ACTION && !is_config(row) &&
-                   row->field != offsetof(struct options, check_config);
-    return belongs ? row : NULL;
+    return row != NULL && option_is_setting(row) ? row : NULL;
 }
 
 static int unknown_setting(struct parse *parse, const char *key)
 {
     char quoted[SHOWN_SIZE];
     const struct option_row *nearest = option_find_nearest(key, strlen(key));
-    shown(quoted, key, strlen(key));
+    parse_shown(quoted, key, strlen(key));
     if (nearest != NULL)
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option; did you mean %s? (%s)",
                  quoted, nearest->name, parse->where);
     else
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option (%s)", quoted,
                  parse->where);
-    return -1;
+    return parse_mistake(parse);
 }
 
 static int read_setting(struct parse *parse, const char *key, const char *value)
@@ -253,14 +265,14 @@ static int read_setting(struct parse *parse, const char *key, const char *value)
         return set(parse, row, value);
     snprintf(parse->message, parse->message_size, "gateway: %s takes one value (%s)", row->name,
              parse->where);
-    return -1;
+    return parse_mistake(parse);
 }
 
 static int read_file(struct parse *parse, const struct settings *file)
 {
     if (file == NULL)
         return 0;
-    begin_level(parse, file->name);
+    parse_begin_level(parse, file->name);
     for (size_t i = 0; i < file->keys.count; i++)
         if (read_setting(parse, file->keys.items[i], file->values.items[i]) < 0)
             return -1;
@@ -270,67 +282,17 @@ static int read_file(struct parse *parse, const struct settings *file)
 static int read_cmd_args(struct parse *parse)
 {
     struct string_list words;
-    const char *text = variable(parse, "GATEWAY_CMD_ARGS");
+    const char *text = parse_variable(parse, "GATEWAY_CMD_ARGS");
     if (text == NULL)
         return 0;
-    begin_level(parse, "GATEWAY_CMD_ARGS");
+    parse_begin_level(parse, "GATEWAY_CMD_ARGS");
     if (words_split(text, &words) < 0) {
         snprintf(parse->message, parse->message_size, "gateway: a quote is not closed (GATEWAY_CMD_ARGS)");
-        return -1;
+        return parse_mistake(parse);
     }
     int result = read_words(parse, words.count, words.items);
     string_list_free(&words);
     return result;
-}
-
-/* Sockets that systemd has bound for this process, from descriptor 3 on. Whoever wrote the socket unit meant them, so they come
- * in the place of --bind, as with gunicorn. */
-static int use_passed_sockets(struct parse *parse)
-{
-    char quoted[SHOWN_SIZE], address[32];
-    const char *pid = variable(parse, "LISTEN_PID"), *text = variable(parse, "LISTEN_FDS");
-    struct string_list *bind = &parse->options->bind;
-    uint64_t whose, count;
-    if (pid == NULL || text == NULL || slice_to_uint64(slice_of(pid), &whose) < 0 ||
-        whose != (uint64_t)getpid())
-        return 0;
-    if (slice_to_uint64(slice_of(text), &count) < 0 || count > PASSED_MAX) {
-        snprintf(parse->message, parse->message_size,
-                 "gateway: \"%s\" is not a number of sockets from 0 to %d (LISTEN_FDS in the environment)",
-                 shown(quoted, text, strlen(text)), PASSED_MAX);
-        return -1;
-    }
-    parse->options->bind_replaced = count > 0 && bind->count > 0;
-    if (count > 0)
-        string_list_free(bind);
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(address, sizeof(address), "fd://%u", PASSED_FIRST + i);
-        string_list_add(bind, address);
-    }
-    return 0;
-}
-
-/* --bind has a default that is decided last: where $PORT is set (Heroku, Cloud Run) it asks for all addresses. */
-static int default_bind(struct parse *parse)
-{
-    char quoted[SHOWN_SIZE], address[32];
-    const char *text = variable(parse, "PORT");
-    uint64_t port;
-    if (parse->options->bind.count > 0)
-        return 0;
-    if (text == NULL) {
-        string_list_add(&parse->options->bind, "127.0.0.1:8000");
-        return 0;
-    }
-    if (slice_to_uint64(slice_of(text), &port) < 0 || port > 65535) {
-        snprintf(parse->message, parse->message_size,
-                 "gateway: \"%s\" is not a port number from 0 to 65535 (PORT in the environment)",
-                 shown(quoted, text, strlen(text)));
-        return -1;
-    }
-    snprintf(address, sizeof(address), "0.0.0.0:%u", (unsigned)port);
-    string_list_add(&parse->options->bind, address);
-    return 0;
 }
 
 static int require_application(struct parse *parse)
@@ -345,7 +307,7 @@ static int require_application(struct parse *parse)
 
 static void set_defaults(struct parse *parse)
 {
-    begin_level(parse, "default");
+    parse_begin_level(parse, "default");
     for (size_t i = 0; i < option_row_count; i++) {
         if (option_rows[i].initial != NULL)
             set(parse, &option_rows[i], option_rows[i].initial);
@@ -361,10 +323,27 @@ static bool is_action(const struct option_row *row)
 static bool wants_action(struct parse *parse, size_t count, char *const *words)
 {
     parse->only = is_action;
-    begin_level(parse, "command line");
+    parse_begin_level(parse, "command line");
     read_words(parse, count, words);
     parse->only = NULL;
     return parse->options->action != OPTIONS_SERVE;
+}
+
+/* All levels. `parse` begins with options, environment and message. 0, or -1 where a mistake is the end. */
+static int read_all(struct parse *parse, int argc, char *const *argv, const struct settings *file)
+{
+    size_t count = argc > 1 ? (size_t)argc - 1 : 0;
+    *parse->options = (struct options){.action = OPTIONS_SERVE};
+    set_defaults(parse);
+    if (wants_action(parse, count, argv + 1) && parse->origins == NULL)
+        return 0;
+    if (read_file(parse, file) < 0 || read_environment(parse) < 0 || read_cmd_args(parse) < 0)
+        return -1;
+    parse_begin_level(parse, "command line");
+    if (read_words(parse, count, argv + 1) < 0 || parse_passed_sockets(parse) < 0 ||
+        parse_default_bind(parse) < 0 || require_application(parse) < 0)
+        return -1;
+    return 0;
 }
 
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
@@ -372,25 +351,48 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
 {
     struct parse parse = {
         .options = options, .environment = environment, .message = message, .message_size = message_size};
-    size_t count = argc > 1 ? (size_t)argc - 1 : 0;
-    *options = (struct options){.action = OPTIONS_SERVE};
-    set_defaults(&parse);
-    if (wants_action(&parse, count, argv + 1))
+    if (read_all(&parse, argc, argv, file) == 0)
         return 0;
-    if (read_file(&parse, file) < 0 || read_environment(&parse) < 0 || read_cmd_args(&parse) < 0)
-        goto wrong;
-    begin_level(&parse, "command line");
-    if (read_words(&parse, count, argv + 1) < 0 || use_passed_sockets(&parse) < 0 ||
-        default_bind(&parse) < 0 || require_application(&parse) < 0)
-        goto wrong;
-    return 0;
-
-wrong:
     options_free(options);
     return -1;
 }
 
-char *options_find_config(int argc, char *const *argv, char *const *environment)
+size_t options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
+                         const struct settings *file, void (*complain)(const char *message))
+{
+    char message[1024];
+    struct parse parse = {.options = options,
+                          .environment = environment,
+                          .message = message,
+                          .message_size = sizeof(message),
+                          .complain = complain};
+    read_all(&parse, argc, argv, file);
+    return parse.mistakes;
+}
+
+int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
+                  const struct settings *file, char *message, size_t message_size)
+{
+    struct options options;
+    struct parse parse = {.options = &options,
+                          .environment = environment,
+                          .message = message,
+                          .message_size = message_size,
+                          .origins = xcalloc(option_row_count + 1, WHERE_SIZE)};
+    int r = read_all(&parse, argc, argv, file);
+    if (r == 0)
+        print_setting(out, "application", options.application, parse.origins[option_row_count]);
+    for (size_t i = 0; r == 0 && i < option_row_count; i++)
+        if (option_is_setting(&option_rows[i]))
+            option_print(out, &option_rows[i], &options, parse.origins[i]);
+    free(parse.origins);
+    options_free(&options);
+    return r;
+}
+
+/* Whatever the rest is like. */
+static struct options find_only(bool (*only)(const struct option_row *row), int argc, char *const *argv,
+                                char *const *environment)
 {
     char message[256];
     struct options options = {.config = NULL};
@@ -398,47 +400,22 @@ char *options_find_config(int argc, char *const *argv, char *const *environment)
                           .environment = environment,
                           .message = message,
                           .message_size = sizeof(message),
-                          .only = is_config};
+                          .only = only};
     read_environment(&parse);
     read_cmd_args(&parse);
-    begin_level(&parse, "command line");
+    parse_begin_level(&parse, "command line");
     read_words(&parse, argc > 1 ? (size_t)argc - 1 : 0, argv + 1);
-    return options.config;
+    return options;
 }
 
-struct settings *settings_new(const char *name)
+char *options_find_config(int argc, char *const *argv, char *const *environment)
 {
-    struct settings *settings = xcalloc(1, sizeof(*settings));
-    settings->name = xstrdup(name);
-    return settings;
+    return find_only(is_config, argc, argv, environment).config;
 }
 
-void settings_add(struct settings *settings, const char *key, const char *value)
+bool options_want_check(int argc, char *const *argv, char *const *environment)
 {
-    string_list_add(&settings->keys, key);
-    string_list_add(&settings->values, value);
-}
-
-void settings_free(struct settings *settings)
-{
-    if (settings == NULL)
-        return;
-    free(settings->name);
-    string_list_free(&settings->keys);
-    string_list_free(&settings->values);
-    free(settings);
-}
-
-void options_keep(struct options *options, const struct options *now,
-                  void (*told)(void *context, const char *name), void *context)
-{
-    for (size_t i = 0; i < option_row_count; i++) {
-        const struct option_row *row = &option_rows[i];
-        if (!row->restart || option_is_same(row, options, now))
-            continue;
-        told(context, row->name);
-        option_copy(row, options, now);
-    }
+    return find_only(is_check, argc, argv, environment).check_config;
 }
 
 void options_free(struct options *options)

@@ -30,6 +30,7 @@ enum options_action {
     OPTIONS_SERVE,
     OPTIONS_HELP,
     OPTIONS_VERSION,
+    OPTIONS_PRINT,  /* --print-config */
     OPTIONS_MANUAL, /* --help-manual: the OPTIONS section of gateway(1), for the build */
 };
 
@@ -107,6 +108,13 @@ struct options {
  */
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size);
+/* As options_parse, but goes on after a mistake: each is a sentence for `complain`. How many there were; `options` has what was right. */
+size_t options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
+                         const struct settings *file, void (*complain)(const char *message));
+/* --print-config: what the options are, as a configuration file would say it, and where each comes from. As options_parse. */
+int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
+                  const struct settings *file, char *message, size_t message_size);
+bool options_want_check(int argc, char *const *argv, char *const *environment); /* --check-config, likewise */
 /* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
 char *options_find_config(int argc, char *const *argv, char *const *environment);
 struct settings *settings_new(const char *name);

@@ -172,8 +172,10 @@ const struct option_row option_rows[] = {
       .min = 1,
       .help = "Read options from this TOML file, under the same names. Without it from gateway.toml, or else the table "
               "[tool.gateway] of pyproject.toml, if there is one in the working directory." },
+    { .section = "Other", .name = "print-config", .kind = OPTION_ACTION, .action = OPTIONS_PRINT,
+      .help = "Print what all options are, as a configuration file, and where each comes from, and stop." },
     { .section = "Other", .name = "check-config", .kind = OPTION_FLAG, FIELD(check_config),
-      .help = "Say whether the service would start, the application loaded and all, and stop." },
+      .help = "Say all that would keep the service from starting, the application loaded and all, and stop." },
     { .section = "Other", .name = "version", .letter = 'v', .kind = OPTION_ACTION, .action = OPTIONS_VERSION,
       .help = "Print the version and stop." },
     { .section = "Other", .name = "help", .letter = 'h', .kind = OPTION_ACTION, .action = OPTIONS_HELP,

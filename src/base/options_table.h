@@ -50,6 +50,13 @@ void option_clear(struct options *options, const struct option_row *row);
 bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b);
 /* The field's value becomes that of the other. */
 void option_copy(const struct option_row *row, struct options *to, const struct options *from);
+bool option_is_setting(const struct option_row *row); /* a file can say it */
+/* A line of a configuration file, and where the value comes from. */
+void option_print(FILE *out, const struct option_row *row, const struct options *options, const char *origin);
+void print_setting(FILE *out, const char *name, const char *value,
+                   const char *origin); /* value: NULL: none */
+/* The number as a user would write it. */
+void option_number_text(const struct option_row *row, int64_t value, char *out, size_t size);
 bool option_is_list(const struct option_row *row);
 bool option_is_text(const struct option_row *row); /* its field is a char * */
 

@@ -171,6 +171,14 @@ static int set_integer(struct options *options, const struct option_row *row, co
     return 0;
 }
 
+void option_number_text(const struct option_row *row, int64_t value, char *out, size_t size)
+{
+    if (row->word != NULL && value == 0)
+        snprintf(out, size, "%s", row->word);
+    else
+        print_units(integers[row->kind].units, value, out, size);
+}
+
 static int set_choice(struct options *options, const struct option_row *row, const char *text, char *wrong,
                       size_t size)
 {
@@ -219,6 +227,12 @@ int option_set(struct options *options, const struct option_row *row, const char
                size_t size)
 {
     return setters[row->kind](options, row, text, wrong, size);
+}
+
+bool option_is_setting(const struct option_row *row)
+{
+    return row->kind != OPTION_ACTION && row->field != offsetof(struct options, config) &&
+           row->field != offsetof(struct options, check_config);
 }
 
 bool option_is_list(const struct option_row *row)

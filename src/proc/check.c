@@ -9,6 +9,7 @@
 #include "proc/boot.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
+#include "proc/process.h"
 #include "proc/signals.h"
 #include "proc/startup.h"
 #include "py/interp.h"
@@ -52,12 +53,20 @@ static int check_service(struct options *options)
     return status;
 }
 
-int check_main(struct options *options)
+static void complain(const char *message)
+{
+    fprintf(stderr, "%s\n", message);
+}
+
+int check_main(struct options *options, size_t mistakes)
 {
     char message[256];
+    mistakes += process_apply_all(options, complain);
     be_plain();
     notify_forget();
     int status = check_service(options);
+    if (mistakes > 0)
+        return EXIT_USAGE;
     if (status != EXIT_STOPPED)
         return status;
     if (privileges_drop(message, sizeof(message)) < 0) {

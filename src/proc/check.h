@@ -5,10 +5,12 @@
 #ifndef PROC_CHECK_H
 #define PROC_CHECK_H
 
+#include <stddef.h>
+
 #include "base/options.h"
 
-/* After main has done with the options what concerns this process. Loads the application, as --user. The exit status that the service
- * would have failed with, or 0. */
-int check_main(struct options *options);
+/* Tells all that is wrong, beside the mistakes in the options that have been told already. When that is nothing, loads the application, as
+ * --user. The exit status that the service would have failed with, or 0. */
+int check_main(struct options *options, size_t mistakes);
 
 #endif

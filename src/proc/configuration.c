@@ -78,30 +78,22 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
-/* What the reader said is settings, or what is wrong. As options_parse. */
-static int parse(const char *words, size_t size, int status, struct options *options, char *message,
-                 size_t message_size)
+/* What the reader said is settings, or what is wrong. NULL: one sentence in `message`. */
+static struct settings *understand(const char *words, size_t size, int status, char *message,
+                                   size_t message_size)
 {
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED &&
                 (size == 0 || words[size - 1] == '\0') && size < ERRAND_WORDS_MAX;
-    if (!good) {
-        bool told = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && size > 0;
-        snprintf(message, message_size, "gateway: %s %.*s", origin.path, told ? (int)size : 0, words);
-        if (!told)
-            snprintf(message, message_size, "gateway: %s can not be read: the reader failed", origin.path);
-        return -1;
-    }
-    struct settings *settings = take_settings(words, size);
-    int r = options_parse(options, origin.argc, origin.argv, environ, settings, message, message_size);
-    settings_free(settings);
-    if (r == 0) {
-        free(options->config);
-        options->config = xstrdup(origin.path);
-    }
-    return r;
+    if (good)
+        return take_settings(words, size);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && size > 0)
+        snprintf(message, message_size, "gateway: %s %.*s", origin.path, (int)size, words);
+    else
+        snprintf(message, message_size, "gateway: %s can not be read: the reader failed", origin.path);
+    return NULL;
 }
 
-static int read_now(struct options *options, char *message, size_t size)
+static struct settings *read_now(char *message, size_t size)
 {
     int ends[2], status = 0;
     struct text words;
@@ -109,7 +101,7 @@ static int read_now(struct options *options, char *message, size_t size)
     ssize_t n;
     if (pipe2(ends, O_CLOEXEC) < 0) {
         snprintf(message, size, "gateway: %s can not be read: %s", origin.path, strerror(errno));
-        return -1;
+        return NULL;
     }
     pid_t pid = fork_quietly();
     if (pid == 0)
@@ -121,28 +113,84 @@ static int read_now(struct options *options, char *message, size_t size)
     close(ends[0]);
     if (pid > 0)
         waitpid(pid, &status, 0);
-    int r = parse(words.data, words.size, pid > 0 ? status : -1, options, message, size);
+    struct settings *settings = understand(words.data, words.size, pid > 0 ? status : -1, message, size);
     text_fini(&words);
-    return r;
+    return settings;
 }
 
-int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size)
+static void remember(int argc, char *const *argv)
 {
     origin.argc = argc;
     origin.argv = argv;
     origin.directory = getcwd(NULL, 0);
     if (origin.directory == NULL)
         origin.directory = xstrdup(".");
-    /* Whoever asks for help gets it, whatever the file is like. */
-    if (options_parse(options, argc, argv, environ, NULL, message, size) == 0) {
-        if (options->action != OPTIONS_SERVE)
-            return 0;
-        options_free(options);
-    }
     origin.path = find_file();
-    if (origin.path == NULL)
-        return options_parse(options, argc, argv, environ, NULL, message, size);
-    return read_now(options, message, size);
+}
+
+static int parse(const struct settings *settings, struct options *options, char *message, size_t size)
+{
+    int r = options_parse(options, origin.argc, origin.argv, environ, settings, message, size);
+    if (r == 0 && settings != NULL) {
+        free(options->config);
+        options->config = xstrdup(origin.path);
+    }
+    return r;
+}
+
+/* Whoever asks for help gets it, whatever the file is like. */
+static bool wants_help(struct options *options)
+{
+    char message[256];
+    if (options_parse(options, origin.argc, origin.argv, environ, NULL, message, sizeof(message)) < 0)
+        return false;
+    if (options->action != OPTIONS_SERVE)
+        return true;
+    options_free(options);
+    return false;
+}
+
+int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size)
+{
+    struct settings *settings = NULL;
+    remember(argc, argv);
+    if (wants_help(options))
+        return 0;
+    if (origin.path != NULL && (settings = read_now(message, size)) == NULL)
+        return -1;
+    int r = parse(settings, options, message, size);
+    settings_free(settings);
+    return r;
+}
+
+static void complain(const char *message)
+{
+    fprintf(stderr, "%s\n", message);
+}
+
+size_t configuration_check(struct options *options, int argc, char *const *argv)
+{
+    char message[1024];
+    struct settings *settings = NULL;
+    size_t mistakes = 0;
+    remember(argc, argv);
+    if (origin.path != NULL && (settings = read_now(message, sizeof(message))) == NULL) {
+        complain(message);
+        mistakes++;
+    }
+    mistakes += options_parse_all(options, argc, argv, environ, settings, complain);
+    settings_free(settings);
+    return mistakes;
+}
+
+int configuration_print(int argc, char *const *argv, char *message, size_t size)
+{
+    struct settings *settings = NULL;
+    if (origin.path != NULL && (settings = read_now(message, size)) == NULL)
+        return -1;
+    int r = options_print(stdout, argc, argv, environ, settings, message, size);
+    settings_free(settings);
+    return r;
 }
 
 int configuration_begin(struct errand *errand, char *message, size_t size)
@@ -160,7 +208,11 @@ int configuration_begin(struct errand *errand, char *message, size_t size)
 int configuration_end(const struct errand *errand, int status, struct options *options, char *message,
                       size_t size)
 {
-    if (errand == NULL)
-        return options_parse(options, origin.argc, origin.argv, environ, NULL, message, size);
-    return parse(errand->words.data, errand->words.size, status, options, message, size);
+    struct settings *settings = NULL;
+    if (errand != NULL &&
+        (settings = understand(errand->words.data, errand->words.size, status, message, size)) == NULL)
+        return -1;
+    int r = parse(settings, options, message, size);
+    settings_free(settings);
+    return r;
 }

@@ -17,6 +17,11 @@
 /* At the start, before the working directory changes; waits for the file to be read. argc and argv must stay. As options_parse. */
 int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size);
 
+/* For --check-config: all that is wrong goes to standard error, a sentence a line. How many there were. */
+size_t configuration_check(struct options *options, int argc, char *const *argv);
+/* For --print-config, to standard output. As options_parse. */
+int configuration_print(int argc, char *const *argv, char *message, size_t size);
+
 /* Again, without waiting. configuration_begin: 1 when the errand has started, at whose end configuration_end is called; 0 when there is
  * no file (now); -1 with one sentence in `message`. */
 int configuration_begin(struct errand *errand, char *message, size_t size);

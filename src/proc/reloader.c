@@ -56,11 +56,12 @@ struct reloader *reloader_new(const struct worker_setup *setup)
 
 static void note_directory(struct reloader *reloader)
 {
-    size_t room = sizeof(reloader->directory);
-    if (getcwd(reloader->directory, room - 1) == NULL)
+    char *directory = getcwd(NULL, 0);
+    int size =
+        snprintf(reloader->directory, sizeof(reloader->directory), "%s/", directory != NULL ? directory : "");
+    if (directory == NULL || (size_t)size >= sizeof(reloader->directory))
         reloader->directory[0] = '\0';
-    else
-        strcat(reloader->directory, "/");
+    free(directory);
 }
 
 static const char *shown(const struct reloader *reloader)

@@ -136,20 +136,21 @@ static int listen_on(struct address *address, unsigned slots, unsigned spares, c
     return EXIT_ADDRESS;
 }
 
-/* What is wrong with one is told before any is bound. */
+/* All that is wrong with them is told before any is bound. The first's exit status. */
 static int parse_addresses(struct service *service, const struct options *options)
 {
+    int status = EXIT_STOPPED;
     service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
+    service->address_count = options->bind.count;
     for (size_t i = 0; i < options->bind.count; i++) {
-        service->address_count = i + 1;
-        int status = parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
-        if (status != EXIT_STOPPED)
-            return status;
+        int found = parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
+        status = status != EXIT_STOPPED ? status : found;
     }
     if (options->status == NULL)
-        return EXIT_STOPPED;
+        return status;
     service->status = xcalloc(1, sizeof(*service->status));
-    return parse_address(service->status, "--status", options->status);
+    int found = parse_address(service->status, "--status", options->status);
+    return status != EXIT_STOPPED ? status : found;
 }
 
 static void close_addresses(struct service *service, bool unlink_paths)

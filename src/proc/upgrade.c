@@ -35,7 +35,9 @@ static struct {
 
 void upgrade_remember(char **argv)
 {
-    const char *path = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    const unsigned long value = getauxval(AT_EXECFN); /* the kernel's way to pass a pointer */
+    const char *path;
+    memcpy(&path, &value, sizeof(path));
     char *directory = getcwd(NULL, 0);
     program.argv = argv;
     program.directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -77,12 +79,13 @@ static void claim_passed_sockets(void)
 
 static char **check_arguments(void)
 {
+    static char check[] = "--check-config";
     size_t count = 0;
     while (program.argv[count] != NULL)
         count++;
     char **argv = xcalloc(count + 2, sizeof(*argv));
     argv[0] = program.argv[0];
-    argv[1] = (char *)(uintptr_t) "--check-config";
+    argv[1] = check;
     memcpy(&argv[2], &program.argv[1], (count - 1) * sizeof(*argv));
     return argv;
 }

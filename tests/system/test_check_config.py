@@ -104,3 +104,74 @@ def test_threads_of_the_application_do_not_keep_it(tmp_path):
         f"import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n{GOOD}"
     )
     assert run("--check-config", "app", cwd=tmp_path).returncode == 0
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    (tmp_path / "gateway.toml").write_text("workers = 'x'\nnonsense = 3\nkeep-alive = 5")
+    done = run(
+        *("--wrokers", "3", "-Q", "--threads", "q", "--chdir", "/nosuch", "--error-logfile", "/nosuch/log"),
+        *("--bind", "here", "--bind", "there", "--status", "nowhere", "--user", "nosuchuser", "--check-config", "app"),
+        cwd=tmp_path,
+        env={"GATEWAY_TIMEOUT": "z"},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    wanted = (
+        *('--workers: "x"', '"nonsense" is no option', '--timeout: "z"', "--wrokers; did you mean --workers?", "-Q;"),
+        *('--threads: "q"', "/nosuch: No such", "nosuchuser", "/nosuch/log", '"here"', '"there"', '"nowhere"'),
+    )
+    lines = done.stderr.splitlines()
+    assert [part for part in wanted if part not in done.stderr] == []
+    assert len(lines) == len(wanted), "each once"
+
+
+def test_a_file_that_can_not_be_read_is_not_all_that_is_told(tmp_path):
+    (tmp_path / "gateway.toml").write_text("= =")
+    done = run("--threads", "q", "--check-config", "app", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not TOML" in done.stderr and "--threads" in done.stderr
+
+
+def printed(directory, *arguments, **keywords):
+    done = run("--print-config", *arguments, cwd=directory, **keywords)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_print_config_tells_where_each_value_comes_from(tmp_path):
+    (tmp_path / "gateway.toml").write_text("threads = 3\nkeep-alive = '90s'\nenv = {A = 'a \"b\"'}\npreload = true")
+    text = printed(tmp_path, "app", "--bind", ":0", env={"GATEWAY_TIMEOUT": "5", "GATEWAY_CMD_ARGS": "-w 7"})
+    found = dict(re.findall(r"^(\S+) = .*?  # (.*)$", text, re.M))
+    file = str(tmp_path / "gateway.toml")
+    wanted = {
+        **{"application": "command line", "bind": "command line", "workers": "GATEWAY_CMD_ARGS", "env": file},
+        **{"timeout": "GATEWAY_TIMEOUT in the environment", "threads": file, "keep-alive": file, "backlog": "default"},
+        "preload": file,
+    }
+    assert {name: found[name] for name in wanted} == wanted
+    assert "# user is not set\n" in text
+    assert re.search(r'^env = \["A=a \\"b\\""\] ', text, re.M)
+
+
+@pytest.mark.parametrize(
+    "environment, bind, origin",
+    [
+        ({}, "127.0.0.1:8000", "default"),
+        ({"PORT": "80"}, "0.0.0.0:80", "PORT in the environment"),
+    ],
+)
+def test_print_config_knows_where_to_listen(tmp_path, environment, bind, origin):
+    assert re.search(rf'^bind = \["{bind}"\] +# {origin}$', printed(tmp_path, env=environment), re.M)
+
+
+def test_what_is_printed_is_a_configuration_file(tmp_path):
+    options = ("--access-logformat", 'a "%(r)s" \\ \t', "--log-level", "debug", "--max-rss", "3m", "--env", "X=é")
+    first = printed(tmp_path, *options, "app:make('x')")
+    (tmp_path / "gateway.toml").write_text(first)
+    second = printed(tmp_path)
+    strip = re.compile(r"  # .*$", re.M)
+    assert strip.sub("", second).replace(" ", "") == strip.sub("", first).replace(" ", "")
+
+
+def test_print_config_of_what_is_wrong_is_the_mistake(tmp_path):
+    done = run("--print-config", "--threads", "q", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and "--threads" in done.stderr

@@ -29,7 +29,8 @@ static int read_setting(const char *key, const char *value)
 
 START_TEST(every_row_but_a_few_is_a_setting)
 {
-    static const char *const others[] = {"config", "check-config", "help", "version", "help-manual"};
+    static const char *const others[] = {"config", "check-config", "print-config",
+                                         "help",   "version",      "help-manual"};
     const struct option_row *row = &option_rows[_i];
     bool other = false;
     for (size_t i = 0; i < UNIT_ROWS(others); i++)

@@ -1,0 +1,101 @@
+/* What the options say about this process itself. */
+#include "proc/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/environment.h"
+#include "base/log.h"
+#include "base/log_file.h"
+#include "proc/privileges.h"
+#include "proc/startup.h"
+
+enum { MESSAGE_SIZE = 1024 };
+
+static int enter_directory(struct options *options, struct access_log **access_log, char *message,
+                           size_t size)
+{
+    (void)access_log;
+    if (chdir(options->chdir) == 0) {
+        startup_settle_paths(options);
+        return 0;
+    }
+    snprintf(message, size, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
+    return -1;
+}
+
+static int look_at_environment(struct options *options, struct access_log **access_log, char *message,
+                               size_t size)
+{
+    (void)access_log;
+    return environment_check(options, message, size);
+}
+
+static int find_user(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    if (privileges_resolve(options, message, size) < 0)
+        return -1;
+    if (options->umask != NULL)
+        umask((mode_t)strtoul(options->umask, NULL, 8));
+    if (privileges_user() != (uid_t)-1)
+        log_files_belong_to(privileges_user());
+    return 0;
+}
+
+static int open_log(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    const struct log_options log = {.path = options->error_logfile,
+                                    .level = (enum log_level)options->log_level,
+                                    .json = options->log_format == 1};
+    if (log_open(&log) < 0) {
+        snprintf(message, size, "gateway: --error-logfile: %s: %s", log.path, strerror(errno));
+        return -1;
+    }
+    log_identify("master");
+    return 0;
+}
+
+static int open_access_log(struct options *options, struct access_log **access_log, char *message,
+                           size_t size)
+{
+    if (options->access_logfile == NULL)
+        return 0;
+    *access_log = access_log_open(options->access_logfile, options->access_logformat, message, size);
+    return *access_log != NULL ? 0 : -1;
+}
+
+/* In this order: a relative name is one in the directory, and a log belongs to the user. */
+static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
+                            size_t size) = {
+    enter_directory, look_at_environment, find_user, open_log, open_access_log,
+};
+enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+
+int process_apply(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    *access_log = NULL;
+    for (size_t i = 0; i < STEPS; i++)
+        if (steps[i](options, access_log, message, size) < 0)
+            return -1;
+    return 0;
+}
+
+size_t process_apply_all(struct options *options, void (*complain)(const char *message))
+{
+    char message[MESSAGE_SIZE];
+    struct access_log *access_log = NULL;
+    size_t mistakes = 0;
+    for (size_t i = 0; i < STEPS; i++)
+        if (steps[i](options, &access_log, message, sizeof(message)) < 0) {
+            complain(message);
+            mistakes++;
+        }
+    access_log_free(access_log);
+    return mistakes;
+}
