@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/completion.h"
 #include "base/control_verbs.h"
 #include "base/mem.h"
 #include "base/name_distance.h"
@@ -15,7 +16,7 @@
 #include "ctl/top.h"
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
-enum { MESSAGE_SIZE = 2048, HELP_MANUAL = 256, INTERVAL_MIN_MS = 100 };
+enum { MESSAGE_SIZE = 2048, HELP_MANUAL = 256, HELP_BASH, HELP_ZSH, HELP_FISH, INTERVAL_MIN_MS = 100 };
 
 static const int exits[] = {
     [CLIENT_OK] = EXIT_OK,
@@ -134,14 +135,31 @@ static int run(const char *path, int count, char **words)
     return ask(path, count, words);
 }
 
+static void completion(enum completion_shell shell)
+{
+    static const struct completion_option options[] = {
+        {"socket", 's', false, "PATH", NULL, "The --control-socket of the service."},
+        {"version", 'v', false, NULL, NULL, "Print the version and stop."},
+        {"help", 'h', false, NULL, NULL, "Print the verbs and stop."},
+    };
+    struct completion_verb *verbs = xcalloc(control_verb_count + 1, sizeof(*verbs));
+    for (size_t i = 0; i < control_verb_count; i++)
+        verbs[i] = (struct completion_verb){control_verbs[i].name, control_verbs[i].arguments,
+                                            control_verbs[i].help};
+    verbs[control_verb_count] = (struct completion_verb){top.name, "--interval", top.help};
+    const struct completion completion = {"gatewayctl", options, sizeof(options) / sizeof(options[0]), verbs,
+                                          control_verb_count + 1};
+    completion_print(stdout, shell, &completion);
+    free(verbs);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {"help-manual", no_argument, NULL, HELP_MANUAL},
-        {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},    {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},         {"help-manual", no_argument, NULL, HELP_MANUAL},
+        {"help-bash", no_argument, NULL, HELP_BASH}, {"help-zsh", no_argument, NULL, HELP_ZSH},
+        {"help-fish", no_argument, NULL, HELP_FISH}, {NULL, 0, NULL, 0},
     };
     const char *path = getenv("GATEWAY_CONTROL_SOCKET");
     int letter, status = -1;
@@ -154,6 +172,8 @@ int main(int argc, char **argv)
             puts("gatewayctl " VERSION);
         else if (letter == HELP_MANUAL)
             manual();
+        else if (letter >= HELP_BASH)
+            completion((enum completion_shell)(letter - HELP_BASH));
         if (letter != 's')
             status = letter == '?' ? EXIT_USAGE : EXIT_OK;
     }

@@ -84,6 +84,11 @@ int main(int argc, char **argv)
     case OPTIONS_MANUAL:
         options_manual(stdout);
         break;
+    case OPTIONS_BASH:
+    case OPTIONS_ZSH:
+    case OPTIONS_FISH:
+        options_completion(stdout, (enum completion_shell)(options.action - OPTIONS_BASH));
+        break;
     case OPTIONS_VERSION:
         status = version();
         break;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/completion.h"
 #include "base/log.h"
 
 struct string_list {
@@ -32,6 +33,9 @@ enum options_action {
     OPTIONS_VERSION,
     OPTIONS_PRINT,  /* --print-config */
     OPTIONS_MANUAL, /* --help-manual: the OPTIONS section of gateway(1), for the build */
+    OPTIONS_BASH,   /* --help-bash and so on: for the shell's completion, for the build */
+    OPTIONS_ZSH,
+    OPTIONS_FISH,
 };
 
 /* What a configuration file says, in its order: keys are names of options or "application"; a list's items come one by one. */
@@ -132,7 +136,8 @@ void options_keep(struct options *options, const struct options *now,
 int options_parse_time(const char *text, int64_t *ms);
 int options_parse_size(const char *text, int64_t *bytes);
 
-void options_help(FILE *out);   /* --help: grouped, in 80 columns */
+void options_help(FILE *out); /* --help: grouped, in 80 columns */
+void options_completion(FILE *out, enum completion_shell shell);
 void options_manual(FILE *out); /* the OPTIONS section of gateway(1), mdoc */
 
 #endif

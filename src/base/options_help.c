@@ -1,9 +1,11 @@
 /*
  * The option table as --help and as the manual page's OPTIONS section.
  */
+#include "base/mem.h"
 #include "base/options_table.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HELP_WIDTH = 79, HELP_COLUMN = 32 };
@@ -74,6 +76,20 @@ void options_help(FILE *out)
     fprintf(out, "\nIn brackets: the default. Times are 90, 30s, 500ms, 2m or 1h; sizes 4096, 64k,\n"
                  "10m or 1g. Every option is also a variable, GATEWAY_KEEP_ALIVE for --keep-alive;\n"
                  "GATEWAY_CMD_ARGS holds more options. The command line wins.\n");
+}
+
+void options_completion(FILE *out, enum completion_shell shell)
+{
+    struct completion_option *options = xcalloc(option_row_count, sizeof(*options));
+    struct completion completion = {.program = "gateway", .options = options};
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!row->hidden)
+            options[completion.option_count++] = (struct completion_option){
+                row->name, row->letter, option_is_list(row), row->value, row->choices, row->help};
+    }
+    completion_print(out, shell, &completion);
+    free(options);
 }
 
 /* A sentence a line, as mdoc has it. */

@@ -182,6 +182,12 @@ const struct option_row option_rows[] = {
       .help = "Print this and stop." },
     { .section = "Other", .name = "help-manual", .hidden = true, .kind = OPTION_ACTION, .action = OPTIONS_MANUAL,
       .help = "Print the options as mdoc, for the manual page." },
+    { .section = "Other", .name = "help-bash", .hidden = true, .kind = OPTION_ACTION, .action = OPTIONS_BASH,
+      .help = "Print the completion for bash." },
+    { .section = "Other", .name = "help-zsh", .hidden = true, .kind = OPTION_ACTION, .action = OPTIONS_ZSH,
+      .help = "Print the completion for zsh." },
+    { .section = "Other", .name = "help-fish", .hidden = true, .kind = OPTION_ACTION, .action = OPTIONS_FISH,
+      .help = "Print the completion for fish." },
 };
 /* clang-format on */
 
