@@ -373,7 +373,7 @@ size_t options_parse_all(struct options *options, int argc, char *const *argv, c
 int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size)
 {
-    struct options options;
+    struct options options = {.application = NULL};
     struct parse parse = {.options = &options,
                           .environment = environment,
                           .message = message,
