@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,14 @@ static char *in_directory(const char *path)
     return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", origin.directory, path);
 }
 
+/* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it would
+ * take all back that it said. */
+static bool is_there(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 /* The file that is to be read now, absolute; NULL: none. */
 static char *find_file(void)
 {
@@ -49,7 +58,7 @@ static char *find_file(void)
     char *path = named != NULL ? in_directory(named) : NULL;
     for (size_t i = 0; path == NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
         path = in_directory(usual[i]);
-        if (access(path, F_OK) < 0) {
+        if (!is_there(path)) {
             free(path);
             path = NULL;
         }
