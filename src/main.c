@@ -18,6 +18,7 @@
 #include "net/access_log.h"
 #include "proc/check.h"
 #include "proc/configuration.h"
+#include "proc/heritage.h"
 #include "proc/master.h"
 #include "proc/privileges.h"
 #include "proc/startup.h"
@@ -78,7 +79,7 @@ static void set_title(const struct options *options)
         title_set("gateway: master [%s]", options->application);
 }
 
-static int serve(struct options *options)
+static int serve(struct options *options, struct heritage *heritage)
 {
     char message[MESSAGE_SIZE];
     struct access_log *access_log = NULL;
@@ -91,9 +92,25 @@ static int serve(struct options *options)
             return usage(message);
     }
     set_title(options);
-    int status = options->check_config ? check_main(options) : master_main(options, access_log);
+    int status =
+        options->check_config ? check_main(options, heritage) : master_main(options, access_log, heritage);
     access_log_free(access_log);
     return status;
+}
+
+/* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */
+static int configure(struct options *options, int argc, char **argv, const struct heritage *heritage,
+                     char *message)
+{
+    char unused[MESSAGE_SIZE];
+    if (configuration_read(options, argc, argv, message, MESSAGE_SIZE) == 0)
+        return 0;
+    if (heritage == NULL || configuration_inherit(options, heritage, unused, sizeof(unused)) < 0)
+        return -1;
+    if (!options->check_config)
+        return 0;
+    options_free(options);
+    return -1;
 }
 
 static int version(void)
@@ -113,7 +130,12 @@ int main(int argc, char **argv)
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
-    if (configuration_read(&options, argc, argv, message, sizeof(message)) < 0)
+    struct heritage *heritage = heritage_take(message, sizeof(message));
+    if (message[0] != '\0') {
+        fprintf(stderr, "gateway: %s\n", message);
+        return EXIT_FAILURE_RUNTIME;
+    }
+    if (configure(&options, argc, argv, heritage, message) < 0)
         return usage(message);
     switch (options.action) {
     case OPTIONS_HELP:
@@ -126,7 +148,7 @@ int main(int argc, char **argv)
         status = version();
         break;
     case OPTIONS_SERVE:
-        status = serve(&options);
+        status = serve(&options, heritage);
         break;
     }
     options_free(&options);

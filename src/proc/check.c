@@ -38,26 +38,13 @@ static int load(const struct options *options)
     return EXIT_STOPPED;
 }
 
-/* EXIT_STOPPED, or the exit status after a log record. */
-static int check_service(struct options *options)
-{
-    char message[256];
-    struct heritage *heritage = heritage_take(message, sizeof(message));
-    if (message[0] != '\0') {
-        log_critical("%s", message);
-        return EXIT_FAILURE_RUNTIME;
-    }
-    int status = service_check(options, heritage);
-    heritage_free(heritage);
-    return status;
-}
-
-int check_main(struct options *options)
+int check_main(struct options *options, struct heritage *heritage)
 {
     char message[256];
     be_plain();
     notify_forget();
-    int status = check_service(options);
+    int status = service_check(options, heritage);
+    heritage_free(heritage);
     if (status != EXIT_STOPPED)
         return status;
     if (privileges_drop(message, sizeof(message)) < 0) {

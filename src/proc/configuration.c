@@ -21,7 +21,8 @@ static struct {
     int argc;
     char *const *argv;
     char *directory;
-    char *path; /* of the file that is being read, absolute */
+    char *path;                /* of the file that is being read, absolute */
+    struct settings *settings; /* what the file said when it was last good; NULL: there was none */
 } origin;
 
 /* Files with these names are read without being asked for; in the second only one table is meant for us. */
@@ -86,6 +87,22 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
+/* They are kept when they are good. NULL: there is no file. As options_parse. */
+static int use(struct settings *settings, struct options *options, char *message, size_t size)
+{
+    if (options_parse(options, origin.argc, origin.argv, environ, settings, message, size) < 0) {
+        settings_free(settings);
+        return -1;
+    }
+    if (settings != NULL) {
+        free(options->config);
+        options->config = xstrdup(settings->name);
+    }
+    settings_free(origin.settings);
+    origin.settings = settings;
+    return 0;
+}
+
 /* What the reader said is settings, or what is wrong. As options_parse. */
 static int parse(const char *words, size_t size, int status, struct options *options, char *message,
                  size_t message_size)
@@ -99,14 +116,7 @@ static int parse(const char *words, size_t size, int status, struct options *opt
             snprintf(message, message_size, "gateway: %s can not be read: the reader failed", origin.path);
         return -1;
     }
-    struct settings *settings = take_settings(words, size);
-    int r = options_parse(options, origin.argc, origin.argv, environ, settings, message, message_size);
-    settings_free(settings);
-    if (r == 0) {
-        free(options->config);
-        options->config = xstrdup(origin.path);
-    }
-    return r;
+    return use(take_settings(words, size), options, message, message_size);
 }
 
 static int read_now(struct options *options, char *message, size_t size)
@@ -148,9 +158,35 @@ int configuration_read(struct options *options, int argc, char *const *argv, cha
         options_free(options);
     }
     origin.path = find_file();
-    if (origin.path == NULL)
-        return options_parse(options, argc, argv, environ, NULL, message, size);
-    return read_now(options, message, size);
+    return origin.path != NULL ? read_now(options, message, size) : use(NULL, options, message, size);
+}
+
+void configuration_bequeath(struct heritage *heritage)
+{
+    const struct settings *settings = origin.settings;
+    if (settings == NULL)
+        return;
+    heritage_add(heritage, "configuration", settings->name, NULL, 0);
+    for (size_t i = 0; i < settings->keys.count; i++) {
+        char *setting = xasprintf("%s=%s", settings->keys.items[i], settings->values.items[i]);
+        heritage_add(heritage, "setting", setting, NULL, 0);
+        free(setting);
+    }
+}
+
+int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,
+                          size_t size)
+{
+    const struct heritage_line *file = heritage_next(heritage, "configuration", NULL, 0), *line = NULL;
+    struct settings *settings = file != NULL ? settings_new(file->text) : NULL;
+    while (settings != NULL && (line = heritage_next(heritage, "setting", line, 0)) != NULL) {
+        char *value = strchr(line->text, '=');
+        if (value == NULL)
+            continue;
+        *value++ = '\0';
+        settings_add(settings, line->text, value);
+    }
+    return use(settings, options, message, size);
 }
 
 int configuration_begin(struct errand *errand, char *message, size_t size)
@@ -169,6 +205,6 @@ int configuration_end(const struct errand *errand, int status, struct options *o
                       size_t size)
 {
     if (errand == NULL)
-        return options_parse(options, origin.argc, origin.argv, environ, NULL, message, size);
+        return use(NULL, options, message, size);
     return parse(errand->words.data, errand->words.size, status, options, message, size);
 }

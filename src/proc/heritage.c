@@ -63,7 +63,8 @@ void heritage_add(struct heritage *heritage, const char *key, const char *text, 
     line->key = xstrdup(key);
     line->text = xstrdup(text != NULL ? text : "");
     line->numbers = xcalloc(count, sizeof(*numbers));
-    memcpy(line->numbers, numbers, count * sizeof(*numbers));
+    for (size_t i = 0; i < count; i++)
+        line->numbers[i] = numbers[i];
     line->count = count;
 }
 

@@ -31,7 +31,7 @@ struct heritage_line {
 struct heritage *heritage_new(void);
 void heritage_free(struct heritage *heritage); /* NULL is fine */
 
-/* Adds a line; `text` may be any, or NULL. */
+/* Adds a line; `text` may be any, or NULL; so may `numbers` be where there are none. */
 void heritage_add(struct heritage *heritage, const char *key, const char *text, const uint64_t *numbers,
                   size_t count);
 #define HERITAGE_NUMBERS(...) \

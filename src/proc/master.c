@@ -405,16 +405,11 @@ static void libevent_says(int severity, const char *text)
     log_write(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
 }
 
-int master_main(struct options *options, struct access_log *access_log)
+int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage)
 {
-    char message[256];
-    struct master master = {.pid = getpid(), .options = options, .access_log = access_log};
+    struct master master = {
+        .pid = getpid(), .options = options, .access_log = access_log, .heritage = heritage};
     event_set_log_callback(libevent_says);
-    master.heritage = heritage_take(message, sizeof(message));
-    if (message[0] != '\0') {
-        log_critical("%s", message);
-        return EXIT_FAILURE_RUNTIME;
-    }
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;

@@ -189,6 +189,32 @@ def test_one_that_is_gone_when_its_turn_comes_changes_nothing(server):
     server.wait_log("reloaded in")
 
 
+def test_a_configuration_that_is_broken_after_the_check_changes_nothing(server):
+    """The next program has only read it: it goes on with what the file said before."""
+    good = 'env = {ANSWER = "a = b%20\\u00e9"}\nkeep-alive = "7s"\n'
+    server = server(files={"gateway.toml": good})
+    workers = server.worker_pids()
+    put(server, f'{CHECK} && {{ {GATEWAY} "$@" || exit; echo = = > gateway.toml; exit 0; }}; exec {GATEWAY} "$@"')
+    with Clients(server, 2) as clients:
+        server.signal(signal.SIGUSR2)
+        server.wait_log("takes over(?s:.*)not reloaded: .*gateway.toml is not TOML")
+        os.kill(workers[0], signal.SIGKILL)
+        wait_until(lambda: len(set(server.worker_pids()) - set(workers)) == 1, "a successor")
+    assert len(clients.failures) <= 2 and workers[1] in server.worker_pids()
+    write(server, "gateway.toml", good)
+    upgrade(server)
+    assert server.get("/").get("X-Answer") == "a = b%20\u00e9"
+
+
+def test_a_configuration_that_is_broken_before_it_is_refused(server):
+    server = server(files={"gateway.toml": "workers = 2"})
+    before = program_of(server)
+    write(server, "gateway.toml", "= =")
+    put(server)
+    assert "gateway.toml is not TOML" in refuse(server)
+    assert program_of(server) == before
+
+
 def test_an_application_that_is_broken_changes_nothing_and_is_told_once(server):
     server = server()
     before, workers = program_of(server), server.worker_pids()
