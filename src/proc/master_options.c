@@ -75,7 +75,7 @@ static void fail(struct master *master, const char *message)
         message += strlen(prefix);
     log_error("not reloaded: %s", message);
     notify_ready("not reloaded: %s", message);
-    control_not_reloaded(master->control, message);
+    control_not_configured(master->control, master->readings, message);
 }
 
 /* With what the configuration says now. 0, or -1 with one sentence in `message`. */
@@ -101,6 +101,11 @@ static int take(struct master *master, const struct errand *errand, int status, 
 
 static void begin(struct master *master)
 {
+    if (fleet_phase(master->fleet) >= FLEET_DRAINING) {
+        control_not_configured(master->control, master->readings, "the service stops");
+        return;
+    }
+    control_configured(master->control, master->readings);
     fleet_reload(master->fleet, clock_ms());
     master_follow_up(master);
 }
@@ -112,15 +117,22 @@ bool master_configuration_ended(struct master *master, pid_t pid, int status)
         return false;
     int r = take(master, &master->reading, status, message, sizeof(message));
     errand_forget(&master->reading);
+    master->readings++;
     if (r < 0)
         fail(master, message);
     else
         begin(master);
     if (master->read_again) {
         master->read_again = false;
-        master_reload(master, message, sizeof(message));
+        if (master_reload(master, message, sizeof(message)) < 0)
+            control_not_configured(master->control, ++master->readings, message);
     }
     return true;
+}
+
+unsigned master_next_reading(const struct master *master)
+{
+    return master->readings + (master->reading.pid != 0 ? 2 : 1);
 }
 
 /* 1: it is being read; 0: it has been; -1 with one sentence in `message`. */
@@ -146,8 +158,10 @@ int master_reload(struct master *master, char *message, size_t size)
         return -1;
     }
     notify_reloading("a new generation of workers proves itself");
-    if (r == 0)
+    if (r == 0) {
+        master->readings++;
         begin(master);
+    }
     return 0;
 }
 
