@@ -146,10 +146,11 @@ static int read_configuration(struct master *master, char *message, size_t size)
     return r != 0 ? r : take(master, NULL, 0, message, size);
 }
 
+/* One that is good, and waits for its turn, may wait for what only a reload can mend. */
 int master_reload(struct master *master, char *message, size_t size)
 {
     int r = -1;
-    if (upgrade_is_under_way(master->upgrade))
+    if (upgrade_is_under_way(master->upgrade) && !upgrade_is_due(master->upgrade))
         snprintf(message, size, "a new binary is about to take over, and loads the application then");
     else
         r = read_configuration(master, message, size);

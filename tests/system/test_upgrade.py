@@ -290,6 +290,24 @@ def test_it_waits_for_the_reload_that_is_under_way(server):
     server.wait_log("reloaded in .*(?s:.*)takes over(?s:.*)reloaded in")
 
 
+def test_a_reload_that_never_ends_can_be_mended_while_it_waits_for_that(server):
+    """The new generation's second worker can not come up: that was all, until a stop."""
+    once = "if os.environ.get('ONCE') and os.path.exists('proved'): raise SystemExit('no more')\nopen('proved', 'w').close()"
+    server = server(files={"broken": once, "gateway.toml": ""})
+    write(server, "gateway.toml", "env = {ONCE = 1}")
+    (server.directory / "proved").unlink()
+    server.signal(signal.SIGHUP)
+    server.wait_log("no more")
+    put(server, f'{CHECK} && exit 0; exec {GATEWAY} "$@"')
+    server.signal(signal.SIGUSR2)
+    server.wait_log("is checked")
+    time.sleep(0.3 * SLOW)
+    assert "takes over" not in server.log
+    write(server, "gateway.toml", "")
+    server.signal(signal.SIGHUP)
+    server.wait_log("takes over(?s:.*)reloaded in")
+
+
 def test_it_waits_for_the_end_of_an_answer_on_the_control_socket(server):
     server = server("--control-socket", "control")
     with connect(server) as client:
