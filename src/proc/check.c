@@ -38,18 +38,30 @@ static int load(const struct options *options)
     return EXIT_STOPPED;
 }
 
+/* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone as
+ * long as somebody has its ends of the mailboxes. */
+static void renounce(struct heritage *heritage)
+{
+    if (heritage != NULL)
+        heritage_renounce(heritage);
+    heritage_free(heritage);
+}
+
 int check_main(struct options *options, struct heritage *heritage)
 {
     char message[256];
     be_plain();
     notify_forget();
+    pid_t master = heritage != NULL ? getppid() : 0;
     int status = service_check(options, heritage);
-    heritage_free(heritage);
+    renounce(heritage);
     if (status != EXIT_STOPPED)
         return status;
     if (privileges_drop(message, sizeof(message)) < 0) {
         log_critical("%s", message);
         return EXIT_FAILURE_RUNTIME;
     }
+    if (master != 0)
+        boot_die_with_master(master); /* another user's process did no longer */
     return load(options);
 }

@@ -266,6 +266,13 @@ struct heritage *heritage_take(char *message, size_t size)
     return NULL;
 }
 
+void heritage_renounce(const struct heritage *heritage)
+{
+    const struct heritage_line *line = NULL;
+    while ((line = heritage_next(heritage, "kept", line, 1)) != NULL)
+        close((int)line->numbers[0]);
+}
+
 const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,
                                           const struct heritage_line *after, size_t count)
 {

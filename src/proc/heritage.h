@@ -49,6 +49,9 @@ void heritage_withdraw(struct heritage *heritage);
  * `message`. The variable is gone afterwards, and the descriptors are close-on-exec again. */
 struct heritage *heritage_take(char *message, size_t size);
 
+/* Of who only wanted to see it: closes the descriptors that came along, where they are open still. */
+void heritage_renounce(const struct heritage *heritage);
+
 /* The next line with that key and at least so many numbers, behind `after`, or from the first one on (NULL). NULL: there is no more. */
 const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,
                                           const struct heritage_line *after, size_t count);

@@ -240,6 +240,31 @@ def test_what_a_new_worker_can_not_do_is_taken_back_and_the_old_ones_serve(serve
     assert not set(workers) & set(wait_until(lambda: len(server.worker_pids()) == 2 and server.worker_pids(), "two"))
 
 
+def test_the_application_gets_nothing_of_the_service_while_it_is_checked(server):
+    found = "names = [os.readlink('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + fd)]"
+    note = f"{found}; open(f'found-{{os.getpid()}}', 'w').write(' '.join(names))"
+    server = server("--control-socket", "control", "--status", "127.0.0.1:0")
+    write(server, "broken", note)
+    upgrade(server)
+    checked = re.search(r"is checked by process (\d+)", server.log)[1]
+    found = (server.directory / f"found-{checked}").read_text()
+    assert "pipe:" in found, "its standard output"
+    assert "socket:" not in found and "memfd:" not in found
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_the_check_ends_with_the_master_also_as_another_user(server):
+    server = server("--user", "nobody")
+    write(server, "slow", 60)
+    server.signal(signal.SIGUSR2)
+    checked = int(server.wait_log(r"is checked by process (\d+)")[1])
+    wait_until(lambda: os.stat(f"/proc/{checked}").st_uid != 0, "it loads the application")
+    time.sleep(0.1 * SLOW)
+    server.signal(signal.SIGKILL)
+    wait_until(lambda: not server.processes(), "nobody is left")
+    server.kill()
+
+
 def test_a_version_with_another_memory_is_refused(server):
     """Its heritage is not what this one writes: as if the running one were another."""
     server = server()
