@@ -362,7 +362,6 @@ static void open_upgrade(struct master *master)
 {
     const struct upgrade_setup setup = {
         .base = master->base,
-        .timeout_ms = (uint64_t)master->options->timeout,
         .bequeath = master_bequeath,
         .context = master,
     };

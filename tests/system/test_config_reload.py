@@ -89,6 +89,13 @@ def test_a_mistake_changes_nothing_and_is_told_to_who_waits(server, line, told):
     assert {answer(server) for _ in range(10)} == {"one"}
 
 
+def test_the_master_waits_for_nobody_at_the_other_end_of_a_pipe(server):
+    server = server()
+    os.mkfifo(server.directory / "pipe")
+    write(server, "gateway.toml", config(more="").replace("env =", "env-file = 'pipe'\nenv ="))
+    assert "pipe: it is no regular file" in refused(server)
+
+
 def test_options_of_a_generation_that_fails_are_forgotten(server):
     server = server()
     write(server, "gateway.toml", config("two"))

@@ -178,6 +178,15 @@ def test_one_that_takes_too_long_is_given_up(server):
     assert server.get("/").status == 200
 
 
+def test_it_may_take_as_long_as_the_last_reload_says(server):
+    server = server(files={"gateway.toml": f"timeout = {SLOW}"})
+    write(server, "gateway.toml", "timeout = 60")
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
+    put(server, f"{CHECK} && sleep {1.5 * SLOW}; exec {GATEWAY} \"$@\"")
+    upgrade(server)
+
+
 def test_one_that_is_gone_when_its_turn_comes_changes_nothing(server):
     server = server(workers=1)
     workers = server.worker_pids()
