@@ -295,12 +295,20 @@ static void drain(void *context)
     master_follow_up(master);
 }
 
+/* Those that the next generation gets, or the one that is being reloaded: it is loaded as slowly as they allow. */
+static const struct options *newest_options(const struct master *master)
+{
+    if (master->pending != NULL)
+        return master->pending;
+    return master->newest.options != NULL ? master->newest.options : master->options;
+}
+
 void master_limits(const struct master *master, struct fleet_limits *limits)
 {
     *limits = (struct fleet_limits){
         .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
-        .boot_ms = (uint64_t)master->options->timeout,
+        .boot_ms = (uint64_t)newest_options(master)->timeout,
         .proving_ms = master->options->reload ? 0 : PROVING_MS,
         .impatient = master->options->reload,
     };

@@ -22,17 +22,22 @@ static void discard(struct options *options)
     free(options);
 }
 
+static void limit_fleet(const struct master *master)
+{
+    struct fleet_limits limits;
+    master_limits(master, &limits);
+    fleet_limit(master->fleet, &limits);
+}
+
 /* From now on they are the service's; those who have a pointer to them see the new ones. */
 static void promote(struct master *master, struct generation_options *of)
 {
-    struct fleet_limits limits;
     master->more_workers += (int)(of->options->workers - master->options->workers);
     options_free(master->options);
     *master->options = *of->options;
     free(of->options);
     *of = (struct generation_options){.options = NULL};
-    master_limits(master, &limits);
-    fleet_limit(master->fleet, &limits);
+    limit_fleet(master);
 }
 
 const struct options *master_options_of(struct master *master, unsigned generation)
@@ -96,6 +101,7 @@ static int take(struct master *master, const struct errand *errand, int status, 
     }
     discard(master->pending);
     master->pending = options;
+    limit_fleet(master);
     return 0;
 }
 

@@ -89,6 +89,16 @@ def test_a_mistake_changes_nothing_and_is_told_to_who_waits(server, line, told):
     assert {answer(server) for _ in range(10)} == {"one"}
 
 
+def test_a_new_generation_may_be_loaded_as_slowly_as_its_own_options_say(server):
+    server = server()
+    write(server, "gateway.toml", config().replace("env =", f"timeout = {SLOW}\nenv ="))
+    reload(server)
+    write(server, "slow", 1.5 * SLOW)
+    assert "not reloaded" in refused(server)
+    write(server, "gateway.toml", config().replace("env =", "timeout = 60\nenv ="))
+    reload(server)
+
+
 def test_the_master_waits_for_nobody_at_the_other_end_of_a_pipe(server):
     server = server()
     os.mkfifo(server.directory / "pipe")
