@@ -21,7 +21,8 @@ int configuration_read(struct options *options, int argc, char *const *argv, cha
 /* What the next program gets (proc/heritage.h), in case the file can not be used when it starts, although it was good when that was
  * checked: what it said before. configuration_inherit comes after configuration_read, which has failed. As options_parse. */
 void configuration_bequeath(struct heritage *heritage);
-int configuration_inherit(struct options *options, const struct heritage *heritage, char *message, size_t size);
+int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,
+                          size_t size);
 
 /* Again, without waiting. configuration_begin: 1 when the errand has started, at whose end configuration_end is called; 0 when there is
  * no file (now); -1 with one sentence in `message`. */

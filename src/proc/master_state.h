@@ -35,7 +35,7 @@ struct master {
     struct errand reading;            /* of the configuration */
     bool read_again;
     unsigned readings; /* that have ended */
-    int more_workers; /* than there are, or fewer, by the options */
+    int more_workers;  /* than there are, or fewer, by the options */
     struct access_log *access_log;
     struct service service; /* addresses and the scoreboard */
     struct event_base *base;
