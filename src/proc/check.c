@@ -38,8 +38,8 @@ static int load(const struct options *options)
     return EXIT_STOPPED;
 }
 
-/* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone as
- * long as somebody has its ends of the mailboxes. */
+/* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone
+ * as long as somebody has its ends of the mailboxes. */
 static void renounce(struct heritage *heritage)
 {
     if (heritage != NULL)

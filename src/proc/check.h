@@ -8,8 +8,8 @@
 #include "base/options.h"
 #include "proc/heritage.h"
 
-/* After main has done with the options what concerns this process. Frees the heritage, which may be NULL. Loads the application, as --user. The exit status that the service
- * would have failed with, or 0. */
+/* After main has done with the options what concerns this process. Frees the heritage, which may be NULL. Loads the application, as
+ * --user. The exit status that the service would have failed with, or 0. */
 int check_main(struct options *options, struct heritage *heritage);
 
 #endif

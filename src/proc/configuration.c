@@ -44,8 +44,8 @@ static char *in_directory(const char *path)
     return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", origin.directory, path);
 }
 
-/* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it would
- * take all back that it said. */
+/* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
+ * would take all back that it said. */
 static bool is_there(const char *path)
 {
     struct stat status;
