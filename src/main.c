@@ -11,6 +11,7 @@
 #include "net/access_log.h"
 #include "proc/check.h"
 #include "proc/configuration.h"
+#include "proc/heritage.h"
 #include "proc/master.h"
 #include "proc/process.h"
 #include "proc/upgrade.h"
@@ -44,16 +45,26 @@ static void set_title(const struct options *options)
         title_set("gateway: master [%s]", options->application);
 }
 
-static int serve(struct options *options)
+static int serve(struct options *options, struct heritage *heritage)
 {
     char message[MESSAGE_SIZE];
     struct access_log *access_log;
     if (process_apply(options, &access_log, message, sizeof(message)) < 0)
         return usage(message);
     set_title(options);
-    int status = master_main(options, access_log);
+    int status = master_main(options, access_log, heritage);
     access_log_free(access_log);
     return status;
+}
+
+/* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */
+static int configure(struct options *options, int argc, char **argv, const struct heritage *heritage,
+                     char *message)
+{
+    char unused[MESSAGE_SIZE];
+    if (configuration_read(options, argc, argv, message, MESSAGE_SIZE) == 0)
+        return 0;
+    return heritage != NULL ? configuration_inherit(options, heritage, unused, sizeof(unused)) : -1;
 }
 
 static int version(void)
@@ -73,9 +84,14 @@ int main(int argc, char **argv)
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
+    struct heritage *heritage = heritage_take(message, sizeof(message));
+    if (message[0] != '\0') {
+        fprintf(stderr, "gateway: %s\n", message);
+        return EXIT_FAILURE_RUNTIME;
+    }
     bool check = options_want_check(argc, argv, environ);
     size_t mistakes = check ? configuration_check(&options, argc, argv) : 0;
-    if (!check && configuration_read(&options, argc, argv, message, sizeof(message)) < 0)
+    if (!check && configure(&options, argc, argv, heritage, message) < 0)
         return usage(message);
     switch (options.action) {
     case OPTIONS_HELP:
@@ -96,7 +112,7 @@ int main(int argc, char **argv)
         status = configuration_print(argc, argv, message, sizeof(message)) == 0 ? 0 : usage(message);
         break;
     case OPTIONS_SERVE:
-        status = check ? check_main(&options, mistakes) : serve(&options);
+        status = check ? check_main(&options, mistakes, heritage) : serve(&options, heritage);
         break;
     }
     options_free(&options);

@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What is done with each NAME=VALUE: 0, or -1 when it is not of that form. */
 static int check(char *text)
@@ -57,14 +60,29 @@ static int read_line(char *line, int (*use)(char *text))
     return use(line);
 }
 
+/* The master, which waits for nobody, reads it too, and each worker once more: a pipe would be neither's. */
+static FILE *open_regular(const char *path)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fdopen(fd, "r");
+    int error = fd >= 0 ? EINVAL : errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return NULL;
+}
+
 static int read_file(const char *path, int (*use)(char *text), char *message, size_t message_size)
 {
     char *line = NULL;
     size_t room = 0, number = 0;
     int r = 0;
-    FILE *file = fopen(path, "re");
+    FILE *file = open_regular(path);
     if (file == NULL) {
-        snprintf(message, message_size, "gateway: --env-file: %s: %s", path, strerror(errno));
+        snprintf(message, message_size, "gateway: --env-file: %s: %s", path,
+                 errno == EINVAL ? "it is no regular file" : strerror(errno));
         return -1;
     }
     while (r == 0 && getline(&line, &room, file) >= 0) {

@@ -245,7 +245,10 @@ static int unknown_setting(struct parse *parse, const char *key)
     char quoted[SHOWN_SIZE];
     const struct option_row *nearest = option_find_nearest(key, strlen(key));
     parse_shown(quoted, key, strlen(key));
-    if (nearest != NULL)
+    if (option_find_name(key, strlen(key)) != NULL)
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" can not be said in a file (%s)",
+                 quoted, parse->where);
+    else if (nearest != NULL)
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option; did you mean %s? (%s)",
                  quoted, nearest->name, parse->where);
     else

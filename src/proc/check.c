@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "proc/boot.h"
+#include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
 #include "proc/process.h"
@@ -39,18 +40,13 @@ static int load(const struct options *options)
     return EXIT_STOPPED;
 }
 
-/* EXIT_STOPPED, or the exit status after a log record. */
-static int check_service(struct options *options)
+/* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone
+ * as long as somebody has its ends of the mailboxes. */
+static void renounce(struct heritage *heritage)
 {
-    char message[256];
-    struct heritage *heritage = heritage_take(message, sizeof(message));
-    if (message[0] != '\0') {
-        log_critical("%s", message);
-        return EXIT_FAILURE_RUNTIME;
-    }
-    int status = service_check(options, heritage);
+    if (heritage != NULL)
+        heritage_renounce(heritage);
     heritage_free(heritage);
-    return status;
 }
 
 static void complain(const char *message)
@@ -58,13 +54,15 @@ static void complain(const char *message)
     fprintf(stderr, "%s\n", message);
 }
 
-int check_main(struct options *options, size_t mistakes)
+int check_main(struct options *options, size_t mistakes, struct heritage *heritage)
 {
     char message[256];
     mistakes += process_apply_all(options, complain);
     be_plain();
     notify_forget();
-    int status = check_service(options);
+    pid_t master = heritage != NULL ? getppid() : 0;
+    int status = service_check(options, heritage);
+    renounce(heritage);
     if (mistakes > 0)
         return EXIT_USAGE;
     if (status != EXIT_STOPPED)
@@ -73,5 +71,7 @@ int check_main(struct options *options, size_t mistakes)
         log_critical("%s", message);
         return EXIT_FAILURE_RUNTIME;
     }
+    if (master != 0)
+        fork_dies_with(master); /* another user's process did no longer */
     return load(options);
 }

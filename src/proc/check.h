@@ -8,9 +8,10 @@
 #include <stddef.h>
 
 #include "base/options.h"
+#include "proc/heritage.h"
 
 /* Tells all that is wrong, beside the mistakes in the options that have been told already. When that is nothing, loads the application, as
- * --user. The exit status that the service would have failed with, or 0. */
-int check_main(struct options *options, size_t mistakes);
+ * --user. The heritage, which may be NULL, is freed. The exit status that the service would have failed with, or 0. */
+int check_main(struct options *options, size_t mistakes, struct heritage *heritage);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,8 @@ static struct {
     int argc;
     char *const *argv;
     char *directory;
-    char *path; /* of the file that is being read, absolute */
+    char *path;                /* of the file that is being read, absolute */
+    struct settings *settings; /* what the file said when it was last good; NULL: there was none */
 } origin;
 
 /* Files with these names are read without being asked for; in the second only one table is meant for us. */
@@ -43,6 +45,14 @@ static char *in_directory(const char *path)
     return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", origin.directory, path);
 }
 
+/* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
+ * would take all back that it said. */
+static bool is_there(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 /* The file that is to be read now, absolute; NULL: none. */
 static char *find_file(void)
 {
@@ -50,7 +60,7 @@ static char *find_file(void)
     char *path = named != NULL ? in_directory(named) : NULL;
     for (size_t i = 0; path == NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
         path = in_directory(usual[i]);
-        if (access(path, F_OK) < 0) {
+        if (!is_there(path)) {
             free(path);
             path = NULL;
         }
@@ -76,6 +86,22 @@ static struct settings *take_settings(const char *words, size_t size)
         words = value + strlen(value) + 1;
     }
     return settings;
+}
+
+/* They are kept when they are good. NULL: there is no file. As options_parse. */
+static int use(struct settings *settings, struct options *options, char *message, size_t size)
+{
+    if (options_parse(options, origin.argc, origin.argv, environ, settings, message, size) < 0) {
+        settings_free(settings);
+        return -1;
+    }
+    if (settings != NULL) {
+        free(options->config);
+        options->config = xstrdup(settings->name);
+    }
+    settings_free(origin.settings);
+    origin.settings = settings;
+    return 0;
 }
 
 /* What the reader said is settings, or what is wrong. NULL: one sentence in `message`. */
@@ -128,16 +154,6 @@ static void remember(int argc, char *const *argv)
     origin.path = find_file();
 }
 
-static int parse(const struct settings *settings, struct options *options, char *message, size_t size)
-{
-    int r = options_parse(options, origin.argc, origin.argv, environ, settings, message, size);
-    if (r == 0 && settings != NULL) {
-        free(options->config);
-        options->config = xstrdup(origin.path);
-    }
-    return r;
-}
-
 /* Whoever asks for help gets it, whatever the file is like. */
 static bool wants_help(struct options *options)
 {
@@ -158,9 +174,7 @@ int configuration_read(struct options *options, int argc, char *const *argv, cha
         return 0;
     if (origin.path != NULL && (settings = read_now(message, size)) == NULL)
         return -1;
-    int r = parse(settings, options, message, size);
-    settings_free(settings);
-    return r;
+    return use(settings, options, message, size);
 }
 
 static void complain(const char *message)
@@ -193,6 +207,34 @@ int configuration_print(int argc, char *const *argv, char *message, size_t size)
     return r;
 }
 
+void configuration_bequeath(struct heritage *heritage)
+{
+    const struct settings *settings = origin.settings;
+    if (settings == NULL)
+        return;
+    heritage_add(heritage, "configuration", settings->name, NULL, 0);
+    for (size_t i = 0; i < settings->keys.count; i++) {
+        char *setting = xasprintf("%s=%s", settings->keys.items[i], settings->values.items[i]);
+        heritage_add(heritage, "setting", setting, NULL, 0);
+        free(setting);
+    }
+}
+
+int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,
+                          size_t size)
+{
+    const struct heritage_line *file = heritage_next(heritage, "configuration", NULL, 0), *line = NULL;
+    struct settings *settings = file != NULL ? settings_new(file->text) : NULL;
+    while (settings != NULL && (line = heritage_next(heritage, "setting", line, 0)) != NULL) {
+        char *value = strchr(line->text, '=');
+        if (value == NULL)
+            continue;
+        *value++ = '\0';
+        settings_add(settings, line->text, value);
+    }
+    return use(settings, options, message, size);
+}
+
 int configuration_begin(struct errand *errand, char *message, size_t size)
 {
     free(origin.path);
@@ -212,7 +254,5 @@ int configuration_end(const struct errand *errand, int status, struct options *o
     if (errand != NULL &&
         (settings = understand(errand->words.data, errand->words.size, status, message, size)) == NULL)
         return -1;
-    int r = parse(settings, options, message, size);
-    settings_free(settings);
-    return r;
+    return use(settings, options, message, size);
 }

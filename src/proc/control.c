@@ -16,7 +16,7 @@ static void (*const verbs[])(struct control *control, struct control_client *cli
                              struct slice argument) = {CONTROL_VERBS(VERB_ROW)};
 #undef VERB_ROW
 
-/* The reload that is asked for is the next one to begin: now, or after the one that is under way. */
+/* The reload that is asked for is the one that the next reading of the configuration to begin leads to. */
 void verb_reload(struct control *control, struct control_client *client, struct slice argument)
 {
     const struct control_view *view = &control->view;
@@ -28,7 +28,7 @@ void verb_reload(struct control *control, struct control_client *client, struct 
         return;
     }
     if (argument.size > 0)
-        control_wait(client, CONTROL_RELOAD, before.reloads + 1);
+        control_wait(client, CONTROL_CONFIGURATION, view->next_reading(view->context));
     if (view->reload(view->context, message, sizeof(message)) < 0)
         control_fail(client, "%s", message);
     else if (argument.size == 0)
@@ -88,15 +88,23 @@ void control_reloaded(struct control *control, const char *failure, struct slice
     fail_all(control, status.phase >= FLEET_DRAINING ? UINT_MAX : status.reloads, failure, words);
 }
 
-/* Those who wait for a reload that is under way go on. */
-void control_not_reloaded(struct control *control, const char *failure)
+void control_configured(struct control *control, unsigned reading)
 {
     struct control_client *client;
     struct fleet_status status;
     if (control == NULL)
         return;
     fleet_describe(control->view.fleet, &status);
-    while ((client = control_waiting_beyond(control->socket, CONTROL_RELOAD, status.reloads)) != NULL)
+    while ((client = control_waiting(control->socket, CONTROL_CONFIGURATION, reading)) != NULL)
+        control_wait(client, CONTROL_RELOAD, status.reloads + 1);
+}
+
+void control_not_configured(struct control *control, unsigned reading, const char *failure)
+{
+    struct control_client *client;
+    if (control == NULL)
+        return;
+    while ((client = control_waiting(control->socket, CONTROL_CONFIGURATION, reading)) != NULL)
         control_fail(client, "not reloaded: %s", failure);
 }
 

@@ -25,6 +25,8 @@ struct control_view {
     unsigned count;
     const struct fleet *fleet;
     const struct heritage *heritage; /* for control_open; NULL: nothing was left to us */
+    /* How many times the configuration will have been read, when it is that of who asks for a reload now. */
+    unsigned (*next_reading)(void *context);
     /* Asks the fleet for a reload. 0, or -1 and why not. */
     int (*reload)(void *context, char *message, size_t size);
     /* For one worker more or less (1, -1). Likewise. */
@@ -43,8 +45,9 @@ bool control_is_quiet(const struct control *control); /* nobody is being answere
 void control_bequeath(const struct control *control, struct heritage *heritage);
 /* As struct fleet_actions has it: whoever waits for it is answered. */
 void control_reloaded(struct control *control, const char *failure, struct slice words);
-
-/* The reload that was asked for last does not begin: likewise. */
-void control_not_reloaded(struct control *control, const char *failure);
+/* The configuration has been read so many times. Whoever waits for no later one waits for the next reload to begin from now on; or
+ * there will be none of it, and he is answered. */
+void control_configured(struct control *control, unsigned reading);
+void control_not_configured(struct control *control, unsigned reading, const char *failure);
 
 #endif

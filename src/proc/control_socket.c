@@ -182,17 +182,6 @@ struct control_client *control_waiting(const struct control_socket *socket, enum
     return NULL;
 }
 
-struct control_client *control_waiting_beyond(const struct control_socket *socket, enum control_wait what,
-                                              unsigned number)
-{
-    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-        struct control_client *client = socket->clients[i];
-        if (client != NULL && client->waits == what && client->number > number)
-            return client;
-    }
-    return NULL;
-}
-
 static void read_request(struct control_client *client)
 {
     ssize_t n = recv(client->fd, client->line + client->size, sizeof(client->line) - client->size, 0);

@@ -18,7 +18,7 @@ struct control_socket;
 struct control_client; /* from its request to the end of its answer */
 
 /* What an answer may wait for. */
-enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_STACKS };
+enum control_wait { CONTROL_NOTHING, CONTROL_CONFIGURATION, CONTROL_RELOAD, CONTROL_STACKS };
 
 /* `asked` is called with each request, which is answered there or promised with control_wait. NULL when nobody can listen at
  * `path`: one sentence in `message`. With a heritage, that has the socket already; NULL is fine. */
@@ -49,8 +49,5 @@ void control_wait(struct control_client *client, enum control_wait what, unsigne
 /* Somebody who waits for that number, or a smaller one; NULL when nobody does. */
 struct control_client *control_waiting(const struct control_socket *socket, enum control_wait what,
                                        unsigned number);
-/* Or a greater one. */
-struct control_client *control_waiting_beyond(const struct control_socket *socket, enum control_wait what,
-                                              unsigned number);
 
 #endif

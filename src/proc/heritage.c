@@ -63,7 +63,8 @@ void heritage_add(struct heritage *heritage, const char *key, const char *text, 
     line->key = xstrdup(key);
     line->text = xstrdup(text != NULL ? text : "");
     line->numbers = xcalloc(count, sizeof(*numbers));
-    memcpy(line->numbers, numbers, count * sizeof(*numbers));
+    for (size_t i = 0; i < count; i++)
+        line->numbers[i] = numbers[i];
     line->count = count;
 }
 
@@ -263,6 +264,13 @@ struct heritage *heritage_take(char *message, size_t size)
         return heritage;
     heritage_free(heritage);
     return NULL;
+}
+
+void heritage_renounce(const struct heritage *heritage)
+{
+    const struct heritage_line *line = NULL;
+    while ((line = heritage_next(heritage, "kept", line, 1)) != NULL)
+        close((int)line->numbers[0]);
 }
 
 const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,

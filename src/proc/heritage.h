@@ -31,7 +31,7 @@ struct heritage_line {
 struct heritage *heritage_new(void);
 void heritage_free(struct heritage *heritage); /* NULL is fine */
 
-/* Adds a line; `text` may be any, or NULL. */
+/* Adds a line; `text` may be any, or NULL; so may `numbers` be where there are none. */
 void heritage_add(struct heritage *heritage, const char *key, const char *text, const uint64_t *numbers,
                   size_t count);
 #define HERITAGE_NUMBERS(...) \
@@ -48,6 +48,9 @@ void heritage_withdraw(struct heritage *heritage);
 /* The successor's: what was left to this process, or NULL when nothing was (`message` is empty) or it can not be read, with one sentence in
  * `message`. The variable is gone afterwards, and the descriptors are close-on-exec again. */
 struct heritage *heritage_take(char *message, size_t size);
+
+/* Of who only wanted to see it: closes the descriptors that came along, where they are open still. */
+void heritage_renounce(const struct heritage *heritage);
 
 /* The next line with that key and at least so many numbers, behind `after`, or from the first one on (NULL). NULL: there is no more. */
 const struct heritage_line *heritage_next(const struct heritage *heritage, const char *key,

@@ -295,12 +295,20 @@ static void drain(void *context)
     master_follow_up(master);
 }
 
+/* Those that the next generation gets, or the one that is being reloaded: it is loaded as slowly as they allow. */
+static const struct options *newest_options(const struct master *master)
+{
+    if (master->pending != NULL)
+        return master->pending;
+    return master->newest.options != NULL ? master->newest.options : master->options;
+}
+
 void master_limits(const struct master *master, struct fleet_limits *limits)
 {
     *limits = (struct fleet_limits){
         .slots = master->service.slots,
         .graceful_ms = (uint64_t)master->options->graceful_timeout,
-        .boot_ms = (uint64_t)master->options->timeout,
+        .boot_ms = (uint64_t)newest_options(master)->timeout,
         .proving_ms = master->options->reload ? 0 : PROVING_MS,
         .impatient = master->options->reload,
     };
@@ -362,7 +370,6 @@ static void open_upgrade(struct master *master)
 {
     const struct upgrade_setup setup = {
         .base = master->base,
-        .timeout_ms = (uint64_t)master->options->timeout,
         .bequeath = master_bequeath,
         .context = master,
     };
@@ -405,16 +412,11 @@ static void libevent_says(int severity, const char *text)
     log_write(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
 }
 
-int master_main(struct options *options, struct access_log *access_log)
+int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage)
 {
-    char message[256];
-    struct master master = {.pid = getpid(), .options = options, .access_log = access_log};
+    struct master master = {
+        .pid = getpid(), .options = options, .access_log = access_log, .heritage = heritage};
     event_set_log_callback(libevent_says);
-    master.heritage = heritage_take(message, sizeof(message));
-    if (message[0] != '\0') {
-        log_critical("%s", message);
-        return EXIT_FAILURE_RUNTIME;
-    }
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;

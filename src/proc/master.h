@@ -7,11 +7,12 @@
 
 #include "base/options.h"
 #include "net/access_log.h"
+#include "proc/heritage.h"
 
 /* First of all: what is sent while the master is not ready waits until it is. */
 void master_hold_signals(void);
 
-/* Returns the exit status of the program. */
-int master_main(struct options *options, struct access_log *access_log);
+/* `heritage`: what was left to this program, which is freed; NULL: nothing. Returns the exit status of the program. */
+int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage);
 
 #endif

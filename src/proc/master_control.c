@@ -3,6 +3,11 @@
 #include "proc/master_state.h"
 #include "proc/worker.h"
 
+static unsigned next_reading(void *context)
+{
+    return master_next_reading(context);
+}
+
 static int reload_for(void *context, char *message, size_t size)
 {
     return master_reload(context, message, size);
@@ -24,6 +29,7 @@ int master_open_control(struct master *master)
         .count = master->count,
         .fleet = master->fleet,
         .heritage = master->heritage,
+        .next_reading = next_reading,
         .reload = reload_for,
         .resize = resize_for,
         .context = master,

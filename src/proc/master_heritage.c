@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proc/configuration.h"
 #include "proc/master_state.h"
 
 static void bequeath_child(const struct child *child, unsigned number, struct heritage *heritage)
@@ -22,6 +23,7 @@ struct heritage *master_bequeath(void *context)
 {
     const struct master *master = context;
     struct heritage *heritage = heritage_new();
+    configuration_bequeath(heritage);
     service_bequeath(&master->service, master->options, heritage);
     fleet_bequeath(master->fleet, heritage);
     for (unsigned i = 0; i < master->service.slots; i++)

@@ -22,17 +22,22 @@ static void discard(struct options *options)
     free(options);
 }
 
+static void limit_fleet(const struct master *master)
+{
+    struct fleet_limits limits;
+    master_limits(master, &limits);
+    fleet_limit(master->fleet, &limits);
+}
+
 /* From now on they are the service's; those who have a pointer to them see the new ones. */
 static void promote(struct master *master, struct generation_options *of)
 {
-    struct fleet_limits limits;
     master->more_workers += (int)(of->options->workers - master->options->workers);
     options_free(master->options);
     *master->options = *of->options;
     free(of->options);
     *of = (struct generation_options){.options = NULL};
-    master_limits(master, &limits);
-    fleet_limit(master->fleet, &limits);
+    limit_fleet(master);
 }
 
 const struct options *master_options_of(struct master *master, unsigned generation)
@@ -75,7 +80,7 @@ static void fail(struct master *master, const char *message)
         message += strlen(prefix);
     log_error("not reloaded: %s", message);
     notify_ready("not reloaded: %s", message);
-    control_not_reloaded(master->control, message);
+    control_not_configured(master->control, master->readings, message);
 }
 
 /* With what the configuration says now. 0, or -1 with one sentence in `message`. */
@@ -96,11 +101,17 @@ static int take(struct master *master, const struct errand *errand, int status, 
     }
     discard(master->pending);
     master->pending = options;
+    limit_fleet(master);
     return 0;
 }
 
 static void begin(struct master *master)
 {
+    if (fleet_phase(master->fleet) >= FLEET_DRAINING) {
+        control_not_configured(master->control, master->readings, "the service stops");
+        return;
+    }
+    control_configured(master->control, master->readings);
     fleet_reload(master->fleet, clock_ms());
     master_follow_up(master);
 }
@@ -112,15 +123,22 @@ bool master_configuration_ended(struct master *master, pid_t pid, int status)
         return false;
     int r = take(master, &master->reading, status, message, sizeof(message));
     errand_forget(&master->reading);
+    master->readings++;
     if (r < 0)
         fail(master, message);
     else
         begin(master);
     if (master->read_again) {
         master->read_again = false;
-        master_reload(master, message, sizeof(message));
+        if (master_reload(master, message, sizeof(message)) < 0)
+            control_not_configured(master->control, ++master->readings, message);
     }
     return true;
+}
+
+unsigned master_next_reading(const struct master *master)
+{
+    return master->readings + (master->reading.pid != 0 ? 2 : 1);
 }
 
 /* 1: it is being read; 0: it has been; -1 with one sentence in `message`. */
@@ -134,10 +152,11 @@ static int read_configuration(struct master *master, char *message, size_t size)
     return r != 0 ? r : take(master, NULL, 0, message, size);
 }
 
+/* One that is good, and waits for its turn, may wait for what only a reload can mend. */
 int master_reload(struct master *master, char *message, size_t size)
 {
     int r = -1;
-    if (upgrade_is_under_way(master->upgrade))
+    if (upgrade_is_under_way(master->upgrade) && !upgrade_is_due(master->upgrade))
         snprintf(message, size, "a new binary is about to take over, and loads the application then");
     else
         r = read_configuration(master, message, size);
@@ -146,8 +165,10 @@ int master_reload(struct master *master, char *message, size_t size)
         return -1;
     }
     notify_reloading("a new generation of workers proves itself");
-    if (r == 0)
+    if (r == 0) {
+        master->readings++;
         begin(master);
+    }
     return 0;
 }
 

@@ -69,7 +69,7 @@ static void upgrade(evutil_socket_t signal, short what, void *arg)
     if (fleet_phase(master->fleet) != FLEET_SERVING || master->farewell.state != FAREWELL_NOT_YET)
         log_warning("not upgraded: the service starts, or stops");
     else
-        upgrade_begin(master->upgrade);
+        upgrade_begin(master->upgrade, (uint64_t)master->options->timeout);
 }
 
 static const struct {

@@ -34,7 +34,8 @@ struct master {
     struct options *pending;          /* of the next reload; NULL: those that there are */
     struct errand reading;            /* of the configuration */
     bool read_again;
-    int more_workers; /* than there are, or fewer, by the options */
+    unsigned readings; /* that have ended */
+    int more_workers;  /* than there are, or fewer, by the options */
     struct access_log *access_log;
     struct service service; /* addresses and the scoreboard */
     struct event_base *base;
@@ -80,6 +81,8 @@ void master_limits(const struct master *master, struct fleet_limits *limits);
 
 /* Of master_options.c: reads the configuration again, then reloads. 0, or -1 and why not, which is logged here. */
 int master_reload(struct master *master, char *message, size_t size);
+/* The number of the reading that a reload waits for that is asked for now. */
+unsigned master_next_reading(const struct master *master);
 void master_mail_arrived(evutil_socket_t fd, short what, void *arg); /* of a seat: its struct seat_mail */
 
 /* A child has ended: true when it was the one that read the configuration. */

@@ -103,14 +103,14 @@ static void be_check(void *context, int output)
     _exit(EXIT_FAILURE_RUNTIME);
 }
 
-void upgrade_begin(struct upgrade *upgrade)
+void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms)
 {
     if (upgrade->state != UPGRADE_IDLE) {
         log_info("an upgrade is under way");
         return;
     }
     struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
-    if (errand_start(&upgrade->check, upgrade->setup.timeout_ms, be_check, heritage) < 0) {
+    if (errand_start(&upgrade->check, timeout_ms, be_check, heritage) < 0) {
         log_error("not upgraded: the check of %s can not be started: %s", program.path, strerror(errno));
     } else {
         log_info("upgrade: %s is checked by process %d", program.path, (int)upgrade->check.pid);

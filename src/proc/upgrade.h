@@ -23,7 +23,6 @@ struct upgrade;
 
 struct upgrade_setup {
     struct event_base *base;
-    uint64_t timeout_ms;                         /* for the check; 0: none */
     struct heritage *(*bequeath)(void *context); /* what the next program gets, which is freed here */
     void *context;
 };
@@ -34,8 +33,8 @@ void upgrade_remember(char **argv);
 struct upgrade *upgrade_new(const struct upgrade_setup *setup);
 void upgrade_free(struct upgrade *upgrade); /* NULL is fine */
 
-/* What happens is logged here. Nothing, when one is under way. */
-void upgrade_begin(struct upgrade *upgrade);
+/* What happens is logged here. Nothing, when one is under way. The check has `timeout_ms`; 0: as long as it takes. */
+void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms);
 /* A child has ended: true when it was the check. */
 bool upgrade_ended(struct upgrade *upgrade, pid_t pid, int status);
 /* The service stops. */

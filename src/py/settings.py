@@ -8,6 +8,7 @@ It is embedded in the program and runs in a process of its own, with Python 3.9 
 """
 
 import os
+import stat
 
 
 class Wrong(Exception):
@@ -25,10 +26,19 @@ def parser():
     return tomllib
 
 
+def regular(path, flags):
+    """What can be read once only, and perhaps not now, is nothing for a reload."""
+    file = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Wrong("is no regular file")
+    return file
+
+
 def parse(path):
     toml = parser()
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             return toml.load(file)
     except OSError as error:
         raise Wrong(f"can not be read: {error.strerror}") from None
@@ -38,6 +48,8 @@ def parse(path):
         raise Wrong(f"is not TOML: {error}") from None
     except RecursionError:
         raise Wrong("is not TOML: it is nested too deeply") from None
+    except ValueError as error:  # of Python, for a number of thousands of digits
+        raise Wrong(f"can not be read: {error}") from None
 
 
 def text_of(key, value):
@@ -45,9 +57,10 @@ def text_of(key, value):
         return "yes" if value else "no"
     if not isinstance(value, (str, int, float)):
         raise Wrong(f"says something that no option can be, a {type(value).__name__}, for {key}")
-    if "\0" in str(value):
-        raise Wrong(f"has a NUL in {key}")
-    return str(value)
+    try:
+        return str(value)
+    except ValueError as error:
+        raise Wrong(f"has a number for {key} that can not be read: {error}") from None
 
 
 def settings(table):
@@ -68,7 +81,11 @@ def read(path, name):
         table = table.get(part, {})
         if not isinstance(table, dict):
             raise Wrong(f"has something else than a table in [{name}]")
-    return "".join(f"{key}\0{value}\0" for key, value in settings(table))
+    pairs = list(settings(table))
+    for key, value in pairs:
+        if "\0" in key + value:
+            raise Wrong(f"has a NUL in {key!r}")
+    return "".join(f"{key}\0{value}\0" for key, value in pairs)
 
 
 def write(path, name, out):

@@ -8,9 +8,11 @@ import os
 import signal
 import time
 
+import control
 import pytest
 from control import ask, gatewayctl, status
 from fleet import APP, Clients, write
+from harness import open_files
 from timing import SLOW, wait_until
 
 CONFIG = """
@@ -87,6 +89,23 @@ def test_a_mistake_changes_nothing_and_is_told_to_who_waits(server, line, told):
     assert {answer(server) for _ in range(10)} == {"one"}
 
 
+def test_a_new_generation_may_be_loaded_as_slowly_as_its_own_options_say(server):
+    server = server()
+    write(server, "gateway.toml", config().replace("env =", f"timeout = {SLOW}\nenv ="))
+    reload(server)
+    write(server, "slow", 1.5 * SLOW)
+    assert "not reloaded" in refused(server)
+    write(server, "gateway.toml", config().replace("env =", "timeout = 60\nenv ="))
+    reload(server)
+
+
+def test_the_master_waits_for_nobody_at_the_other_end_of_a_pipe(server):
+    server = server()
+    os.mkfifo(server.directory / "pipe")
+    write(server, "gateway.toml", config(more="").replace("env =", "env-file = 'pipe'\nenv ="))
+    assert "pipe: it is no regular file" in refused(server)
+
+
 def test_options_of_a_generation_that_fails_are_forgotten(server):
     server = server()
     write(server, "gateway.toml", config("two"))
@@ -147,6 +166,54 @@ def test_requests_for_a_reload_meanwhile_are_one_more(server):
     time.sleep(0.5)
     assert server.log.count("reloaded in") <= 4
     assert {answer(server) for _ in range(10)} == {"7"}
+
+
+SLOW_READING = 300000 * "# a comment\n"
+
+
+def begin_slow_reading(server, text):
+    """From now on a file of that text is being read, whatever takes its place."""
+    write(server, "gateway.toml", SLOW_READING + text)
+    server.signal(signal.SIGHUP)
+    path = str(server.directory / "gateway.toml")
+    wait_until(lambda: any(path in open_files(pid) for pid in server.processes()), "it is being read")
+    (server.directory / "gateway.toml").unlink()
+
+
+@pytest.mark.parametrize("before", [config("before"), "= ="], ids=["good", "bad"])
+def test_who_waits_waits_for_what_the_file_says_then_and_not_before(server, before):
+    server = server()
+    begin_slow_reading(server, before)
+    write(server, "gateway.toml", config("then"))
+    reload(server)
+    assert {answer(server) for _ in range(10)} == {"then"}
+
+
+def test_who_waits_is_told_of_his_mistake_and_not_of_another_s_success(server):
+    server = server()
+    begin_slow_reading(server, config("before"))
+    write(server, "gateway.toml", "= =")
+    assert "not TOML" in refused(server)
+    server.wait_log("reloaded in")
+    assert answer(server) == "before"
+
+
+def test_who_waits_when_the_service_stops_is_told(server):
+    server = server("--threads", "2")
+    with server.connect() as busy:
+        busy.send(b"GET /sleep/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (5 * SLOW))
+        server.wait_log("ready in")
+        time.sleep(0.1)
+        begin_slow_reading(server, config("before"))
+        waiting = control.start(server, "reload", "--wait")
+        time.sleep(0.1)
+        begun = time.monotonic()
+        server.signal(signal.SIGTERM)
+        code, _, err = control.finish(waiting)
+        assert code == 1 and "the service stops" in err
+        assert time.monotonic() - begun < 3 * SLOW, "before the end of all requests"
+        assert busy.receive().status == 200
+    assert server.wait() == 0
 
 
 def test_a_new_generation_that_loses_workers_gets_the_next_configuration(server):

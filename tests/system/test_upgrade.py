@@ -178,6 +178,15 @@ def test_one_that_takes_too_long_is_given_up(server):
     assert server.get("/").status == 200
 
 
+def test_it_may_take_as_long_as_the_last_reload_says(server):
+    server = server(files={"gateway.toml": f"timeout = {SLOW}"})
+    write(server, "gateway.toml", "timeout = 60")
+    server.signal(signal.SIGHUP)
+    server.wait_log("reloaded in")
+    put(server, f"{CHECK} && sleep {1.5 * SLOW}; exec {GATEWAY} \"$@\"")
+    upgrade(server)
+
+
 def test_one_that_is_gone_when_its_turn_comes_changes_nothing(server):
     server = server(workers=1)
     workers = server.worker_pids()
@@ -187,6 +196,32 @@ def test_one_that_is_gone_when_its_turn_comes_changes_nothing(server):
     assert server.worker_pids() == workers and server.get("/").status == 200
     server.signal(signal.SIGHUP)  # signals are obeyed, and the application is found
     server.wait_log("reloaded in")
+
+
+def test_a_configuration_that_is_broken_after_the_check_changes_nothing(server):
+    """The next program has only read it: it goes on with what the file said before."""
+    good = 'env = {ANSWER = "a = b%20\\u00e9"}\nkeep-alive = "7s"\n'
+    server = server(files={"gateway.toml": good})
+    workers = server.worker_pids()
+    put(server, f'{CHECK} && {{ {GATEWAY} "$@" || exit; echo = = > gateway.toml; exit 0; }}; exec {GATEWAY} "$@"')
+    with Clients(server, 2) as clients:
+        server.signal(signal.SIGUSR2)
+        server.wait_log("takes over(?s:.*)not reloaded: .*gateway.toml is not TOML")
+        os.kill(workers[0], signal.SIGKILL)
+        wait_until(lambda: len(set(server.worker_pids()) - set(workers)) == 1, "a successor")
+    assert len(clients.failures) <= 2 and workers[1] in server.worker_pids()
+    write(server, "gateway.toml", good)
+    upgrade(server)
+    assert server.get("/").get("X-Answer") == "a = b%20\u00e9"
+
+
+def test_a_configuration_that_is_broken_before_it_is_refused(server):
+    server = server(files={"gateway.toml": "workers = 2"})
+    before = program_of(server)
+    write(server, "gateway.toml", "= =")
+    put(server)
+    assert "gateway.toml is not TOML" in refuse(server)
+    assert program_of(server) == before
 
 
 def test_an_application_that_is_broken_changes_nothing_and_is_told_once(server):
@@ -212,6 +247,31 @@ def test_what_a_new_worker_can_not_do_is_taken_back_and_the_old_ones_serve(serve
     server.signal(signal.SIGHUP)
     server.wait_log("reloaded in")
     assert not set(workers) & set(wait_until(lambda: len(server.worker_pids()) == 2 and server.worker_pids(), "two"))
+
+
+def test_the_application_gets_nothing_of_the_service_while_it_is_checked(server):
+    found = "names = [os.readlink('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + fd)]"
+    note = f"{found}; open(f'found-{{os.getpid()}}', 'w').write(' '.join(names))"
+    server = server("--control-socket", "control", "--status", "127.0.0.1:0")
+    write(server, "broken", note)
+    upgrade(server)
+    checked = re.search(r"is checked by process (\d+)", server.log)[1]
+    found = (server.directory / f"found-{checked}").read_text()
+    assert "pipe:" in found, "its standard output"
+    assert "socket:" not in found and "memfd:" not in found
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_the_check_ends_with_the_master_also_as_another_user(server):
+    server = server("--user", "nobody")
+    write(server, "slow", 60)
+    server.signal(signal.SIGUSR2)
+    checked = int(server.wait_log(r"is checked by process (\d+)")[1])
+    wait_until(lambda: os.stat(f"/proc/{checked}").st_uid != 0, "it loads the application")
+    time.sleep(0.1 * SLOW)
+    server.signal(signal.SIGKILL)
+    wait_until(lambda: not server.processes(), "nobody is left")
+    server.kill()
 
 
 def test_a_version_with_another_memory_is_refused(server):
@@ -262,6 +322,24 @@ def test_it_waits_for_the_reload_that_is_under_way(server):
     write(server, "slow", 0)
     server.signal(signal.SIGUSR2)
     server.wait_log("reloaded in .*(?s:.*)takes over(?s:.*)reloaded in")
+
+
+def test_a_reload_that_never_ends_can_be_mended_while_it_waits_for_that(server):
+    """The new generation's second worker can not come up: that was all, until a stop."""
+    once = "if os.environ.get('ONCE') and os.path.exists('proved'): raise SystemExit('no more')\nopen('proved', 'w').close()"
+    server = server(files={"broken": once, "gateway.toml": ""})
+    write(server, "gateway.toml", "env = {ONCE = 1}")
+    (server.directory / "proved").unlink()
+    server.signal(signal.SIGHUP)
+    server.wait_log("no more")
+    put(server, f'{CHECK} && exit 0; exec {GATEWAY} "$@"')
+    server.signal(signal.SIGUSR2)
+    server.wait_log("is checked")
+    time.sleep(0.3 * SLOW)
+    assert "takes over" not in server.log
+    write(server, "gateway.toml", "")
+    server.signal(signal.SIGHUP)
+    server.wait_log("takes over(?s:.*)reloaded in")
 
 
 def test_it_waits_for_the_end_of_an_answer_on_the_control_socket(server):

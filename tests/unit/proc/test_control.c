@@ -16,6 +16,8 @@ static struct fleet *fleet;
 static struct control *control;
 static struct options options = {.threads = THREADS, .workers = SLOTS};
 static uint64_t now;
+static unsigned readings; /* of the configuration, that have ended */
+static bool reads;        /* one is under way all the time */
 static const char *refusal;
 static int last_signal;
 
@@ -51,12 +53,30 @@ static void reloaded(void *context, unsigned generation, const char *failure, st
     control_reloaded(control, failure, words);
 }
 
+static unsigned next_reading(void *context)
+{
+    (void)context;
+    return readings + (reads ? 2 : 1);
+}
+
+/* What the master does when the configuration has been read. */
+static void has_read(const char *failure)
+{
+    readings++;
+    if (failure != NULL) {
+        control_not_configured(control, readings, failure);
+        return;
+    }
+    control_configured(control, readings);
+    fleet_reload(fleet, now);
+}
+
 static int reload(void *context, char *message, size_t size)
 {
     (void)context;
     snprintf(message, size, "%s", refusal != NULL ? refusal : "");
-    if (refusal == NULL)
-        fleet_reload(fleet, now);
+    if (refusal == NULL && !reads)
+        has_read(NULL);
     return refusal == NULL ? 0 : -1;
 }
 
@@ -87,6 +107,7 @@ static void set_up(void)
         .children = children,
         .count = ROWS,
         .fleet = fleet,
+        .next_reading = next_reading,
         .reload = reload,
     };
     control = control_open(&view, message, sizeof(message));
@@ -248,6 +269,22 @@ START_TEST(who_asks_during_a_reload_waits_for_the_next)
 }
 END_TEST
 
+START_TEST(who_asks_while_the_configuration_is_read_waits_for_the_next_reading)
+{
+    reads = true;
+    int fd = control_begin("reload --wait\n");
+    has_read("the file is bad");
+    ck_assert(!control_has_come(fd));
+    has_read(NULL);
+    end_worker(0, 1, WORKER_FAILED, "");
+    assert_has(control_end(fd), "failed: not reloaded: the first worker");
+    fd = control_begin("reload --wait\n");
+    has_read(NULL);
+    has_read("the file is bad");
+    ck_assert_str_eq(control_end(fd), "failed: not reloaded: the file is bad\n");
+}
+END_TEST
+
 START_TEST(a_stop_is_the_end_of_waiting)
 {
     int first = control_begin("reload --wait\n"), second = control_begin("reload --wait\n");
@@ -284,6 +321,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, reload_wait_comes_back_when_the_new_generation_serves);
     tcase_add_test(tests, reload_wait_tells_why_it_failed);
     tcase_add_test(tests, who_asks_during_a_reload_waits_for_the_next);
+    tcase_add_test(tests, who_asks_while_the_configuration_is_read_waits_for_the_next_reading);
     tcase_add_test(tests, a_stop_is_the_end_of_waiting);
     tcase_add_test(tests, what_is_no_verb_is_explained);
     tcase_add_test(tests, without_a_socket_everything_is_nothing);
