@@ -88,10 +88,42 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
+/* Nobody but root can change it, or put another in its place. */
+static bool is_roots(const char *path)
+{
+    struct stat file, directory;
+    char *above = xstrndup(path, (size_t)(base_name(path) - path));
+    bool both = stat(path, &file) == 0 && stat(above, &directory) == 0;
+    free(above);
+    return both && file.st_uid == 0 && directory.st_uid == 0 &&
+           ((file.st_mode | directory.st_mode) & 022) == 0;
+}
+
+/* Started as root for somebody else's application, the service obeys what that one could have written only where root has named it: it
+ * says whom the processes belong to, and what is written where. */
+static int trust(const struct options *options, const struct settings *settings, char *message, size_t size)
+{
+    char *named = options_find_config(origin.argc, origin.argv, environ);
+    bool good = settings == NULL || named != NULL || geteuid() != 0 || options->user == NULL ||
+                is_roots(settings->name);
+    free(named);
+    if (good)
+        return 0;
+    snprintf(message, size,
+             "gateway: %s, which is read unasked, can be changed by others than root: name it with --config",
+             settings->name);
+    return -1;
+}
+
 /* They are kept when they are good. NULL: there is no file. As options_parse. */
 static int use(struct settings *settings, struct options *options, char *message, size_t size)
 {
     if (options_parse(options, origin.argc, origin.argv, environ, settings, message, size) < 0) {
+        settings_free(settings);
+        return -1;
+    }
+    if (trust(options, settings, message, size) < 0) {
+        options_free(options);
         settings_free(settings);
         return -1;
     }
@@ -193,6 +225,10 @@ size_t configuration_check(struct options *options, int argc, char *const *argv)
         mistakes++;
     }
     mistakes += options_parse_all(options, argc, argv, environ, settings, complain);
+    if (trust(options, settings, message, sizeof(message)) < 0) {
+        complain(message);
+        mistakes++;
+    }
     settings_free(settings);
     return mistakes;
 }

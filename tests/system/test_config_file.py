@@ -5,10 +5,14 @@ option of the file won over the command line, and the error had no line.
 """
 
 import os
+import os
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 from harness import run
+from test_privileges import why_not
 
 APP = """
 import os
@@ -163,3 +167,34 @@ def test_python_s_variables_have_no_say_in_the_reading(tmp_path):
 def test_a_large_one_is_read(tmp_path):
     items = ", ".join(f'"V{i}={"x" * 50}"' for i in range(2000))
     assert check(tmp_path, f"env = [{items}]", "app").returncode == 0
+
+
+OF_OTHERS = [
+    # who owns directory and file, their modes, arguments, whether it is read
+    ((0, 0), (0o755, 0o644), (), True),
+    ((65534, 0), (0o755, 0o644), (), False),
+    ((0, 65534), (0o755, 0o644), (), False),
+    ((0, 0), (0o777, 0o644), (), False),
+    ((0, 0), (0o755, 0o666), (), False),
+    ((65534, 65534), (0o777, 0o666), ("--config", "gateway.toml"), True),
+]
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.parametrize("owners, modes, arguments, good", OF_OTHERS)
+@pytest.mark.parametrize("user", ["command line", "file", None])
+def test_with_user_root_reads_unasked_only_what_is_root_s(owners, modes, arguments, good, user):
+    with tempfile.TemporaryDirectory(prefix="gateway-test-") as directory:
+        (Path(directory) / "app.py").write_text(APP)
+        file = Path(directory) / "gateway.toml"
+        file.write_text('user = "nobody"' if user == "file" else "threads = 2")
+        for path, owner, mode in zip((directory, file), owners, modes):
+            os.chown(path, owner, owner)
+            os.chmod(path, mode)
+        more = ("--user", "nobody") if user == "command line" else ()
+        done = run("--check-config", *arguments, *more, "app", cwd=directory)
+    if good or user is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 2
+        assert "gateway.toml, which is read unasked, can be changed by others than root: name it with --config" in done.stderr
