@@ -30,12 +30,18 @@ def program_path():
         return Path(directory, "path").read_text().split("\n")
 
 
-def needs(**packages):
-    """Skips the module that calls it unless each module named can be imported: needs(flask="python3-flask")."""
+def lacks(**packages):
+    """Why the first module that can not be imported is missing, for pytest.skip; or "": lacks(flask="python3-flask")."""
     for module, package in packages.items():
         if PathFinder.find_spec(module, program_path()) is None:
-            reason = f"the program's Python has no module {module} (Debian: {package})"
-            pytest.skip(reason, allow_module_level=True)
+            return f"the program's Python has no module {module} (Debian: {package})"
+    return ""
+
+
+def needs(**packages):
+    """Skips the test module that calls it where one of these is missing."""
+    if reason := lacks(**packages):
+        pytest.skip(reason, allow_module_level=True)
 
 
 def python(*arguments, env=None, cwd=None):

@@ -5,11 +5,10 @@ server and framework: webtest's is the stricter one about environ, Python's abou
 """
 
 import urllib.parse
-from importlib.machinery import PathFinder
 
 import pytest
 from client import chunked
-from debian import APPS, program_path
+from debian import APPS, lacks
 from timing import wait_until
 from visitor import Visitor, halves, sha256
 
@@ -27,9 +26,8 @@ MANNERS = {
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_framework_serves_its_pages(serve, tmp_path, framework, manner):
     options, env, checker = MANNERS[manner]
-    for module in filter(None, (framework, checker)):
-        if PathFinder.find_spec(module, program_path()) is None:
-            pytest.skip(f"the program's Python has no module {module} (Debian: python3-{module})")
+    if missing := lacks(**{name: f"python3-{name}" for name in (framework, checker) if name}):
+        pytest.skip(missing)
     server = serve(f"{framework}_site", "--pythonpath", APPS, *options, env=env)
     for check in CHECKS:
         check(server, Visitor(server), tmp_path)
