@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct baton {
     atomic_bool monitor_sleeps;
 
     _Alignas(64) struct baton_work work;
+    sigset_t signals;     /* blocked in member 0: what the application calls its own */
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t monitor_wake;
     pthread_t monitor;
@@ -61,6 +63,9 @@ static void *member_main(void *argument)
 {
     struct member *member = argument;
     struct baton *baton = member->baton;
+    /* Processes that the application starts inherit this: with everything blocked nobody could terminate them. Signals to our own
+     * process come to the main thread all the same, which the kernel prefers. */
+    pthread_sigmask(SIG_SETMASK, &baton->signals, NULL);
     while (baton_wait(baton, member->number))
         baton->work.lead(baton->work.context, member->number);
     pthread_mutex_lock(&baton->lock);
@@ -231,6 +236,7 @@ struct baton *baton_new(unsigned members, const struct baton_work *work)
     assert(baton != NULL && members > 0);
     memset(baton, 0, size);
     baton->work = *work;
+    pthread_sigmask(SIG_SETMASK, NULL, &baton->signals);
     baton->count = members;
     baton->started = 1;
     pthread_mutex_init(&baton->lock, NULL);
