@@ -4,6 +4,7 @@ namespace of loader.py.
 
 FACTORY_NAMES = ("create_app", "make_app", "create_application", "make_application", "get_wsgi_application")
 
+IMPORTLIB = "/importlib/__init__.py"  # of import_module
 PYTHONS_OWN = getattr(sys, "stdlib_module_names", ())  # from 3.10 on
 
 
@@ -13,7 +14,7 @@ def hint(*arguments):
 
 def quoted(text):
     """For a shell."""
-    if all(c.isalnum() or c in "_-.:/" for c in text):
+    if all(c.isalnum() or c in "_-.:/=" for c in text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
 
@@ -50,8 +51,12 @@ def missing_module(name, error):
 
 
 def files_here():
+    return files_in(".")
+
+
+def files_in(place):
     try:
-        files = (entry.name for entry in os.scandir(".") if entry.name.endswith(".py") and entry.is_file())
+        files = (entry.name for entry in os.scandir(place) if entry.name.endswith(".py") and entry.is_file())
         return sorted(files)[:100]
     except OSError:
         return []
@@ -89,7 +94,17 @@ def missing_attribute(module, name, *wanted):
     elif nearest:
         sentence += "; did you mean " + ", ".join(nearest) + "?"
     best = [other for other in known if other.rstrip("()") in nearest] or known[:1]
-    return Refused(sentence, *(hint(f"{name}:{other}") for other in best[:1]))
+    return Refused(sentence, *([hint(f"{name}:{other}") for other in best[:1]] or in_package(module, name)))
+
+
+def in_package(module, name):
+    """A hint for a package that was named in the place of a module in it."""
+    for place in getattr(module, "__path__", ()):
+        found = {file[:-3]: callables_in_file(os.path.join(place, file)) for file in files_in(place)}
+        known = [f"{name}.{inner}:{names[0]}" for inner, names in found.items() if names]
+        if known:
+            return [f"  it is a package; in it there is {', '.join(known[:8])}", hint(known[0])]
+    return []
 
 
 def file_of(module, name):
@@ -149,7 +164,69 @@ def failure(what, error):
     else:
         text = first_line(error)
         sentence = f"{what} raised {kind} while loading" + (f": {text}" if text else "")
-    return Refused(sentence, *formatted(error))
+    return Refused(sentence, *formatted(error), *clues(what, error))
+
+
+def clues(what, error):
+    """What the exception does not say, or not to everybody."""
+    text = first_line(error)
+    for clue in (cycle_clue, library_clue, settings_clue):
+        try:
+            if lines := clue(what, error, text):
+                return lines
+        except Exception:
+            pass  # an exception of the application's own making, that looks like another
+    return []
+
+
+def cycle_clue(what, error, text):
+    """Modules that import each other, where one needs what the other has not come to yet."""
+    _, partial, rest = text.partition("partially initialized module '")
+    inside = "/" + rest.partition("'")[0].replace(".", "/")
+    files = module_frames(error.__traceback__)
+    first = [file for file in files if file.endswith((inside + ".py", inside + "/__init__.py"))]
+    if not partial or not first:
+        return []
+    ring = " -> ".join(map(short, [*files[files.index(first[0]):], first[0]]))
+    return [f"  hint: these import one another: {ring}", "  import in a function instead, or move what both need to a third"]
+
+
+def module_frames(trace):
+    files = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name == "<module>" and is_own(code.co_filename):
+            files.append(code.co_filename)
+        trace = trace.tb_next
+    return files
+
+
+def library_clue(what, error, text):
+    """An extension module whose shared library is not there: the dynamic linker names the library, but not who needs it."""
+    library, colon, _ = text.partition(": cannot open shared object file")
+    path = getattr(error, "path", None)
+    if not colon or not isinstance(error, ImportError) or not path or library == path:
+        return []
+    return [f"  hint: {short(path)} needs the library {library}, which is not installed; ldd tells what else it needs"]
+
+
+def settings_clue(what, error, text):
+    """Django without its settings, or with the name of some that are not there."""
+    if type(error).__name__ == "ImproperlyConfigured" and "DJANGO_SETTINGS_MODULE" in text:
+        sentence = "  hint: Django's settings are missing"
+    elif isinstance(error, ModuleNotFoundError) and is_part(error.name, os.environ.get("DJANGO_SETTINGS_MODULE")):
+        sentence = f'  hint: DJANGO_SETTINGS_MODULE is "{os.environ["DJANGO_SETTINGS_MODULE"]}", which is not in sys.path'
+    else:
+        return []
+    directories = sorted(entry.name for entry in os.scandir(".") if os.path.exists(entry.path + "/settings.py"))
+    found = [f"{name}.settings" for name in directories] + ["settings"] * os.path.exists("settings.py")
+    if not found:
+        return [sentence + "; --chdir or --pythonpath leads to the directory with manage.py"]
+    return [sentence, hint("--env", f"DJANGO_SETTINGS_MODULE={found[0]}", what)]
+
+
+def is_part(name, whole):
+    return name is not None and whole is not None and f"{whole}.".startswith(f"{name}.")
 
 
 def formatted(error):
@@ -188,7 +265,7 @@ def own_frames(trace):
 
 
 def is_own(filename):
-    return filename != OWN_FILE and not filename.startswith("<frozen importlib")
+    return filename != OWN_FILE and not filename.startswith("<frozen importlib") and not filename.endswith(IMPORTLIB)
 
 
 def is_missing(error, name):

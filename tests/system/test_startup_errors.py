@@ -7,11 +7,13 @@ failure.
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 
 import pytest
+from debian import lacks
 from harness import APPLICATIONS, run
 
 FILES = {
@@ -26,6 +28,15 @@ FILES = {
     "factory.py": "def make(n):\n    raise ValueError('cannot make')\n\ndef none():\n    return None\n",
     "interrupts.py": "raise KeyboardInterrupt\n",
     "dies.py": "import os\nos._exit(9)\n",
+    "make.py": "def create_app(config=None):\n    return lambda environ, start_response: []\n",
+    "shop/__init__.py": "",
+    "shop/wsgi.py": "from shop import made\napplication = made()\n",
+    "bare/readme.txt": "",
+    "round_a.py": "import round_b\nname = 5\n",
+    "round_b.py": "import round_c\n",
+    "round_c.py": "from round_a import name\n",
+    "half_a.py": "import half_b\nname = 5\n",
+    "half_b.py": "import half_a\nother = half_a.name\n",
 }
 
 MISTAKES = [
@@ -49,22 +60,62 @@ MISTAKES = [
     ("interrupts", ["KeyboardInterrupt", r"interrupts\.py"]),
     ("dies", [r"\b9\b"]),
     ("app:", ["app:"]),
+    ("make", [r"create_app\(\)", r"^  hint: gateway 'make:create_app\(\)'$"]),
+    ("make:create_app", ["looks like a factory", r"^  hint: gateway 'make:create_app\(\)'$"]),
+    ("shop", ["it is a package", r"shop/__init__\.py has no", r"^  hint: gateway shop\.wsgi:application$"]),
+    ("bare", ['"bare" has no "application"']),
+    ("broken:application", [r"broken\.py:1: SyntaxError: ", r"^    def application\(environ, start_response:\n +\^"]),
+    ("round_a", ["these import one another", "round_a.py -> round_b.py -> round_c.py -> round_a.py$"]),
+    ("half_a", ["these import one another", "half_a.py -> half_b.py -> half_a.py$"]),
 ]
 
 
 @pytest.mark.parametrize("spec, patterns", MISTAKES, ids=[row[0] for row in MISTAKES])
 def test_an_application_that_cannot_be_loaded_is_told_once_with_exit_status_3(tmp_path, spec, patterns):
     for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     done = run("--workers", 3, "--bind", "127.0.0.1:0", spec, cwd=tmp_path)
     assert done.returncode in ((2, 3) if spec == "app:" else (3,)), done.stderr
     for pattern in patterns:
-        assert re.search(pattern, done.stderr), f"{pattern!r} is not in:\n{done.stderr}"
+        assert re.search(pattern, done.stderr, re.MULTILINE), f"{pattern!r} is not in:\n{done.stderr}"
     assert len(re.findall(r"(?m)^\S+ \[\d+\] \[.*?\] (error|critical): ", done.stderr)) <= 2, done.stderr
     assert done.stderr.count("Traceback") <= 1, "told more than once"
     assert done.stderr.count(patterns[0].replace("\\", "")) <= 3
     assert "importlib" not in done.stderr, "only the application's own frames are of interest"
     assert len(done.stderr.splitlines()) <= 30, done.stderr
+
+
+def test_an_extension_without_its_library_is_told_who_needs_which(tmp_path):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no C compiler to make an extension with")
+    (tmp_path / "library.c").write_text("int of_library(void) { return 1; }")
+    (tmp_path / "fast.c").write_text("int of_library(void);\nint PyInit_fast(void) { return of_library(); }")
+    for command in ("library.c -o libgone.so.7", "fast.c -o fast.so -L. -l:libgone.so.7"):
+        subprocess.run([compiler, "-shared", "-fPIC", *command.split()], cwd=tmp_path, check=True)
+    (tmp_path / "libgone.so.7").unlink()
+    (tmp_path / "app.py").write_text("import fast\n")
+    done = run("--bind", "127.0.0.1:0", "app", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "  hint: fast.so needs the library libgone.so.7, which is not installed" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("named", [None, "site_of.nobody"])
+def test_django_without_settings_is_told_which_there_are(tmp_path, named):
+    if missing := lacks(django="python3-django"):
+        pytest.skip(missing)
+    (tmp_path / "site_of_ann").mkdir()
+    (tmp_path / "site_of_ann" / "settings.py").write_text("SECRET_KEY = 'x'\n")
+    (tmp_path / "wsgi.py").write_text("from django.core.wsgi import get_wsgi_application as make\napplication = make()\n")
+    env = {"DJANGO_SETTINGS_MODULE": named} if named else {}
+    done = run("--bind", "127.0.0.1:0", "wsgi", cwd=tmp_path, env=env)
+    said = f'DJANGO_SETTINGS_MODULE is "{named}"' if named else "Django's settings are missing"
+    assert done.returncode == 3 and f"  hint: {said}" in done.stderr, done.stderr
+    assert "importlib/__init__.py" not in done.stderr
+    (hint,) = re.findall("^  hint: gateway (.*)$", done.stderr, re.MULTILINE)
+    assert hint == "--env DJANGO_SETTINGS_MODULE=site_of_ann.settings wsgi"
+    assert run("--check-config", *hint.split(), cwd=tmp_path, env=env).returncode == 0, "what is hinted at works"
 
 
 def test_a_port_in_use_is_one_sentence_and_exit_status_4():
