@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "base/program.h"
 #include "base/title.h"
 #include "net/access_log.h"
 #include "proc/check.h"
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
     int status = 0;
     open_standard_descriptors();
     title_init(argc, argv);
+    program_remember();
     upgrade_remember(argv);
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */

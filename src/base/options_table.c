@@ -51,8 +51,8 @@ const struct option_row option_rows[] = {
       .word = "",
       .help = "Directories to put in front of sys.path, separated by colons." },
     { .section = "Application", .name = "venv", .kind = OPTION_STRING, FIELD(venv), .value = "DIR",
-      .word = "", .variable = "VIRTUAL_ENV",
-      .help = "The virtual environment to run in." },
+      .help = "The virtual environment to run in, or '' for none. Without it: the one in whose bin/ this program was found, or else "
+              "$VIRTUAL_ENV." },
     { .section = "Application", .name = "env", .letter = 'e', .kind = OPTION_PAIRS, FIELD(env), .value = "K=V",
       .help = "Set an environment variable before Python starts. Can be repeated." },
     { .section = "Application", .name = "env-file", .kind = OPTION_STRING, FIELD(env_file), .value = "FILE",

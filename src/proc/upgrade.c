@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/program.h"
 #include "proc/death.h"
 #include "proc/errand.h"
 #include "proc/worker.h"
@@ -28,21 +28,14 @@ struct upgrade {
 };
 
 static struct {
-    const char *path; /* absolute: a package's upgrade puts another file there */
     char **argv;
     int directory;
 } program;
 
 void upgrade_remember(char **argv)
 {
-    const unsigned long value = getauxval(AT_EXECFN); /* the kernel's way to pass a pointer */
-    const char *path;
-    memcpy(&path, &value, sizeof(path));
-    char *directory = getcwd(NULL, 0);
     program.argv = argv;
     program.directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    program.path = path[0] == '/' || directory == NULL ? xstrdup(path) : xasprintf("%s/%s", directory, path);
-    free(directory);
 }
 
 struct upgrade *upgrade_new(const struct upgrade_setup *setup)
@@ -65,7 +58,7 @@ void upgrade_free(struct upgrade *upgrade)
 static void execute(char *const *argv)
 {
     if (fchdir(program.directory) == 0)
-        execv(program.path, argv);
+        execv(program_path(), argv);
 }
 
 /* Sockets that the service manager has passed are the check's too, to look at. */
@@ -111,9 +104,9 @@ void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms)
     }
     struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
     if (errand_start(&upgrade->check, timeout_ms, be_check, heritage) < 0) {
-        log_error("not upgraded: the check of %s can not be started: %s", program.path, strerror(errno));
+        log_error("not upgraded: the check of %s can not be started: %s", program_path(), strerror(errno));
     } else {
-        log_info("upgrade: %s is checked by process %d", program.path, (int)upgrade->check.pid);
+        log_info("upgrade: %s is checked by process %d", program_path(), (int)upgrade->check.pid);
         upgrade->state = UPGRADE_CHECKING;
     }
     heritage_free(heritage);
@@ -128,7 +121,7 @@ static void tell_failure(const struct upgrade *upgrade, int status)
     else
         death_describe_status(status, how, sizeof(how));
     log_block(LOG_ERROR, upgrade->check.words.data, size < SAID_MAX ? size : SAID_MAX,
-              "not upgraded: the check of %s %s", program.path, how);
+              "not upgraded: the check of %s %s", program_path(), how);
 }
 
 bool upgrade_ended(struct upgrade *upgrade, pid_t pid, int status)
@@ -167,14 +160,14 @@ void upgrade_execute(struct upgrade *upgrade)
     struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
     int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     upgrade->state = UPGRADE_IDLE;
-    log_info("upgrade: %s takes over", program.path);
+    log_info("upgrade: %s takes over", program_path());
     if (heritage_publish(heritage, getpid()) == 0) {
         execute(program.argv);
         int error = errno;
         heritage_withdraw(heritage);
         errno = error;
     }
-    log_error("not upgraded: %s can not be executed: %s", program.path, strerror(errno));
+    log_error("not upgraded: %s can not be executed: %s", program_path(), strerror(errno));
     if (fchdir(here) < 0)
         log_error("the working directory is another now: %s", strerror(errno));
     close(here);

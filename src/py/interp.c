@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/program.h"
 #include "config.h" /* PYTHON_EXECUTABLE */
 #include "py/errors_stream.h"
 #include "py/exception.h"
@@ -48,15 +49,15 @@ static char *absolute_path(const char *path)
 }
 
 /* The bin/python of the virtual environment at `directory`; or NULL when it is not to be used: after a
- * record, and with *refused when that is an error. */
-static char *venv_python(const char *directory, bool required, bool *refused)
+ * record, and with *refused when that is an error. The variable outlives the directory in many a shell. */
+static char *venv_python(const char *directory, bool from_environment, bool *refused)
 {
     const struct venv_host host = {.version = interp_version(), .python = PYTHON_EXECUTABLE};
     char message[1024];
     char *path = absolute_path(directory), *python = NULL;
     enum venv_answer answer = venv_check(path, &host, message, sizeof(message));
 
-    *refused = answer == VENV_UNFIT || (answer == VENV_MISSING && required);
+    *refused = answer == VENV_UNFIT || (answer == VENV_MISSING && !from_environment);
     if (*refused)
         log_error("%s", message);
     else if (answer == VENV_MISSING)
@@ -73,18 +74,17 @@ static char *venv_python(const char *directory, bool required, bool *refused)
  * record. */
 static char *find_python(const struct options *options)
 {
-    const char *from_environment = getenv("VIRTUAL_ENV");
-    const char *directory = options->venv != NULL ? options->venv : from_environment;
+    char *own = options->venv == NULL ? venv_around(program_path()) : NULL;
+    bool from_environment = options->venv == NULL && own == NULL;
+    const char *directory = own != NULL ? own : from_environment ? getenv("VIRTUAL_ENV") : options->venv;
+    char *python = NULL;
+    bool refused = false;
 
-    if (directory != NULL && *directory != '\0') {
-        /* The option's value may have come from the variable, which outlives the directory in many a
-         * shell. */
-        bool required = from_environment == NULL || strcmp(directory, from_environment) != 0;
-        bool refused;
-        char *python = venv_python(directory, required, &refused);
-        if (python != NULL || refused)
-            return python;
-    }
+    if (directory != NULL && *directory != '\0')
+        python = venv_python(directory, from_environment, &refused);
+    free(own);
+    if (python != NULL || refused)
+        return python;
     if (access(PYTHON_EXECUTABLE, X_OK) != 0)
         log_warning("%s, which sys.executable will name: %s", PYTHON_EXECUTABLE, strerror(errno));
     return xstrdup(PYTHON_EXECUTABLE);

@@ -13,8 +13,8 @@
 #include "base/options.h"
 
 /*
- * Finds the interpreter (options->venv, $VIRTUAL_ENV, else the python this program was configured with), checks that a
- * virtual environment fits this libpython before anything is started, and starts it: site and the environment are
+ * Finds the interpreter: that of options->venv (which is empty for none), else of the virtual environment in whose bin/ this
+ * program was found, else of $VIRTUAL_ENV, else the python it was configured with. Checks that a virtual environment fits this libpython before anything is started, and starts it: site and the environment are
  * honoured, stdio is unbuffered, faulthandler is on, no signal handler is installed. sys.path begins with the working
  * directory and options->pythonpath; sys.argv is ["gateway"]; sys.executable is a real python.
  * On return the calling thread holds the GIL. 0, or -1 after one log record.

@@ -198,3 +198,22 @@ enum venv_answer venv_check(const char *directory, const struct venv_host *host,
     free(python);
     return answer;
 }
+
+char *venv_around(const char *program)
+{
+    const char *slash = program == NULL ? NULL : strrchr(program, '/');
+    if (slash == NULL)
+        return NULL;
+    char *bin = xstrndup(program, (size_t)(slash - program));
+    const char *name = strrchr(bin, '/');
+    char *directory = NULL;
+    if (name != NULL && strcmp(name, "/bin") == 0) {
+        directory = xstrndup(bin, (size_t)(name - bin));
+        if (!has_entry(directory, "pyvenv.cfg", F_OK)) {
+            free(directory);
+            directory = NULL;
+        }
+    }
+    free(bin);
+    return directory;
+}

@@ -27,4 +27,8 @@ enum venv_answer {
 enum venv_answer venv_check(const char *directory, const struct venv_host *host, char *message,
                             size_t message_size);
 
+/* The virtual environment in whose bin/ this program was found under the name `program`, which may be a link; or NULL, also for NULL.
+ * The caller frees it. */
+char *venv_around(const char *program);
+
 #endif

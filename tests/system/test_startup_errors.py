@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 
 import pytest
 from debian import lacks
@@ -186,49 +184,3 @@ def test_a_log_file_that_cannot_be_opened_is_one_sentence():
         done = run("--bind", "127.0.0.1:0", flag, "/nonexistent/log", "hello")
         assert done.returncode in (1, 2), done.stderr
         assert "/nonexistent/log" in done.stderr
-
-
-@pytest.fixture
-def venv(tmp_path):
-    """A virtual environment of the Python that the program embeds, without pip."""
-    path = tmp_path / "venv"
-    python = os.environ.get("PYTHON") or sys.executable
-    done = subprocess.run([python, "-m", "venv", "--without-pip", path], capture_output=True)
-    if done.returncode != 0:
-        pytest.skip("this Python makes no virtual environments")
-    return path
-
-
-def test_a_venv_of_another_python_is_refused_with_both_versions(venv):
-    config = venv / "pyvenv.cfg"
-    config.write_text(re.sub(r"(?m)^version.*$", "version = 3.4.1", config.read_text()))
-    (venv / "lib").rename(venv / "lib.moved")
-    (venv / "lib" / "python3.4" / "site-packages").mkdir(parents=True)
-    done = run("--bind", "127.0.0.1:0", "--venv", venv, "hello")
-    assert done.returncode in (2, 3), done.stderr
-    assert str(venv) in done.stderr and "3.4" in done.stderr
-    assert re.search(rf"3\.{sys.version_info[1]}|3\.\d+", done.stderr.replace("3.4", ""))
-
-
-def test_a_venv_that_is_none_is_refused(tmp_path):
-    done = run("--bind", "127.0.0.1:0", "--venv", tmp_path, "hello")
-    assert done.returncode in (2, 3), done.stderr
-    assert str(tmp_path) in done.stderr
-
-
-@pytest.mark.parametrize("how", ["option", "environment"])
-def test_a_venv_gives_its_packages(serve, venv, how):
-    (site,) = venv.glob("lib/python3*/site-packages")
-    text = """
-import sys
-
-def application(environ, start_response):
-    start_response("200 OK", [])
-    return [sys.prefix.encode()]
-"""
-    (site / "only_in_venv.py").write_text(text)
-    if how == "option":
-        server = serve("only_in_venv", "--venv", venv)
-    else:
-        server = serve("only_in_venv", env={"VIRTUAL_ENV": str(venv)})
-    assert server.get("/").text == str(venv)

@@ -364,7 +364,7 @@ static const struct {
      {"GATEWAY_ACCESS_LOGFILE=-"},
      "access-logfile",
      "(NULL)"},
-    {"VIRTUAL_ENV can be left", "app --venv ''", {"VIRTUAL_ENV=/v"}, "venv", "(NULL)"},
+    {"no virtual environment can be asked for", "app --venv ''", {"GATEWAY_VENV=/v"}, "venv", ""},
     {"a mount point loses its last slash", "app", {"SCRIPT_NAME=/a/b//"}, "root-path", "/a/b"},
     {"the root is no mount point", "app --root-path /", {NULL}, "root-path", ""},
     {"field_size may be spelt with a dash",

@@ -115,10 +115,37 @@ START_TEST(a_message_that_does_not_fit_is_cut)
 }
 END_TEST
 
+/* venv has a pyvenv.cfg. */
+static const struct {
+    const char *name;
+    const char *program;
+    const char *directory;
+} around[] = {
+    {"a program in its bin", "venv/bin/gateway", "venv"},
+    {"a program elsewhere in it", "venv/sbin/gateway", NULL},
+    {"a program beside its bin", "venv/gateway", NULL},
+    {"a program in another bin", "base/bin/gateway", NULL},
+    {"a program in a directory that ends like bin", "venv/mybin/gateway", NULL},
+    {"a bin of the root", "/bin/gateway", NULL},
+    {"a bin of nowhere", "bin/gateway", NULL},
+    {"no directory", "gateway", NULL},
+    {"no program", NULL, NULL},
+};
+
+START_TEST(a_program_belongs_to_the_virtualenv_around_it)
+{
+    write_file("venv/pyvenv.cfg", "", 0644);
+    char *directory = venv_around(around[_i].program);
+    ck_assert_pstr_eq(directory, around[_i].directory);
+    free(directory);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     unit_add_rows(tests, a_virtualenv_is_judged_as_the_table_says, cases);
+    unit_add_rows(tests, a_program_belongs_to_the_virtualenv_around_it, around);
     tcase_add_test(tests, a_message_that_does_not_fit_is_cut);
 }
 
