@@ -106,7 +106,7 @@ static void wsgi_run(void *context, struct exchange *exchange)
         .request = &exchange->request,
         .content = &content,
         .local = conn->local,
-        .peer = &conn->peer,
+        .peer = exchange_client(exchange),
         .response = &exchange->response,
         .write = write_through,
         .client_gone = client_gone,

@@ -54,6 +54,7 @@ struct options {
     struct string_list bind;
     bool bind_replaced; /* by LISTEN_FDS, which came with it */
     int64_t backlog;
+    char *forwarded_allow_ips;  /* whose word on clients is taken: base/networks.h */
     int64_t workers;            /* 0 = auto */
     int64_t threads;            /* app calls at once per worker */
     bool preload;               /* import in a zygote */

@@ -32,6 +32,10 @@ const struct option_row option_rows[] = {
     { .section = "Server", .name = "worker-connections", .kind = OPTION_NUMBER, FIELD(worker_connections),
       .value = "N|auto", .initial = "auto", .word = "auto", .min = 0, .max = 1000000,
       .help = "Connections per worker; at the limit accepting pauses. auto: from the descriptor limit." },
+    { .section = "Server", .name = "forwarded-allow-ips", .kind = OPTION_NETWORKS, FIELD(forwarded_allow_ips),
+      .value = "LIST", .initial = "127.0.0.1,::1,unix", .variable = "FORWARDED_ALLOW_IPS",
+      .help = "Proxies, whose X-Forwarded-For and the like, or Forwarded, say who the client is: addresses, ADDRESS/BITS, unix for "
+              "Unix-domain sockets, or * for all. From others such fields are dropped." },
     { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
       .help = "Answer PREFIX/live and PREFIX/ready without the application." },
     { .section = "Server", .name = "control-socket", .restart = true, .kind = OPTION_STRING, FIELD(control_socket), .value = "PATH",

@@ -2,6 +2,7 @@
  * The options' values: what a text has to look like for each kind of option, and the fields that take it.
  */
 #include "base/mem.h"
+#include "base/networks.h"
 #include "base/options_table.h"
 #include "base/slice.h"
 
@@ -114,6 +115,17 @@ static int set_octal(struct options *options, const struct option_row *row, cons
     return set_string(options, row, text, wrong, size);
 }
 
+static int set_networks(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                        size_t size)
+{
+    struct networks networks;
+    if (networks_parse(&networks, text, wrong, size) < 0)
+        return -1;
+    networks_free(&networks);
+    set_text(options, row, text);
+    return 0;
+}
+
 static int add_item(struct options *options, const struct option_row *row, const char *text, char *wrong,
                     size_t size)
 {
@@ -217,10 +229,10 @@ static int set_action(struct options *options, const struct option_row *row, con
 }
 
 static int (*const setters[])(struct options *, const struct option_row *, const char *, char *, size_t) = {
-    [OPTION_STRING] = set_string, [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
-    [OPTION_LIST] = add_item,     [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
-    [OPTION_TIME] = set_integer,  [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
-    [OPTION_FLAG] = set_flag,     [OPTION_ACTION] = set_action,
+    [OPTION_STRING] = set_string,     [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
+    [OPTION_LIST] = add_item,         [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
+    [OPTION_TIME] = set_integer,      [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
+    [OPTION_NETWORKS] = set_networks, [OPTION_FLAG] = set_flag,         [OPTION_ACTION] = set_action,
 };
 
 int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
@@ -242,7 +254,8 @@ bool option_is_list(const struct option_row *row)
 
 bool option_is_text(const struct option_row *row)
 {
-    return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL;
+    return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL ||
+           row->kind == OPTION_NETWORKS;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -1,8 +1,8 @@
 /* The file of this program, as the kernel was told it. */
 #include "base/program.h"
 
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -12,7 +12,9 @@ static const char *path;
 
 void program_remember(void)
 {
-    const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    const unsigned long value = getauxval(AT_EXECFN); /* the kernel's way to pass a pointer */
+    const char *name;
+    memcpy(&name, &value, sizeof(name));
     char *directory = getcwd(NULL, 0);
     path = name[0] == '/' || directory == NULL ? xstrdup(name) : xasprintf("%s/%s", directory, name);
     free(directory);

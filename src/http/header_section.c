@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "http/forwarded.h"
 #include "http/parser.h"
 #include "http/token.h"
 
@@ -98,8 +99,10 @@ static int field_take(struct state *state, struct field field)
                 return status;
         }
     }
-    if (!is_hidden(field.name))
-        state->section->fields[state->section->count++] = field;
+    if (is_hidden(field.name))
+        return 0;
+    state->section->forwarding = state->section->forwarding || forwarded_is_name(field.name);
+    state->section->fields[state->section->count++] = field;
     return 0;
 }
 

@@ -24,6 +24,7 @@ void header_section_unref(struct header_section *section)
         return;
     if (section->environ != NULL)
         section->environ_free(section->environ);
+    free(section->forwarded);
     free(section);
 }
 

@@ -25,6 +25,8 @@ enum framing {
     FRAMING_CHUNKED, /* Transfer-Encoding: chunked */
 };
 
+struct forwarded;
+
 /* The header section (RFC 9110 6.3) and what it decides. One block of memory; the slices point into itself. */
 struct header_section {
     _Atomic uint32_t references; /* changed by whoever runs the loop, never by two at once; others may look */
@@ -36,6 +38,8 @@ struct header_section {
     bool connection_close;
     bool connection_keep_alive;
     bool expect_continue;
+    bool forwarding;             /* it has fields that only a proxy may send (http/forwarded.h) */
+    struct forwarded *forwarded; /* what they say to one who trusts the sender; NULL until somebody asked */
     /* What py/environ made of this section, and how to let go of it; NULL until somebody sets it. */
     void *environ;
     void (*environ_free)(void *environ);
@@ -60,6 +64,8 @@ struct request {
     bool is_head;
     uint8_t minor;                  /* HTTP/1.minor: 0 or 1 */
     struct header_section *section; /* a reference; NULL until the fields are parsed */
+    /* The section's, when its sender is trusted. NULL where section->forwarding: those fields are not for the application. */
+    const struct forwarded *forwarded;
 };
 
 /* Whether the connection may stay open after the answer (RFC 9112 9.3). */

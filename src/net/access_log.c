@@ -105,7 +105,7 @@ static void write_dash(struct line *line, const struct source *source, struct sl
 static void write_address(struct line *line, const struct source *source, struct slice argument)
 {
     (void)argument;
-    put_client_or_dash(line, slice_of(source->exchange->conn->peer.address));
+    put_client_or_dash(line, slice_of(exchange_client(source->exchange)->address));
 }
 
 static void write_time(struct line *line, const struct source *source, struct slice argument)

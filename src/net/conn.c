@@ -78,6 +78,14 @@ bool conn_is_unix(const struct conn *conn)
     return getsockopt(conn->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
+bool conn_is_trusted(struct conn *conn)
+{
+    if (!conn->judged)
+        conn->trusted = networks_have_peer(&conn->loop->trusted, conn->peer.address);
+    conn->judged = true;
+    return conn->trusted;
+}
+
 /* A fork in another thread may come between any two steps: the list can always be walked forward, and holds no descriptor that
  * is closed. */
 static void link_open(struct conn *conn)

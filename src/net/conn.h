@@ -76,6 +76,8 @@ struct conn {
     bool closing : 1;   /* to be freed when settled */
     bool arrived : 1;   /* from another worker */
     bool given : 1;     /* to another worker: only the descriptor is ours */
+    bool judged : 1;    /* whether it is trusted, is known: */
+    bool trusted : 1;   /* the peer is in --forwarded-allow-ips */
     bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
     atomic_bool broken; /* nothing can be sent any more */
     struct peer_endpoint peer;
@@ -94,6 +96,9 @@ void conn_watch(struct conn *conn);
 /* A system call. */
 enum conn_peer conn_peer(const struct conn *conn);
 bool conn_is_unix(const struct conn *conn); /* another one */
+
+/* Whether the peer may speak for others. Found out when it is asked for the first time. */
+bool conn_is_trusted(struct conn *conn);
 
 /* What the socket has, in loop->scratch; empty when there is nothing (now, or no more: conn->ended, conn->broken). */
 struct slice conn_receive(struct conn *conn);

@@ -47,6 +47,8 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     *request = (struct request){.line = {exchange->line, line.size}};
     *status = request_line_parse(request, (struct slice){exchange->line, line.size});
     request->section = section;
+    if (section != NULL && section->forwarding && conn_is_trusted(conn))
+        request->forwarded = forwarded_of(section, &loop->trusted);
     if (*status == 0 && section != NULL)
         *status = request_check(request);
     return exchange;

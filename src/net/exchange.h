@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "http/body.h"
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "net/conn.h"
@@ -86,6 +87,13 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
                               int *status, void (*done)(struct conn *conn, enum ending ending));
 /* One that nobody has answered, and nobody here will. */
 void exchange_forget(struct exchange *exchange);
+/* Who has sent the request: the peer, or whom a trusted one speaks for. */
+static inline const struct peer_endpoint *exchange_client(const struct exchange *exchange)
+{
+    const struct forwarded *forwarded = exchange->request.forwarded;
+    return forwarded != NULL && forwarded->has_client ? &forwarded->client : &exchange->conn->peer;
+}
+
 /* The request is whole: on to the ready list, or answered at once when it is not for the application. */
 void exchange_ready(struct exchange *exchange);
 

@@ -65,6 +65,14 @@ static void set_limits(struct loop *loop)
     };
 }
 
+/* The list is good: options.c has looked at it. */
+static void set_trusted(struct loop *loop)
+{
+    char wrong[1];
+    if (loop->options->forwarded_allow_ips != NULL)
+        networks_parse(&loop->trusted, loop->options->forwarded_allow_ips, wrong, sizeof(wrong));
+}
+
 /* What other threads have finished, oldest first. */
 static void finish_posted(struct loop *loop)
 {
@@ -157,6 +165,7 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     pool_init(&loop->exchanges, sizeof(struct exchange), KEPT_EXCHANGES);
     pool_init(&loop->connections, h1_protocol.size, KEPT_CONNECTIONS);
     set_limits(loop);
+    set_trusted(loop);
     open_wake(loop);
     loop->queue_timer = evtimer_new(loop->base, queue_timer_fired, loop);
     event_priority_set(loop->queue_timer, PRIORITY_FIRST);
@@ -193,6 +202,7 @@ void loop_free(struct loop *loop)
     close(loop->wake_fd);
     event_base_free(loop->base);
     memo_free(loop->memo);
+    networks_free(&loop->trusted);
     pool_fini(&loop->exchanges);
     pool_fini(&loop->connections);
     free(loop->scratch);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "base/networks.h"
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "http/body.h"
@@ -42,6 +43,7 @@ struct loop {
     struct scoreboard_row *row;    /* ours to write */
     struct timeouts *timeouts;
     struct memo *memo;
+    struct networks trusted; /* --forwarded-allow-ips */
     struct parser_limits parser_limits;
     struct body_limits body_limits;
     struct output_limits output_limits;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "http/parser.h"
+#include "py/environ_forwarded.h"
 #include "py/field_names.h"
 #include "py/file_wrapper.h"
 #include "py/input.h"
@@ -26,6 +27,7 @@ struct environ_template {
     const struct local_endpoint *local;
     struct peer_endpoint peer;
     bool busy;          /* a thread is in it, and lost the GIL to a finalizer: not for another one */
+    bool trusted;       /* what a proxy says of the client is in it */
     bool host_replaced; /* HTTP_HOST is an absolute-form target's authority */
     size_t line_size;   /* of the last request line; 0 when it was not kept */
     char line[LINE_KEPT];
@@ -142,7 +144,8 @@ int environ_init(const struct options *options, bool multiprocess)
 {
     base.root_path = options->root_path;
     base.root_path_size = strlen(options->root_path);
-    if (intern_all() < 0 || field_names_init() < 0 || input_init() < 0 || file_wrapper_init() < 0)
+    if (intern_all() < 0 || field_names_init() < 0 || environ_forwarded_init() < 0 || input_init() < 0 ||
+        file_wrapper_init() < 0)
         return -1;
     base.dict = PyDict_New();
     return base.dict != NULL ? fill_base(options, multiprocess) : -1;
@@ -174,16 +177,38 @@ static int add_field(PyObject *dict, const struct field *field)
     return r;
 }
 
-static PyObject *dict_of_section(const struct header_section *section)
+static bool is_shown(const struct request *request, const struct field *field)
 {
+    return !request->section->forwarding || !environ_forwarded_hides(request->forwarded, field->name);
+}
+
+/* What the proxy says Host was, or Host. */
+static struct slice host_of(const struct request *request)
+{
+    const struct forwarded *forwarded = request->forwarded;
+    return forwarded != NULL && forwarded->host.data != NULL ? forwarded->host : request->section->host;
+}
+
+static int show_forwarded(PyObject *dict, const struct forwarded *forwarded)
+{
+    if (forwarded->host.data != NULL && set_new(dict, keys.http_host, latin1_str(forwarded->host)) < 0)
+        return -1;
+    return environ_forwarded_show(dict, forwarded);
+}
+
+static PyObject *dict_of_section(const struct request *request)
+{
+    const struct header_section *section = request->section;
     PyObject *dict = PyDict_Copy(base.dict);
     if (dict == NULL)
         return NULL;
     if (section->host.data == NULL && PyDict_DelItem(dict, keys.http_host) < 0)
         goto failed;
     for (uint32_t i = 0; i < section->count; i++)
-        if (add_field(dict, &section->fields[i]) < 0)
+        if (is_shown(request, &section->fields[i]) && add_field(dict, &section->fields[i]) < 0)
             goto failed;
+    if (request->forwarded != NULL && show_forwarded(dict, request->forwarded) < 0)
+        goto failed;
     return dict;
 failed:
     Py_DECREF(dict);
@@ -237,16 +262,18 @@ static int set_target(PyObject *dict, const struct request *request)
     return r;
 }
 
-/* The target's authority stands in for Host (RFC 9112 3.2.2). */
+/* The target's authority stands in for Host (RFC 9112 3.2.2), but not for what a proxy says Host was. */
 static int set_host(PyObject *dict, const struct request *request, bool replaced)
 {
-    if (request->authority.data != NULL)
+    const struct forwarded *forwarded = request->forwarded;
+    if (request->authority.data != NULL && (forwarded == NULL || !forwarded->host_said))
         return set_new(dict, keys.http_host, latin1_str(request->authority));
     if (!replaced)
         return 0;
-    if (request->section->host.data == NULL)
+    struct slice host = host_of(request);
+    if (host.data == NULL)
         return PyDict_DelItem(dict, keys.http_host);
-    return set_new(dict, keys.http_host, latin1_str(request->section->host));
+    return set_new(dict, keys.http_host, latin1_str(host));
 }
 
 static int set_line(PyObject *dict, const struct request *request, bool host_replaced)
@@ -266,12 +293,30 @@ static int set_https(PyObject *dict, bool https)
     return found > 0 ? PyDict_DelItem(dict, keys.https) : found;
 }
 
-static int set_local(PyObject *dict, const struct local_endpoint *local)
+static int set_server(PyObject *dict, bool https, struct slice name, struct slice port)
 {
-    if (PyDict_SetItem(dict, keys.url_scheme, local->https ? base.https : base.http) < 0 ||
-        set_https(dict, local->https) < 0 || set_text(dict, keys.server_name, local->server_name) < 0)
+    if (PyDict_SetItem(dict, keys.url_scheme, https ? base.https : base.http) < 0 ||
+        set_https(dict, https) < 0 || set_new(dict, keys.server_name, latin1_str(name)) < 0)
         return -1;
-    return set_text(dict, keys.server_port, local->server_port);
+    return set_new(dict, keys.server_port, latin1_str(port));
+}
+
+/* The server as the client sees it: the listener, or what stands in front of it. */
+static int set_local(PyObject *dict, const struct local_endpoint *local, const struct forwarded *forwarded)
+{
+    struct slice name = slice_of(local->server_name), port = slice_of(local->server_port);
+    bool https = local->https;
+    if (forwarded == NULL)
+        return set_server(dict, https, name, port);
+    if (forwarded->scheme != SCHEME_UNSAID)
+        https = forwarded->scheme == SCHEME_HTTPS;
+    if (forwarded->host_said)
+        name = forwarded->name;
+    if (forwarded->port.size > 0)
+        port = forwarded->port;
+    else if (forwarded->host_said || forwarded->scheme != SCHEME_UNSAID)
+        port = https ? SLICE("443") : SLICE("80");
+    return set_server(dict, https, name, port);
 }
 
 static int set_peer(PyObject *dict, const struct peer_endpoint *peer)
@@ -344,11 +389,12 @@ void environ_free_discarded(void)
 }
 
 /* The section's template, made at the first request that finds the section in the memo. NULL with an exception. */
-static struct environ_template *template_of(struct header_section *section)
+static struct environ_template *template_of(const struct request *request)
 {
+    struct header_section *section = request->section;
     if (section->environ != NULL)
         return section->environ;
-    PyObject *dict = dict_of_section(section);
+    PyObject *dict = dict_of_section(request);
     if (dict == NULL)
         return NULL;
     if (section->environ != NULL) { /* a finalizer ran, and another thread was faster */
@@ -357,6 +403,7 @@ static struct environ_template *template_of(struct header_section *section)
     }
     struct environ_template *last = xcalloc(1, sizeof(*last));
     last->dict = dict;
+    last->trusted = request->forwarded != NULL;
     section->environ = last;
     section->environ_free = template_discard;
     return last;
@@ -384,7 +431,7 @@ static int template_update(struct environ_template *last, const struct call_requ
     }
     if (last->local != call->local) {
         last->local = NULL;
-        if (set_local(last->dict, call->local) < 0)
+        if (set_local(last->dict, call->local, request->forwarded) < 0)
             return -1;
         last->local = call->local;
     }
@@ -395,20 +442,22 @@ static int template_update(struct environ_template *last, const struct call_requ
 
 static PyObject *environ_from_scratch(const struct call_request *call, PyObject *client_disconnected)
 {
-    PyObject *dict = dict_of_section(call->request->section);
-    if (dict != NULL && (set_line(dict, call->request, false) < 0 || set_local(dict, call->local) < 0 ||
-                         set_peer(dict, call->peer) < 0 ||
-                         PyDict_SetItem(dict, keys.client_disconnected, client_disconnected) < 0))
+    PyObject *dict = dict_of_section(call->request);
+    if (dict != NULL &&
+        (set_line(dict, call->request, false) < 0 ||
+         set_local(dict, call->local, call->request->forwarded) < 0 || set_peer(dict, call->peer) < 0 ||
+         PyDict_SetItem(dict, keys.client_disconnected, client_disconnected) < 0))
         Py_CLEAR(dict);
     return dict;
 }
 
 static PyObject *environ_from_template(const struct call_request *call, PyObject *client_disconnected)
 {
-    struct environ_template *last = template_of(call->request->section);
+    struct environ_template *last = template_of(call->request);
     if (last == NULL)
         return NULL;
-    if (last->busy)
+    /* What was made of the same bytes from a client is not for a proxy, nor the other way round. */
+    if (last->busy || last->trusted != (call->request->forwarded != NULL))
         return environ_from_scratch(call, client_disconnected);
     last->busy = true;
     PyObject *dict = template_update(last, call, client_disconnected) == 0 ? PyDict_Copy(last->dict) : NULL;

@@ -106,6 +106,8 @@ static const struct {
     {"a request's field, in any case", "%({x-ID}i)s|%({none}i)s|%(f)s|%(a)s", PLAIN,
      "7|-|http://b/|curl/1\n"},
     {"an answer's field", "%({content-length}o)s|%({Server}o)s|%({x}o)s", PLAIN, "5|gateway|-\n"},
+    {"who a client says it is, is not asked of it", "%(h)s|%({x-forwarded-for}i)s",
+     "GET /hello HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n", "192.0.2.7|6.6.6.6\n"},
     {"an answer's field, not its body", "%({hello}o)s|%({500 Internal Server Error}o)s",
      "GET /fail HTTP/1.1\r\nHost: a\r\n\r\n", "-|-\n"},
     {"text and percent signs", "a%%b %(s)s%%", BARE, "a%b 200%\n"},

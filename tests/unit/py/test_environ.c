@@ -5,6 +5,7 @@
 #include "py/environ.h"
 
 #include "fake_call.h"
+#include "http/forwarded.h"
 #include "http/memo.h"
 #include "py/start_response.h"
 
@@ -68,13 +69,17 @@ struct sent {
     const char *name, *line, *fields, *body;
     const struct local_endpoint *local; /* NULL: the usual one */
     const struct peer_endpoint *peer;   /* NULL: the usual one */
+    bool trusted;                       /* what it says of its client is believed */
 };
 
 /* A new reference. Takes the reference to `section`. */
 static PyObject *environ_of(const struct sent *sent, struct header_section *section)
 {
     struct fake_call fake;
+    static const struct networks nobody_else;
     fake_open(&fake, sent->line, section, sent->body);
+    if (sent->trusted && section->forwarding)
+        fake.request.forwarded = forwarded_of(section, &nobody_else);
     fake.call.local = sent->local != NULL ? sent->local : &fake_local;
     fake.call.peer = sent->peer != NULL ? sent->peer : &fake_peer;
     PyObject *dict = environ_new(&fake.call, trio.client_disconnected);
@@ -87,6 +92,14 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
 
 #define GET  "GET / HTTP/1.1"
 #define HOST "Host: a.example\r\n"
+/* What a proxy says, and what a client has invented to the left of it. */
+#define VIA                                                                                   \
+    "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: " \
+    "b.example:8443\r\nX-Forwarded-Prefix: /app\r\nX-Forwarded-Tlsv: 1\r\nX-Real-IP: 203.0.113.9\r\n"
+#define PLACE                                                                                               \
+    "(x['wsgi.url_scheme'], x.get('HTTPS'), x['HTTP_HOST'], x['SERVER_NAME'], x['SERVER_PORT'], x['SCRIPT_" \
+    "NAME'], "                                                                                              \
+    "x['PATH_INFO']) == "
 
 /* One request each; true of x, the environ. */
 static const struct {
@@ -171,6 +184,59 @@ static const struct {
       .fields = HOST "Remote-Addr: 1\r\nHttps: on\r\n"},
      "x['REMOTE_ADDR'] == '192.0.2.1' and x['HTTP_REMOTE_ADDR'] == '1' and 'HTTPS' not in x"},
 
+    {{.name = "where a proxy says that we are",
+      .line = "GET /p HTTP/1.1",
+      .fields = HOST VIA,
+      .trusted = true},
+     PLACE "('https', 'on', 'b.example:8443', 'b.example', '8443', '/app', '/p')"},
+    {{.name = "it is not asked who is not trusted", .line = "GET /p HTTP/1.1", .fields = HOST VIA},
+     PLACE "('http', None, 'a.example', 'server.example', '8000', '', '/p')"},
+    {{.name = "nothing of what a client says of itself is shown",
+      .line = GET,
+      .fields = HOST VIA "Forwarded: a=b\r\n"},
+     "not [k for k in x if 'FORWARDED' in k or 'REAL' in k]"},
+    {{.name = "of what a proxy says, what is believed",
+      .line = GET,
+      .fields = HOST VIA "X-Forwarded-Port: x\r\nForwarded: for=6.6.6.6\r\n",
+      .trusted = true},
+     "{k: v for k, v in x.items() if 'FORWARDED' in k or 'REAL' in k} == {'HTTP_X_FORWARDED_FOR': "
+     "'203.0.113.9', "
+     "'HTTP_X_FORWARDED_PROTO': 'https', 'HTTP_X_FORWARDED_HOST': 'b.example:8443', "
+     "'HTTP_X_FORWARDED_PREFIX': '/app', "
+     "'HTTP_X_FORWARDED_TLSV': '1', 'HTTP_X_REAL_IP': '203.0.113.9'}"},
+    {{.name = "https alone", .line = GET, .fields = HOST "X-Forwarded-Proto: https\r\n", .trusted = true},
+     PLACE "('https', 'on', 'a.example', 'server.example', '443', '', '/')"},
+    {{.name = "https alone, and a port in Host",
+      .line = GET,
+      .fields = "Host: a.example:8443\r\nX-Forwarded-Proto: https\r\n",
+      .trusted = true},
+     PLACE "('https', 'on', 'a.example:8443', 'server.example', '8443', '', '/')"},
+    {{.name = "http from a proxy to a secure listener",
+      .line = GET,
+      .fields = HOST "X-Forwarded-Proto: http\r\n",
+      .local = &secure_local,
+      .trusted = true},
+     PLACE "('http', None, 'a.example', 'other.example', '80', '', '/')"},
+    {{.name = "a host alone", .line = GET, .fields = HOST "X-Forwarded-Host: b.example\r\n", .trusted = true},
+     PLACE "('http', None, 'b.example', 'b.example', '80', '', '/')"},
+    {{.name = "a port alone", .line = GET, .fields = HOST "X-Forwarded-Port: 81\r\n", .trusted = true},
+     PLACE "('http', None, 'a.example:81', 'server.example', '81', '', '/')"},
+    {{.name = "a host wins over an absolute form",
+      .line = "GET http://c.example/ HTTP/1.1",
+      .fields = HOST "X-Forwarded-Host: b.example\r\n",
+      .trusted = true},
+     "x['HTTP_HOST'] == 'b.example'"},
+    {{.name = "a port does not",
+      .line = "GET http://c.example/ HTTP/1.1",
+      .fields = HOST "X-Forwarded-Port: 81\r\n",
+      .trusted = true},
+     "x['HTTP_HOST'] == 'c.example'"},
+    {{.name = "a host, and no Host",
+      .line = "GET / HTTP/1.0",
+      .fields = "X-Forwarded-Host: b.example\r\n",
+      .trusted = true},
+     "x['HTTP_HOST'] == 'b.example'"},
+
     {{.name = "a body with a length",
       .line = "POST / HTTP/1.1",
       .fields = HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n",
@@ -232,6 +298,16 @@ static const struct {
     {"OPTIONS * HTTP/1.1", "/mnt/caf\\xc3\\xa9", ""},
 };
 
+START_TEST(a_proxys_prefix_is_the_script_name_in_its_place)
+{
+    const struct sent sent = {.name = "a prefix",
+                              .line = "GET /mnt/caf%C3%A9/p HTTP/1.1",
+                              .fields = HOST "X-Forwarded-Prefix: /b%C3%A9/\r\n",
+                              .trusted = true};
+    check_contents(&sent, "x['SCRIPT_NAME'] == '/b\\xc3\\xa9' and x['PATH_INFO'] == '/p'");
+}
+END_TEST
+
 START_TEST(script_name_is_taken_off_the_path)
 {
     struct sent sent = {.name = mounts[_i].line, .line = mounts[_i].line, .fields = HOST};
@@ -270,6 +346,24 @@ static const struct sent mixed[] = {
     {.name = "no Host", .line = "GET / HTTP/1.0", .fields = AGENT},
     {.name = "no Host, an absolute form", .line = "GET http://b.example/ HTTP/1.0", .fields = AGENT},
     {.name = "another section", .line = GET, .fields = HOST AGENT "A: b\r\nA: c\r\n"},
+    {.name = "a proxy", .line = GET, .fields = HOST VIA, .trusted = true},
+    {.name = "a proxy, another path", .line = "GET /b HTTP/1.1", .fields = HOST VIA, .trusted = true},
+    {.name = "a proxy, an absolute form",
+     .line = "GET http://c.example/ HTTP/1.1",
+     .fields = HOST VIA,
+     .trusted = true},
+    {.name = "a proxy, another listener",
+     .line = GET,
+     .fields = HOST VIA,
+     .local = &secure_local,
+     .trusted = true},
+    {.name = "who poses as one", .line = GET, .fields = HOST VIA},
+    {.name = "who poses as one, another path", .line = "GET /b HTTP/1.1", .fields = HOST VIA},
+    {.name = "a proxy's port", .line = GET, .fields = HOST "X-Forwarded-Port: 81\r\n", .trusted = true},
+    {.name = "a proxy's port, an absolute form",
+     .line = "GET http://c.example/ HTTP/1.1",
+     .fields = HOST "X-Forwarded-Port: 81\r\n",
+     .trusted = true},
     {.name = "a body", .line = "POST / HTTP/1.1", .fields = HOST "Content-Length: 3\r\n", .body = "abc"},
     {.name = "another body",
      .line = "POST / HTTP/1.1",
@@ -551,6 +645,7 @@ static void add_mounted(TCase *tests)
 {
     tcase_add_checked_fixture(tests, start_mounted, stop);
     unit_add_rows(tests, script_name_is_taken_off_the_path, mounts);
+    tcase_add_test(tests, a_proxys_prefix_is_the_script_name_in_its_place);
 }
 
 int main(void)

@@ -1,0 +1,42 @@
+/* What a trusted proxy has said, in environ. */
+#include "py/environ_forwarded.h"
+
+#include "py/latin1.h"
+
+static const char *const texts[FORWARDED_NAMES] = {
+    [FORWARDED_FOR] = "HTTP_X_FORWARDED_FOR",       [FORWARDED_PROTO] = "HTTP_X_FORWARDED_PROTO",
+    [FORWARDED_HOST] = "HTTP_X_FORWARDED_HOST",     [FORWARDED_PORT] = "HTTP_X_FORWARDED_PORT",
+    [FORWARDED_PREFIX] = "HTTP_X_FORWARDED_PREFIX", [FORWARDED_ALL] = "HTTP_FORWARDED",
+};
+
+static PyObject *keys[FORWARDED_NAMES], *script_name;
+
+int environ_forwarded_init(void)
+{
+    for (int i = 0; i < FORWARDED_NAMES; i++)
+        if ((keys[i] = PyUnicode_InternFromString(texts[i])) == NULL)
+            return -1;
+    script_name = PyUnicode_InternFromString("SCRIPT_NAME");
+    return script_name != NULL ? 0 : -1;
+}
+
+bool environ_forwarded_hides(const struct forwarded *forwarded, struct slice name)
+{
+    return forwarded != NULL ? forwarded_find_name(name) != FORWARDED_NAMES : forwarded_is_name(name);
+}
+
+static int show(PyObject *dict, PyObject *key, struct slice text)
+{
+    PyObject *value = latin1_str(text);
+    int r = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return r;
+}
+
+int environ_forwarded_show(PyObject *dict, const struct forwarded *forwarded)
+{
+    for (int i = 0; i < FORWARDED_NAMES; i++)
+        if (forwarded->kept[i].data != NULL && show(dict, keys[i], forwarded->kept[i]) < 0)
+            return -1;
+    return forwarded->prefix_said ? show(dict, script_name, forwarded->prefix) : 0;
+}
