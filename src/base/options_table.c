@@ -9,6 +9,7 @@
 #define GIB         (1024 * (int64_t)MIB)
 #define HOUR        (3600 * (int64_t)1000)
 
+static const char *const proxy_versions[] = {"off", "v1", "v2", "auto", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "critical", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 
@@ -36,6 +37,10 @@ const struct option_row option_rows[] = {
       .value = "LIST", .initial = "127.0.0.1,::1,unix", .variable = "FORWARDED_ALLOW_IPS",
       .help = "Proxies, whose X-Forwarded-For and the like, or Forwarded, say who the client is: addresses, ADDRESS/BITS, unix for "
               "Unix-domain sockets, or * for all. From others such fields are dropped." },
+    { .section = "Server", .name = "proxy-protocol", .kind = OPTION_CHOICE, FIELD(proxy_protocol), .value = "VERSION",
+      .initial = "off", .choices = proxy_versions,
+      .help = "off, v1, v2 or auto: connections of --forwarded-allow-ips begin with a header of the PROXY protocol, which says "
+              "whose they are." },
     { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
       .help = "Answer PREFIX/live and PREFIX/ready without the application." },
     { .section = "Server", .name = "control-socket", .restart = true, .kind = OPTION_STRING, FIELD(control_socket), .value = "PATH",

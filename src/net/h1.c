@@ -17,6 +17,7 @@ static const struct {
     int timeout_status; /* to answer with; 0: close */
     enum connection_state counts_as;
 } states[H1_STATES] = {
+    [H1_PROXY] = {true, TIMEOUT_HEADER, 0, CONNECTION_READING},
     [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0, CONNECTION_IDLE},
     [H1_HEAD] = {true, TIMEOUT_HEADER, 408, CONNECTION_READING},
     [H1_BODY] = {true, TIMEOUT_BODY, 408, CONNECTION_READING},
@@ -48,7 +49,7 @@ void h1_enter(struct h1 *h, enum h1_state state)
         timeout_set(h->conn.loop->timeouts, &h->conn.timeout, states[state].timeout);
 }
 
-static void h1_close(struct h1 *h)
+void h1_close(struct h1 *h)
 {
     h1_enter(h, H1_CLOSED);
     conn_close(&h->conn);
@@ -230,9 +231,9 @@ static bool consume_all(struct h1 *h, struct slice *bytes)
 }
 
 static bool (*const consume[H1_STATES])(struct h1 *h, struct slice *bytes) = {
-    [H1_IDLE] = consume_idle,  [H1_LAST] = consume_idle,   [H1_HEAD] = consume_head,
-    [H1_BODY] = consume_body,  [H1_APP] = consume_nothing, [H1_SEND] = consume_nothing,
-    [H1_LINGER] = consume_all, [H1_CLOSED] = consume_all,
+    [H1_PROXY] = h1_consume_proxy, [H1_IDLE] = consume_idle,  [H1_LAST] = consume_idle,
+    [H1_HEAD] = consume_head,      [H1_BODY] = consume_body,  [H1_APP] = consume_nothing,
+    [H1_SEND] = consume_nothing,   [H1_LINGER] = consume_all, [H1_CLOSED] = consume_all,
 };
 
 static void h1_consume(struct h1 *h, struct slice bytes)
@@ -260,6 +261,8 @@ static void h1_ended(struct h1 *h)
     } else if (h->state == H1_BODY) {
         exchange_cut(h->exchange);
         exchange_finish(h->exchange);
+    } else if (h->state == H1_PROXY) {
+        h1_give_up_proxy(h);
     } else if (states[h->state].reads) {
         h1_close(h);
     }
@@ -300,6 +303,8 @@ static void h1_readable(struct conn *conn)
         h1_ended(h);
     else if (h->state == H1_IDLE && conn->loop->draining && !conn->readable)
         h1_part(h);
+    else if (h->state == H1_PROXY && conn->loop->draining && conn->timeout.class != TIMEOUT_LAST)
+        timeout_set(conn->loop->timeouts, &conn->timeout, TIMEOUT_LAST);
     else if (states[h->state].reads && (conn->readable || !conn->watched))
         conn_settle(conn);
 }
@@ -310,7 +315,7 @@ static void h1_open(struct conn *conn)
     h->reader.memo_slot = memo_recent(conn->loop->memo);
     h->counted = CONNECTION_IDLE;
     scoreboard_add(conn->loop->row->connection_states[CONNECTION_IDLE], 1);
-    h1_enter(h, H1_IDLE);
+    h1_enter(h, h1_expects_proxy(conn) ? H1_PROXY : H1_IDLE);
 }
 
 static void h1_drained(struct conn *conn)
@@ -338,7 +343,8 @@ static bool h1_was_in_time(struct h1 *h)
         conn->readable = true;
         h1_readable(conn);
     }
-    return h->state != before || (before != H1_HEAD && conn->timeout.class != TIMEOUT_NONE);
+    bool head = before == H1_HEAD || before == H1_PROXY;
+    return h->state != before || (!head && conn->timeout.class != TIMEOUT_NONE);
 }
 
 static void h1_timed_out(struct conn *conn, enum timeout_class class)
@@ -352,6 +358,10 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
         h1_linger(h);
         return;
     }
+    if (h->state == H1_PROXY) {
+        h1_give_up_proxy(h);
+        return;
+    }
     if (status == 0) {
         h1_close(h);
         return;
@@ -362,7 +372,7 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
 /* The worker is stopping: a request that has just arrived is still answered. */
 static void h1_drain(struct conn *conn)
 {
-    if (h1_of(conn)->state != H1_IDLE)
+    if (h1_of(conn)->state != H1_IDLE && h1_of(conn)->state != H1_PROXY)
         return;
     conn->readable = true;
     h1_readable(conn);

@@ -1,6 +1,8 @@
 /*
  * HTTP/1.0 and HTTP/1.1 on a connection (RFC 9112): from bytes to exchanges, one at a time, in order.
  *
+ *   PROXY ──> IDLE, where the peer has to send the PROXY protocol's header first
+ *
  *            ┌──────────────── answered, kept alive ────────────────┐
  *            v                                                      │
  *   ──> IDLE ──> HEAD ──> BODY ──> APP ──> (SEND while the client is slow) ──> closed

@@ -104,6 +104,8 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
 void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
 {
     struct h1 *h = h1_of(conn);
+    if (h->state == H1_PROXY) /* it has sent its header, to another worker */
+        h1_enter(h, H1_IDLE);
     h->asked = parcel->asked;
     pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});
     if (parcel->head > 0)

@@ -11,6 +11,7 @@
 #include "net/pending.h"
 
 enum h1_state {
+    H1_PROXY,  /* before the first request: the PROXY protocol's header, from a peer that has to send one */
     H1_IDLE,   /* between requests */
     H1_HEAD,   /* reading a request head */
     H1_BODY,   /* reading a request body */
@@ -44,8 +45,14 @@ static inline struct h1 *h1_of(struct conn *conn)
 void h1_enter(struct h1 *h, enum h1_state state);
 /* Answers with an error, and closes. */
 void h1_refuse(struct h1 *h, struct exchange *exchange, int status);
+void h1_close(struct h1 *h);
 /* The exchange is over, see exchange_new. */
 void h1_done(struct conn *conn, enum ending ending);
+
+/* Of H1_PROXY; in h1_proxy.c. */
+bool h1_expects_proxy(struct conn *conn);
+bool h1_consume_proxy(struct h1 *h, struct slice *bytes);
+void h1_give_up_proxy(struct h1 *h); /* closes, and says so where a part of a header is there */
 
 /* Of struct protocol; in h1_parcel.c. */
 int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces);

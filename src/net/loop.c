@@ -405,4 +405,5 @@ void loop_drain(struct loop *loop)
 {
     loop->draining = true;
     timeouts_each(loop->timeouts, TIMEOUT_KEEP_ALIVE, drain_idle);
+    timeouts_each(loop->timeouts, TIMEOUT_HEADER, drain_idle);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/title.h"
+#include "http/proxy_protocol.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/timer.h"
@@ -80,7 +81,8 @@ static void __attribute__((noreturn)) serve(const struct options *given, const s
     struct options options = *given;
     options.worker_connections = CONNECTIONS;
     options.limit_request_body = REQUEST_BODY;
-    static struct scoreboard_row row; /* its own requests are nobody's business */
+    options.proxy_protocol = PROXY_OFF; /* it is not what stands behind the load balancer */
+    static struct scoreboard_row row;   /* its own requests are nobody's business */
     struct loop *loop = loop_new(&options, &status_handler, NULL, &row);
     struct sampler sampler = {.status =
                                   status_new(service->board, VERSION, interp_version(), options.application)};

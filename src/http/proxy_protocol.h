@@ -1,0 +1,27 @@
+/*
+ * The PROXY protocol (haproxy's proxy-protocol.txt): what a load balancer that knows no HTTP sends before a connection's first byte,
+ * to say whose it is. Version 1 is a line of text, version 2 is binary. Pure; nothing is guessed: what differs from the protocol is no header.
+ */
+#ifndef HTTP_PROXY_PROTOCOL_H
+#define HTTP_PROXY_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+#include "http/endpoint.h"
+
+/* --proxy-protocol; in the order of its choices. */
+enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_AUTO };
+
+struct proxy_header {
+    size_t size; /* of the header in bytes; 0: more is needed */
+    bool
+        has_client; /* else the connection is the proxy's own (LOCAL), or nobody's that it could name (UNKNOWN, UNSPEC) */
+    struct peer_endpoint client; /* empty for one that came by a unix-domain socket */
+};
+
+/* `bytes` is all that has arrived, at least one byte. -1 as soon as it can not become a header of that version. */
+int proxy_header_parse(enum proxy_version version, struct slice bytes, struct proxy_header *header);
+
+#endif
