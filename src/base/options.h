@@ -56,6 +56,7 @@ struct options {
     int64_t backlog;
     char *forwarded_allow_ips;  /* whose word on clients is taken: base/networks.h */
     int64_t proxy_protocol;     /* enum proxy_version, http/proxy_protocol.h */
+    int64_t request_id;         /* 0 off, 1 on */
     int64_t workers;            /* 0 = auto */
     int64_t threads;            /* app calls at once per worker */
     bool preload;               /* import in a zygote */

@@ -9,6 +9,7 @@
 #define GIB         (1024 * (int64_t)MIB)
 #define HOUR        (3600 * (int64_t)1000)
 
+static const char *const off_on[] = {"off", "on", NULL};
 static const char *const proxy_versions[] = {"off", "v1", "v2", "auto", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "critical", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
@@ -41,6 +42,10 @@ const struct option_row option_rows[] = {
       .initial = "off", .choices = proxy_versions,
       .help = "off, v1, v2 or auto: connections of --forwarded-allow-ips begin with a header of the PROXY protocol, which says "
               "whose they are." },
+    { .section = "Server", .name = "request-id", .kind = OPTION_CHOICE, FIELD(request_id), .value = "off|on",
+      .initial = "off", .choices = off_on,
+      .help = "on: every request has an X-Request-Id, that of a proxy in --forwarded-allow-ips or a new one, in environ, logs and "
+              "the answer." },
     { .section = "Server", .name = "health-path", .kind = OPTION_URL_PATH, FIELD(health_path), .value = "PREFIX",
       .help = "Answer PREFIX/live and PREFIX/ready without the application." },
     { .section = "Server", .name = "control-socket", .restart = true, .kind = OPTION_STRING, FIELD(control_socket), .value = "PATH",

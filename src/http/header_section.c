@@ -12,6 +12,7 @@
 struct state {
     struct header_section *section;
     bool content_type;
+    bool request_id;
 };
 
 static int take_host(struct state *state, struct slice value)
@@ -71,6 +72,18 @@ static int take_connection(struct state *state, struct slice value)
     return 0;
 }
 
+/* It goes into logs and into the answer. Of two nobody knows which. */
+static int take_request_id(struct state *state, struct slice value)
+{
+    size_t i = 0;
+    while (i < value.size && value.data[i] > ' ' && value.data[i] < 0x7f)
+        i++;
+    bool good = !state->request_id && value.size > 0 && i == value.size && value.size <= REQUEST_ID_MAX;
+    state->section->request_id = good ? value : (struct slice){NULL, 0};
+    state->request_id = true;
+    return 0;
+}
+
 static const struct {
     struct slice name;
     int (*take)(struct state *state, struct slice value);
@@ -81,6 +94,7 @@ static const struct {
     {SLICE("Content-Type"), take_content_type},
     {SLICE("Transfer-Encoding"), take_transfer_encoding},
     {SLICE("Expect"), take_expect},
+    {SLICE("X-Request-Id"), take_request_id},
 };
 
 /* What an application might take for another field, or for a variable of its own. */

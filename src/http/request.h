@@ -25,6 +25,9 @@ enum framing {
     FRAMING_CHUNKED, /* Transfer-Encoding: chunked */
 };
 
+/* Of an X-Request-Id that is taken from a proxy: so many visible ASCII characters at most. */
+enum { REQUEST_ID_MAX = 128 };
+
 struct forwarded;
 
 /* The header section (RFC 9110 6.3) and what it decides. One block of memory; the slices point into itself. */
@@ -32,7 +35,9 @@ struct header_section {
     _Atomic uint32_t references; /* changed by whoever runs the loop, never by two at once; others may look */
     uint32_t count;
     struct slice bytes; /* as sent, from the first field line through the empty line that ends the head */
-    struct slice host;  /* the Host field's value; data is NULL when there was none */
+    struct slice
+        request_id; /* X-Request-Id, if there is one and it is good: see REQUEST_ID_MAX; else data is NULL */
+    struct slice host; /* the Host field's value; data is NULL when there was none */
     enum framing framing;
     uint64_t content_length; /* with FRAMING_LENGTH */
     bool connection_close;
@@ -66,6 +71,9 @@ struct request {
     struct header_section *section; /* a reference; NULL until the fields are parsed */
     /* The section's, when its sender is trusted. NULL where section->forwarding: those fields are not for the application. */
     const struct forwarded *forwarded;
+    struct slice
+        id; /* a trusted proxy's, or made; data is NULL where there is none. Lives as long as the exchange */
+    bool answers_id; /* it stands in the answer too */
 };
 
 /* Whether the connection may stay open after the answer (RFC 9112 9.3). */

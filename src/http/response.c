@@ -182,9 +182,19 @@ static bool framing_decide(struct response *response, const struct request *requ
     return false;
 }
 
+/* Unless the application has said one. */
+static void add_id(struct response *response, struct slice id)
+{
+    static const struct slice name = SLICE("X-Request-Id");
+    if (response_find(response, name).size == 0)
+        response_add(response, name, id);
+}
+
 void response_finish(struct response *response, const struct request *request, bool keep_alive, bool known,
                      uint64_t size, struct slice date)
 {
+    if (request->answers_id)
+        add_id(response, request->id);
     response->keep_alive = keep_alive && request_keep_alive(request);
     bool add_length = framing_decide(response, request, known, size);
     char *out = reserve(response, TAIL_MAX);

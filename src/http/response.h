@@ -81,7 +81,7 @@ bool field_text_is_plain(struct slice text);
 
 /*
  * Decides the framing and ends the head: adds Date and Server (unless the application did), Content-Length when `known`
- * and the application gave none, Transfer-Encoding, Connection. `keep_alive` is what the server would like; the result
+ * and the application gave none, Transfer-Encoding, Connection, X-Request-Id where the request says so. `keep_alive` is what the server would like; the result
  * stands in response->keep_alive (a close-delimited body ends it).
  * `known`: `size` is the size of the whole body. `date` is date_line().
  */

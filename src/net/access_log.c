@@ -211,6 +211,12 @@ static void write_pid(struct line *line, const struct source *source, struct sli
     put_format(line, "<%d>", (int)getpid());
 }
 
+static void write_request_id(struct line *line, const struct source *source, struct slice argument)
+{
+    (void)argument;
+    put_client_or_dash(line, source->exchange->request.id);
+}
+
 static void write_request_field(struct line *line, const struct source *source, struct slice argument)
 {
     const struct header_section *section = source->exchange->request.section;
@@ -255,6 +261,7 @@ static const struct {
     {"D", write_microseconds, NULL},
     {"L", write_decimal_seconds, NULL},
     {"p", write_pid, NULL},
+    {"request_id", write_request_id, NULL},
     {"json.time", write_iso_time, NULL},
     {"json.pid", write_bare_pid, NULL},
 };
@@ -267,7 +274,8 @@ static const struct {
     {"json", "{\"time\":\"%(json.time)s\",\"pid\":%(json.pid)s,\"remote_addr\":\"%(h)s\",\"method\":\"%(m)"
              "s\",\"path\":\"%(U)s\","
              "\"query\":\"%(q)s\",\"protocol\":\"%(H)s\",\"status\":%(s)s,\"bytes\":%(B)s,\"duration\":%(L)s,"
-             "\"host\":\"%({host}i)s\",\"referer\":\"%(f)s\",\"user_agent\":\"%(a)s\"}"},
+             "\"host\":\"%({host}i)s\",\"referer\":\"%(f)s\",\"user_agent\":\"%(a)s\","
+             "\"request_id\":\"%(request_id)s\",\"traceparent\":\"%({traceparent}i)s\"}"},
 };
 
 static void add_piece(struct access_log *log, struct piece piece)

@@ -21,6 +21,21 @@ enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
 
+/* A trusted proxy's is taken in any case, for the log; the rest costs something. */
+static void identify(struct exchange *exchange)
+{
+    struct loop *loop = exchange->conn->loop;
+    struct request *request = &exchange->request;
+    const struct header_section *section = request->section;
+    request->answers_id = loop->options->request_id;
+    if (section != NULL && section->request_id.data != NULL && conn_is_trusted(exchange->conn)) {
+        request->id = section->request_id;
+    } else if (request->answers_id) {
+        request_id_make(&loop->request_ids, exchange->made_id);
+        request->id = (struct slice){exchange->made_id, sizeof(exchange->made_id)};
+    }
+}
+
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending))
 {
@@ -49,6 +64,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     request->section = section;
     if (section != NULL && section->forwarding && conn_is_trusted(conn))
         request->forwarded = forwarded_of(section, &loop->trusted);
+    identify(exchange);
     if (*status == 0 && section != NULL)
         *status = request_check(request);
     return exchange;

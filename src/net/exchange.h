@@ -72,12 +72,13 @@ struct exchange {
     bool cut;           /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
-    bool whole_sent; /* behind the gate, as head_sent */
-    bool zero_sent;  /* likewise: exchange_ask has sent one, and no chunk has followed */
-    bool final_sent; /* the last chunk */
-    bool counted;    /* by tally_answer */
-    bool overrun;    /* the application sent more than its Content-Length: told once */
-    char *line;      /* `inline_line`, or the heap */
+    bool whole_sent;               /* behind the gate, as head_sent */
+    bool zero_sent;                /* likewise: exchange_ask has sent one, and no chunk has followed */
+    bool final_sent;               /* the last chunk */
+    bool counted;                  /* by tally_answer */
+    bool overrun;                  /* the application sent more than its Content-Length: told once */
+    char made_id[REQUEST_ID_SIZE]; /* request.id, when it was made here */
+    char *line;                    /* `inline_line`, or the heap */
     char inline_line[EXCHANGE_INLINE];
 };
 

@@ -21,6 +21,7 @@
 #include "http/memo.h"
 #include "http/parser.h"
 #include "net/output.h"
+#include "net/request_id.h"
 #include "net/timeouts.h"
 
 struct access_log;
@@ -44,6 +45,7 @@ struct loop {
     struct timeouts *timeouts;
     struct memo *memo;
     struct networks trusted; /* --forwarded-allow-ips */
+    struct request_ids request_ids;
     struct parser_limits parser_limits;
     struct body_limits body_limits;
     struct output_limits output_limits;

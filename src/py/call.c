@@ -1,6 +1,7 @@
 /* One call of the application, step by step. */
 #include "py/call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -52,13 +53,18 @@ void caller_free(struct caller *caller)
     free(caller);
 }
 
-/* "GET /path", safe to log. */
+/* A request's name in a message; room for its id and what stands around it. */
+enum { NAME_SIZE = 400, NAME_TAIL = REQUEST_ID_MAX + 4 };
+
+/* "GET /path", safe to log; with its id, where it has one. */
 static const char *request_name(const struct caller *caller, char *out, size_t room)
 {
     const struct request *request = caller->request->request;
-    size_t n = log_escape(out, room - 2, request->method.data, request->method.size, true);
+    size_t n = log_escape(out, room - 1 - NAME_TAIL, request->method.data, request->method.size, true);
     out[n++] = ' ';
-    n += log_escape(out + n, room - 1 - n, request->path.data, request->path.size, true);
+    n += log_escape(out + n, room - n - NAME_TAIL, request->path.data, request->path.size, true);
+    if (request->id.data != NULL)
+        n += (size_t)snprintf(out + n, room - n, " (%.*s)", (int)request->id.size, request->id.data);
     out[n] = '\0';
     return out;
 }
@@ -66,7 +72,7 @@ static const char *request_name(const struct caller *caller, char *out, size_t r
 /* The exception under way is the application's: logged, unless it is only that write() had nobody to write to. */
 static enum call_step failed(struct caller *caller)
 {
-    char name[256];
+    char name[NAME_SIZE];
     if (interrupt_is_under_way()) /* told already, with the stack at that time */
         PyErr_Clear();
     else if (caller->trio.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
@@ -241,7 +247,7 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
 /* close() of the iterable, when it has one; what it raises is logged, nothing more. */
 static void close_result(struct caller *caller)
 {
-    char name[256];
+    char name[NAME_SIZE];
     PyObject *close, *value = NULL;
     if (caller->result == NULL || PyList_CheckExact(caller->result) || PyTuple_CheckExact(caller->result))
         return;

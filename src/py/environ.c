@@ -49,6 +49,7 @@ struct environ_template {
     X(content_length, "CONTENT_LENGTH")          \
     X(http_host, "HTTP_HOST")                    \
     X(http_cookie, "HTTP_COOKIE")                \
+    X(request_id, "HTTP_X_REQUEST_ID")           \
     X(https, "HTTPS")                            \
     X(version, "wsgi.version")                   \
     X(url_scheme, "wsgi.url_scheme")             \
@@ -189,13 +190,6 @@ static struct slice host_of(const struct request *request)
     return forwarded != NULL && forwarded->host.data != NULL ? forwarded->host : request->section->host;
 }
 
-static int show_forwarded(PyObject *dict, const struct forwarded *forwarded)
-{
-    if (forwarded->host.data != NULL && set_new(dict, keys.http_host, latin1_str(forwarded->host)) < 0)
-        return -1;
-    return environ_forwarded_show(dict, forwarded);
-}
-
 static PyObject *dict_of_section(const struct request *request)
 {
     const struct header_section *section = request->section;
@@ -207,7 +201,7 @@ static PyObject *dict_of_section(const struct request *request)
     for (uint32_t i = 0; i < section->count; i++)
         if (is_shown(request, &section->fields[i]) && add_field(dict, &section->fields[i]) < 0)
             goto failed;
-    if (request->forwarded != NULL && show_forwarded(dict, request->forwarded) < 0)
+    if (request->forwarded != NULL && environ_forwarded_show(dict, request->forwarded) < 0)
         goto failed;
     return dict;
 failed:
@@ -477,6 +471,12 @@ static int set_body(PyObject *dict, const struct call_request *call)
     return set_new(dict, keys.input, input_new(call->content));
 }
 
+/* A proxy's stands among its fields already. */
+static bool has_made_id(const struct request *request)
+{
+    return request->id.data != NULL && request->id.data != request->section->request_id.data;
+}
+
 PyObject *environ_new(const struct call_request *call, PyObject *client_disconnected)
 {
     const struct header_section *section = call->request->section;
@@ -488,6 +488,9 @@ PyObject *environ_new(const struct call_request *call, PyObject *client_disconne
     PyObject *dict = in_memo ? environ_from_template(call, client_disconnected)
                              : environ_from_scratch(call, client_disconnected);
     if (dict != NULL && section->framing != FRAMING_NONE && set_body(dict, call) < 0)
+        Py_CLEAR(dict);
+    if (dict != NULL && has_made_id(call->request) &&
+        set_new(dict, keys.request_id, latin1_str(call->request->id)) < 0)
         Py_CLEAR(dict);
     return dict;
 }

@@ -9,7 +9,7 @@ static const char *const texts[FORWARDED_NAMES] = {
     [FORWARDED_PREFIX] = "HTTP_X_FORWARDED_PREFIX", [FORWARDED_ALL] = "HTTP_FORWARDED",
 };
 
-static PyObject *keys[FORWARDED_NAMES], *script_name;
+static PyObject *keys[FORWARDED_NAMES], *script_name, *http_host;
 
 int environ_forwarded_init(void)
 {
@@ -17,7 +17,8 @@ int environ_forwarded_init(void)
         if ((keys[i] = PyUnicode_InternFromString(texts[i])) == NULL)
             return -1;
     script_name = PyUnicode_InternFromString("SCRIPT_NAME");
-    return script_name != NULL ? 0 : -1;
+    http_host = PyUnicode_InternFromString("HTTP_HOST");
+    return script_name != NULL && http_host != NULL ? 0 : -1;
 }
 
 bool environ_forwarded_hides(const struct forwarded *forwarded, struct slice name)
@@ -38,5 +39,7 @@ int environ_forwarded_show(PyObject *dict, const struct forwarded *forwarded)
     for (int i = 0; i < FORWARDED_NAMES; i++)
         if (forwarded->kept[i].data != NULL && show(dict, keys[i], forwarded->kept[i]) < 0)
             return -1;
+    if (forwarded->host.data != NULL && show(dict, http_host, forwarded->host) < 0)
+        return -1;
     return forwarded->prefix_said ? show(dict, script_name, forwarded->prefix) : 0;
 }

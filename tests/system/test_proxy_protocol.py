@@ -107,15 +107,18 @@ def test_a_header_that_does_not_end_has_its_time(serve):
     server.wait_log("ended within its header of --proxy-protocol")
 
 
-def test_the_client_moves_with_its_connection(serve):
+@pytest.mark.parametrize("header", [LINE, b"PROXY TCP4 127.0.0.1 127.0.0.1 4711 443\r\n"])
+def test_the_client_moves_with_its_connection(serve, header):
+    """Also one that would have to send a header, were it the peer."""
+    client = [header.split()[2].decode(), "4711"]
     server = serve("environ", "--proxy-protocol", "auto")
     with server.connect() as connection:
-        connection.send(LINE)
-        assert remote(connection) == CLIENT
+        connection.send(header)
+        assert remote(connection) == client
         old = server.worker_pid
         os.kill(old, signal.SIGTERM)
         wait_until(lambda: old not in server.worker_pids(), "it has left")
-        assert remote(connection) == CLIENT
+        assert remote(connection) == client
 
 
 def test_uploads_and_the_access_log(serve):

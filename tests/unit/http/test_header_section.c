@@ -52,6 +52,40 @@ START_TEST(an_empty_section_decides_nothing)
 }
 END_TEST
 
+#define FORTY   "0123456789012345678901234567890123456789"
+#define HUNDRED FORTY FORTY "01234567890123456789"
+
+static const struct {
+    const char *name;
+    struct slice bytes;
+    const char *id; /* NULL: none that is good */
+} ids[] = {
+    {"an id", SLICE("x-request-id: 4a~!\r\n\r\n"), "4a~!"},
+    {"none", SLICE("Request-Id: 4a\r\n\r\n"), NULL},
+    {"an empty one", SLICE("X-Request-Id:\r\n\r\n"), NULL},
+    {"two words", SLICE("X-Request-Id: a b\r\n\r\n"), NULL},
+    {"what is not ASCII", SLICE("X-Request-Id: \xe9\r\n\r\n"), NULL},
+    {"two of them", SLICE("X-Request-Id: a\r\nX-Request-Id: b\r\n\r\n"), NULL},
+    {"three of them", SLICE("X-Request-Id: a\r\nX-Request-Id: \r\nX-Request-Id: b\r\n\r\n"), NULL},
+    {"the longest", SLICE("X-Request-Id: " HUNDRED "0123456789012345678901234567\r\n\r\n"),
+     HUNDRED "0123456789012345678901234567"},
+    {"one that is too long", SLICE("X-Request-Id: " HUNDRED "01234567890123456789012345678\r\n\r\n"), NULL},
+};
+
+START_TEST(a_request_id_is_found_if_it_is_good)
+{
+    static const struct parser_limits wide = {100, 3, 200, 1000};
+    struct header_section *section = NULL;
+    ck_assert_int_eq(header_section_parse(ids[_i].bytes, &wide, &section), 0);
+    ck_assert_msg((section->request_id.data != NULL) == (ids[_i].id != NULL), "%s", ids[_i].name);
+    if (ids[_i].id != NULL)
+        unit_assert_bytes(ids[_i].name, section->request_id.data, section->request_id.size, ids[_i].id,
+                          strlen(ids[_i].id));
+    ck_assert_msg(section->count > 0, "it is a field like others");
+    header_section_unref(section);
+}
+END_TEST
+
 START_TEST(fields_that_could_spoof_others_are_dropped)
 {
     struct header_section *section = parse(SLICE("X_Y: a\r\nPROXY: b\r\nProxy-Status: c\r\n\r\n"));
@@ -139,6 +173,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_section_does_not_need_the_bytes_it_was_parsed_from);
     tcase_add_test(tests, an_empty_section_decides_nothing);
     tcase_add_test(tests, fields_that_could_spoof_others_are_dropped);
+    unit_add_rows(tests, a_request_id_is_found_if_it_is_good, ids);
     tcase_add_test(tests, a_dropped_field_decides_nothing);
     unit_add_rows(tests, the_section_decides_as_the_table_says, decisions);
     unit_add_rows(tests, the_section_is_refused_with_the_status_of_the_table, refusals);

@@ -154,6 +154,25 @@ START_TEST(the_application_may_say_date_and_server)
 }
 END_TEST
 
+START_TEST(an_answer_has_the_requests_id_unless_the_application_has_said_one)
+{
+    struct request request = get;
+    request.id = SLICE("4a");
+    request.answers_id = true;
+    for (int said = 0; said < 2; said++) {
+        struct response response;
+        response_init(&response);
+        response_start(&response, SLICE("200 OK"));
+        if (said)
+            ck_assert_ptr_null(response_add(&response, SLICE("x-request-id"), SLICE("own")));
+        response_finish(&response, &request, true, true, 3, SLICE(DATE));
+        struct slice found = response_find(&response, SLICE("X-Request-Id"));
+        unit_assert_bytes("the id", found.data, found.size, said ? "own" : "4a", (size_t)(said ? 3 : 2));
+        response_fini(&response);
+    }
+}
+END_TEST
+
 START_TEST(a_length_is_said_once)
 {
     struct response response;
@@ -252,6 +271,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_status_is_taken_or_refused_as_the_table_says, statuses);
     tcase_add_test(tests, starting_again_forgets_everything);
     tcase_add_test(tests, the_application_may_say_date_and_server);
+    tcase_add_test(tests, an_answer_has_the_requests_id_unless_the_application_has_said_one);
     tcase_add_test(tests, a_length_is_said_once);
     tcase_add_test(tests, a_ready_line_counts_like_a_field);
     tcase_add_test(tests, a_long_head_moves_to_the_heap_and_is_bounded);

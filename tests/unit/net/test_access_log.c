@@ -92,12 +92,12 @@ static const struct {
      "hello\","
      "\"query\":\"q=1\",\"protocol\":\"HTTP/"
      "1.1\",\"status\":200,\"bytes\":5,\"duration\":#.#,\"host\":\"a:80\","
-     "\"referer\":\"http://b/\",\"user_agent\":\"curl/1\"}\n"},
+     "\"referer\":\"http://b/\",\"user_agent\":\"curl/1\",\"request_id\":\"\",\"traceparent\":\"\"}\n"},
     {"json without anything", "json", BARE,
      "{\"time\":\"#-#-#T#:#:#+#\",\"pid\":#,\"remote_addr\":\"192.0.2.7\",\"method\":\"GET\",\"path\":\"/"
      "nothing\","
      "\"query\":\"\",\"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes\":0,\"duration\":#.#,\"host\":\"a\","
-     "\"referer\":\"\",\"user_agent\":\"\"}\n"},
+     "\"referer\":\"\",\"user_agent\":\"\",\"request_id\":\"\",\"traceparent\":\"\"}\n"},
     {"atoms of the request", "%(h)s|%(l)s|%(u)s|%(r)s|%(m)s|%(U)s|%(q)s|%(H)s", PLAIN,
      "192.0.2.7|-|-|GET /hello?q=1 HTTP/1.1|GET|/hello|q=1|HTTP/1.1\n"},
     {"atoms of the answer", "%(s)s|%(B)s|%(b)s", BARE, "200|0|-\n"},
@@ -106,6 +106,8 @@ static const struct {
     {"a request's field, in any case", "%({x-ID}i)s|%({none}i)s|%(f)s|%(a)s", PLAIN,
      "7|-|http://b/|curl/1\n"},
     {"an answer's field", "%({content-length}o)s|%({Server}o)s|%({x}o)s", PLAIN, "5|gateway|-\n"},
+    {"a client's request id is not taken for one", "%(request_id)s|%({x-request-id}i)s",
+     "GET /hello HTTP/1.1\r\nHost: a\r\nX-Request-Id: 7\r\n\r\n", "-|7\n"},
     {"who a client says it is, is not asked of it", "%(h)s|%({x-forwarded-for}i)s",
      "GET /hello HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n", "192.0.2.7|6.6.6.6\n"},
     {"an answer's field, not its body", "%({hello}o)s|%({500 Internal Server Error}o)s",

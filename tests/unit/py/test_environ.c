@@ -69,6 +69,7 @@ struct sent {
     const char *name, *line, *fields, *body;
     const struct local_endpoint *local; /* NULL: the usual one */
     const struct peer_endpoint *peer;   /* NULL: the usual one */
+    const char *id;                     /* that was made for it; NULL: none */
     bool trusted;                       /* what it says of its client is believed */
 };
 
@@ -80,6 +81,8 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
     fake_open(&fake, sent->line, section, sent->body);
     if (sent->trusted && section->forwarding)
         fake.request.forwarded = forwarded_of(section, &nobody_else);
+    if (sent->id != NULL)
+        fake.request.id = slice_of(sent->id);
     fake.call.local = sent->local != NULL ? sent->local : &fake_local;
     fake.call.peer = sent->peer != NULL ? sent->peer : &fake_peer;
     PyObject *dict = environ_new(&fake.call, trio.client_disconnected);
@@ -237,6 +240,13 @@ static const struct {
       .trusted = true},
      "x['HTTP_HOST'] == 'b.example'"},
 
+    {{.name = "an id that was made", .line = GET, .fields = HOST, .id = "4a"},
+     "x['HTTP_X_REQUEST_ID'] == '4a'"},
+    {{.name = "in the place of the client's", .line = GET, .fields = HOST "X-Request-Id: 1\r\n", .id = "4a"},
+     "x['HTTP_X_REQUEST_ID'] == '4a'"},
+    {{.name = "a client's id where none is made", .line = GET, .fields = HOST "X-Request-Id: 1\r\n"},
+     "x['HTTP_X_REQUEST_ID'] == '1'"},
+
     {{.name = "a body with a length",
       .line = "POST / HTTP/1.1",
       .fields = HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n",
@@ -364,6 +374,8 @@ static const struct sent mixed[] = {
      .line = "GET http://c.example/ HTTP/1.1",
      .fields = HOST "X-Forwarded-Port: 81\r\n",
      .trusted = true},
+    {.name = "an id", .line = GET, .fields = HOST AGENT, .id = "4a"},
+    {.name = "another id", .line = GET, .fields = HOST AGENT, .id = "4b"},
     {.name = "a body", .line = "POST / HTTP/1.1", .fields = HOST "Content-Length: 3\r\n", .body = "abc"},
     {.name = "another body",
      .line = "POST / HTTP/1.1",

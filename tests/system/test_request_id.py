@@ -1,0 +1,112 @@
+"""Request ids: one for each request, a trusted proxy's or ours, the same in environ, in the logs and in the answer.
+
+What went wrong once, in one server or another: a client chose the id that its request had in the log, and could forge lines with it.
+"""
+
+import json
+import re
+
+import pytest
+from timing import wait_until
+
+MADE = re.compile(r"[0-9a-f]{32}")
+APP = """
+def application(environ, start_response):
+    name = environ["PATH_INFO"][1:]
+    if name == "raise":
+        raise ValueError("no")
+    headers = [("X-Seen", environ.get("HTTP_X_REQUEST_ID", "none"))]
+    if name == "own":
+        headers.append(("X-Request-Id", "own"))
+    start_response("200 OK", headers)
+    return [b"x"]
+"""
+PROXY = "127.0.0.1"
+NOBODY = "10.0.0.1"
+
+
+@pytest.fixture
+def start(serve):
+    def start(*options, allow=PROXY):
+        options = ["--forwarded-allow-ips", allow, "--access-logfile", "access", *options]
+        return serve("app", "--access-logformat", "json", *options, files={"app.py": APP})
+
+    return start
+
+
+def logged(server, count):
+    path = server.directory / "access"
+    wait_until(lambda: path.read_text().count("\n") >= count, "the lines", 5)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_each_request_has_an_id_of_its_own(start):
+    server = start("--request-id", "on")
+    with server.connect() as connection:
+        answers = [connection.exchange("GET", f"/{n % 3}") for n in range(40)]
+    ids = [answer.get("X-Request-Id") for answer in answers]
+    assert all(MADE.fullmatch(id) for id in ids) and len(set(ids)) == 40
+    assert ids == [answer.get("X-Seen") for answer in answers]
+    assert ids == [entry["request_id"] for entry in logged(server, 40)]
+
+
+def test_a_trusted_proxys_is_taken(start):
+    server = start("--request-id", "on")
+    with server.connect() as connection:
+        for n in range(3):
+            answer = connection.exchange("GET", "/", [("X-Request-Id", "a/b+c=" + "~" * 122)])
+            assert answer.get("X-Request-Id") == answer.get("X-Seen") == "a/b+c=" + "~" * 122
+    assert {entry["request_id"] for entry in logged(server, 3)} == {"a/b+c=" + "~" * 122}
+
+
+BAD = [[("X-Request-Id", "a b")], [("X-Request-Id", "\xe9")], [("X-Request-Id", "~" * 129)], [("X-Request-Id", "a")] * 2]
+
+
+@pytest.mark.parametrize("headers", BAD)
+def test_a_bad_one_is_replaced(start, headers):
+    server = start("--request-id", "on")
+    with server.connect() as connection:
+        for _ in range(3):
+            answer = connection.exchange("GET", "/", headers)
+            assert MADE.fullmatch(answer.get("X-Request-Id")) and answer.get("X-Seen") == answer.get("X-Request-Id")
+
+
+def test_a_clients_is_replaced(start):
+    server = start("--request-id", "on", allow=NOBODY)
+    with server.connect() as connection:
+        for _ in range(3):
+            answer = connection.exchange("GET", "/", [("X-Request-Id", "mine")])
+            assert MADE.fullmatch(answer.get("X-Seen")) and answer.get("X-Seen") == answer.get("X-Request-Id")
+
+
+def test_the_application_may_answer_with_another(start):
+    server = start("--request-id", "on")
+    answer = server.get("/own", [("X-Request-Id", "theirs")])
+    assert answer.get("X-Request-Id") == "own" and answer.get("X-Seen") == "theirs"
+
+
+def test_what_fails_has_an_id_too(start):
+    server = start("--request-id", "on")
+    answer = server.get("/raise")
+    assert answer.status == 500 and MADE.fullmatch(answer.get("X-Request-Id"))
+    server.wait_log(f"exception in the application at GET /raise \\({answer.get('X-Request-Id')}\\)")
+    answer = server.raw(b"GET / HTTP/1.1\r\n\r\n")
+    assert answer.status == 400 and MADE.fullmatch(answer.get("X-Request-Id"))
+
+
+@pytest.mark.parametrize("allow", [PROXY, NOBODY])
+def test_without_the_option_nothing_is_made_or_said(start, allow):
+    server = start(allow=allow)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    answer = server.get("/", [("X-Request-Id", "theirs"), ("traceparent", parent)])
+    assert answer.get("X-Request-Id") is None and answer.get("X-Seen") == "theirs"
+    assert server.get("/").get("X-Seen") == "none"
+    first, second = logged(server, 2)
+    assert (first["request_id"], first["traceparent"]) == ("theirs" if allow == PROXY else "", parent)
+    assert (second["request_id"], second["traceparent"]) == ("", "")
+
+
+def test_workers_that_share_a_zygote_make_other_ones(serve):
+    server = serve("app", "--request-id", "on", "--preload", files={"app.py": APP}, workers=2)
+    ids = [server.get("/").get("X-Request-Id") for _ in range(20)]
+    assert len(set(ids)) == 20
