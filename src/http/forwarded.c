@@ -220,7 +220,8 @@ static void read_forwarded(struct walk *walk, const struct networks *trusted)
 {
     go(walk, FORWARDED_ALL, trusted);
     set_scheme(walk, walk->proto);
-    set_host(walk, walk->host);
+    if (walk->host.data != NULL)
+        set_host(walk, walk->host);
 }
 
 /* Room for text of our own: a field's lines in one, Host and a port, a prefix. */

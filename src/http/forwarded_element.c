@@ -88,7 +88,7 @@ static bool split_node(struct slice text, struct slice *address, struct slice *p
 {
     *address = text;
     *port = (struct slice){NULL, 0};
-    if (text.size > 0 && text.data[0] == '[') {
+    if (text.data[0] == '[') {
         const char *end = memchr(text.data, ']', text.size);
         if (end == NULL)
             return false;
@@ -129,7 +129,8 @@ bool forwarded_node_parse(struct slice text, struct peer_endpoint *endpoint)
     *endpoint = (struct peer_endpoint){.address = ""};
     if (slice_eq(text, SLICE("unix:")))
         return true;
-    if (!split_node(text, &address, &port) || ip_parse(address, &ip) < 0 || !port_parse(port, endpoint))
+    if (text.size == 0 || !split_node(text, &address, &port) || ip_parse(address, &ip) < 0 ||
+        !port_parse(port, endpoint))
         return false;
     ip_format(&ip, endpoint->address);
     return true;
