@@ -25,14 +25,16 @@ def pytest_report_header(config):
 
 
 @pytest.fixture(autouse=True)
-def deadline():
+def deadline(request):
     """A test that hangs fails; it never hangs the suite."""
+    marker = request.node.get_closest_marker("deadline")
+    seconds = marker.args[0] if marker else DEADLINE
 
     def expired(number, frame):
-        raise AssertionError(f"the test did not end within {DEADLINE} s")
+        raise AssertionError(f"the test did not end within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(DEADLINE)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
