@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/slice.h"
+#include "net/occupant.h"
 
 #define FORMS "give HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N"
 
@@ -173,14 +174,20 @@ static int bind_failed(const struct address *address, char *message, size_t size
 {
     int error = errno;
     const char *hint = "", *choose = "";
+    char who[128];
     if (error == EADDRINUSE && is_other_file(address))
         hint = "; a file that is no socket has this name";
     else if (error == EADDRINUSE)
         hint = "; stop what listens there, or", choose = address->option;
     else if (error == EACCES && address->family != AF_UNIX)
         hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE,", choose = address->option;
-    snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, strerror(error), hint,
-             choose[0] != '\0' ? " choose another with " : "", choose);
+    if (error == EADDRINUSE &&
+        occupant_find((const struct sockaddr *)&address->socket_address, address->size, who, sizeof(who)))
+        snprintf(message, size, "%s can not be bound: %s, by %s; stop that, or choose another with %s",
+                 address->text, strerror(error), who, address->option);
+    else
+        snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, strerror(error), hint,
+                 choose[0] != '\0' ? " choose another with " : "", choose);
     errno = error;
     return -1;
 }

@@ -9,6 +9,9 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from debian import lacks
@@ -116,22 +119,46 @@ def test_django_without_settings_is_told_which_there_are(tmp_path, named):
     assert run("--check-config", *hint.split(), cwd=tmp_path, env=env).returncode == 0, "what is hinted at works"
 
 
-def test_a_port_in_use_is_one_sentence_and_exit_status_4():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+def listening(address):
+    """A socket of ours at an address of either kind."""
+    taken = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+    taken.bind(address)
+    taken.listen()
+    return taken
+
+
+def test_a_port_in_use_is_one_sentence_with_who_has_it_and_exit_status_4():
+    with listening(("127.0.0.1", 0)) as taken:
         address = "127.0.0.1:%d" % taken.getsockname()[1]
         done = run("--workers", 2, "--bind", address, "hello")
     assert done.returncode == 4, done.stderr
-    assert address in done.stderr and re.search("(?i)in use", done.stderr)
+    name = Path("/proc/self/comm").read_text().strip()
+    said = f"{address} can not be bound: Address already in use, by process {os.getpid()} ({name}); stop that, or choose another"
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(re.findall("(?i)in use", done.stderr)) == 1
+
+
+def test_a_socket_file_in_use_is_told_in_the_same_way(tmp_path):
+    with listening(str(tmp_path / "socket")):
+        done = run("--bind", f"unix:{tmp_path}/socket", "hello")
+    assert done.returncode == 4 and f"in use, by process {os.getpid()} (" in done.stderr, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can see less as somebody else")
+def test_who_has_a_port_may_be_nothing_for_our_eyes(tmp_path):
+    with listening(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        done = run_as_nobody("--bind", address, "hello")
+    assert done.returncode == 4, done.stderr
+    assert "in use; stop what listens there, or choose another with --bind" in done.stderr
 
 
 def test_a_port_in_use_by_another_gateway_is_noticed_too(serve):
     server = serve("hello")
     done = run("--bind", f"127.0.0.1:{server.port}", "hello")
     assert done.returncode == 4, done.stderr
+    assert f"by process {server.pid} (gateway)" in done.stderr, "the master, not a worker"
     assert server.get("/").status == 200
 
 
@@ -158,8 +185,7 @@ def first_unprivileged_port():
         return int(file.read())
 
 
-@pytest.mark.skipif(first_unprivileged_port() < 2, reason="every port is free for all here")
-def test_no_permission_to_bind_is_one_sentence_and_exit_status_4():
+def run_as_nobody(*arguments):
     keywords = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
     try:
         able = run("--version", cwd="/", **keywords).returncode == 0
@@ -167,9 +193,15 @@ def test_no_permission_to_bind_is_one_sentence_and_exit_status_4():
         able = False
     if not able:
         pytest.skip("an unprivileged user may not execute the program, or read its libpython, where it stands")
-    done = run("--bind", "127.0.0.1:1", "hello", cwd="/", **keywords)
+    return run(*arguments, cwd="/", **keywords)
+
+
+@pytest.mark.skipif(first_unprivileged_port() < 2, reason="every port is free for all here")
+def test_no_permission_to_bind_is_one_sentence_and_exit_status_4():
+    done = run_as_nobody("--bind", "127.0.0.1:1", "hello")
     assert done.returncode == 4, done.stderr
     assert "127.0.0.1:1" in done.stderr and re.search("(?i)permission|denied|may not", done.stderr)
+    assert "ports below 1024 need root or CAP_NET_BIND_SERVICE" in done.stderr
 
 
 def test_standard_descriptors_may_be_closed(serve):

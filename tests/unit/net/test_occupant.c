@@ -1,0 +1,80 @@
+/*
+ * Who has an address: this process, in every form that an address has.
+ */
+#include "net/occupant.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/address.h"
+#include "unit.h"
+
+static char directory[] = "/tmp/test_occupant-XXXXXX";
+static char own[32];
+
+static void set_up(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_int_eq(chdir(directory), 0);
+    snprintf(own, sizeof(own), "process %ld (", (long)getpid());
+}
+
+static void tear_down(void)
+{
+    unlink("socket");
+    rmdir(directory);
+}
+
+static const struct {
+    const char *name, *taken, *wanted; /* "%d" is the port of `taken` */
+    bool found;
+} cases[] = {
+    {"the same IPv4 address", "127.0.0.1:0", "127.0.0.1:%d", true},
+    {"every address taken, one wanted", "0.0.0.0:0", "127.0.0.1:%d", true},
+    {"one taken, every address wanted", "127.0.0.1:0", ":%d", true},
+    {"another address of the same port", "127.0.0.1:0", "127.0.0.2:%d", false},
+    {"another port", "127.0.0.1:0", "127.0.0.1:1", false},
+    {"the same IPv6 address", "[::1]:0", "[::1]:%d", true},
+    {"every address of IPv6 and IPv4 taken", "[::]:0", "127.0.0.1:%d", true},
+    {"a socket file", "unix:socket", "unix:socket", true},
+    {"another socket file", "unix:socket", "unix:socket2", false},
+    {"an abstract name", "unix:@test-occupant", "unix:@test-occupant", true},
+    {"the same name as a file", "unix:@test-occupant", "unix:test-occupant", false},
+};
+
+START_TEST(who_listens_is_found)
+{
+    struct address taken, wanted;
+    char text[64], message[256], who[128] = "before";
+    ck_assert_msg(address_parse(&taken, "--bind", cases[_i].taken, message, sizeof(message)) == 0, "%s",
+                  message);
+    if (address_listen(&taken, 1, 1, message, sizeof(message)) < 0) {
+        ck_assert_msg(strstr(cases[_i].taken, "::") != NULL, "%s",
+                      message); /* there are machines without IPv6 */
+        return;
+    }
+    snprintf(text, sizeof(text), cases[_i].wanted, atoi(taken.local.server_port));
+    ck_assert_msg(address_parse(&wanted, "--bind", text, message, sizeof(message)) == 0, "%s", message);
+    bool found =
+        occupant_find((const struct sockaddr *)&wanted.socket_address, wanted.size, who, sizeof(who));
+    ck_assert_msg(found == cases[_i].found, "%s: %s", cases[_i].name, who);
+    ck_assert_msg(found ? strncmp(who, own, strlen(own)) == 0 : who[0] == '\0', "%s: %s", cases[_i].name,
+                  who);
+    address_close(&wanted, false);
+    address_close(&taken, true);
+}
+END_TEST
+
+static void add(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    unit_add_rows(tests, who_listens_is_found, cases);
+}
+
+int main(void)
+{
+    return unit_run("net/occupant", add);
+}
