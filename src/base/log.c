@@ -20,11 +20,20 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_CRITICAL] = "critical",
 };
 
+/* On a terminal. What has none here is as plain as the rest of the line. */
+static const char *const level_colours[] = {
+    [LOG_DEBUG] = "\x1b[2m",
+    [LOG_WARNING] = "\x1b[33m",
+    [LOG_ERROR] = "\x1b[31m",
+    [LOG_CRITICAL] = "\x1b[1;31m",
+};
+
 /* The process's one log. A process is the master until it says that it is something else. */
 static struct {
     struct log_file *file; /* NULL before log_open */
     enum log_level level;
     bool json;
+    bool coloured;
     _Atomic int copy; /* of errors; -1: none */
     char process[32];
 } process_log = {.level = LOG_INFO, .copy = -1, .process = "master"};
@@ -36,6 +45,14 @@ static _Thread_local struct {
     char zone[32]; /* +01:00 */
 } stamp;
 
+/* Colour is for people: https://no-color.org/ */
+static bool is_coloured(const struct log_options *options)
+{
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return !options->json && strcmp(options->path, "-") == 0 && isatty(STDERR_FILENO) &&
+           (refused == NULL || refused[0] == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
 int log_open(const struct log_options *options)
 {
     struct log_file *file = log_file_open(options->path, STDERR_FILENO);
@@ -45,6 +62,7 @@ int log_open(const struct log_options *options)
     process_log.file = file;
     process_log.level = options->level;
     process_log.json = options->json;
+    process_log.coloured = is_coloured(options);
     return 0;
 }
 
@@ -110,7 +128,9 @@ static void add_text_record(struct text *record, enum log_level level, const str
                             struct slice block)
 {
     add_time(record);
-    text_printf(record, " [%d] [%s] %s: ", (int)getpid(), process_log.process, level_names[level]);
+    const char *colour = process_log.coloured ? level_colours[level] : NULL;
+    text_printf(record, " [%d] [%s] %s%s%s: ", (int)getpid(), process_log.process,
+                colour != NULL ? colour : "", level_names[level], colour != NULL ? "\x1b[0m" : "");
     add_text(record, message, block);
 }
 

@@ -19,7 +19,7 @@ struct timespec boot_begun(void)
     return begun;
 }
 
-struct application *boot_application(const struct options *options, int crash_output)
+struct application *boot_application(const struct options *options, int crash_output, enum log_level warnings)
 {
     char message[MESSAGE_SIZE];
     if (environment_apply(options, message, sizeof(message)) < 0) {
@@ -28,7 +28,7 @@ struct application *boot_application(const struct options *options, int crash_ou
     }
     if (interp_start(options) < 0 || stack_on_crash(crash_output) < 0 || stack_on_request(crash_output) < 0)
         return NULL;
-    struct application *application = application_load(options->application);
+    struct application *application = application_load(options->application, warnings);
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
     if (application == NULL || interrupt_init() < 0)
@@ -42,7 +42,8 @@ struct application *boot(const struct worker_setup *setup)
 {
     clock_gettime(CLOCK_REALTIME, &begun);
     log_copy_errors_to(setup->last_words);
-    struct application *application = boot_application(setup->options, setup->last_words);
+    struct application *application =
+        boot_application(setup->options, setup->last_words, setup->slot == 0 ? LOG_WARNING : LOG_DEBUG);
     log_copy_errors_to(-1);
     return application;
 }

@@ -11,9 +11,10 @@
 #include "py/application.h"
 
 /* Leaves the GIL with this thread. NULL after a log record. When it crashes, or is asked for its stacks, they go to that descriptor. */
-struct application *boot_application(const struct options *options, int crash_output);
-/* Likewise, in a worker or a zygote. Of `setup`, only what all workers have in common and last_words are
- * used. */
+struct application *boot_application(const struct options *options, int crash_output,
+                                     enum log_level warnings);
+/* Likewise, in a worker or a zygote; the one of slot 0 warns, for all. Of `setup`, only what all workers have in common, slot and
+ * last_words are used. */
 struct application *boot(const struct worker_setup *setup);
 /* When that began, by the wall clock: what was saved since may be older in this process. */
 struct timespec boot_begun(void);

@@ -31,7 +31,7 @@ static void be_plain(void)
 
 static int load(const struct options *options)
 {
-    if (boot_application(options, STDERR_FILENO) == NULL)
+    if (boot_application(options, STDERR_FILENO, LOG_WARNING) == NULL)
         return EXIT_APPLICATION;
     printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
     fflush(stdout);

@@ -22,7 +22,10 @@
 enum { SPARE_SLOTS = 8 };
 
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
-enum { APPLICATION_SHARE = 4, OWN_FILES = 16, CONNECTIONS_MIN = 16 };
+enum { APPLICATION_SHARE = 4, OWN_FILES = 16 };
+
+/* Fewer connections than this are worth a warning, if nobody has chosen them. */
+enum { FEW_CONNECTIONS = 1000 };
 
 /* The application may change the directory later; what the user named stays where it was. */
 static void make_absolute(char **path)
@@ -65,8 +68,6 @@ static void settle_connections(struct options *options)
         files = files > 2 * OWN_FILES ? files - OWN_FILES : files / 2;
         options->worker_connections = files - files / APPLICATION_SHARE;
     }
-    if (options->worker_connections < CONNECTIONS_MIN && (int64_t)limit.rlim_cur > CONNECTIONS_MIN)
-        log_debug("only %lld connections a worker", (long long)options->worker_connections);
 }
 
 static void settle_workers(struct options *options, char *reason, size_t size)
@@ -98,6 +99,23 @@ static void warn_of_somaxconn(const struct options *options)
         log_warning("--backlog %lld is cut to net.core.somaxconn, which is %ld", (long long)options->backlog,
                     somaxconn);
     fclose(file);
+}
+
+/* `chosen`: by --worker-connections. */
+static void warn_of_descriptors(const struct options *options, bool chosen)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    long long files = limit.rlim_cur < INT32_MAX ? (long long)limit.rlim_cur : INT32_MAX;
+    long long connections = options->worker_connections;
+    if (chosen && connections + OWN_FILES > files)
+        log_warning("--worker-connections %lld is more than the limit of open files allows, which is %lld "
+                    "(ulimit -n)",
+                    connections, files);
+    else if (!chosen && connections < FEW_CONNECTIONS)
+        log_warning("a worker takes %lld connections at once: the limit of open files is %lld (ulimit -n)",
+                    connections, files);
 }
 
 static int parse_address(struct address *address, const char *option, const char *text)
@@ -185,15 +203,35 @@ static int open_addresses(struct service *service, const struct options *options
     return status;
 }
 
+/* In a new string, " (DIR)" when Python will be a virtual environment's, else "". */
+static char *environment_of(const struct options *options)
+{
+    char *mark = options->venv != NULL ? xasprintf("%s/pyvenv.cfg", options->venv) : NULL;
+    char *told = mark != NULL && access(mark, R_OK) == 0 ? xasprintf(" (%s)", options->venv) : xstrdup("");
+    free(mark);
+    return told;
+}
+
 static void introduce(const struct options *options, const struct heritage *heritage)
 {
     const struct heritage_line *before =
         heritage != NULL ? heritage_next(heritage, "gateway", NULL, 0) : NULL;
+    char *environment = environment_of(options);
     if (before != NULL)
         log_info("gateway %s, Python %s goes on where gateway %s has stopped", VERSION, interp_version(),
                  before->text);
     else
-        log_info("gateway %s, Python %s, %s", VERSION, interp_version(), options->application);
+        log_info("gateway %s, Python %s%s, %s", VERSION, interp_version(), environment, options->application);
+    free(environment);
+}
+
+static void announce_workers(const struct options *options, const char *reason)
+{
+    char threads[64] = "";
+    if (options->threads > 1)
+        snprintf(threads, sizeof(threads), ", %lld threads each", (long long)options->threads);
+    log_info("%lld worker%s (%s)%s", (long long)options->workers, options->workers == 1 ? "" : "s", reason,
+             threads);
 }
 
 static void announce(const struct service *service, const struct options *options, const char *reason)
@@ -208,7 +246,7 @@ static void announce(const struct service *service, const struct options *option
         log_info("status on %s", service->status->url);
     if (options->reload)
         log_warning("--reload is for development: whatever is saved is served at once");
-    log_info("%lld worker%s (%s)", (long long)options->workers, options->workers == 1 ? "" : "s", reason);
+    announce_workers(options, reason);
 }
 
 /* 0, or -1 after a log record. */
@@ -245,6 +283,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
                  const struct heritage *heritage)
 {
     char reason[128];
+    bool chosen = options->worker_connections > 0;
     startup_settle(options, reason, sizeof(reason));
     int status =
         heritage != NULL ? service_inherit(service, options, heritage) : make(service, options, seats);
@@ -256,9 +295,10 @@ int service_open(struct service *service, struct options *options, unsigned seat
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
-    warn_of_somaxconn(options);
     introduce(options, heritage);
     announce(service, options, reason);
+    warn_of_somaxconn(options);
+    warn_of_descriptors(options, chosen);
     return EXIT_STOPPED;
 }
 

@@ -61,7 +61,7 @@ static int log_verdict(enum log_level level, PyObject *sentence, PyObject *detai
 }
 
 /* From loader.py's answer; NULL after a record, or with an exception. */
-static struct application *application_of(PyObject *answer)
+static struct application *application_of(PyObject *answer, enum log_level warnings)
 {
     PyObject *b_callable, *b_sentence, *b_details;
 
@@ -69,7 +69,7 @@ static struct application *application_of(PyObject *answer)
         return NULL;
     bool loaded = b_callable != Py_None;
     if (PyUnicode_GetLength(b_sentence) > 0 &&
-        log_verdict(loaded ? LOG_WARNING : LOG_ERROR, b_sentence, b_details) != 0)
+        log_verdict(loaded ? warnings : LOG_ERROR, b_sentence, b_details) != 0)
         return NULL;
     if (!loaded)
         return NULL;
@@ -79,7 +79,7 @@ static struct application *application_of(PyObject *answer)
     return application;
 }
 
-struct application *application_load(const char *spec)
+struct application *application_load(const char *spec, enum log_level warnings)
 {
     PyObject *load = NULL, *name = NULL, *answer = NULL;
     struct application *application = NULL;
@@ -89,7 +89,7 @@ struct application *application_load(const char *spec)
     if ((name = PyUnicode_DecodeFSDefault(spec)) == NULL)
         goto out;
     if ((answer = PyObject_CallOneArg(load, name)) != NULL)
-        application = application_of(answer);
+        application = application_of(answer, warnings);
 out:
     exception_log("cannot load %s", spec);
     Py_XDECREF(load);

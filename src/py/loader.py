@@ -58,7 +58,17 @@ def find(spec):
         target = look_up(module, name, path)
     if call is not None:
         target = call_factory(spec, target, *call)
-    return target, check_callable(spec, target, call is not None)
+    return target, check_callable(spec, target, call is not None) or debug_warning()
+
+
+def debug_warning():
+    """Django's pages for errors show settings, source and variables to whoever asks for them."""
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)
+    try:
+        debug = settings is not None and settings.configured and settings.DEBUG
+    except Exception:
+        return ""
+    return "Django's DEBUG is on: clients see tracebacks and variables when something fails" if debug else ""
 
 
 def check_module_name(spec, name, expression):

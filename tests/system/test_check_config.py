@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import APPLICATIONS, GATEWAY, run
 from test_privileges import why_not
-from test_startup_errors import FILES, MISTAKES
+from test_startup_errors import MISTAKES, write_files
 from timing import wait_until
 
 GOOD = "def application(environ, start_response): pass\n"
@@ -42,8 +42,7 @@ def test_a_service_that_runs_is_not_in_the_way(serve):
 
 @pytest.mark.parametrize("spec", [row[0] for row in MISTAKES if row[0] != "dies"])
 def test_what_would_not_is_told_as_at_the_start(tmp_path, spec):
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
+    write_files(tmp_path)
     options = ("--bind", "127.0.0.1:0", "--log-level", "error", spec)
     check, start = run("--check-config", *options, cwd=tmp_path), run(*options, cwd=tmp_path)
     assert check.returncode == start.returncode != 0

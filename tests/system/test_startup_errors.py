@@ -40,6 +40,13 @@ FILES = {
     "half_b.py": "import half_a\nother = half_a.name\n",
 }
 
+
+def write_files(directory):
+    for name, text in FILES.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text)
+
+
 MISTAKES = [
     # application, every pattern that the log must hold
     ("nosuchmodule", ["nosuchmodule", r"(?i)sys\.path|looked in|searched", re.escape(str(APPLICATIONS))]),
@@ -73,9 +80,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize("spec, patterns", MISTAKES, ids=[row[0] for row in MISTAKES])
 def test_an_application_that_cannot_be_loaded_is_told_once_with_exit_status_3(tmp_path, spec, patterns):
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write_files(tmp_path)
     done = run("--workers", 3, "--bind", "127.0.0.1:0", spec, cwd=tmp_path)
     assert done.returncode in ((2, 3) if spec == "app:" else (3,)), done.stderr
     for pattern in patterns:

@@ -39,7 +39,7 @@ static const struct {
 START_TEST(what_is_an_application_loads)
 {
     embedded_write("app.py", loaded[_i].source);
-    struct application *application = application_load(loaded[_i].spec);
+    struct application *application = application_load(loaded[_i].spec, LOG_WARNING);
     char *log = embedded_log();
     ck_assert_msg(application != NULL, "%s: %s", loaded[_i].name, log);
     ck_assert_msg(log[0] == '\0', "%s: %s", loaded[_i].name, log);
@@ -271,7 +271,7 @@ START_TEST(what_does_not_load_is_explained_in_one_record)
     embedded_write("app.py", refused[_i].source);
     embedded_write("bad.py", "a b\n");
     embedded_write("sub.py", "def fail():\n raise RuntimeError('db down')\ndef hello" WSGI);
-    struct application *application = application_load(refused[_i].spec);
+    struct application *application = application_load(refused[_i].spec, LOG_WARNING);
     char *log = embedded_log();
 
     ck_assert_msg(application == NULL, "%s: loaded", refused[_i].name);
@@ -292,7 +292,7 @@ END_TEST
 START_TEST(what_may_be_a_factory_loads_with_a_warning)
 {
     embedded_write("app.py", "def make(config=None, debug=False): return print\n");
-    ck_assert_ptr_nonnull(application_load("app:make"));
+    ck_assert_ptr_nonnull(application_load("app:make", LOG_WARNING));
     char *log = embedded_log();
     ck_assert_ptr_nonnull(
         strstr(log, " warning: app:make needs no arguments: if it is a factory, write app:make()\n"));
