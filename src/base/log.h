@@ -3,7 +3,8 @@
  *
  *   2026-11-22T10:00:00.123+01:00 [pid] [worker 3] error: text
  *
- * (the level coloured on a terminal, unless NO_COLOR is set) or, with log_options.json, one JSON object a line: time, level, pid, process, message.
+ * (the level coloured on a terminal, unless NO_COLOR is set) or, with log_options.json, one JSON object a line: time, level, pid,
+ * process, message.
  * Control characters in the text are escaped (\xNN), so that nothing a client sent can forge a line; a newline is kept
  * only between the lines of log_block, which is how tracebacks are written: one record, one write(2).
  * Thread-safe after log_open.

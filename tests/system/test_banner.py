@@ -1,6 +1,7 @@
 """What is said at the start: enough to know what runs, where and how, and what should be mended; in colour for people only.
 
-What went wrong once, elsewhere: escape sequences in log files, DEBUG in production for years, a limit of 1024 files that nobody knew of.
+What went wrong once, elsewhere: escape sequences in log files, DEBUG in production for years, a limit of 1024 files that nobody
+knew of.
 """
 
 import os
@@ -88,7 +89,10 @@ def on_a_terminal(*arguments, env):
 RELOADS = ["--bind", "127.0.0.1:0", "--reload", "hello"]  # of which it warns
 
 
-@pytest.mark.parametrize("env, coloured", [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)])
+COLOURS = [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)]
+
+
+@pytest.mark.parametrize("env, coloured", COLOURS)
 def test_levels_have_colours_on_a_terminal(env, coloured):
     seen = on_a_terminal(*RELOADS, env={"TERM": "xterm", **env})
     assert (b"] \x1b[33mwarning\x1b[0m: --reload is for development" in seen) == coloured, seen
