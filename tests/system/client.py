@@ -48,9 +48,10 @@ class Response:
 
 
 class Connection:
-    """`address` is what socket.connect takes: a (host, port) pair, or the path of a unix-domain socket."""
+    """`address` is what socket.connect takes: a (host, port) pair, or the path of a unix-domain socket; `source` is the host
+    that it comes from."""
 
-    def __init__(self, address, receive_buffer=None, timeout=None):
+    def __init__(self, address, receive_buffer=None, timeout=None, source=None):
         family = socket.AF_UNIX
         if not isinstance(address, (str, bytes)):
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -60,6 +61,8 @@ class Connection:
         self.socket.settimeout(timeout or PATIENCE)
         self.buffer = bytearray()
         try:
+            if source:
+                self.socket.bind((source, 0))
             self.socket.connect(address)
         except BaseException:
             self.socket.close()
