@@ -480,7 +480,7 @@ def test_privileges_are_as_before(server):
 
 def test_while_it_starts_it_is_not_upgraded(server):
     server = server(files={"slow": str(SLOW)}, ready=lambda: True)
-    wait_until(lambda: server.worker_pids(), "the first worker is there")
+    server.wait_log(" workers")  # the last that is said before the first of them is forked
     server.signal(signal.SIGUSR2)
     server.wait_log("not upgraded: the service starts, or stops")
     server.wait_log("ready in")
