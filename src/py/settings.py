@@ -8,11 +8,16 @@ It is embedded in the program and runs in a process of its own, with Python 3.9 
 """
 
 import os
+import re
 import stat
 
 
 class Wrong(Exception):
     """One sentence."""
+
+
+class NoParser(Wrong):
+    pass
 
 
 def parser():
@@ -22,7 +27,7 @@ def parser():
         try:
             import tomli as tomllib
         except ImportError:
-            raise Wrong("is TOML, for which this Python needs the package tomli") from None
+            raise NoParser("is TOML, for which this Python needs the package tomli") from None
     return tomllib
 
 
@@ -75,8 +80,24 @@ def settings(table):
             yield key, text_of(key, value)
 
 
+def may_have(path, name):
+    """Whether a parser is needed to tell: most projects have a pyproject.toml, and an old Python may have no parser."""
+    tool, own = name.split(".")
+    header = rf"""^[ \t]*\[[ \t]*["']?{tool}["']?[ \t]*(\]|\.[ \t]*["']?{own}\b)"""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return re.search(header, file.read(), re.MULTILINE) is not None
+    except OSError:
+        return True
+
+
 def read(path, name):
-    table = parse(path)
+    try:
+        table = parse(path)
+    except NoParser:
+        if not name or may_have(path, name):
+            raise
+        return ""
     for part in name.split(".") if name else ():
         table = table.get(part, {})
         if not isinstance(table, dict):

@@ -5,14 +5,17 @@ option of the file won over the command line, and the error had no line.
 """
 
 import os
-import os
 import re
+import runpy
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from harness import run
 from test_privileges import why_not
+
+SETTINGS = Path(__file__).resolve().parents[2] / "src" / "py" / "settings.py"
 
 APP = """
 import os
@@ -198,3 +201,25 @@ def test_with_user_root_reads_unasked_only_what_is_root_s(owners, modes, argumen
     else:
         assert done.returncode == 2
         assert "gateway.toml, which is read unasked, can be changed by others than root: name it with --config" in done.stderr
+
+
+@pytest.mark.parametrize("header, needed", [
+    ('[build-system]\n[project]\nname = "gateway-wsgi"', False),
+    ("[tool.ruff]\n[tool.gatewayish]", False),
+    ("[project]\n[tool.gateway]", True),
+    ('[ tool . "gateway" ]', True),
+    ("[tool.gateway.env]", True),
+    ("[tool]\ngateway = {workers = 1}", True),
+])
+def test_an_old_python_without_a_parser_serves_beside_others_settings(tmp_path, monkeypatch, header, needed):
+    """Python 3.11 is the first with one; this one is made to look older."""
+    for parser in ("tomllib", "tomli"):
+        monkeypatch.setitem(sys.modules, parser, None)
+    settings = runpy.run_path(str(SETTINGS))
+    (tmp_path / "pyproject.toml").write_text(header + "\n")
+    arguments = (str(tmp_path / "pyproject.toml"), "tool.gateway")
+    if needed:
+        with pytest.raises(settings["Wrong"], match="needs the package tomli"):
+            settings["read"](*arguments)
+    else:
+        assert settings["read"](*arguments) == ""
