@@ -16,6 +16,7 @@ from pathlib import Path
 
 import keepers
 import pytest
+from harness import APPLICATIONS, run
 from keepers import Keepers, assert_nobody_noticed
 from proxies import Proxy, find, haproxy, statistics
 from test_bind import free_port
@@ -332,6 +333,9 @@ def found(name, pattern):
     return seconds(value) if isinstance(value, str) else value
 
 
+TIMES = ["keep-alive", "queue-timeout", "timeout", "drain-delay"]
+
+
 def test_the_times_go_together():
     own = {name: found("gateway.toml", rf'(?m)^{name} = "(.*)"') for name in TIMES}
     answered = own["queue-timeout"] + own["timeout"]
@@ -343,4 +347,9 @@ def test_the_times_go_together():
     assert checks * 2 < own["drain-delay"]
 
 
-TIMES = ["keep-alive", "queue-timeout", "timeout", "drain-delay", "graceful-timeout"]
+def test_the_options_that_are_advised_exist():
+    advised = set(re.findall(r"(--[a-z-]+) (\d+s?)\b", (DEPLOY / "README").read_text()))
+    assert len(advised) > 5
+    for name, value in advised:
+        done = run(name, value, "--check-config", "hello", cwd=APPLICATIONS)
+        assert (done.returncode, done.stderr) == (0, ""), name
