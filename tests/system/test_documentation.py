@@ -1,0 +1,158 @@
+"""README.md and doc/*.md: what they say to type works, and what they name is there.
+
+What went wrong once, in one project or another: an option was renamed and its page was not; an example had never been run; what a
+program prints had changed since it was copied.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from harness import run
+from session import FENCE, Session, blocks, commands, matches
+from timing import GATEWAY
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("doc/*.md"))]
+MANUAL = ROOT / "doc" / "gateway.1.in"
+KINDS = re.compile(r"sh|text|[a-z]+ [\w./-]+")
+
+OPTION = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
+SPAN = re.compile(r"`([^`\n]+)`")
+CALL = re.compile(r"\bgateway(ctl)?((?: [^|;&\n]*)?)")
+ROW = re.compile(r"^\| `(?:-\w, )?--([\w-]+)[^|`]*` *\| *`?([^`|]*?)`? *\|", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
+
+
+def pages():
+    return pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+
+
+@cache
+def help_text():
+    done = run("--help")
+    assert done.returncode == 0
+    return done.stdout
+
+
+@cache
+def options():
+    found = re.findall(r"^ +(?:-\w, )?--([\w-]+)", help_text(), re.MULTILINE)
+    assert len(found) > 50
+    return set(found)
+
+
+def options_of_gatewayctl():
+    done = subprocess.run([Path(GATEWAY).with_name("gatewayctl"), "--help"], capture_output=True, text=True, check=True)
+    return set(OPTION.findall(done.stdout))
+
+
+def default_of(option):
+    """What --help says in brackets at the end of the option's text."""
+    (text,) = re.findall(rf"^ +(?:-\w, )?--{option}(?![\w-])(?:.*\n(?! +(?:-\w, )?--|\n))*.*\n", help_text(), re.MULTILINE)
+    found = re.search(r"\[(?:\$\w+, else )?([^\[\]]*)\]\s*$", text)
+    return re.sub(r"\s+", " ", found[1]) if found else ""
+
+
+def named_options(text):
+    """Options of ours that a page names: in a span of code that begins with one or with our name, and in blocks behind our
+    name. The first column of a table of what another server has is not ours."""
+    found = set()
+    for _, block in blocks(text):
+        for call in CALL.finditer(block.replace("\\\n", " ")):
+            found.update(OPTION.findall(call[2]))
+    theirs = False
+    for line in FENCE.sub("", text).splitlines():
+        if not line.startswith("|"):
+            theirs = False
+        elif re.match(r"\| (gunicorn|uWSGI) ", line):
+            theirs = True
+        if theirs:
+            line = line.split(" | ", 1)[-1]
+        for span in SPAN.findall(line):
+            if re.match(r"-|gateway(ctl)? ", span):
+                found.update(OPTION.findall(span))
+    return found
+
+
+@pages()
+def test_what_a_page_says_to_type_works(page):
+    text = page.read_text()
+    if "\n$ curl " in text and not shutil.which("curl"):
+        pytest.skip("there is no curl (Debian: curl)")
+    with tempfile.TemporaryDirectory(prefix="gateway-test-") as directory, Session(directory) as session:
+        for kind, block in blocks(text):
+            if kind == "sh":
+                for command, shown in commands(block):
+                    session.run(command, shown)
+            elif kind != "text":
+                session.write(kind.split(" ", 1)[1], block)
+
+
+@pages()
+def test_a_block_says_what_it_is(page):
+    text = page.read_text()
+    assert text.count("```") == 2 * len(blocks(text))
+    assert [kind for kind, _ in blocks(text) if not KINDS.fullmatch(kind)] == []
+    assert not re.search(r"^(    |\t)\S", FENCE.sub("", text), re.MULTILINE), "a block without a fence"
+
+
+@pages()
+def test_an_option_that_a_page_names_exists(page):
+    assert named_options(page.read_text()) - options() - options_of_gatewayctl() == set()
+
+
+@pages()
+def test_a_default_in_a_table_is_the_programs(page):
+    for table in re.findall(r"^\| option \| default \|.*\n(?:\|.*\n)+", page.read_text(), re.MULTILINE):
+        for option, value in ROW.findall(table):
+            if default := default_of(option):
+                assert (option, value) == (option, default)
+
+
+@pages()
+def test_a_link_leads_somewhere(page):
+    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_every_option_is_explained():
+    """By more than the line in --help."""
+    text = "".join(page.read_text() for page in PAGES)
+    manual = MANUAL.read_text()
+    missing = [
+        option
+        for option in options()
+        if not re.search(rf"--{option}(?![\w-])", text) and not re.search(rf"\bFl -{option}(?![\w-])", manual)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "text, options",
+    [
+        ("`--bind`, `-b, --backlog 3` and `tar --gzip`", {"bind", "backlog"}),
+        ("```sh\n$ curl --fail x; gateway --preload \\\n  --no-such app | grep --quiet y\n```\n", {"preload", "no-such"}),
+        ("| gunicorn | here |\n|---|---|\n| `--theirs` | `--ours` |\n\n| `--mine` | |\n", {"ours", "mine"}),
+    ],
+)
+def test_options_are_found_where_a_reader_finds_them(text, options):
+    assert named_options(text) == options
+
+
+@pytest.mark.parametrize(
+    "shown, output, same",
+    [
+        ("a ... c", "a b c\n", True),
+        ("a ... c", "a b\nc\n", False),
+        ("a\n...\nc", "a\nb\nb\nc\n", True),
+        ("a", "a\nb\n", False),
+        ("a.c", "abc\n", False),
+    ],
+)
+def test_output_is_compared_as_it_is_shown(shown, output, same):
+    assert bool(matches(shown.split("\n"), output)) == same
