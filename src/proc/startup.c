@@ -206,8 +206,10 @@ static int open_addresses(struct service *service, const struct options *options
 /* In a new string, " (DIR)" when Python will be a virtual environment's, else "". */
 static char *environment_of(const struct options *options)
 {
-    char *mark = options->venv != NULL ? xasprintf("%s/pyvenv.cfg", options->venv) : NULL;
-    char *told = mark != NULL && access(mark, R_OK) == 0 ? xasprintf(" (%s)", options->venv) : xstrdup("");
+    char *venv = interp_venv(options);
+    char *mark = venv != NULL ? xasprintf("%s/pyvenv.cfg", venv) : NULL;
+    char *told = mark != NULL && access(mark, R_OK) == 0 ? xasprintf(" (%s)", venv) : xstrdup("");
+    free(venv);
     free(mark);
     return told;
 }

@@ -70,19 +70,33 @@ static char *venv_python(const char *directory, bool from_environment, bool *ref
     return python;
 }
 
+/* The directory, as it is named, or NULL. */
+static char *find_venv(const struct options *options, bool *from_environment)
+{
+    char *own = options->venv == NULL ? venv_around(program_path()) : NULL;
+    const char *directory = options->venv != NULL ? options->venv : getenv("VIRTUAL_ENV");
+
+    *from_environment = options->venv == NULL && own == NULL;
+    if (own != NULL || directory == NULL || *directory == '\0')
+        return own;
+    return xstrdup(directory);
+}
+
+char *interp_venv(const struct options *options)
+{
+    bool from_environment;
+    return find_venv(options, &from_environment);
+}
+
 /* What sys.executable will be, and where CPython finds its library from: never left to $PATH. NULL after a
  * record. */
 static char *find_python(const struct options *options)
 {
-    char *own = options->venv == NULL ? venv_around(program_path()) : NULL;
-    bool from_environment = options->venv == NULL && own == NULL;
-    const char *directory = own != NULL ? own : from_environment ? getenv("VIRTUAL_ENV") : options->venv;
-    char *python = NULL;
-    bool refused = false;
+    bool from_environment, refused = false;
+    char *directory = find_venv(options, &from_environment);
+    char *python = directory != NULL ? venv_python(directory, from_environment, &refused) : NULL;
 
-    if (directory != NULL && *directory != '\0')
-        python = venv_python(directory, from_environment, &refused);
-    free(own);
+    free(directory);
     if (python != NULL || refused)
         return python;
     if (access(PYTHON_EXECUTABLE, X_OK) != 0)

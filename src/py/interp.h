@@ -21,6 +21,9 @@
  */
 int interp_start(const struct options *options);
 
+/* The virtual environment that interp_start will look at, as it is named; to be freed, NULL when there is none. */
+char *interp_venv(const struct options *options);
+
 /* Runs atexit functions and threading's shutdown, and flushes. GIL held; the caller has a deadline around it. */
 void interp_stop(void);
 

@@ -53,7 +53,7 @@ def options_of_gatewayctl():
 
 def default_of(option):
     """What --help says in brackets at the end of the option's text."""
-    (text,) = re.findall(rf"^ +(?:-\w, )?--{option}(?![\w-])(?:.*\n(?! +(?:-\w, )?--|\n))*.*\n", help_text(), re.MULTILINE)
+    (text,) = re.findall(rf"^ {{2,6}}(?:-\w, )?--{option}(?![\w-])(?:.*\n(?! {{2,6}}(?:-\w, )?--|\n))*.*\n", help_text(), re.MULTILINE)
     found = re.search(r"\[(?:\$\w+, else )?([^\[\]]*)\]\s*$", text)
     return re.sub(r"\s+", " ", found[1]) if found else ""
 

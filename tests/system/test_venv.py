@@ -68,7 +68,7 @@ def of_another_python(venv):
 
 def assert_refused(done, venv):
     assert done.returncode in (2, 3), done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if str(venv) in line]
+    (line,) = [line for line in done.stderr.splitlines() if str(venv) in line and " error: " in line]
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}" if "PYTHON" not in os.environ else r"3\.\d+"
     assert re.search(rf"made by Python 3\.4, this gateway embeds Python {ours}\b", line), line
 
