@@ -19,6 +19,12 @@ const char *interp_version(void)
     return "3.x";
 }
 
+char *interp_venv(const struct options *options)
+{
+    (void)options;
+    return NULL;
+}
+
 static char path[] = "/tmp/test_startup-XXXXXX";
 static struct options options;
 static struct service service;
