@@ -143,6 +143,8 @@ void master_open_signals(struct master *master)
 void master_close_signals(struct master *master)
 {
     struct master_signals *all = master->signals;
+    mask_signals(
+        SIG_BLOCK); /* one that comes now must not end us before files are removed and the exit status is said */
     for (int i = 0; i < SIGNALS; i++)
         event_free(all->events[i]);
     event_free(all->counted);
