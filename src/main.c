@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE_RUNTIME;
     }
     bool check = options_want_check(argc, argv, environ);
-    size_t mistakes = check ? configuration_check(&options, argc, argv) : 0;
+    size_t mistakes = check ? configuration_check(&options, argc, argv, check_complain) : 0;
     if (!check && configure(&options, argc, argv, heritage, message) < 0)
         return usage(message);
     switch (options.action) {

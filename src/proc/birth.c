@@ -62,6 +62,7 @@ static pid_t take_answer(int end)
 pid_t birth_fork(int *gate)
 {
     int ends[2];
+    *gate = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -1;
     pid_t between = fork();

@@ -49,7 +49,7 @@ static void renounce(struct heritage *heritage)
     heritage_free(heritage);
 }
 
-static void complain(const char *message)
+void check_complain(const char *message)
 {
     fprintf(stderr, "%s\n", message);
 }
@@ -57,7 +57,7 @@ static void complain(const char *message)
 int check_main(struct options *options, size_t mistakes, struct heritage *heritage)
 {
     char message[256];
-    mistakes += process_apply_all(options, complain);
+    mistakes += process_apply_all(options, check_complain);
     be_plain();
     notify_forget();
     pid_t master = heritage != NULL ? getppid() : 0;

@@ -115,25 +115,35 @@ static int trust(const struct options *options, const struct settings *settings,
     return -1;
 }
 
-/* They are kept when they are good. NULL: there is no file. As options_parse. */
-static int use(struct settings *settings, struct options *options, char *message, size_t size)
+static int parse(const struct settings *settings, struct options *options, char *message, size_t size)
 {
-    if (options_parse(options, origin.argc, origin.argv, environ, settings, message, size) < 0) {
-        settings_free(settings);
+    if (options_parse(options, origin.argc, origin.argv, environ, settings, message, size) < 0)
         return -1;
-    }
-    if (trust(options, settings, message, size) < 0) {
-        options_free(options);
-        settings_free(settings);
-        return -1;
-    }
     if (settings != NULL) {
         free(options->config);
         options->config = xstrdup(settings->name);
     }
+    return 0;
+}
+
+/* They are what the file has said when it was good, from now on. */
+static void keep(struct settings *settings)
+{
     settings_free(origin.settings);
     origin.settings = settings;
-    return 0;
+}
+
+/* The settings are kept when they are good. NULL: there is no file. As options_parse. */
+static int use(struct settings *settings, struct options *options, char *message, size_t size)
+{
+    int r = parse(settings, options, message, size);
+    if (r == 0 && (r = trust(options, settings, message, size)) < 0)
+        options_free(options);
+    if (r == 0)
+        keep(settings);
+    else
+        settings_free(settings);
+    return r;
 }
 
 /* What the reader said is settings, or what is wrong. NULL: one sentence in `message`. */
@@ -209,12 +219,8 @@ int configuration_read(struct options *options, int argc, char *const *argv, cha
     return use(settings, options, message, size);
 }
 
-static void complain(const char *message)
-{
-    fprintf(stderr, "%s\n", message);
-}
-
-size_t configuration_check(struct options *options, int argc, char *const *argv)
+size_t configuration_check(struct options *options, int argc, char *const *argv,
+                           void (*complain)(const char *message))
 {
     char message[1024];
     struct settings *settings = NULL;
@@ -268,7 +274,13 @@ int configuration_inherit(struct options *options, const struct heritage *herita
         *value++ = '\0';
         settings_add(settings, line->text, value);
     }
-    return use(settings, options, message, size);
+    /* Whether the file is to be trusted was judged when it was read. */
+    int r = parse(settings, options, message, size);
+    if (r == 0)
+        keep(settings);
+    else
+        settings_free(settings);
+    return r;
 }
 
 int configuration_begin(struct errand *errand, char *message, size_t size)

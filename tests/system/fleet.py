@@ -34,17 +34,33 @@ def application(environ, start_response):
 '''
 
 
-class Clients:
-    """Ask again and again, each request on a new connection, until the end of the block."""
+class Asking:
+    """So many threads that are in run(number) until the end of the block, where self.stopped is set. What run needs is set before."""
 
-    def __init__(self, server, count, path="/"):
-        self.server, self.path, self.stopped = server, path, False
-        self.failures, self.pids, self.slowest = [], [], 0
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+    def __init__(self, server, count):
+        self.server, self.stopped = server, False
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
         for thread in self.threads:
             thread.start()
 
-    def run(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()
+
+
+class Clients(Asking):
+    """Ask again and again, each request on a new connection, until the end of the block."""
+
+    def __init__(self, server, count, path="/"):
+        self.path = path
+        self.failures, self.pids, self.slowest = [], [], 0
+        super().__init__(server, count)
+
+    def run(self, number):
         while not self.stopped:
             begun = time.monotonic()
             try:
@@ -55,14 +71,6 @@ class Clients:
                 self.failures.append(repr(error))
             self.slowest = max(self.slowest, time.monotonic() - begun)
             time.sleep(0.005)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        for thread in self.threads:
-            thread.join()
 
 
 def write(server, name, text):

@@ -6,9 +6,9 @@
 """
 
 import signal
-import threading
 import time
 
+from fleet import Asking
 from timing import SLOW, SOAK, wait_until
 
 # Says who has answered, and whom, and gives the body back.
@@ -39,16 +39,13 @@ KEEPERS = 64 if SOAK else 16
 ENOUGH = 1_000_000 if SOAK else 500 / SLOW
 
 
-class Keepers:
+class Keepers(Asking):
     """Clients with one connection each, on which they ask again and again, GET and POST; a connection that ends
     is a failure."""
 
     def __init__(self, server, count):
-        self.server, self.stopped = server, False
         self.failures, self.answers, self.pids = [], 0, set()
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
-        for thread in self.threads:
-            thread.start()
+        super().__init__(server, count)
 
     def run(self, number):
         try:
@@ -64,14 +61,6 @@ class Keepers:
                         time.sleep(0.01)
         except (AssertionError, OSError) as error:
             self.failures.append(repr(error))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        for thread in self.threads:
-            thread.join()
 
 
 def reload_each_second(server, keepers):

@@ -6,10 +6,10 @@ successor; a signal that is there to stop a worker cut what it was doing.
 
 import os
 import signal
-import threading
 import time
 
 import pytest
+from fleet import Asking
 from harness import is_alive
 from timing import SLOW, wait_until
 
@@ -35,15 +35,12 @@ def application(environ, start_response):
 WORKERS, THREADS, CLIENTS, KILLS = 2, 4, 6, 5
 
 
-class Numbered:
+class Numbered(Asking):
     """Clients that ask again and again, on new connections. What was asked for in vain is remembered, and when, and until when."""
 
     def __init__(self, server):
-        self.server, self.stopped = server, False
         self.lost, self.answered = {}, 0
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)]
-        for thread in self.threads:
-            thread.start()
+        super().__init__(server, CLIENTS)
 
     def run(self, client):
         count = 0
@@ -55,14 +52,6 @@ class Numbered:
                 self.answered += 1
             except (AssertionError, OSError):
                 self.lost[path] = asked, time.monotonic()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        for thread in self.threads:
-            thread.join()
 
 
 def kill_and_await_successor(server, number):

@@ -215,6 +215,15 @@ def test_a_configuration_that_is_broken_after_the_check_changes_nothing(server):
     assert server.get("/").get("X-Answer") == "a = b%20\u00e9"
 
 
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_nor_does_one_that_others_can_change_since_then(server):
+    server = server("--user", "nobody", files={"gateway.toml": 'keep-alive = "7s"'})
+    put(server, f'{CHECK} && {{ {GATEWAY} "$@" || exit; chmod 666 gateway.toml; exit 0; }}; exec {GATEWAY} "$@"')
+    server.signal(signal.SIGUSR2)
+    server.wait_log("takes over(?s:.*)not reloaded: .*gateway.toml, which is read unasked, can be changed by others")
+    assert server.get("/").status == 200
+
+
 def test_a_configuration_that_is_broken_before_it_is_refused(server):
     server = server(files={"gateway.toml": "workers = 2"})
     before = program_of(server)
