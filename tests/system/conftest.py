@@ -4,10 +4,14 @@ source tree."""
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 sys.dont_write_bytecode = True
+
+# So that a failed assertion says what it compared, in what tests share as well.
+pytest.register_assert_rewrite(*(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "conftest"))
 
 from harness import Server  # noqa: E402
 from timing import GATEWAY, PATIENCE, SOAK  # noqa: E402

@@ -45,6 +45,7 @@ class Keepers(Asking):
 
     def __init__(self, server, count):
         self.failures, self.answers, self.pids = [], 0, set()
+        self.asked = {"GET": set(), "POST": set()}  # by which way of asking: process numbers
         super().__init__(server, count)
 
     def run(self, number):
@@ -52,10 +53,12 @@ class Keepers(Asking):
             with self.server.connect(timeout=20) as connection:
                 while not self.stopped:
                     body = b"%d " % number * (self.answers % 50) if self.answers % 2 else None
-                    response = connection.exchange("POST" if body else "GET", "/", (), body)
+                    method = "POST" if body else "GET"
+                    response = connection.exchange(method, "/", (), body)
                     assert response.status == 200 and response.body == (body or b""), response
                     assert response.get("Connection") in (None, "keep-alive")
                     self.pids.add(int(response.get("X-Pid")))
+                    self.asked[method].add(int(response.get("X-Pid")))
                     self.answers += 1
                     if number % 4 == 0:
                         time.sleep(0.01)
