@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "net/exchange.h"
+#include "net/loop.h"
 
 struct health_answer {
     struct slice status, text;
@@ -17,6 +17,8 @@ static const struct health_answer saturated = {SLICE("503 Service Unavailable"),
 static const struct health_answer *find_answer(const struct loop *loop, const struct request *request)
 {
     const char *prefix = loop->options->health_path;
+    if (prefix == NULL)
+        return NULL;
     size_t size = strlen(prefix);
     struct slice path = request->path;
     if (path.size <= size || memcmp(path.data, prefix, size) != 0 ||
@@ -32,7 +34,7 @@ static const struct health_answer *find_answer(const struct loop *loop, const st
     return loop_is_saturated(loop) ? &saturated : &ready;
 }
 
-static bool answer(struct exchange *exchange)
+bool health_answer(struct exchange *exchange)
 {
     const struct health_answer *found = find_answer(exchange->conn->loop, &exchange->request);
     if (found == NULL)
@@ -44,10 +46,4 @@ static bool answer(struct exchange *exchange)
     exchange_send(exchange, &found->text, 1);
     exchange_end(exchange);
     return true;
-}
-
-void health_attach(struct loop *loop)
-{
-    if (loop->options->health_path != NULL)
-        loop->answer_now = answer;
 }

@@ -7,9 +7,9 @@
 #ifndef APP_HEALTH_H
 #define APP_HEALTH_H
 
-#include "net/loop.h"
+#include "net/exchange.h"
 
-/* From now on the loop answers them; nothing when the option is off. */
-void health_attach(struct loop *loop);
+/* In the loop: true when it was such a request, and has been answered. Never without the option. */
+bool health_answer(struct exchange *exchange);
 
 #endif

@@ -192,6 +192,32 @@ bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t 
     return scoreboard_get(restart->number) == number && copy->cause < RESTART_CAUSES;
 }
 
+void scoreboard_note_setback(struct scoreboard *board, uint32_t generation, const char *text, size_t size)
+{
+    struct scoreboard_setback *setback = &board->service->setback;
+    size_t kept = size < SCOREBOARD_SETBACK_SIZE ? size : SCOREBOARD_SETBACK_SIZE;
+    scoreboard_set(setback->generation, 0);
+    atomic_thread_fence(memory_order_release);
+    setback->size = (uint32_t)kept;
+    memcpy(setback->text, text + size - kept, kept);
+    scoreboard_publish(setback->generation, generation);
+}
+
+/* Those that come after it have loaded what it could not. */
+bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t generation,
+                             char text[SCOREBOARD_SETBACK_SIZE], size_t *size)
+{
+    uint32_t of = scoreboard_see(setback->generation);
+    if (of < generation)
+        return false;
+    *size = setback->size;
+    if (*size > SCOREBOARD_SETBACK_SIZE)
+        return false;
+    memcpy(text, setback->text, *size);
+    atomic_thread_fence(memory_order_acquire);
+    return scoreboard_get(setback->generation) == of;
+}
+
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms)
 {
     uint64_t refused = scoreboard_get(row->refused_ms);

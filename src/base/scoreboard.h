@@ -129,7 +129,15 @@ struct scoreboard_restart {
     char how[SCOREBOARD_HOW_SIZE]; /* "was killed by signal 9 ..." */
 };
 
-/* What is the service's: written by the master, for the status process to read. */
+/* Why the last reload failed: with --reload, workers say so in the application's place (app/setback.h). */
+enum { SCOREBOARD_SETBACK_SIZE = 32 * 1024 };
+struct scoreboard_setback {
+    _Atomic uint32_t generation; /* that goes on, published; 0: none has failed, or it is being written */
+    uint32_t size;
+    char text[SCOREBOARD_SETBACK_SIZE]; /* the end of it, where there is more */
+};
+
+/* What is the service's: written by the master, for the status process and the workers to read. */
 struct scoreboard_service {
     _Alignas(64) _Atomic uint64_t started; /* Unix time, s */
     _Atomic uint32_t generation;           /* of the application that serves: 1 since the start */
@@ -137,6 +145,7 @@ struct scoreboard_service {
     _Atomic uint64_t restarts[RESTART_CAUSES];
     struct scoreboard_restart
         last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */
+    struct scoreboard_setback setback;
 };
 
 /* Each process's own, unlike what it points to. */
@@ -173,6 +182,13 @@ void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t p
 /* A copy of the `age`th last one, 0 being the last. False when there is none, or it is being overwritten. */
 bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t age,
                              struct scoreboard_restart *copy);
+
+/* The master's: the reload has failed, and that generation goes on. */
+void scoreboard_note_setback(struct scoreboard *board, uint32_t generation, const char *text, size_t size);
+/* A worker's: copies the text when one of that generation has to show it, `*size` bytes of it. False when there is none, or it is being
+ * overwritten. */
+bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t generation,
+                             char text[SCOREBOARD_SETBACK_SIZE], size_t *size);
 
 /* Its worker has refused requests just now, because no thread took them in time. */
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms);

@@ -68,10 +68,11 @@ struct loop {
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
     const atomic_bool
         *has_forked; /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
-    struct handover *handover; /* NULL: connections stay */
-    bool retiring;             /* what is idle, or will be, goes to the successor */
-    bool unready;              /* the service will stop soon: whoever looks after it should send nobody */
-    atomic_bool draining;      /* no connection is kept alive any more; read by all threads */
+    struct handover *handover;                /* NULL: connections stay */
+    bool retiring;                            /* what is idle, or will be, goes to the successor */
+    const struct scoreboard_setback *setback; /* --reload's; NULL: it is off */
+    bool unready;         /* the service will stop soon: whoever looks after it should send nobody */
+    atomic_bool draining; /* no connection is kept alive any more; read by all threads */
     void (*on_room)(void *context);
     void *on_room_context;
 };

@@ -15,6 +15,7 @@
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "proc/control.h"
 #include "proc/death.h"
 #include "proc/notify.h"
@@ -154,6 +155,20 @@ static void not_forked(void *context, unsigned number, const struct worker_end *
     master_follow_up(master);
 }
 
+void master_note_setback(struct master *master, const char *failure, struct slice words)
+{
+    struct fleet_status status;
+    struct text text;
+    fleet_describe(master->fleet, &status);
+    if (!master->options->reload || status.phase >= FLEET_DRAINING)
+        return;
+    text_init(&text);
+    text_printf(&text, "not reloaded: %s\n", failure);
+    text_add(&text, words.data, words.size);
+    scoreboard_note_setback(master->service.board, status.generation, text.data, text.size);
+    text_fini(&text);
+}
+
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
 {
     struct master *master = context;
@@ -164,6 +179,7 @@ static void reloaded(void *context, unsigned generation, const char *failure, st
     } else {
         nursery_drop(master->nursery, generation);
         notify_ready("not reloaded: %s", failure);
+        master_note_setback(master, failure, words);
     }
     control_reloaded(master->control, failure, words);
 }

@@ -80,6 +80,7 @@ static void fail(struct master *master, const char *message)
         message += strlen(prefix);
     log_error("not reloaded: %s", message);
     notify_ready("not reloaded: %s", message);
+    master_note_setback(master, message, (struct slice){NULL, 0});
     control_not_configured(master->control, master->readings, message);
 }
 

@@ -71,6 +71,8 @@ struct seat_mail {
 
 /* To every worker there is. */
 void master_tell_all(struct master *master, enum message_kind kind);
+/* For --reload, see app/setback.h: `words` may be empty. */
+void master_note_setback(struct master *master, const char *failure, struct slice words);
 /* After everything that the fleet was told. */
 void master_follow_up(struct master *master);
 

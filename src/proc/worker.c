@@ -13,6 +13,7 @@
 #include "app/crew.h"
 #include "app/deadline.h"
 #include "app/health.h"
+#include "app/setback.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -339,13 +340,28 @@ static void watch(struct event *event)
     event_add(event, NULL);
 }
 
+/* What is not for the application. */
+static bool answer_now(struct exchange *exchange)
+{
+    return health_answer(exchange) || setback_answer(exchange);
+}
+
+static void open_answers(struct worker *worker)
+{
+    const struct options *options = worker->setup->options;
+    if (options->reload)
+        worker->loop->setback = &worker->setup->board->service->setback;
+    if (options->reload || options->health_path != NULL)
+        worker->loop->answer_now = answer_now;
+}
+
 /* The loop comes after the application, so that our signal handlers are the last ones installed. */
 static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
     worker->loop->unready = setup->unready;
-    health_attach(worker->loop);
+    open_answers(worker);
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);

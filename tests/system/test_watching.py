@@ -8,6 +8,7 @@ one's bytecode; a stream that a browser held open kept the new code waiting.
 
 import os
 import re
+import signal
 import time
 
 import pytest
@@ -168,15 +169,47 @@ def test_files_of_editors_and_of_python_are_none_of_ours(server):
     assert server.log.count("has changed") == server.log.count("app.py has changed") == 1
 
 
-def test_a_broken_save_changes_nothing_and_the_next_good_one_mends_it(server):
-    server = server()
-    pid = server.worker_pid
+# What is saved, in which file, and what the page says of it.
+BROKEN = [
+    ("app.py", "1 +", r"\napp\.py:1: SyntaxError: .*\n    1 \+\n *\^$"),
+    ("app.py", "raise ValueError('caf\xe9 <b>')", r'\nTraceback .*\n  File ".*app\.py", line 1.*\nValueError: caf\xe9 <b>$'),
+    ("app.py", "import nothing_of_the_kind", r"\nModuleNotFoundError: No module named 'nothing_of_the_kind'$"),
+    ("app.py", "import os; os._exit(7)", r"not reloaded: the first worker of the new generation exited with status 7"),
+    ("app.py", "import os; os.abort()", r"signal 6 .*\nFatal Python error: Aborted\n"),
+    ("gateway.toml", "threads = \n", r"not reloaded: .*gateway\.toml.*line 1"),
+]
+
+
+@pytest.mark.parametrize("options", [[], ["--preload"], ["--threads", "4"]], ids=["plain", "preload", "threads"])
+@pytest.mark.parametrize("name, text, page", BROKEN, ids=["syntax", "raises", "missing", "exits", "aborts", "configuration"])
+def test_a_broken_save_is_an_error_page_and_the_next_good_one_mends_it(server, options, name, text, page):
+    server = server(*options, "--health-path", "/-", files={"gateway.toml": ""}, workers=2)
+    pids = server.worker_pids()
+    with server.connect() as connection:
+        assert connection.exchange("GET", "/").text == "one"
+        save(server, name, text)
+        server.wait_log("not reloaded: ")
+        for method, path, body in [("GET", "/", None), ("POST", "/pid", b"x"), ("HEAD", "/", None)]:
+            answer = connection.exchange(method, path, (), body)
+            assert (answer.status, answer.get("Content-Type")) == (500, "text/plain; charset=utf-8")
+            assert answer.get("Cache-Control") == "no-store" and answer.get("Connection") is None
+            if method != "HEAD":
+                shown = answer.body.decode()
+                assert shown.startswith("What was saved last can not be loaded") and re.search(page, shown.strip(), re.S), shown
+        assert connection.exchange("GET", "/-/ready").status == 200
+        assert server.log.count("not reloaded") == 1 and server.worker_pids() == pids, "told once, and nobody has left"
+        save(server, name, app("two") if name == "app.py" else "threads = 1\n")
+        wait_answer(server, "two" if name == "app.py" else "one")
+        wait_until(lambda: reloads(server) == 1, "all are new")
+        assert connection.exchange("GET", "/").status == 200, "the connection has outlived it all"
+
+
+def test_without_the_option_nobody_sees_what_could_not_be_loaded(serve):
+    server = serve("app", files={"app.py": APP})
     save(server, "app.py", "1 +")
-    server.wait_log("not reloaded: worker 0")
-    assert server.log.count("SyntaxError") == 1
-    assert server.get("/").text == "one" and server.worker_pid == pid
-    save(server, "app.py", app("two"))
-    wait_answer(server, "two")
+    server.signal(signal.SIGHUP)
+    server.wait_log("not reloaded: ")
+    assert server.get("/").text == "one"
 
 
 # What is imported for the first time, and how it is mended: the old worker has never seen it.

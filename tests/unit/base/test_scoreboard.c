@@ -168,6 +168,36 @@ START_TEST(the_last_restarts_are_remembered_and_all_are_counted)
 }
 END_TEST
 
+START_TEST(a_setback_is_shown_by_those_who_go_on)
+{
+    struct scoreboard *board = scoreboard_new(1, 1);
+    const struct scoreboard_setback *setback = &board->service->setback;
+    static char text[SCOREBOARD_SETBACK_SIZE], all[SCOREBOARD_SETBACK_SIZE + 10];
+    size_t size;
+    ck_assert(!scoreboard_read_setback(setback, 1, text, &size));
+    scoreboard_note_setback(board, 3, "why", 3);
+    for (uint32_t generation = 1; generation <= 3; generation++) {
+        ck_assert(scoreboard_read_setback(setback, generation, text, &size));
+        ck_assert_mem_eq(text, "why", size);
+        ck_assert_uint_eq(size, 3);
+    }
+    ck_assert(!scoreboard_read_setback(setback, 4, text, &size));
+
+    /* The end of a traceback says what has happened. */
+    memset(all, 'a', sizeof(all));
+    memcpy(all + sizeof(all) - 5, "Error", 5);
+    scoreboard_note_setback(board, 4, all, sizeof(all));
+    ck_assert(scoreboard_read_setback(setback, 4, text, &size));
+    ck_assert_uint_eq(size, SCOREBOARD_SETBACK_SIZE);
+    ck_assert_mem_eq(text + size - 5, "Error", 5);
+
+    /* What stands in shared memory may be any number. */
+    board->service->setback.size = UINT32_MAX;
+    ck_assert(!scoreboard_read_setback(setback, 4, text, &size));
+    scoreboard_free(board);
+}
+END_TEST
+
 START_TEST(a_refusal_saturates_for_a_while)
 {
     static struct scoreboard_row row;
@@ -227,6 +257,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, where_the_rows_are_is_no_childs_business);
     tcase_add_test(tests, a_call_is_read_while_it_runs);
     tcase_add_test(tests, the_last_restarts_are_remembered_and_all_are_counted);
+    tcase_add_test(tests, a_setback_is_shown_by_those_who_go_on);
     tcase_add_test(tests, a_refusal_saturates_for_a_while);
     tcase_add_test(tests, all_that_has_a_name_has_one_of_its_own);
     unit_add_rows(tests, every_state_has_its_name, states);

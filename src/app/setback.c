@@ -1,0 +1,26 @@
+/* --reload: the answer while what was saved last can not be loaded. */
+#include "app/setback.h"
+
+#include "base/scoreboard.h"
+#include "net/loop.h"
+
+static const struct slice status = SLICE("500 Internal Server Error");
+static const struct slice heading =
+    SLICE("What was saved last can not be loaded; as soon as it can, it is served here.\n\n");
+
+bool setback_answer(struct exchange *exchange)
+{
+    const struct loop *loop = exchange->conn->loop;
+    static char text[SCOREBOARD_SETBACK_SIZE]; /* one thread at a time runs the loop */
+    struct slice parts[] = {heading, {text, 0}};
+    if (loop->setback == NULL ||
+        !scoreboard_read_setback(loop->setback, scoreboard_get(loop->row->generation), text, &parts[1].size))
+        return false;
+    response_start(&exchange->response, status);
+    response_add(&exchange->response, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
+    response_add(&exchange->response, SLICE("Cache-Control"), SLICE("no-store"));
+    exchange_head(exchange, true, parts[0].size + parts[1].size);
+    exchange_send(exchange, parts, 2);
+    exchange_end(exchange);
+    return true;
+}

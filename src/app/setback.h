@@ -1,0 +1,14 @@
+/*
+ * --reload: what was saved last can not be loaded. The workers go on as they were, but to answer with the application as it was before
+ * would leave whoever looks at it in a browser to wonder why nothing changes: every request gets 500 and the reason, traceback and
+ * all, as plain text, until a reload succeeds.
+ */
+#ifndef APP_SETBACK_H
+#define APP_SETBACK_H
+
+#include "net/exchange.h"
+
+/* In the loop: true when there is one, and the request has been answered. Never without the option. */
+bool setback_answer(struct exchange *exchange);
+
+#endif
