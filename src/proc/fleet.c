@@ -136,19 +136,27 @@ static struct seat *wanted_seat(struct fleet *fleet, struct slot *slot)
     return slot_find(slot, SEAT_EMPTY);
 }
 
+/* A reload's have a time to load the application in: they come one after the other, so there is nobody else who keeps them from
+ * it. To the others, and to all of them at once after a crash, it may take long. 0: none. */
+static uint64_t boot_deadline(const struct fleet *fleet, struct slot *slot, unsigned generation, uint64_t now)
+{
+    bool probe = generation != fleet->proven;
+    bool rolling = fleet->reload == RELOAD_ROLLING && slot_find(slot, SEAT_SERVING) != NULL;
+    return (probe || rolling) && fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0;
+}
+
 static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
     struct seat *seat = wanted_seat(fleet, slot);
     if (seat == NULL || slot->retry_ms > now)
         return;
     unsigned generation = fleet_generation_for(fleet, slot);
-    bool probe = generation != fleet->proven;
     if (fleet->actions.fork(fleet->actions.context, fleet_berth_of(fleet, slot, seat), generation) == 0)
         *seat = (struct seat){
             .state = SEAT_BOOTING,
             .generation = generation,
             .forked_ms = now,
-            .deadline_ms = probe && fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0,
+            .deadline_ms = boot_deadline(fleet, slot, generation, now),
         };
     else if (fleet->phase == FLEET_STARTING)
         first_fork_failed(fleet);
@@ -373,7 +381,7 @@ uint64_t fleet_due(const struct fleet *constant)
 }
 
 /* Its end is not its fault alone: it stays what it was until then. */
-static void kill_slow_probe(struct fleet *fleet, struct slot *slot, struct seat *seat)
+static void kill_slow_boot(struct fleet *fleet, struct slot *slot, struct seat *seat)
 {
     log_error("worker %u has not loaded the application within --timeout", (unsigned)(slot - fleet->slots));
     seat->deadline_ms = 0;
@@ -387,7 +395,7 @@ static void check_deadline(struct fleet *fleet, struct slot *slot, struct seat *
     if (seat->state == SEAT_PROVING)
         fleet_probe_is_good(fleet, slot, seat, now);
     else if (seat->state == SEAT_BOOTING)
-        kill_slow_probe(fleet, slot, seat);
+        kill_slow_boot(fleet, slot, seat);
     else
         fleet_kill_seat(fleet, slot, seat, now);
 }

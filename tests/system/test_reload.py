@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+from control import gatewayctl
 from fleet import APP, BAD, Clients, answers, reload_in_vain, reload_mended, write
 from timing import SLOW, wait_until
 
@@ -63,6 +64,21 @@ def test_a_new_worker_that_is_not_ready_in_time_is_given_up(server):
     server.wait_log("worker 0 has not loaded the application within --timeout")
     server.wait_log("not reloaded: worker 0")
     assert server.worker_pids() == old
+
+
+def test_one_of_the_others_that_hangs_does_not_hold_the_reload(server):
+    # Its import waited for a lock that was never released, and the reload, and all after it, for the import.
+    server = server("--timeout", f"{SLOW}s", "--control-socket", "control")
+    hang_once = (
+        "import os, time\n"
+        "imports = len([name for name in os.listdir() if name.startswith('import-')])\n"
+        "open('import-%d' % imports, 'w').close()\n"
+        "time.sleep(3600 if imports == 1 else 0)"
+    )
+    write(server, "broken", hang_once)
+    assert gatewayctl(server, "reload", "--wait")[0] == 0
+    assert server.log.count("worker 1 has not loaded the application within --timeout") == 1
+    assert "its predecessor stays" in server.log
 
 
 def test_a_burst_of_signals_never_doubles_the_workers_twice(server):

@@ -554,6 +554,24 @@ START_TEST(a_probe_that_is_slow_to_load_is_killed)
 }
 END_TEST
 
+START_TEST(whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried_again)
+{
+    begin_serving(2);
+    fleet_reload(fleet, now);
+    ready(0, 1);
+    await_due();
+    assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1");
+    ended(0, 0, WORKER_DRAINING);
+    ck_assert_uint_eq(fleet_due(fleet), now + BOOT_MS);
+    await_due();
+    assert_done("kill 1.1");
+    ended(1, 1, WORKER_BOOTING);
+    assert_done("fork(2) 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0, reloaded 2");
+}
+END_TEST
+
 START_TEST(a_reload_that_is_asked_for_meanwhile_comes_after_it_once)
 {
     begin_serving(2);
@@ -1066,6 +1084,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_impatient_reload_does_not_wait_for_who_leaves);
     unit_add_rows(tests, a_generation_whose_probe_fails_is_dropped, bad_probes);
     tcase_add_test(tests, a_probe_that_is_slow_to_load_is_killed);
+    tcase_add_test(tests, whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried_again);
     tcase_add_test(tests, a_reload_that_is_asked_for_meanwhile_comes_after_it_once);
     tcase_add_test(tests, a_reload_during_the_start_comes_when_it_is_over);
     tcase_add_test(tests, who_dies_during_a_probe_is_replaced_by_its_own_generation);
