@@ -199,43 +199,49 @@ static bool is_directory(const char *path)
     return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static void explore(struct watch *watch, const char *path);
+static bool explore(struct watch *watch, const char *path, bool all);
+
+/* True when there is source in it, or below. Looked for when it is watched: so nothing falls between. */
+static bool take_found(struct watch *watch, const char *path, bool all)
+{
+    struct directory *directory = find(watch, path);
+    if (directory == NULL && watch->found == FOUND_MAX)
+        return false;
+    if (directory == NULL) {
+        watch->found++;
+        directory = add(watch, path);
+    }
+    directory->neighbours = true;
+    bool below = explore(watch, path, all);
+    return has_source(path) || below;
+}
+
+/* What can be imported from below. Directories without any source are entered only if `all` are: who knows how much is there. True when
+ * there is some. */
+static bool explore(struct watch *watch, const char *path, bool all)
+{
+    const struct dirent *entry;
+    bool found = false;
+    DIR *stream = opendir(path);
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        if (!is_package(entry->d_name) || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+            continue;
+        char *below = xasprintf("%s/%s", path, entry->d_name);
+        if (is_directory(below) && (all || has_source(below)))
+            found = take_found(watch, below, all) || found;
+        free(below);
+    }
+    if (stream != NULL)
+        closedir(stream);
+    return found;
+}
 
 static void add_neighbours(struct watch *watch, struct directory *directory)
 {
     if (directory->neighbours)
         return;
     directory->neighbours = true;
-    explore(watch, directory->path);
-}
-
-static void take_found(struct watch *watch, const char *path)
-{
-    struct directory *directory = find(watch, path);
-    if (directory == NULL && watch->found == FOUND_MAX)
-        return;
-    if (directory == NULL) {
-        watch->found++;
-        directory = add(watch, path);
-    }
-    add_neighbours(watch, directory);
-}
-
-/* What can be imported from below. Directories without any source are not entered: who knows how much is there. */
-static void explore(struct watch *watch, const char *path)
-{
-    const struct dirent *entry;
-    DIR *stream = opendir(path);
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        if (!is_package(entry->d_name) || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
-            continue;
-        char *below = xasprintf("%s/%s", path, entry->d_name);
-        if (is_directory(below) && has_source(below))
-            take_found(watch, below);
-        free(below);
-    }
-    if (stream != NULL)
-        closedir(stream);
+    explore(watch, directory->path, false);
 }
 
 static void add_name(struct directory *directory, const char *name)
@@ -306,18 +312,18 @@ static enum watch_change file_changed(const struct directory *directory, const s
     return tell(gone ? WATCH_GONE : WATCH_SAVED, path, size, directory->path, event->name);
 }
 
-/* Empty, it is watched before something is put in; or else it has been already. */
-static enum watch_change directory_came(struct watch *watch, const struct directory *parent, const char *name,
-                                        char *path, size_t size)
+/* Empty, it is watched before something is put in; or else it has been already. Of one that is made now, those below are made now too:
+ * whatever is put into them is still to come. */
+static enum watch_change directory_came(struct watch *watch, const struct directory *parent,
+                                        const struct inotify_event *event, char *path, size_t size)
 {
+    const char *name = event->name;
+    bool made = (event->mask & IN_CREATE) != 0;
     char *below = xasprintf("%s/%s", parent->path, name);
     struct directory *known = find(watch, below);
     bool news = known != NULL && follow(watch, known);
-    if (parent->neighbours && is_package(name)) {
-        take_found(watch, below);
-        explore(watch, below);
-        news = news || has_source(below);
-    }
+    if (parent->neighbours && is_package(name))
+        news = take_found(watch, below, made) || news;
     free(below);
     return news ? tell(WATCH_SAVED, path, size, parent->path, name) : WATCH_NONE;
 }
@@ -340,7 +346,7 @@ static enum watch_change happened(struct watch *watch, struct directory *directo
     if ((event->mask & IN_ISDIR) == 0)
         return file_changed(directory, event, path, size);
     if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0)
-        return directory_came(watch, directory, event->name, path, size);
+        return directory_came(watch, directory, event, path, size);
     return WATCH_NONE;
 }
 
@@ -384,7 +390,7 @@ enum watch_change watch_look_again(struct watch *watch, char *path, size_t size)
         if (follow(watch, directory)) {
             last = tell(WATCH_SAVED, path, size, directory->path, "");
             if (directory->neighbours)
-                explore(watch, directory->path);
+                explore(watch, directory->path, false);
         } else if (directory->missing && directory->name_count == 0) {
             drop(watch, i);
         }

@@ -154,6 +154,19 @@ START_TEST(what_was_put_into_a_new_directory_before_anybody_looked_is_seen)
 }
 END_TEST
 
+START_TEST(what_is_made_in_one_go_is_watched_to_the_bottom)
+{
+    run("mkdir -p fresh/more/most");
+    ck_assert_int_eq(read_change(), WATCH_NONE);
+    run("echo >fresh/more/most/new.py");
+    ck_assert_int_eq(read_change(), WATCH_SAVED);
+    ck_assert_str_eq(path, "fresh/more/most/new.py");
+    run("mkdir -p other/more/most; echo >other/more/most/new.py");
+    ck_assert_int_eq(read_change(), WATCH_SAVED);
+    ck_assert_str_eq(path, "other");
+}
+END_TEST
+
 static enum watch_change look(void)
 {
     return watch_look_again(watch, path, sizeof(path));
@@ -249,6 +262,7 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     unit_add_rows(tests, a_change_is_what_the_table_says, cases);
     tcase_add_test(tests, what_has_come_is_watched_from_then_on);
+    tcase_add_test(tests, what_is_made_in_one_go_is_watched_to_the_bottom);
     tcase_add_test(tests, what_was_put_into_a_new_directory_before_anybody_looked_is_seen);
     unit_add_rows(tests, a_name_that_leads_elsewhere_is_followed, elsewhere);
     tcase_add_test(tests, a_link_to_a_directory_that_leads_to_another_is_a_change);
