@@ -82,14 +82,24 @@ def assert_prompt(received):
     assert sum(seconds < PROMPT for seconds in late) >= len(late) - 2, late
 
 
+def events_in_packets(server, path, version, expected):
+    """What came in as many packets as expected: at the first attempt or at one of two more, as a kernel that misses an
+    acknowledgement on a busy machine sends one again."""
+    for _ in range(3):
+        with server.connect() as connection:
+            before = converse(connection)
+            connection.request("GET", path, version=version)
+            received = receive_events(connection)
+            came = packets(connection) - before
+        if came == expected:
+            return received
+    pytest.fail(f"{came} packets in the place of {expected}")
+
+
 @pytest.mark.parametrize("path", ["/", "/write"])
 def test_each_event_is_a_chunk_and_a_packet_and_comes_at_once(server, path):
-    with server.connect() as connection:
-        before = converse(connection)
-        connection.request("GET", path)
-        received = receive_events(connection)
-        # The head comes with the first event, the end alone.
-        assert packets(connection) - before == COUNT + 1
+    # The head comes with the first event, the end alone.
+    received = events_in_packets(server, path, "1.1", COUNT + 1)
     data = b"".join(block for _, block in received)
     head, _, body = data.partition(b"\r\n\r\n")
     assert b"Transfer-Encoding: chunked" in head
@@ -98,9 +108,5 @@ def test_each_event_is_a_chunk_and_a_packet_and_comes_at_once(server, path):
 
 
 def test_to_http_1_0_each_event_is_a_packet_and_comes_at_once(server):
-    with server.connect() as connection:
-        before = converse(connection)
-        connection.request("GET", "/", version="1.0")
-        received = receive_events(connection)
-        assert packets(connection) - before == COUNT
+    received = events_in_packets(server, "/", "1.0", COUNT)
     assert_prompt([(when, block) for when, block in received if block])

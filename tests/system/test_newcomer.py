@@ -20,9 +20,10 @@ CLONE = Path(__file__).resolve().parents[2]
 BOOTSTRAP = CLONE / "bootstrap"
 BUILT = CLONE / "build" / "gateway"
 
-pytestmark = pytest.mark.skipif(
-    not (BOOTSTRAP.exists() and BUILT.exists()), reason=f"{BUILT} is not built: this is no clone"
-)
+pytestmark = [
+    pytest.mark.skipif(not (BOOTSTRAP.exists() and BUILT.exists()), reason=f"{BUILT} is not built: this is no clone"),
+    pytest.mark.deadline(180),  # what has been edited since is compiled
+]
 
 
 class Run:

@@ -54,6 +54,7 @@ def test_kept_connections_go_to_the_others(serve):
                                             '    return [body]\n'})
     wait_until(lambda: len(server.worker_pids()) == 3, "all workers")
     with Keepers(server, 12) as keepers:
+        wait_until(lambda: len(keepers.pids) == 3, "each has some of them")
         resize(server, signal.SIGTTOU, 2)
         resize(server, signal.SIGTTOU, 1)
         time.sleep(0.3)
