@@ -41,7 +41,7 @@ WRITERS = writers(200, "/", ramp=0.5)
 # One thread makes 1 MB in some 3 ms. With more of them a second there would be a queue, whoever is served first.
 READERS = readers(1000, "/generator", ramp=10)
 FEWER = readers(100, "/generator", ramp=1)
-SECONDS = LEAST_RATE_AFTER + 2
+SECONDS = LEAST_RATE_AFTER + 1.2
 MEMORY = 16 * 1024  # bytes, --response-memory
 DEFAULT_MEMORY = 256 * 1024
 OWN_MEMORY = 8 * 1024  # what a connection and a call may need besides
