@@ -15,7 +15,7 @@
 #include "proc/heritage.h"
 #include "proc/master.h"
 #include "proc/process.h"
-#include "proc/upgrade.h"
+#include "proc/second_try.h"
 #include "proc/worker.h"
 #include "py/interp.h"
 
@@ -55,7 +55,7 @@ static int serve(struct options *options, struct heritage *heritage)
     set_title(options);
     int status = master_main(options, access_log, heritage);
     access_log_free(access_log);
-    return status;
+    return status == EXIT_APPLICATION && options->reload ? second_try(options) : status;
 }
 
 /* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */
@@ -81,8 +81,7 @@ int main(int argc, char **argv)
     int status = 0;
     open_standard_descriptors();
     title_init(argc, argv);
-    program_remember();
-    upgrade_remember(argv);
+    program_remember(argv);
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);

@@ -1,6 +1,7 @@
-/* The file of this program, as the kernel was told it. */
+/* How this program was started. */
 #include "base/program.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -9,8 +10,11 @@
 #include "base/mem.h"
 
 static const char *path;
+static char *const *arguments;
+static int start_directory;
 
-void program_remember(void)
+/* Its name is what the kernel was told. */
+void program_remember(char **argv)
 {
     const unsigned long value = getauxval(AT_EXECFN); /* the kernel's way to pass a pointer */
     const char *name;
@@ -18,9 +22,22 @@ void program_remember(void)
     char *directory = getcwd(NULL, 0);
     path = name[0] == '/' || directory == NULL ? xstrdup(name) : xasprintf("%s/%s", directory, name);
     free(directory);
+    arguments = argv;
+    start_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 const char *program_path(void)
 {
     return path;
+}
+
+char *const *program_arguments(void)
+{
+    return arguments;
+}
+
+void program_execute(char *const *argv)
+{
+    if (fchdir(start_directory) == 0)
+        execv(path, argv);
 }

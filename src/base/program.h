@@ -1,5 +1,5 @@
 /*
- * The file of this program, under the name by which it was started.
+ * How this program was started: its file, under the name that was given, its arguments, and the directory.
  *
  * A name that is a link is left as it is: where the link stands says to which virtual environment it belongs, and where it leads to may
  * be another file by the next upgrade.
@@ -7,10 +7,15 @@
 #ifndef BASE_PROGRAM_H
 #define BASE_PROGRAM_H
 
-/* First of all in main, before directories change. */
-void program_remember(void);
+/* First of all in main, before directories change. The arguments are kept, not copied. */
+void program_remember(char **argv);
 
 /* Absolute; NULL before program_remember. Stays. */
 const char *program_path(void);
+char *const *program_arguments(void);
+
+/* The file as it is by now, in this process, in the directory where it was started then: so what its options name is found again.
+ * Returns when that has failed: errno. */
+void program_execute(char *const *argv);
 
 #endif

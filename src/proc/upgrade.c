@@ -27,17 +27,6 @@ struct upgrade {
     struct errand check;
 };
 
-static struct {
-    char **argv;
-    int directory;
-} program;
-
-void upgrade_remember(char **argv)
-{
-    program.argv = argv;
-    program.directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 struct upgrade *upgrade_new(const struct upgrade_setup *setup)
 {
     struct upgrade *upgrade = xcalloc(1, sizeof(*upgrade));
@@ -54,13 +43,6 @@ void upgrade_free(struct upgrade *upgrade)
     free(upgrade);
 }
 
-/* From the directory where this program was started, so that what its options name is found again. Returns when it failed. */
-static void execute(char *const *argv)
-{
-    if (fchdir(program.directory) == 0)
-        execv(program_path(), argv);
-}
-
 /* Sockets that the service manager has passed are the check's too, to look at. */
 static void claim_passed_sockets(void)
 {
@@ -73,13 +55,14 @@ static void claim_passed_sockets(void)
 static char **check_arguments(void)
 {
     static char check[] = "--check-config";
+    char *const *given = program_arguments();
     size_t count = 0;
-    while (program.argv[count] != NULL)
+    while (given[count] != NULL)
         count++;
     char **argv = xcalloc(count + 2, sizeof(*argv));
-    argv[0] = program.argv[0];
+    argv[0] = given[0];
     argv[1] = check;
-    memcpy(&argv[2], &program.argv[1], (count - 1) * sizeof(*argv));
+    memcpy(&argv[2], &given[1], (count - 1) * sizeof(*argv));
     return argv;
 }
 
@@ -91,7 +74,7 @@ static void be_check(void *context, int output)
     dup2(output, STDERR_FILENO);
     claim_passed_sockets();
     if (heritage_publish(heritage, getpid()) == 0)
-        execute(check_arguments());
+        program_execute(check_arguments());
     dprintf(STDERR_FILENO, "it can not be executed: %s\n", strerror(errno));
     _exit(EXIT_FAILURE_RUNTIME);
 }
@@ -162,7 +145,7 @@ void upgrade_execute(struct upgrade *upgrade)
     upgrade->state = UPGRADE_IDLE;
     log_info("upgrade: %s takes over", program_path());
     if (heritage_publish(heritage, getpid()) == 0) {
-        execute(program.argv);
+        program_execute(program_arguments());
         int error = errno;
         heritage_withdraw(heritage);
         errno = error;

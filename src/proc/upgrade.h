@@ -27,9 +27,6 @@ struct upgrade_setup {
     void *context;
 };
 
-/* First of all in main, before directories change: how this program was started. */
-void upgrade_remember(char **argv);
-
 struct upgrade *upgrade_new(const struct upgrade_setup *setup);
 void upgrade_free(struct upgrade *upgrade); /* NULL is fine */
 

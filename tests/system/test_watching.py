@@ -13,6 +13,7 @@ import time
 
 import pytest
 from harness import Server, open_files
+from test_bind import free_port
 from timing import SANITIZED, SLOW, wait_until
 
 APP = '''
@@ -255,6 +256,43 @@ def test_a_module_that_a_request_has_imported_is_watched(server):
 
     wait_until(noticed, "it is watched", interval=0.3)
     wait_answer(server, "lazy two", "/importlazy")
+
+
+# What can not be loaded at the start, what is saved then, and where.
+FIRST = [
+    ("syntax", "1 +", "app.py", APP),
+    ("module", "import new\n" + APP, "new.py", ""),
+    ("package", "import package.new\n" + APP, "package/new.py", ""),
+    ("exits", "raise SystemExit(1)", "app.py", APP),
+    ("extra", "open('extra.txt')\n" + APP, "extra.txt", ""),
+    ("path", "import library_module\n" + APP, "library/library_module.py", ""),
+]
+
+
+@pytest.mark.parametrize("broken, name, mended", [row[1:] for row in FIRST], ids=[row[0] for row in FIRST])
+def test_a_first_start_in_vain_is_tried_again_when_something_is_saved(broken, name, mended):
+    options = ["--reload", "--reload-extra-file", "extra.txt", "--pythonpath", "library"]
+    prefix = ["sh", "-c", 'mkdir library; exec "$0" "$@"']
+    bind = f"127.0.0.1:{free_port()}"
+    with Server("app", *options, files={"app.py": broken}, prefix=prefix, bind=bind, ready=lambda: True) as server:
+        server.wait_log("waiting for something to be saved")
+        for number in range(2):
+            save(server, ".app.py.swp", f"an editor's {number}")
+        save(server, "app.py", broken + "\n")
+        wait_until(lambda: server.log.count("waiting for something to be saved") == 2, "it was tried again")
+        (server.directory / name).parent.mkdir(exist_ok=True)
+        save(server, name, mended)
+        server.wait_log("ready in")
+        assert server.get("/").text == "one"
+        assert server.log.count("starting again") == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT], ids=lambda number: number.name)
+def test_who_waits_for_a_save_can_be_told_to_stop(number):
+    with Server("app", "--reload", files={"app.py": "1 +"}, ready=lambda: True) as server:
+        server.wait_log("waiting for something to be saved")
+        server.signal(number)
+        assert server.wait() == 0
 
 
 def test_what_is_saved_while_the_application_is_imported_is_not_lost(server):

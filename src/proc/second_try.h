@@ -1,0 +1,15 @@
+/*
+ * --reload, when the application can not be loaded at the very start. Then nobody serves, and nobody knows what would have been imported
+ * once that is mended: so it is waited until Python source is saved where the application is looked for, or one of the files that a reload
+ * watches, and the program is started once more, from the beginning.
+ */
+#ifndef PROC_SECOND_TRY_H
+#define PROC_SECOND_TRY_H
+
+#include "base/options.h"
+
+/* After the service has let go of everything. Does not return when the program is started. Otherwise the exit status: it was told to stop
+ * (INT, TERM, QUIT), or nothing can be watched, or executed, which is logged. */
+int second_try(const struct options *options);
+
+#endif
