@@ -41,7 +41,7 @@ static void answer(int cord, unsigned generation, const struct cord_order *order
 {
     static pid_t first;
     struct cord_news news = {.kind = CORD_FORKED};
-    int gate;
+    int gate = -1;
     if (generation == DIES)
         _exit(9);
     if (generation == STALLS)
