@@ -102,7 +102,7 @@ const struct option_row option_rows[] = {
       .help = "For requests in flight when asked to stop; 0 gives them none." },
     { .section = "Times", .name = "drain-delay", .kind = OPTION_TIME, FIELD(drain_delay), .value = "TIME",
       .initial = "0", .min = 0, .max = 24 * HOUR,
-      .help = "When asked to stop, say not ready but serve on for so long, so that load balancers notice." },
+      .help = "When asked to stop, say not ready but serve on for so long, so that load balancers notice. Answers end their connections then." },
     { .section = "Times", .name = "timeout", .letter = 't', .kind = OPTION_TIME, FIELD(timeout), .value = "TIME",
       .initial = "30s", .min = 0, .max = 24 * HOUR,
       .help = "For one call of the application, to its last byte: 504, and an exception in it. 0: no limit." },

@@ -92,10 +92,12 @@ void exchange_ready(struct exchange *exchange)
     loop_add_ready(loop, exchange);
 }
 
+/* Before the service stops clients are told to come back on another connection, while they can: a balancer sends that elsewhere, and one
+ * that would be closed idle could meet a request. */
 static bool may_keep_alive(const struct exchange *exchange)
 {
     const struct loop *loop = exchange->conn->loop;
-    return !loop->draining && loop->options->keep_alive > 0;
+    return !loop->unready && !loop->draining && loop->options->keep_alive > 0;
 }
 
 static struct slice current_date_line(void)

@@ -71,8 +71,9 @@ struct loop {
     struct handover *handover;                /* NULL: connections stay */
     bool retiring;                            /* what is idle, or will be, goes to the successor */
     const struct scoreboard_setback *setback; /* --reload's; NULL: it is off */
-    bool unready;         /* the service will stop soon: whoever looks after it should send nobody */
-    atomic_bool draining; /* no connection is kept alive any more; read by all threads */
+    /* No answer keeps its connection; read by all threads: */
+    atomic_bool unready;  /* the service will stop soon: whoever looks after it should send nobody */
+    atomic_bool draining; /* it stops: idle connections are closed, too */
     void (*on_room)(void *context);
     void *on_room_context;
 };

@@ -482,6 +482,33 @@ START_TEST(a_request_that_arrives_with_the_drain_is_answered)
 }
 END_TEST
 
+/* Not what idles: its client has not been told. */
+START_TEST(before_a_stop_each_answer_ends_its_connection)
+{
+    struct fixture fixture;
+    struct client asking, idle;
+    fixture_start(&fixture, "");
+    client_open_tcp(&asking, &fixture);
+    client_open_tcp(&idle, &fixture);
+    client_say(&asking, &fixture, GET("/hello"));
+    client_await(&asking, &fixture, received_size(HELLO), CLIENT_OPEN, 1000);
+    client_say(&idle, &fixture, GET("/hello"));
+    client_await(&idle, &fixture, received_size(HELLO), CLIENT_OPEN, 1000);
+    fixture.loop->unready = true;
+    client_say(&asking, &fixture, GET("/hello"));
+    client_await(&asking, &fixture, received_size(HELLO HELLO_CLOSE), CLIENT_ENDED, 1000);
+    client_await(&idle, &fixture, received_size(HELLO), CLIENT_OPEN, 20);
+    char *transcript = client_transcript(&asking);
+    ck_assert_str_eq(transcript, HELLO HELLO_CLOSE);
+    ck_assert_int_eq(asking.end, CLIENT_ENDED);
+    ck_assert_int_eq(idle.end, CLIENT_OPEN);
+    free(transcript);
+    client_close(&asking);
+    client_close(&idle);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_outcome_is_that_of_the_table, cases);
@@ -497,6 +524,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, lingering_discards_and_ends);
     unit_add_rows(tests, draining_ends_what_is_idle_and_answers_what_is_not, drains);
     tcase_add_test(tests, a_request_that_arrives_with_the_drain_is_answered);
+    tcase_add_test(tests, before_a_stop_each_answer_ends_its_connection);
 }
 
 int main(void)
