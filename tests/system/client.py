@@ -5,6 +5,7 @@ belong are failures of the test. Every wait has an end.
 """
 
 import re
+import select
 import socket
 import struct
 import time
@@ -204,6 +205,15 @@ class Connection:
             pass
         finally:
             self.socket.settimeout(PATIENCE)
+
+    def has_ended(self):
+        """The server has closed, as far as can be seen without waiting; there may be no bytes of an answer."""
+        if not select.select([self.socket], [], [], 0)[0]:
+            return False
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        except ConnectionError:
+            return True
 
     def seconds_until_end(self):
         start = time.monotonic()

@@ -5,9 +5,11 @@
     assert_nobody_noticed(keepers)
 """
 
+import random
 import signal
 import time
 
+from client import Cut
 from fleet import Asking
 from timing import SLOW, SOAK, wait_until
 
@@ -52,18 +54,81 @@ class Keepers(Asking):
         try:
             with self.server.connect(timeout=20) as connection:
                 while not self.stopped:
-                    body = b"%d " % number * (self.answers % 50) if self.answers % 2 else None
-                    method = "POST" if body else "GET"
-                    response = connection.exchange(method, "/", (), body)
-                    assert response.status == 200 and response.body == (body or b""), response
+                    response = self.ask(connection, *self.choose(number))
                     assert response.get("Connection") in (None, "keep-alive")
-                    self.pids.add(int(response.get("X-Pid")))
-                    self.asked[method].add(int(response.get("X-Pid")))
-                    self.answers += 1
                     if number % 4 == 0:
                         time.sleep(0.01)
         except (AssertionError, OSError) as error:
             self.failures.append(repr(error))
+
+    def choose(self, number):
+        body = b"%d " % number * (self.answers % 50) if self.answers % 2 else None
+        return ("POST" if body else "GET"), body
+
+    def ask(self, connection, method, body):
+        response = connection.exchange(method, "/", (), body)
+        assert response.status == 200 and response.body == (body or b""), response
+        self.pids.add(int(response.get("X-Pid")))
+        self.asked[method].add(int(response.get("X-Pid")))
+        self.answers += 1
+        return response
+
+
+class Returning(Keepers):
+    """Clients as they are where nobody between them and the server repeats anything (RFC 9110 9.2.2, RFC 9112 9.3 and 9.6). A
+    connection is kept until an answer says that it ends; some give it up by chance, as pools do. One that ends without a word is a
+    failure.
+
+    But for those that pause for longer than a --drain-delay lasts, whom no answer can tell. They ask for what may be repeated, and
+    repeat it when a kept connection ended before any byte of the answer: on a fresh one they are answered, too."""
+
+    PAUSE = 4
+
+    def run(self, number):
+        kept = None
+        try:
+            while not self.stopped:
+                kept = self.turn(number, kept)
+                self.rest(number)
+        except (AssertionError, OSError) as error:
+            self.failures.append(repr(error))
+        finally:
+            if kept is not None:
+                kept.close()
+
+    def pauses(self, number):
+        return number % 8 == 7
+
+    def gives_up(self, number):
+        return number % 4 == 1 and random.random() < 0.02
+
+    def choose(self, number):
+        return ("GET", None) if self.pauses(number) else super().choose(number)
+
+    def rest(self, number):
+        end = time.monotonic() + (self.PAUSE if self.pauses(number) else 0.005)
+        while not self.stopped and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def turn(self, number, kept):
+        """Asks once; the connection for the next time, or None."""
+        if kept is not None and kept.has_ended():
+            assert self.pauses(number), "a connection ended without a word"
+            kept.close()
+            kept = None
+        connection = kept or self.server.connect(timeout=20)
+        method, body = self.choose(number)
+        try:
+            response = self.ask(connection, method, body)
+        except (Cut, ConnectionError):
+            connection.close()
+            if kept is None or not self.pauses(number) or connection.buffer:
+                raise
+            return None
+        if response.get("Connection") == "close" or self.gives_up(number):
+            connection.close()
+            return None
+        return connection
 
 
 def reload_each_second(server, keepers):

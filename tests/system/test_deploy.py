@@ -1,9 +1,10 @@
-"""The configurations in deploy/: HAProxy, and nginx by TCP and by Unix-domain sockets, in front of three gateways.
+"""The configurations in deploy/: HAProxy, which reads HTTP or passes TCP on, and nginx by TCP and by Unix-domain sockets, in front of
+three gateways.
 
 What went wrong once, in one server or another: a rolling restart lost the POSTs whose connection was closed at that moment; a
 gateway was asked while it stopped, for as long as the health check took to notice; what a client said of itself in X-Forwarded-Host
 went through the proxy and was believed; events came 200 ms late, or together at the end; the proxy gave up before the server had
-answered.
+answered; behind a balancer of TCP all clients' connections were closed at once and without a word, and requests with them.
 """
 
 import json
@@ -16,15 +17,24 @@ from pathlib import Path
 
 import keepers
 import pytest
+from client import Cut
 from harness import APPLICATIONS, run
-from keepers import Keepers, assert_nobody_noticed
+from keepers import Keepers, Returning, assert_nobody_noticed
 from proxies import Proxy, find, haproxy, statistics
 from test_bind import free_port
 from timing import SANITIZED, wait_until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-KINDS = ["haproxy", "nginx-tcp", "nginx-unix"]
+OF_HTTP = ["haproxy", "nginx-tcp", "nginx-unix"]
+KINDS = [*OF_HTTP, "haproxy-tcp"]
+OPTIONS = {  # beside those of gateway.toml
+    "haproxy": [],
+    "haproxy-tcp": ["--proxy-protocol", "v2"],
+    "nginx-tcp": ["--drain-delay", 0],
+    "nginx-unix": ["--drain-delay", 0],
+}
 LARGE = 5_000_000 if SANITIZED else 20_000_000
+LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"  # a header of --proxy-protocol, of a connection that is the balancer's own
 CLIENT = "127.0.0.5"  # not one of --forwarded-allow-ips, as the proxies' 127.0.0.1 is
 
 EVENTS = 4
@@ -95,12 +105,10 @@ class Gateways:
             self.binds = [f"127.0.0.1:{server.port}" for server in self.servers]
 
     def start(self, index):
-        options = ["--config", DEPLOY / "gateway.toml", "--threads", 16]
-        if self.kind != "haproxy":
-            options += ["--drain-delay", 0]
         self.servers[index] = self.serve(
             "app",
-            *options,
+            *["--config", DEPLOY / "gateway.toml", "--threads", 16],
+            *OPTIONS[self.kind],
             bind=self.binds[index],
             workers=1 if SANITIZED else 2,
             files={"app.py": APP, "echo.py": keepers.APP},
@@ -131,13 +139,13 @@ def installed(name, here, changes):
     (here / Path(name).name).write_text(text)
 
 
-def haproxy_here(here, port, binds):
+def haproxy_here(here, port, binds, kind):
     changes = {"bind :80": f"bind 127.0.0.1:{port}", "/run/haproxy/": f"{here}/", "user haproxy": "", "group haproxy": ""}
     changes.update(zip(["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"], binds))
-    installed("haproxy/haproxy.cfg", here, changes)
-    checked = subprocess.run([find("haproxy"), "-c", "-f", "haproxy.cfg"], cwd=here, capture_output=True, text=True)
+    installed(f"haproxy/{kind}.cfg", here, changes)
+    checked = subprocess.run([find("haproxy"), "-c", "-f", f"{kind}.cfg"], cwd=here, capture_output=True, text=True)
     assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
-    return [find("haproxy"), "-db", "-f", "haproxy.cfg"]
+    return [find("haproxy"), "-db", "-f", f"{kind}.cfg"]
 
 
 def nginx_here(here, port, binds, kind):
@@ -161,8 +169,8 @@ def start(serve, tmp_path):
         gateways = Gateways(serve, kind, tmp_path)
         running.append(gateways)
         port = free_port()
-        if kind == "haproxy":
-            command = haproxy_here(tmp_path, port, gateways.binds)
+        if kind.startswith("haproxy"):
+            command = haproxy_here(tmp_path, port, gateways.binds, kind)
         else:
             command = nginx_here(tmp_path, port, gateways.binds, kind)
         return gateways, Proxy(tmp_path, command, ("127.0.0.1", port))
@@ -241,10 +249,20 @@ def test_what_goes_through(start, kind):
         assert_large_bodies_go_through(proxy)
         assert_events_come_at_once(proxy, gateways)
         with proxy.connect() as connection:
-            assert connection.exchange("GET", "/health/ready").status == 404
+            assert connection.exchange("GET", "/health/ready").status == (404 if kind in OF_HTTP else 200)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_behind_tcp_only_a_client_that_is_trusted_itself_is_believed(start):
+    """The balancer, which is trusted, has not read what it passes on."""
+    _, proxy = start("haproxy-tcp")
+    with proxy:
+        for client, believed in (CLIENT, CLIENT), ("127.0.0.1", "6.6.6.6"):
+            with proxy.connect(source=client) as connection:
+                environ = json.loads(connection.exchange("GET", "/environ", SPOOFED).body)
+                assert environ["REMOTE_ADDR"] == believed
+
+
+@pytest.mark.parametrize("kind", OF_HTTP)
 def test_a_rolling_restart_fails_nothing(start, kind):
     gateways, proxy = start(kind)
     with proxy:
@@ -266,6 +284,22 @@ def test_a_rolling_restart_fails_nothing(start, kind):
                     assert (int(row["reuse"]) > 0) == (backend == "gateways_kept"), "POST has connections of its own"
 
 
+def test_behind_tcp_a_rolling_restart_fails_no_client_that_knows_http(start):
+    gateways, proxy = start("haproxy-tcp")
+    with proxy:
+        with Returning(proxy, 8 if SANITIZED else keepers.KEEPERS) as clients:
+            for index in range(3):
+                gateways.restart(index)
+                own = pids_of(gateways.servers[index])
+                wait_until(lambda own=own: clients.failures or clients.pids & own, "it is asked again")
+        assert_nobody_noticed(clients)
+        errors = ["econ", "wretr", "wredis"]
+        for (_, server), row in counted(gateways).items():
+            if server in ("one", "two", "three"):
+                assert {name: int(row[name]) for name in errors} == dict.fromkeys(errors, 0), proxy.log
+                assert row["chkdown"] == "1", "by its check"
+
+
 HELD = 12
 
 
@@ -278,7 +312,7 @@ def hold(proxy, gateways):
         yield connection, holder
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_HTTP)
 def test_of_a_killed_gateway_only_what_may_not_be_repeated_fails(start, kind):
     gateways, proxy = start(kind)
     with proxy:
@@ -299,28 +333,57 @@ def test_of_a_killed_gateway_only_what_may_not_be_repeated_fails(start, kind):
         wait_until(lambda: who_answers(proxy) & pids_of(gateways.servers[0]), "it is asked again")
 
 
-def test_haproxy_takes_out_what_is_about_to_stop_while_it_serves(start):
-    gateways, proxy = start("haproxy")
+def test_behind_tcp_a_killed_gateway_fails_what_it_had_and_nothing_else(start):
+    gateways, proxy = start("haproxy-tcp")
+    with proxy:
+        held = list(hold(proxy, gateways))
+        gateways.servers[0].kill()
+        wait_until(lambda: not gateways.servers[0].processes(), "its sockets are closed, too")
+        assert who_answers(proxy) <= pids_of(*gateways.servers[1:]), "what is refused there is sent elsewhere, checked or not"
+        (gateways.here / "go").touch()
+        for number, (connection, holder) in enumerate(held):
+            if holder == 0:
+                with pytest.raises((Cut, ConnectionError)):
+                    connection.receive()
+                assert connection.buffer == b"", "so a client may repeat its GET"
+            else:
+                assert connection.receive("POST" if number % 2 else "GET").status == 200
+            connection.close()
+        gateways.start(0)
+        wait_until(lambda: who_answers(proxy) & pids_of(gateways.servers[0]), "it is asked again")
+
+
+def answers_a_balancer(server, kind):
+    with server.connect() as connection:
+        if "--proxy-protocol" in OPTIONS[kind]:
+            connection.send(LOCAL)
+        return connection.exchange("GET", "/").status == 200
+
+
+@pytest.mark.parametrize("kind, backend", [("haproxy", "gateways_kept"), ("haproxy-tcp", "gateways")])
+def test_haproxy_takes_out_what_is_about_to_stop_while_it_serves(start, kind, backend):
+    gateways, proxy = start(kind)
     leaving, *staying = gateways.servers
     with proxy:
-        wait_until(lambda: counted(gateways)["gateways_kept", "one"]["check_status"] == "L7OK", "the first check")
+        wait_until(lambda: counted(gateways)[backend, "one"]["check_status"] == "L7OK", "the first check")
         leaving.signal(signal.SIGTERM)
-        row = wait_until(lambda: (row := counted(gateways)["gateways_kept", "one"])["status"] == "DOWN" and row, "it is out")
+        row = wait_until(lambda: (row := counted(gateways)[backend, "one"])["status"] == "DOWN" and row, "it is out")
         assert (row["check_status"], row["check_code"]) == ("L7STS", "503")
-        assert leaving.get("/").status == 200, "whoever asks all the same"
+        assert answers_a_balancer(leaving, kind), "whoever asks all the same"
         assert who_answers(proxy) <= pids_of(*staying)
         leaving.expect_end()
         assert who_answers(proxy) <= pids_of(*staying)
 
 
-def test_an_operator_takes_a_gateway_out_of_haproxy(start):
-    gateways, proxy = start("haproxy")
+@pytest.mark.parametrize("kind, backend", [("haproxy", "gateways_kept"), ("haproxy-tcp", "gateways")])
+def test_an_operator_takes_a_gateway_out_of_haproxy(start, kind, backend):
+    gateways, proxy = start(kind)
     first, *others = gateways.servers
     control = gateways.here / "admin.sock"
     with proxy:
-        haproxy(control, "set server gateways_kept/one state drain")
+        haproxy(control, f"set server {backend}/one state drain")
         assert who_answers(proxy) <= pids_of(*others)
-        haproxy(control, "set server gateways_kept/one state ready")
+        haproxy(control, f"set server {backend}/one state ready")
         wait_until(lambda: who_answers(proxy) & pids_of(first), "it is asked again")
 
 
@@ -345,8 +408,9 @@ def test_the_times_go_together():
     assert found("nginx/gateways-unix.conf", r"keepalive_timeout (\w+);") < own["keep-alive"]
     assert found("nginx/site.conf", r"proxy_read_timeout (\w+);") > answered
     assert found("haproxy/haproxy.cfg", r"timeout server (\w+)") > answered
-    checks = found("haproxy/haproxy.cfg", r"inter (\w+)") * found("haproxy/haproxy.cfg", r"fall (\w+)")
-    assert checks * 2 < own["drain-delay"]
+    assert found("haproxy/haproxy-tcp.cfg", r"timeout (?:client|server) (\w+)") > max(answered, own["keep-alive"])
+    for name in "haproxy/haproxy.cfg", "haproxy/haproxy-tcp.cfg":
+        assert found(name, r"inter (\w+)") * found(name, r"fall (\w+)") * 2 < own["drain-delay"]
 
 
 def test_the_options_that_are_advised_exist():
