@@ -1,7 +1,8 @@
 """Debian's package: built from a copy of the sources, put by apt into a clean root that has no compiler, run there, and removed.
 
 What went wrong once, in one package or another: it needed a library that it did not name, and only the builder's machine had; the
-interpreter that it embeds was there without its standard library; files stayed when it had gone.
+interpreter that it embeds was there without its standard library; zsh's completion lay where Debian's zsh does not look; files stayed
+when it had gone.
 
 The mirror is the one that this machine's apt uses. Nothing of what is fetched is kept.
 """
@@ -20,13 +21,28 @@ BUILD = Path(GATEWAY).parent
 SOURCES = Path(__file__).resolve().parents[2]
 COMPILERS = ["cc", "gcc", "clang", "tcc", "make"]
 NEEDED = ["chroot", "debootstrap", "dh", "dpkg-buildpackage", "lintian", "mount", "wget"]
+MAINTAINER = {"DEBFULLNAME": "Jane Doe", "DEBEMAIL": "jane@example.org"}
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+FILES = [
+    "lib/systemd/system/gateway@.service",
+    "lib/systemd/system/gateway@.socket",
+    "usr/share/doc/gateway-wsgi/copyright",
+]
+FILES_OF_A_PROGRAM = [
+    "usr/share/bash-completion/completions/{}",
+    "usr/share/fish/vendor_completions.d/{}.fish",
+    "usr/share/man/man1/{}.1.gz",
+    "usr/share/zsh/vendor-completions/_{}",
+]
+SEARCHED = [("fish", "printf '%s\\n' $fish_complete_path", "gateway.fish"), ("zsh", "print -l $fpath", "_gateway")]
+# As the first Tab behind the program's name does.
+LOAD = ". /usr/share/bash-completion/bash_completion; _completion_loader gateway"
 # What apt and dpkg write down about what they did, in all of this.
 RECORDS = re.compile(r"/(proc|var/(lib/(apt|dpkg)|cache|log))/|/etc/ld\.so\.cache$")
 
 
 def shell_environment():
-    return environment({"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH, **proxies()})
+    return environment({"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH, **MAINTAINER, **proxies()})
 
 
 def output(*command):
@@ -115,9 +131,9 @@ def build_package_and_root(directory, root):
     return package
 
 
-def assert_no_errors_of_lintian(directory):
+def assert_lintian_is_content(directory):
     (changes,) = directory.glob("*.changes")
-    command = ["lintian", "--allow-root", "--fail-on", "error", changes]
+    command = ["lintian", "--allow-root", "--fail-on", "error,warning", changes]
     done = subprocess.run(command, env=shell_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -140,10 +156,17 @@ def assert_complete(root):
     version = re.search(r"AC_INIT\(\[gateway\], \[(.*?)\]\)", (SOURCES / "configure.ac").read_text())[1]
     assert inside(root, "gateway", "--version").startswith(f"gateway {version} (Python ")
     assert inside(root, "gatewayctl", "--version").startswith("gatewayctl")
-    installed = inside(root, "dpkg", "-L", "gateway-wsgi").splitlines()
-    for name in ("man/man1/gateway.1.gz", "man/man1/gatewayctl.1.gz", "systemd/system/gateway@.service",
-                 "doc/gateway-wsgi/copyright"):
-        assert any(path.endswith(f"/{name}") for path in installed), installed
+    of_programs = [name.format(program) for name in FILES_OF_A_PROGRAM for program in ("gateway", "gatewayctl")]
+    assert [name for name in [*FILES, *of_programs] if not (root / name).exists()] == []
+
+
+def assert_shells_complete(root):
+    """bash there, by what loads completions for it; zsh and fish of here say whether they look where theirs are."""
+    ask = f"{LOAD}; COMP_WORDS=(gateway --log-le); COMP_CWORD=1; _gateway; echo ${{COMPREPLY[*]}}"
+    assert inside(root, "bash", "-c", ask) == "--log-level\n"
+    for shell, ask, name in SEARCHED:
+        if shutil.which(shell):
+            assert [path for path in output(shell, "-c", ask).splitlines() if (root / path[1:] / name).exists()], shell
 
 
 def assert_serves_the_ten_lines(serve, root):
@@ -162,13 +185,15 @@ def assert_serves_the_ten_lines(serve, root):
 @pytest.mark.deadline(400)
 def test_the_package_is_installed_without_a_compiler_serves_and_leaves_nothing_behind(root, serve, tmp_path):
     package = build_package_and_root(tmp_path, root)
-    assert_no_errors_of_lintian(tmp_path)
+    assert_lintian_is_content(tmp_path)
+    assert output("dpkg-deb", "--field", package, "Maintainer") == "Jane Doe <jane@example.org>\n"
     before = files(root)
     shutil.copy(package, root / "gateway.deb")
-    inside(root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "./gateway.deb")
+    inside(root, "apt-get", "install", "-q", "-y", "--no-install-recommends", "./gateway.deb", "bash-completion")
     (root / "gateway.deb").unlink()
     assert not [name for name in COMPILERS if (root / "usr" / "bin" / name).exists()]
     assert_complete(root)
+    assert_shells_complete(root)
     assert_serves_the_ten_lines(serve, root)
-    inside(root, "apt-get", "purge", "-q", "-y", "--autoremove", "gateway-wsgi")
+    inside(root, "apt-get", "purge", "-q", "-y", "--autoremove", "gateway-wsgi", "bash-completion")
     assert files(root) == before
