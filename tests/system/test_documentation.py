@@ -25,6 +25,11 @@ OPTION = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 SPAN = re.compile(r"`([^`\n]+)`")
 CALL = re.compile(r"\bgateway(ctl)?((?: [^|;&\n]*)?)")
 ROW = re.compile(r"^\| `(?:-\w, )?--([\w-]+)[^|`]*` *\| *`?([^`|]*?)`? *\|", re.MULTILINE)
+REASONS = ROOT / "src" / "http" / "status.c"
+STATUS_PROCESS = ROOT / "src" / "app" / "status.c"
+# A status as the sources of the layers that answer have it: a number of three digits, outside of comments.
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+NUMBER = re.compile(r"(?<![\w.])[45]\d\d(?![\w.])")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
 
 
@@ -118,6 +123,29 @@ def test_a_default_in_a_table_is_the_programs(page):
 def test_a_link_leads_somewhere(page):
     broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert broken == []
+
+
+def statuses(sources):
+    """Those of failures that are known to the program, 499 of its own among them."""
+    known = {*re.findall(r'\{(\d{3}), "', REASONS.read_text()), "499"}
+    return known & {number for source in sources for number in NUMBER.findall(COMMENT.sub("", source.read_text()))}
+
+
+def test_every_status_that_is_the_servers_is_in_the_table():
+    section = (ROOT / "doc" / "behaviour.md").read_text().split("\n## ")[1]
+    sources = {source for layer in ("http", "net", "app") for source in ROOT.glob(f"src/{layer}/*.c")}
+    assert set(re.findall(r"^\| ([45]\d\d) \|", section, re.MULTILINE)) == statuses(sources - {REASONS, STATUS_PROCESS})
+    (sentence,) = re.findall(r"The process of `--status`[^.]*\.", section)
+    assert set(NUMBER.findall(sentence)) == statuses([STATUS_PROCESS])
+
+
+def test_every_setting_of_gunicorn_has_its_counterpart():
+    config = pytest.importorskip("gunicorn.config", reason="there is no gunicorn (Debian: gunicorn)")
+    page = (ROOT / "doc" / "migrating-from-gunicorn.md").read_text()
+    spans = " ".join(SPAN.findall(FENCE.sub("", page)))
+    names = [name for setting in config.KNOWN_SETTINGS for name in setting.cli or [setting.name]]
+    assert len(names) > 80
+    assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", spans)] == []
 
 
 def test_every_option_is_explained():
