@@ -6,6 +6,7 @@
 #include "base/log_file.h"
 #include "base/slice.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,13 +38,6 @@ static struct {
     _Atomic int copy; /* of errors; -1: none */
     char process[32];
 } process_log = {.level = LOG_INFO, .copy = -1, .process = "master"};
-
-/* A time stamp is the same all second long but for its milliseconds. Per thread: then it needs no lock. */
-static _Thread_local struct {
-    time_t second;
-    char date[32]; /* 2026-11-22T10:00:00 */
-    char zone[32]; /* +01:00 */
-} stamp;
 
 /* Colour is for people: https://no-color.org/ */
 static bool is_coloured(const struct log_options *options)
@@ -94,25 +88,12 @@ static bool is_copied(enum log_level level)
     return level >= LOG_ERROR && process_log.copy >= 0;
 }
 
-static void stamp_second(time_t second)
-{
-    struct tm local;
-    localtime_r(&second, &local);
-    strftime(stamp.date, sizeof(stamp.date), "%Y-%m-%dT%H:%M:%S", &local);
-    long minutes = labs(local.tm_gmtoff) / 60;
-    snprintf(stamp.zone, sizeof(stamp.zone), "%c%02ld:%02ld", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
-             minutes % 60);
-    stamp.second = second;
-}
-
-/* 2026-11-22T10:00:00.123+01:00 */
 static void add_time(struct text *record)
 {
     struct timespec now;
+    char time[TIMESTAMP_SIZE];
     clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != stamp.second)
-        stamp_second(now.tv_sec);
-    text_printf(record, "%s.%03d%s", stamp.date, (int)(now.tv_nsec / 1000000), stamp.zone);
+    text_add(record, time, timestamp_iso(time, &now));
 }
 
 static void add_text(struct text *record, const struct text *message, struct slice block)
