@@ -38,6 +38,18 @@ bool forwarded_is_name(struct slice name)
     return slice_eq_nocase(names[FORWARDED_ALL], name);
 }
 
+bool forwarded_hides(const struct forwarded *forwarded, struct slice name)
+{
+    return forwarded != NULL ? forwarded_find_name(name) != FORWARDED_NAMES : forwarded_is_name(name);
+}
+
+bool forwarded_is_https(const struct forwarded *forwarded, const struct local_endpoint *local)
+{
+    if (forwarded == NULL || forwarded->scheme == SCHEME_UNSAID)
+        return local->https;
+    return forwarded->scheme == SCHEME_HTTPS;
+}
+
 /* A walk from proxy to proxy. */
 struct walk {
     const struct header_section *section;
@@ -131,27 +143,15 @@ static bool set_scheme(struct walk *walk, struct slice text)
     return walk->found->scheme != SCHEME_UNSAID;
 }
 
-/* The port behind a host that slice_is_host accepts; empty when there is none. */
-static struct slice port_of(struct slice host)
-{
-    const char *colon = host.size > 0 ? memrchr(host.data, ':', host.size) : NULL;
-    if (colon == NULL || memchr(colon, ']', host.size - (size_t)(colon - host.data)) != NULL)
-        return (struct slice){"", 0};
-    return (struct slice){colon + 1, host.size - (size_t)(colon - host.data) - 1};
-}
-
 static bool set_host(struct walk *walk, struct slice host)
 {
     struct forwarded *found = walk->found;
     if (!slice_is_host(host))
         return false;
-    found->host = found->name = host;
+    found->host = host;
     found->host_said = true;
-    found->port = port_of(host);
-    if (host.data[host.size - 1] == ':')
-        found->name.size--;
-    else if (found->port.size > 0)
-        found->name.size -= found->port.size + 1;
+    found->name = host_name(host);
+    found->port = host_port(host);
     return true;
 }
 
@@ -160,7 +160,7 @@ static bool set_host(struct walk *walk, struct slice host)
 static void add_port(struct walk *walk, struct slice host)
 {
     struct slice port = walk->found->port;
-    if (host.size == 0 || port_of(host).size > 0 || host.data[host.size - 1] == ':' ||
+    if (host.size == 0 || host_port(host).size > 0 || host.data[host.size - 1] == ':' ||
         slice_eq(port, SLICE("80")) || slice_eq(port, SLICE("443")))
         return;
     char *begin = put(walk, host) - host.size;
@@ -249,7 +249,7 @@ struct forwarded *forwarded_new(const struct header_section *section, const stru
     else
         read_forwarded(&walk, trusted);
     if (found->port.size == 0 && found->scheme != SCHEME_UNSAID)
-        found->port = port_of(section->host);
+        found->port = host_port(section->host);
     return found;
 }
 

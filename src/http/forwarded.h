@@ -60,6 +60,11 @@ struct forwarded {
 bool forwarded_is_name(struct slice name);
 /* Which one of those above; FORWARDED_NAMES when it is none. */
 enum forwarded_name forwarded_find_name(struct slice name);
+/* Of a section with `forwarding`: whether a field must not be shown as it was sent. `forwarded` is the request's: NULL is from
+ * nobody trusted. */
+bool forwarded_hides(const struct forwarded *forwarded, struct slice name);
+/* Whether the client has come by https, as far as is known. `forwarded` may be NULL. */
+bool forwarded_is_https(const struct forwarded *forwarded, const struct local_endpoint *local);
 
 /* Of a section that a trusted peer has sent. Never NULL; free() lets go of it. */
 struct forwarded *forwarded_new(const struct header_section *section, const struct networks *trusted);

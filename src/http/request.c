@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "http/forwarded.h"
 #include "http/parser.h"
 #include "http/request.h"
 
@@ -43,6 +44,32 @@ bool request_keep_alive(const struct request *request)
     if (section == NULL || section->connection_close)
         return false;
     return request->minor >= 1 || section->connection_keep_alive;
+}
+
+struct slice request_host(const struct request *request)
+{
+    const struct forwarded *forwarded = request->forwarded;
+    if (request->authority.data != NULL && (forwarded == NULL || !forwarded->host_said))
+        return request->authority;
+    if (forwarded != NULL && forwarded->host.data != NULL)
+        return forwarded->host;
+    return request->section != NULL ? request->section->host : (struct slice){NULL, 0};
+}
+
+static bool begins_with(struct slice path, struct slice root)
+{
+    return root.size > 0 && path.size >= root.size && memcmp(path.data, root.data, root.size) == 0 &&
+           (path.size == root.size || path.data[root.size] == '/');
+}
+
+struct slice request_path_info(const struct request *request, struct slice root, char *room)
+{
+    struct slice path = request->path;
+    if (path.data[0] == '*')
+        return SLICE("");
+    if (request->path_escaped)
+        path = (struct slice){room, path_decode(room, path)};
+    return begins_with(path, root) ? (struct slice){path.data + root.size, path.size - root.size} : path;
 }
 
 int request_check(const struct request *request)

@@ -79,4 +79,12 @@ struct request {
 /* Whether the connection may stay open after the answer (RFC 9112 9.3). */
 bool request_keep_alive(const struct request *request);
 
+/* What is taken for Host: what a trusted proxy says it was, the target's authority (RFC 9112 3.2.2), or the field's value; data is
+ * NULL when there is none. */
+struct slice request_host(const struct request *request);
+
+/* PATH_INFO: the path decoded, without `root` where it begins with that (a proxy may have taken it off already); empty for "*".
+ * `room` is for path.size bytes, and used if the path is escaped. Of a request line that was accepted. */
+struct slice request_path_info(const struct request *request, struct slice root, char *room);
+
 #endif

@@ -141,3 +141,25 @@ bool slice_is_host(struct slice s)
         return is_ipv6((struct slice){host.data + 1, host.size - 1});
     return host.size > 0 && slice_all(host, CHAR_HOST) && escapes_are_whole(host);
 }
+
+static const char *port_colon(struct slice host)
+{
+    const char *colon = host.size > 0 ? memrchr(host.data, ':', host.size) : NULL;
+    if (colon != NULL && memchr(colon, ']', host.size - (size_t)(colon - host.data)) != NULL)
+        return NULL;
+    return colon;
+}
+
+struct slice host_name(struct slice host)
+{
+    const char *colon = port_colon(host);
+    return colon != NULL ? (struct slice){host.data, (size_t)(colon - host.data)} : host;
+}
+
+struct slice host_port(struct slice host)
+{
+    const char *colon = port_colon(host);
+    if (colon == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){colon + 1, host.size - (size_t)(colon - host.data) - 1};
+}

@@ -34,5 +34,8 @@ bool escapes_are_whole(struct slice s);    /* every "%" is followed by two hexad
 /* uri-host [ ":" port ] of RFC 9112 3.2: a registered name, an IPv4 address or an IPv6 literal in brackets; no userinfo.
  * The host must not be empty. */
 bool slice_is_host(struct slice s);
+/* The two parts of what slice_is_host accepts; the port is empty when there is none. */
+struct slice host_name(struct slice host);
+struct slice host_port(struct slice host);
 
 #endif

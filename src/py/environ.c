@@ -74,8 +74,7 @@ static struct {
     PyObject *http, *https; /* url_scheme */
     PyObject *on;           /* HTTPS */
     PyObject *protocols[2]; /* HTTP/1.0, HTTP/1.1 */
-    const char *root_path;
-    size_t root_path_size;
+    struct slice root_path;
 } base;
 
 static const char *const method_names[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -143,8 +142,7 @@ static int fill_base(const struct options *options, bool multiprocess)
 
 int environ_init(const struct options *options, bool multiprocess)
 {
-    base.root_path = options->root_path;
-    base.root_path_size = strlen(options->root_path);
+    base.root_path = slice_of(options->root_path);
     if (intern_all() < 0 || field_names_init() < 0 || environ_forwarded_init() < 0 || input_init() < 0 ||
         file_wrapper_init() < 0)
         return -1;
@@ -180,14 +178,7 @@ static int add_field(PyObject *dict, const struct field *field)
 
 static bool is_shown(const struct request *request, const struct field *field)
 {
-    return !request->section->forwarding || !environ_forwarded_hides(request->forwarded, field->name);
-}
-
-/* What the proxy says Host was, or Host. */
-static struct slice host_of(const struct request *request)
-{
-    const struct forwarded *forwarded = request->forwarded;
-    return forwarded != NULL && forwarded->host.data != NULL ? forwarded->host : request->section->host;
+    return !request->section->forwarding || !forwarded_hides(request->forwarded, field->name);
 }
 
 static PyObject *dict_of_section(const struct request *request)
@@ -217,26 +208,12 @@ static int set_method(PyObject *dict, struct slice method)
     return set_new(dict, keys.request_method, latin1_str(method));
 }
 
-/* Without SCRIPT_NAME where the path begins with it; a proxy may have taken it off already. */
-static struct slice strip_root(struct slice path)
-{
-    size_t n = base.root_path_size;
-    if (n > 0 && path.size >= n && memcmp(path.data, base.root_path, n) == 0 &&
-        (path.size == n || path.data[n] == '/'))
-        return (struct slice){path.data + n, path.size - n};
-    return path;
-}
-
-/* "*" is no path: environ has none then. */
 static PyObject *path_info(const struct request *request)
 {
-    struct slice path = request->path;
-    if (path.data[0] == '*')
-        return Py_INCREF(base.empty), base.empty;
     if (!request->path_escaped)
-        return latin1_str(strip_root(path));
-    char *decoded = xmalloc(path.size);
-    PyObject *text = latin1_str(strip_root((struct slice){decoded, path_decode(decoded, path)}));
+        return latin1_str(request_path_info(request, base.root_path, NULL));
+    char *decoded = xmalloc(request->path.size);
+    PyObject *text = latin1_str(request_path_info(request, base.root_path, decoded));
     free(decoded);
     return text;
 }
@@ -256,18 +233,14 @@ static int set_target(PyObject *dict, const struct request *request)
     return r;
 }
 
-/* The target's authority stands in for Host (RFC 9112 3.2.2), but not for what a proxy says Host was. */
+/* `replaced`: what stands there is another request's. */
 static int set_host(PyObject *dict, const struct request *request, bool replaced)
 {
-    const struct forwarded *forwarded = request->forwarded;
-    if (request->authority.data != NULL && (forwarded == NULL || !forwarded->host_said))
-        return set_new(dict, keys.http_host, latin1_str(request->authority));
-    if (!replaced)
+    if (request->authority.data == NULL && !replaced)
         return 0;
-    struct slice host = host_of(request);
-    if (host.data == NULL)
-        return PyDict_DelItem(dict, keys.http_host);
-    return set_new(dict, keys.http_host, latin1_str(host));
+    struct slice host = request_host(request);
+    return host.data != NULL ? set_new(dict, keys.http_host, latin1_str(host))
+                             : PyDict_DelItem(dict, keys.http_host);
 }
 
 static int set_line(PyObject *dict, const struct request *request, bool host_replaced)
@@ -299,11 +272,9 @@ static int set_server(PyObject *dict, bool https, struct slice name, struct slic
 static int set_local(PyObject *dict, const struct local_endpoint *local, const struct forwarded *forwarded)
 {
     struct slice name = slice_of(local->server_name), port = slice_of(local->server_port);
-    bool https = local->https;
+    bool https = forwarded_is_https(forwarded, local);
     if (forwarded == NULL)
         return set_server(dict, https, name, port);
-    if (forwarded->scheme != SCHEME_UNSAID)
-        https = forwarded->scheme == SCHEME_HTTPS;
     if (forwarded->host_said)
         name = forwarded->name;
     if (forwarded->port.size > 0)

@@ -21,11 +21,6 @@ int environ_forwarded_init(void)
     return script_name != NULL && http_host != NULL ? 0 : -1;
 }
 
-bool environ_forwarded_hides(const struct forwarded *forwarded, struct slice name)
-{
-    return forwarded != NULL ? forwarded_find_name(name) != FORWARDED_NAMES : forwarded_is_name(name);
-}
-
 static int show(PyObject *dict, PyObject *key, struct slice text)
 {
     PyObject *value = latin1_str(text);

@@ -5,15 +5,10 @@
 #ifndef PY_ENVIRON_FORWARDED_H
 #define PY_ENVIRON_FORWARDED_H
 
-#include <stdbool.h>
-
 #include "http/forwarded.h"
 #include "py/compat.h"
 
 int environ_forwarded_init(void); /* 0, or -1 with an exception */
-
-/* Whether a field of the section must not be shown as it was sent. `forwarded` is the request's: NULL is from nobody trusted. */
-bool environ_forwarded_hides(const struct forwarded *forwarded, struct slice name);
 
 /* HTTP_X_FORWARDED_* and HTTP_FORWARDED, HTTP_HOST and SCRIPT_NAME. 0, or -1 with an exception. */
 int environ_forwarded_show(PyObject *dict, const struct forwarded *forwarded);

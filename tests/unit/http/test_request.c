@@ -1,6 +1,7 @@
 /*
  * What a request line and a header section decide together, and the life of a section.
  */
+#include "http/forwarded.h"
 #include "http/parser.h"
 #include "unit.h"
 
@@ -95,6 +96,65 @@ START_TEST(the_last_reference_lets_the_environ_go)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    struct slice authority, field, said; /* `said`: by a proxy */
+    bool host_said;
+    struct slice host;
+} hosts[] = {
+    {"the field", {NULL, 0}, SLICE("a"), {NULL, 0}, false, SLICE("a")},
+    {"no field", {NULL, 0}, {NULL, 0}, {NULL, 0}, false, {NULL, 0}},
+    {"the target's authority in its place", SLICE("b"), SLICE("a"), {NULL, 0}, false, SLICE("b")},
+    {"what a proxy says", {NULL, 0}, SLICE("a"), SLICE("c"), true, SLICE("c")},
+    {"also against the target", SLICE("b"), SLICE("a"), SLICE("c"), true, SLICE("c")},
+    {"its port alone is not the target's", SLICE("b"), SLICE("a"), SLICE("a:81"), false, SLICE("b")},
+    {"its port alone", {NULL, 0}, SLICE("a"), SLICE("a:81"), false, SLICE("a:81")},
+};
+
+START_TEST(the_host_is_as_the_table_says)
+{
+    struct header_section section = {.host = hosts[_i].field};
+    struct forwarded forwarded = {.host = hosts[_i].said, .host_said = hosts[_i].host_said};
+    struct request request = {.section = &section,
+                              .forwarded = hosts[_i].said.data != NULL ? &forwarded : NULL,
+                              .authority = hosts[_i].authority};
+    struct slice found = request_host(&request);
+    ck_assert_msg(slice_eq(found, hosts[_i].host) && (found.data == NULL) == (hosts[_i].host.data == NULL),
+                  "%s", hosts[_i].name);
+}
+END_TEST
+
+START_TEST(a_request_without_its_fields_has_no_host)
+{
+    struct request request = {.minor = 1};
+    ck_assert_ptr_null(request_host(&request).data);
+}
+END_TEST
+
+static const struct {
+    const char *name, *line, *root, *path;
+} paths[] = {
+    {"as it is", "GET /a/b?c HTTP/1.1", "", "/a/b"},
+    {"decoded", "GET /%61%2fb HTTP/1.1", "", "/a/b"},
+    {"without the root", "GET /base/a HTTP/1.1", "/base", "/a"},
+    {"the root itself", "GET /base HTTP/1.1", "/base", ""},
+    {"the root, escaped", "GET /b%61se/a HTTP/1.1", "/base", "/a"},
+    {"where a proxy has taken it off", "GET /a HTTP/1.1", "/base", "/a"},
+    {"what only begins like it", "GET /baseed HTTP/1.1", "/base", "/baseed"},
+    {"no path", "OPTIONS * HTTP/1.1", "", ""},
+    {"of an absolute form that has none", "GET http://a HTTP/1.1", "", "/"},
+};
+
+START_TEST(path_info_is_as_the_table_says)
+{
+    char room[64];
+    struct request request;
+    ck_assert_int_eq(request_line_parse(&request, slice_of(paths[_i].line)), 0);
+    struct slice path = request_path_info(&request, slice_of(paths[_i].root), room);
+    unit_assert_bytes(paths[_i].name, path.data, path.size, paths[_i].path, strlen(paths[_i].path));
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_connection_is_kept_as_the_table_says, connections);
@@ -102,6 +162,9 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_two_parts_fit_together_as_the_table_says, checks);
     tcase_add_test(tests, a_field_is_found_in_any_case);
     tcase_add_test(tests, the_last_reference_lets_the_environ_go);
+    unit_add_rows(tests, the_host_is_as_the_table_says, hosts);
+    tcase_add_test(tests, a_request_without_its_fields_has_no_host);
+    unit_add_rows(tests, path_info_is_as_the_table_says, paths);
 }
 
 int main(void)

@@ -149,6 +149,24 @@ START_TEST(a_host_is_a_name_or_an_address_and_perhaps_a_port)
 }
 END_TEST
 
+static const struct {
+    struct slice host, name, port;
+} parts[] = {
+    {SLICE("a"), SLICE("a"), SLICE("")},
+    {SLICE("a.example:80"), SLICE("a.example"), SLICE("80")},
+    {SLICE("a:"), SLICE("a"), SLICE("")},
+    {SLICE("[::1]"), SLICE("[::1]"), SLICE("")},
+    {SLICE("[::1]:8000"), SLICE("[::1]"), SLICE("8000")},
+    {SLICE(""), SLICE(""), SLICE("")},
+};
+
+START_TEST(a_host_has_two_parts)
+{
+    struct slice host = parts[_i].host, name = host_name(host), port = host_port(host);
+    ck_assert_msg(slice_eq(name, parts[_i].name) && slice_eq(port, parts[_i].port), "\"%s\"", host.data);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, a_class_has_the_members_that_its_rfc_names, classes);
@@ -158,6 +176,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_value_of_extreme_bytes_is_plain);
     unit_add_rows(tests, escapes_have_two_digits, escapes);
     unit_add_rows(tests, a_host_is_a_name_or_an_address_and_perhaps_a_port, hosts);
+    unit_add_rows(tests, a_host_has_two_parts, parts);
 }
 
 int main(void)
