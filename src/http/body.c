@@ -244,7 +244,7 @@ int body_feed(struct body *body, struct slice *input)
 struct body_content body_take(struct body *body)
 {
     struct body_content content = body->content;
-    body->content = (struct body_content){.spool = -1};
+    body->content = (struct body_content){.size = content.size, .spool = -1};
     return content;
 }
 

@@ -55,7 +55,7 @@ void body_restore(struct body *body, const struct header_section *section, struc
  * the next request. 0, or the status: 400, 413, 431; 503 when the spool failed (body->error says why). */
 int body_feed(struct body *body, struct slice *input);
 
-/* Moves the content out: the caller owns it. The body must be complete. */
+/* Moves the content out: the caller owns it. The body must be complete. Of how many bytes it was, it goes on to tell. */
 struct body_content body_take(struct body *body);
 void body_content_free(struct body_content *content);
 void body_fini(struct body *body); /* whatever was not taken */

@@ -1,8 +1,5 @@
 /*
- * The access log: one line per exchange, in a format compiled once.
- *
- * Formats: "common", "combined", "json", or a string of gunicorn's atoms ("%(h)s %(r)s {user-agent}i ..."). Whatever a client
- * sent is escaped, in every format, so that it can neither break nor forge a line.
+ * The access log: one line per exchange, in a file or on standard output. What stands in a line is net/access_format's business.
  */
 #ifndef NET_ACCESS_LOG_H
 #define NET_ACCESS_LOG_H
@@ -16,6 +13,7 @@ struct exchange;
 /* `path` "-" is standard output. NULL when the format is wrong or the file can not be opened: then one sentence stands in
  * `message`. Made before the fork, used by each worker. */
 struct access_log *access_log_open(const char *path, const char *format, char *message, size_t message_size);
+void access_log_identify(struct access_log *log, unsigned worker); /* in a worker, which says who it is */
 void access_log_write(struct access_log *log, const struct exchange *exchange, uint64_t duration_ns);
 int access_log_reopen(struct access_log *log); /* 0, or -1 and errno: the old file stays in use */
 void access_log_free(struct access_log *log);  /* NULL is fine */

@@ -360,6 +360,8 @@ static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
     worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
+    if (setup->access_log != NULL)
+        access_log_identify(setup->access_log, setup->slot);
     worker->loop->unready = setup->unready;
     open_answers(worker);
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);

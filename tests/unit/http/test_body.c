@@ -45,6 +45,8 @@ static void check_content(const char *name, struct body *body, struct slice expe
     } else {
         unit_assert_bytes(name, content.memory, content.size, expected.data, expected.size);
     }
+    ck_assert_msg(body->content.size == expected.size && body->content.memory == NULL,
+                  "%s: what it tells after that", name);
     body_content_free(&content);
 }
 

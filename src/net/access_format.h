@@ -1,0 +1,30 @@
+/*
+ * What stands in a line of the access log: a format, compiled once, that makes a line of each exchange.
+ *
+ * "common", "combined", "json", or a string of atoms ("%(h)s %(r)s %({user-agent}i)s ..."), which are gunicorn's and some
+ * more: see net/access_fields. What a client sends is printable ASCII there, and can neither break nor forge a line, which ends
+ * with its newline. In "json" it is an object, in which what is not known is left out.
+ * For whoever runs the loop; made before the fork, used by each worker.
+ */
+#ifndef NET_ACCESS_FORMAT_H
+#define NET_ACCESS_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct access_format;
+struct exchange;
+
+/* NULL when it is none: then one sentence stands in `message`. */
+struct access_format *access_format_new(const char *format, char *message, size_t message_size);
+/* In a worker: which one it is, and which process. Until then there is no worker, and the process is the one that made the
+ * format. */
+void access_format_identify(struct access_format *format, unsigned worker);
+/* The line lives until the next one. */
+struct slice access_format_line(struct access_format *format, const struct exchange *exchange,
+                                uint64_t duration_ns);
+void access_format_free(struct access_format *format); /* NULL is fine */
+
+#endif
