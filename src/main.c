@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/options.h"
 #include "base/program.h"
 #include "base/title.h"
@@ -34,7 +35,7 @@ static void open_standard_descriptors(void)
 
 static int usage(const char *message)
 {
-    fprintf(stderr, "%s\n", message);
+    log_complain(message);
     return EXIT_USAGE;
 }
 
@@ -87,11 +88,13 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN);
     struct heritage *heritage = heritage_take(message, sizeof(message));
     if (message[0] != '\0') {
-        fprintf(stderr, "gateway: %s\n", message);
+        char sentence[MESSAGE_SIZE + sizeof("gateway: ")];
+        snprintf(sentence, sizeof(sentence), "gateway: %s", message);
+        log_complain(sentence);
         return EXIT_FAILURE_RUNTIME;
     }
     bool check = options_want_check(argc, argv, environ);
-    size_t mistakes = check ? configuration_check(&options, argc, argv, check_complain) : 0;
+    size_t mistakes = check ? configuration_check(&options, argc, argv, log_complain) : 0;
     if (!check && configure(&options, argc, argv, heritage, message) < 0)
         return usage(message);
     switch (options.action) {

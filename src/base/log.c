@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 
+#include "base/journal.h"
 #include "base/log_file.h"
 #include "base/slice.h"
 #include "base/text.h"
@@ -19,6 +20,11 @@
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info",         [LOG_WARNING] = "warning",
     [LOG_ERROR] = "error", [LOG_CRITICAL] = "critical",
+};
+
+static const enum journal_priority level_priorities[] = {
+    [LOG_DEBUG] = PRIORITY_DEBUG, [LOG_INFO] = PRIORITY_INFO,         [LOG_WARNING] = PRIORITY_WARNING,
+    [LOG_ERROR] = PRIORITY_ERROR, [LOG_CRITICAL] = PRIORITY_CRITICAL,
 };
 
 /* On a terminal. What has none here is as plain as the rest of the line. */
@@ -137,6 +143,19 @@ static void write_to(int fd, const struct text *record)
     (void)written;
 }
 
+/* Where there is no log yet. */
+static void write_to_standard_error(enum journal_priority priority, struct slice record)
+{
+    struct text out;
+    text_init(&out);
+    if (journal_is(STDERR_FILENO))
+        journal_add(&out, priority, record);
+    else
+        text_add(&out, record.data, record.size);
+    write_to(STDERR_FILENO, &out);
+    text_fini(&out);
+}
+
 static void write_copy(const struct text *message, struct slice block)
 {
     struct text copy;
@@ -157,9 +176,9 @@ static void write_message(enum log_level level, const struct text *message, stru
         add_text_record(&record, level, message, block);
     text_add(&record, "\n", 1);
     if (process_log.file != NULL)
-        log_file_write(process_log.file, record.data, record.size);
+        log_file_write(process_log.file, level_priorities[level], record.data, record.size);
     else
-        write_to(STDERR_FILENO, &record);
+        write_to_standard_error(level_priorities[level], (struct slice){record.data, record.size});
     text_fini(&record);
 }
 
@@ -197,4 +216,13 @@ void log_block(enum log_level level, const char *block, size_t size, const char 
     va_start(args, format);
     write_record(level, (struct slice){block, size}, format, args);
     va_end(args);
+}
+
+void log_complain(const char *sentence)
+{
+    struct text record;
+    text_init(&record);
+    text_printf(&record, "%s\n", sentence);
+    write_to_standard_error(PRIORITY_ERROR, (struct slice){record.data, record.size});
+    text_fini(&record);
 }

@@ -7,6 +7,7 @@
  * process, message.
  * Control characters in the text are escaped (\xNN), so that nothing a client sent can forge a line; a newline is kept
  * only between the lines of log_block, which is how tracebacks are written: one record, one write(2).
+ * Where standard error is systemd's journal, each line has the record's priority in front: <6>, <3>, ...
  * Thread-safe after log_open.
  */
 #ifndef BASE_LOG_H
@@ -46,6 +47,10 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
  * control characters escaped. `size` bytes; a newline at the end is dropped. */
 void log_block(enum log_level level, const char *block, size_t size, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* What keeps the process from starting, for whoever has started it: on standard error, as it is but for a newline. It need not
+ * be one line, nor has there to be a log. */
+void log_complain(const char *sentence);
 
 /* Records of level error and above, whatever the log's level, are written to this descriptor too, without time and level: for whoever
  * waits to hear why something failed. It does not block the log, and may take only a part. -1: no more. */

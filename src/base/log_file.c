@@ -34,7 +34,8 @@ enum method { WRITE, SEND, POLL };
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
     int fd;
-    bool owned; /* fd is ours to close */
+    bool owned;   /* fd is ours to close */
+    bool journal; /* systemd's */
     _Atomic(enum method) method;
     _Atomic bool regular;
     _Atomic int64_t checked;  /* the second in which the path was last compared with fd */
@@ -96,6 +97,7 @@ static void adopt(struct log_file *file, int standard)
         return;
     if (is_socket(standard)) {
         file->method = SEND;
+        file->journal = journal_is(standard);
         return;
     }
     char path[64];
@@ -202,37 +204,69 @@ static void drop(struct log_file *file, uint64_t count, bool torn)
         file->torn = true;
 }
 
-/* What was lost and then the record, in one write. In the record's own format: whoever reads JSON lines gets one. */
-static void put_after_gap(struct log_file *file, const char *record, size_t size)
+static void add_record(struct text *out, const struct log_file *file, enum journal_priority priority,
+                       struct slice record)
 {
-    uint64_t dropped = atomic_exchange(&file->dropped, 0);
-    bool torn = atomic_exchange(&file->torn, false);
-    bool json = size > 0 && record[0] == '{';
-    char *notice =
-        xasprintf("%s%s%llu log record%s dropped here%s\n", torn ? "\n" : "", json ? "{\"message\":\"" : "",
-                  (unsigned long long)dropped, dropped == 1 ? " was" : "s were", json ? "\"}" : "");
-    size_t before = strlen(notice);
-    notice = xrealloc(notice, before + size);
-    memcpy(notice + before, record, size);
-    size_t written = put(file, notice, before + size);
-    free(notice);
-    if (written == 0)
-        drop(file, dropped + 1, torn);
-    else if (written < before + size)
-        drop(file, 1, true);
+    if (file->journal)
+        journal_add(out, priority, record);
+    else
+        text_add(out, record.data, record.size);
 }
 
-void log_file_write(struct log_file *file, const char *record, size_t size)
+/* In the record's own format: whoever reads JSON lines gets one. */
+static void add_notice(struct text *out, const struct log_file *file, uint64_t dropped, bool json)
+{
+    char *notice =
+        xasprintf("%s%llu log record%s dropped here%s\n", json ? "{\"message\":\"" : "",
+                  (unsigned long long)dropped, dropped == 1 ? " was" : "s were", json ? "\"}" : "");
+    add_record(out, file, PRIORITY_WARNING, slice_of(notice));
+    free(notice);
+}
+
+/* What was lost and then the record, in one write. */
+static void put_after_gap(struct log_file *file, enum journal_priority priority, struct slice record)
+{
+    struct text out;
+    uint64_t dropped = atomic_exchange(&file->dropped, 0);
+    bool torn = atomic_exchange(&file->torn, false);
+    text_init(&out);
+    text_add(&out, "\n", torn);
+    add_notice(&out, file, dropped, record.size > 0 && record.data[0] == '{');
+    add_record(&out, file, priority, record);
+    size_t written = put(file, out.data, out.size);
+    if (written == 0)
+        drop(file, dropped + 1, torn);
+    else if (written < out.size)
+        drop(file, 1, true);
+    text_fini(&out);
+}
+
+static void put_record(struct log_file *file, struct slice record)
+{
+    size_t written = put(file, record.data, record.size);
+    if (written < record.size)
+        drop(file, 1, written > 0);
+}
+
+static void put_entries(struct log_file *file, enum journal_priority priority, struct slice record)
+{
+    struct text out;
+    text_init(&out);
+    journal_add(&out, priority, record);
+    put_record(file, (struct slice){out.data, out.size});
+    text_fini(&out);
+}
+
+void log_file_write(struct log_file *file, enum journal_priority priority, const char *record, size_t size)
 {
     int error = errno;
     follow(file);
-    if (file->dropped > 0) {
-        put_after_gap(file, record, size);
-    } else {
-        size_t written = put(file, record, size);
-        if (written < size)
-            drop(file, 1, written > 0);
-    }
+    if (file->dropped > 0)
+        put_after_gap(file, priority, (struct slice){record, size});
+    else if (file->journal)
+        put_entries(file, priority, (struct slice){record, size});
+    else
+        put_record(file, (struct slice){record, size});
     errno = error;
 }
 

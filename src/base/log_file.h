@@ -1,5 +1,6 @@
 /*
- * A log's destination: a file, or a descriptor that was inherited. One write(2) a record.
+ * A log's destination: a file, or a descriptor that was inherited. One write(2) a record; where that is systemd's journal,
+ * each line of it begins with its priority.
  *
  * Logging never blocks: what a full pipe does not take is dropped and counted, and the count is told once there is
  * room. A file that was moved away is reopened by itself within a second, and at log_file_reopen.
@@ -11,12 +12,15 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/journal.h"
+
 struct log_file;
 
 /* path "-" is `standard` (a descriptor, which stays open and is never reopened). NULL and errno when the file cannot
  * be opened for appending. */
 struct log_file *log_file_open(const char *path, int standard);
-void log_file_write(struct log_file *file, const char *record, size_t size);
+/* `priority` is for the journal. */
+void log_file_write(struct log_file *file, enum journal_priority priority, const char *record, size_t size);
 /* Opens the path anew (USR1). On failure the old descriptor stays in use; -1 and errno. */
 int log_file_reopen(struct log_file *file);
 /* From now on, files that root opens belong to this user, so that a process without root's rights can open them anew. Root then

@@ -40,7 +40,7 @@ void access_log_identify(struct access_log *log, unsigned worker)
 void access_log_write(struct access_log *log, const struct exchange *exchange, uint64_t duration_ns)
 {
     struct slice line = access_format_line(log->format, exchange, duration_ns);
-    log_file_write(log->file, line.data, line.size);
+    log_file_write(log->file, PRIORITY_INFO, line.data, line.size);
 }
 
 int access_log_reopen(struct access_log *log)

@@ -49,15 +49,10 @@ static void renounce(struct heritage *heritage)
     heritage_free(heritage);
 }
 
-void check_complain(const char *message)
-{
-    fprintf(stderr, "%s\n", message);
-}
-
 int check_main(struct options *options, size_t mistakes, struct heritage *heritage)
 {
     char message[256];
-    mistakes += process_apply_all(options, check_complain);
+    mistakes += process_apply_all(options, log_complain);
     be_plain();
     notify_forget();
     pid_t master = heritage != NULL ? getppid() : 0;

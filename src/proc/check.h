@@ -10,9 +10,6 @@
 #include "base/options.h"
 #include "proc/heritage.h"
 
-/* How a mistake is told: a line on standard error. */
-void check_complain(const char *message);
-
 /* Tells all that is wrong, beside the mistakes in the options that have been told already. When that is nothing, loads the application, as
  * --user. The heritage, which may be NULL, is freed. The exit status that the service would have failed with, or 0. */
 int check_main(struct options *options, size_t mistakes, struct heritage *heritage);

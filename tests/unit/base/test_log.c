@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -376,6 +377,56 @@ START_TEST(errors_are_copied_without_time_and_level_while_somebody_wants_them)
 }
 END_TEST
 
+static void be_the_journals(void)
+{
+    char stream[64];
+    struct stat status;
+    ck_assert_int_eq(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+}
+
+static const char priorities[] = {
+    [LOG_DEBUG] = '7', [LOG_INFO] = '6', [LOG_WARNING] = '4', [LOG_ERROR] = '3', [LOG_CRITICAL] = '2'};
+
+/* One write(2) too. */
+START_TEST(in_the_journal_each_line_of_a_record_has_its_priority)
+{
+    char pattern[256];
+    be_the_journals();
+    for (int json = 0; json < 2; json++) {
+        open_log(LOG_DEBUG, json);
+        log_block(levels[_i].level, "<0>one\n\n<1>two\n", 15, "<2>text");
+        char c = priorities[levels[_i].level];
+        if (json)
+            snprintf(pattern, sizeof(pattern), "^<%c>\\{.*<2>text\\\\n<0>one.*\\}\n$", c);
+        else
+            snprintf(pattern, sizeof(pattern),
+                     "^<%c>" STAMP "[^\n]*: <2>text\n<%c><0>one\n<%c>\n<%c><1>two\n$", c, c, c, c);
+        assert_matches(next_write(), pattern);
+        ck_assert_ptr_null(next_write());
+    }
+}
+END_TEST
+
+START_TEST(before_the_log_is_open_too)
+{
+    be_the_journals();
+    log_warning("text");
+    assert_matches(next_write(), "^<4>" STAMP "[^\n]*text\n$");
+    log_complain("gateway: one\ntwo");
+    ck_assert_str_eq(next_write(), "<3>gateway: one\n<3>two\n");
+}
+END_TEST
+
+START_TEST(a_complaint_is_what_it_says)
+{
+    log_complain("gateway: one\ntwo");
+    ck_assert_str_eq(next_write(), "gateway: one\ntwo\n");
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, NULL);
@@ -396,6 +447,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_block_keeps_its_lines);
     unit_add_rows(tests, a_record_is_one_write_however_long, sizes);
     tcase_add_test(tests, the_log_can_be_reopened);
+    unit_add_rows(tests, in_the_journal_each_line_of_a_record_has_its_priority, levels);
+    tcase_add_test(tests, before_the_log_is_open_too);
+    tcase_add_test(tests, a_complaint_is_what_it_says);
     unit_add_rows(tests, what_a_client_sent_is_escaped, escapes);
 }
 

@@ -35,7 +35,7 @@ static void tear_down(void)
 
 static void write_text(struct log_file *file, const char *text)
 {
-    log_file_write(file, text, strlen(text));
+    log_file_write(file, PRIORITY_ERROR, text, strlen(text));
 }
 
 /* What a file holds, or a descriptor has to give; the caller frees it. */
@@ -151,7 +151,7 @@ static void overfill(struct log_file *file, size_t size)
     memset(record, 'x', size - 1);
     record[size - 1] = '\n';
     for (int i = 0; i < RECORDS; i++)
-        log_file_write(file, record, size);
+        log_file_write(file, PRIORITY_INFO, record, size);
     free(record);
 }
 
@@ -198,6 +198,50 @@ START_TEST(a_json_log_is_told_in_json)
         sscanf(start, "{\"message\":\"%d log records were dropped here\"}\n{\"a\":1}\n%n", &dropped, &used),
         1);
     ck_assert_uint_eq((size_t)used, strlen(start));
+    free(text);
+    log_file_close(file);
+}
+END_TEST
+
+/* A socket that $JOURNAL_STREAM names. */
+static void make_journal(int ends[2])
+{
+    char stream[64];
+    struct stat status;
+    make_socket(ends);
+    ck_assert_int_eq(fstat(ends[1], &status), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+}
+
+START_TEST(the_journal_has_the_priority_of_each_line)
+{
+    int ends[2];
+    make_journal(ends);
+    struct log_file *file = log_file_open("-", ends[1]);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    write_text(file, "one\n<0>two\n\nthree\n");
+    char *text = read_all(ends[0]);
+    ck_assert_str_eq(text, "<3>one\n<3><0>two\n<3>\n<3>three\n");
+    free(text);
+    log_file_close(file);
+}
+END_TEST
+
+START_TEST(what_the_journal_did_not_take_is_a_warning_in_the_records_format)
+{
+    int ends[2], dropped, used = 0;
+    make_journal(ends);
+    struct log_file *file = log_file_open("-", ends[1]);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    overfill(file, 4096);
+    free(read_all(ends[0]));
+    write_text(file, "{\"a\":1}\n");
+    char *text = read_all(ends[0]);
+    const char *start = text[0] == '\n' ? text + 1 : text;
+    sscanf(start, "<4>{\"message\":\"%d log records were dropped here\"}\n<3>{\"a\":1}\n%n", &dropped, &used);
+    ck_assert_msg(used > 0 && (size_t)used == strlen(start), "%s", text);
     free(text);
     log_file_close(file);
 }
@@ -302,7 +346,7 @@ static void write_lines(struct log_file *file, int writer)
     memset(line, 'a' + writer, sizeof(line) - 1);
     line[sizeof(line) - 2] = '\n';
     for (int i = 0; i < LINES; i++)
-        log_file_write(file, line, sizeof(line) - 1);
+        log_file_write(file, PRIORITY_INFO, line, sizeof(line) - 1);
     _exit(0);
 }
 
@@ -404,6 +448,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_standard_descriptor_stays_open);
     unit_add_rows(tests, a_reader_that_stands_still_stops_nobody, readers);
     tcase_add_test(tests, a_json_log_is_told_in_json);
+    tcase_add_test(tests, the_journal_has_the_priority_of_each_line);
+    tcase_add_test(tests, what_the_journal_did_not_take_is_a_warning_in_the_records_format);
     tcase_add_test(tests, what_a_full_disk_does_not_take_is_told_when_there_is_room);
     tcase_add_test(tests, a_record_that_was_cut_does_not_swallow_the_next);
     tcase_add_test(tests, a_file_that_was_moved_away_is_made_anew);
