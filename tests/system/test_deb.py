@@ -27,6 +27,7 @@ FILES = [
     "lib/systemd/system/gateway@.service",
     "lib/systemd/system/gateway@.socket",
     "usr/share/doc/gateway-wsgi/copyright",
+    "usr/share/doc/gateway-wsgi/examples/logrotate/gateway",
 ]
 FILES_OF_A_PROGRAM = [
     "usr/share/bash-completion/completions/{}",

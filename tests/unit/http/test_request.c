@@ -140,7 +140,7 @@ static const struct {
     {"the root itself", "GET /base HTTP/1.1", "/base", ""},
     {"the root, escaped", "GET /b%61se/a HTTP/1.1", "/base", "/a"},
     {"where a proxy has taken it off", "GET /a HTTP/1.1", "/base", "/a"},
-    {"what only begins like it", "GET /baseed HTTP/1.1", "/base", "/baseed"},
+    {"what only begins like it", "GET /based HTTP/1.1", "/base", "/based"},
     {"no path", "OPTIONS * HTTP/1.1", "", ""},
     {"of an absolute form that has none", "GET http://a HTTP/1.1", "", "/"},
 };
