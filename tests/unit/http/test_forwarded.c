@@ -18,15 +18,21 @@
 
 static struct networks trusted;
 
-static const struct header_section *section_of(const char *fields)
+static struct header_section *section; /* the test's */
+
+static struct header_section *section_of(const char *fields)
 {
     static const struct parser_limits limits = {8190, 100, 8190, 1 << 16};
-    struct header_section *section = NULL;
     char *bytes = xasprintf("Host: a.example\r\n%s\r\n", fields), wrong[160];
     ck_assert_int_eq(networks_parse(&trusted, "10.0.0.0/8,::1,unix", wrong, sizeof(wrong)), 0);
     ck_assert_msg(header_section_parse(slice_of(bytes), &limits, &section) == 0, "%s", fields);
     free(bytes);
     return section;
+}
+
+static void tear_down(void)
+{
+    header_section_unref(section);
 }
 
 static struct forwarded *found_in(const char *fields)
@@ -260,16 +266,15 @@ END_TEST
 
 START_TEST(what_was_found_is_found_once_and_goes_with_its_section)
 {
-    struct header_section *section = (struct header_section *)section_of(FOR "203.0.113.9" END);
-    const struct forwarded *found = forwarded_of(section, &trusted);
+    const struct forwarded *found = forwarded_of(section_of(FOR "203.0.113.9" END), &trusted);
     ck_assert_ptr_eq(forwarded_of(section, &trusted), found);
     ck_assert_str_eq(found->client.address, "203.0.113.9");
-    header_section_unref(section);
 }
 END_TEST
 
 static void add(TCase *tests)
 {
+    tcase_add_checked_fixture(tests, NULL, tear_down);
     unit_add_rows(tests, the_client_is_who_those_say_that_are_trusted, clients);
     unit_add_rows(tests, the_server_is_where_those_say_that_are_trusted, places);
     unit_add_rows(tests, what_is_left_of_a_field_is_what_was_believed, keeps);
