@@ -111,7 +111,7 @@ static void write_by_hand(const char *text)
 static const struct {
     const char *text, *message; /* %d: this process */
 } rows[] = {
-    {"gateway =9.9 2 %d\n", "what gateway 9.9 has in memory: restart"},
+    {"gateway =9.9 999 %d\n", "what gateway 9.9 has in memory: restart"},
     {"gateway =9.9 x %d\n", ""},
     {"gateway =9.9 1\n", ""},
     {"gateway\n", ""},
