@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -51,12 +52,14 @@ static int serve(struct options *options, struct heritage *heritage)
 {
     char message[MESSAGE_SIZE];
     struct access_log *access_log;
+    struct timespec begun;
+    clock_gettime(CLOCK_REALTIME, &begun);
     if (process_apply(options, &access_log, message, sizeof(message)) < 0)
         return usage(message);
     set_title(options);
     int status = master_main(options, access_log, heritage);
     access_log_free(access_log);
-    return status == EXIT_APPLICATION && options->reload ? second_try(options) : status;
+    return status == EXIT_APPLICATION && options->reload ? second_try(options, &begun) : status;
 }
 
 /* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */

@@ -14,7 +14,7 @@ bool setback_answer(struct exchange *exchange)
     static char text[SCOREBOARD_SETBACK_SIZE]; /* one thread at a time runs the loop */
     struct slice parts[] = {heading, {text, 0}};
     if (loop->setback == NULL ||
-        !scoreboard_read_setback(loop->setback, scoreboard_get(loop->row->generation), text, &parts[1].size))
+        !scoreboard_read_setback(loop->setback, loop->setbacks, text, &parts[1].size))
         return false;
     response_start(&exchange->response, status);
     response_add(&exchange->response, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));

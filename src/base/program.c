@@ -36,6 +36,18 @@ char *const *program_arguments(void)
     return arguments;
 }
 
+char **program_arguments_with(char *option)
+{
+    size_t count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    char **argv = xcalloc(count + 2, sizeof(*argv));
+    argv[0] = arguments[0];
+    argv[1] = option;
+    memcpy(&argv[2], &arguments[1], (count - 1) * sizeof(*argv));
+    return argv;
+}
+
 void program_execute(char *const *argv)
 {
     if (fchdir(start_directory) == 0)

@@ -13,6 +13,8 @@ void program_remember(char **argv);
 /* Absolute; NULL before program_remember. Stays. */
 const char *program_path(void);
 char *const *program_arguments(void);
+/* The same with that option in front of the others; to be freed. */
+char **program_arguments_with(char *option);
 
 /* The file as it is by now, in this process, in the directory where it was started then: so what its options name is found again.
  * Returns when that has failed: errno. */

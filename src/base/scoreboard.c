@@ -192,30 +192,37 @@ bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t 
     return scoreboard_get(restart->number) == number && copy->cause < RESTART_CAUSES;
 }
 
-void scoreboard_note_setback(struct scoreboard *board, uint32_t generation, const char *text, size_t size)
+/* Text that is cut begins with a whole character of UTF-8. */
+void scoreboard_note_setback(struct scoreboard *board, const char *text, size_t size)
 {
     struct scoreboard_setback *setback = &board->service->setback;
     size_t kept = size < SCOREBOARD_SETBACK_SIZE ? size : SCOREBOARD_SETBACK_SIZE;
-    scoreboard_set(setback->generation, 0);
+    while (kept > 0 && kept < size && ((unsigned char)text[size - kept] & 0xc0) == 0x80)
+        kept--;
+    scoreboard_add(setback->number, 1);
     atomic_thread_fence(memory_order_release);
     setback->size = (uint32_t)kept;
     memcpy(setback->text, text + size - kept, kept);
-    scoreboard_publish(setback->generation, generation);
+    scoreboard_publish(setback->number, scoreboard_get(setback->number) + 1);
 }
 
-/* Those that come after it have loaded what it could not. */
-bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t generation,
+uint32_t scoreboard_setbacks(const struct scoreboard_setback *setback)
+{
+    return scoreboard_get(setback->number) & ~1U;
+}
+
+bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t since,
                              char text[SCOREBOARD_SETBACK_SIZE], size_t *size)
 {
-    uint32_t of = scoreboard_see(setback->generation);
-    if (of < generation)
+    uint32_t number = scoreboard_see(setback->number);
+    if (number == since || number % 2 != 0)
         return false;
     *size = setback->size;
     if (*size > SCOREBOARD_SETBACK_SIZE)
         return false;
     memcpy(text, setback->text, *size);
     atomic_thread_fence(memory_order_acquire);
-    return scoreboard_get(setback->generation) == of;
+    return scoreboard_get(setback->number) == number;
 }
 
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms)

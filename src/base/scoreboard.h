@@ -132,7 +132,7 @@ struct scoreboard_restart {
 /* Why the last reload failed: with --reload, workers say so in the application's place (app/setback.h). */
 enum { SCOREBOARD_SETBACK_SIZE = 32 * 1024 };
 struct scoreboard_setback {
-    _Atomic uint32_t generation; /* that goes on, published; 0: none has failed, or it is being written */
+    _Atomic uint32_t number; /* twice how many there have been, published; odd: the text is being written */
     uint32_t size;
     char text[SCOREBOARD_SETBACK_SIZE]; /* the end of it, where there is more */
 };
@@ -183,11 +183,12 @@ void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t p
 bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t age,
                              struct scoreboard_restart *copy);
 
-/* The master's: the reload has failed, and that generation goes on. */
-void scoreboard_note_setback(struct scoreboard *board, uint32_t generation, const char *text, size_t size);
-/* A worker's: copies the text when one of that generation has to show it, `*size` bytes of it. False when there is none, or it is being
- * overwritten. */
-bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t generation,
+/* The master's: a reload has failed. */
+void scoreboard_note_setback(struct scoreboard *board, const char *text, size_t size);
+/* A worker's: the number at present, and, when there has been another since, its text, `*size` bytes. False when there has been none, or
+ * it is being written. */
+uint32_t scoreboard_setbacks(const struct scoreboard_setback *setback);
+bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t since,
                              char text[SCOREBOARD_SETBACK_SIZE], size_t *size);
 
 /* Its worker has refused requests just now, because no thread took them in time. */

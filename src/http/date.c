@@ -3,20 +3,19 @@
  */
 #include <stdio.h>
 
+#include "base/timestamp.h"
 #include "http/response.h"
 
 struct slice date_line(struct date_cache *cache, time_t now)
 {
     /* Not strftime: the application may have set a locale. */
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     if (cache->size == 0 || cache->now != now) {
         struct tm tm;
         gmtime_r(&now, &tm);
         int size = snprintf(cache->line, sizeof(cache->line), "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-                            days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000,
-                            tm.tm_hour, tm.tm_min, tm.tm_sec);
+                            days[tm.tm_wday], tm.tm_mday, timestamp_month(tm.tm_mon),
+                            (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
         cache->size = (size_t)size < sizeof(cache->line) ? (size_t)size : sizeof(cache->line) - 1;
         cache->now = now;
     }

@@ -71,6 +71,7 @@ struct loop {
     struct handover *handover;                /* NULL: connections stay */
     bool retiring;                            /* what is idle, or will be, goes to the successor */
     const struct scoreboard_setback *setback; /* --reload's; NULL: it is off */
+    uint32_t setbacks;                        /* those up to this one do not matter here */
     /* No answer keeps its connection; read by all threads: */
     atomic_bool unready;  /* the service will stop soon: whoever looks after it should send nobody */
     atomic_bool draining; /* it stops: idle connections are closed, too */

@@ -13,6 +13,7 @@ enum { MESSAGE_SIZE = 1024 };
 
 /* Of this process, or of the one that has forked it. */
 static struct timespec begun;
+static uint32_t setbacks;
 
 struct timespec boot_begun(void)
 {
@@ -37,10 +38,16 @@ struct application *boot_application(const struct options *options, int crash_ou
     return application;
 }
 
+uint32_t boot_setbacks(void)
+{
+    return setbacks;
+}
+
 /* For whoever waits for the outcome of a reload, errors are last words too. */
 struct application *boot(const struct worker_setup *setup)
 {
     clock_gettime(CLOCK_REALTIME, &begun);
+    setbacks = scoreboard_setbacks(&setup->board->service->setback);
     log_copy_errors_to(setup->last_words);
     struct application *application =
         boot_application(setup->options, setup->last_words, setup->slot == 0 ? LOG_WARNING : LOG_DEBUG);

@@ -4,6 +4,7 @@
 #ifndef PROC_BOOT_H
 #define PROC_BOOT_H
 
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -18,5 +19,7 @@ struct application *boot_application(const struct options *options, int crash_ou
 struct application *boot(const struct worker_setup *setup);
 /* When that began, by the wall clock: what was saved since may be older in this process. */
 struct timespec boot_begun(void);
+/* The number of the last failed reload by then (base/scoreboard): what has been loaded is newer. */
+uint32_t boot_setbacks(void);
 
 #endif

@@ -165,7 +165,7 @@ void master_note_setback(struct master *master, const char *failure, struct slic
     text_init(&text);
     text_printf(&text, "not reloaded: %s\n", failure);
     text_add(&text, words.data, words.size);
-    scoreboard_note_setback(master->service.board, status.generation, text.data, text.size);
+    scoreboard_note_setback(master->service.board, text.data, text.size);
     text_fini(&text);
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -123,27 +122,11 @@ static void watch_listed(struct reloader *reloader, bool later)
                    has_neighbours(reloader->files.paths[i], later));
 }
 
-static bool is_not_before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec >= b->tv_nsec);
-}
-
-/* By the time that nobody can set: a file that is moved here may have been written long ago. One from the future, by the clock of
- * a file server, would have changed for ever. */
-static bool has_changed_since_boot(const char *path)
-{
-    const struct timespec begun = boot_begun();
-    struct timespec now;
-    struct stat status;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return stat(path, &status) == 0 && is_not_before(&status.st_ctim, &begun) &&
-           is_not_before(&now, &status.st_ctim);
-}
-
 static void look_for_changes(struct reloader *reloader, char *const *paths, size_t count)
 {
+    const struct timespec begun = boot_begun();
     for (size_t i = 0; i < count && reloader->changed[0] == '\0'; i++)
-        if (paths[i] != NULL && has_changed_since_boot(paths[i]))
+        if (paths[i] != NULL && watch_is_since(paths[i], &begun))
             snprintf(reloader->changed, sizeof(reloader->changed), "%s", paths[i]);
 }
 

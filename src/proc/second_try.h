@@ -6,10 +6,13 @@
 #ifndef PROC_SECOND_TRY_H
 #define PROC_SECOND_TRY_H
 
+#include <time.h>
+
 #include "base/options.h"
 
-/* After the service has let go of everything. Does not return when the program is started. Otherwise the exit status: it was told to stop
- * (INT, TERM, QUIT), or nothing can be watched, or executed, which is logged. */
-int second_try(const struct options *options);
+/* After the service has let go of everything; `begun` is when it was started, by the wall clock. Does not return when the program is
+ * started. Otherwise the exit status: it was told to stop (INT, TERM, QUIT), or nothing can be watched, or executed, which is logged; or its
+ * sockets were passed to it, and are closed by now. */
+int second_try(const struct options *options, const struct timespec *begun);
 
 #endif

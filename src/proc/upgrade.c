@@ -52,29 +52,16 @@ static void claim_passed_sockets(void)
         setenv("LISTEN_PID", pid, 1);
 }
 
-static char **check_arguments(void)
-{
-    static char check[] = "--check-config";
-    char *const *given = program_arguments();
-    size_t count = 0;
-    while (given[count] != NULL)
-        count++;
-    char **argv = xcalloc(count + 2, sizeof(*argv));
-    argv[0] = given[0];
-    argv[1] = check;
-    memcpy(&argv[2], &given[1], (count - 1) * sizeof(*argv));
-    return argv;
-}
-
 /* In the child. Standard output and error are the pipe from the beginning, so that all that fails is told. */
 static void be_check(void *context, int output)
 {
+    static char check[] = "--check-config";
     struct heritage *heritage = context;
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     claim_passed_sockets();
     if (heritage_publish(heritage, getpid()) == 0)
-        program_execute(check_arguments());
+        program_execute(program_arguments_with(check));
     dprintf(STDERR_FILENO, "it can not be executed: %s\n", strerror(errno));
     _exit(EXIT_FAILURE_RUNTIME);
 }

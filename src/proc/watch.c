@@ -39,6 +39,7 @@ struct watch {
     size_t count, found;
     struct listing unwatched;
     int error; /* why */
+    bool full; /* FOUND_MAX is reached */
     bool warned;
 };
 
@@ -205,8 +206,10 @@ static bool explore(struct watch *watch, const char *path, bool all);
 static bool take_found(struct watch *watch, const char *path, bool all)
 {
     struct directory *directory = find(watch, path);
-    if (directory == NULL && watch->found == FOUND_MAX)
+    if (directory == NULL && watch->found == FOUND_MAX) {
+        watch->full = true;
         return false;
+    }
     if (directory == NULL) {
         watch->found++;
         directory = add(watch, path);
@@ -278,11 +281,18 @@ void watch_file(struct watch *watch, const char *path, bool neighbours)
 
 void watch_warn(struct watch *watch)
 {
-    if (watch->warned || watch->unwatched.count == 0)
+    if (watch->warned || (watch->unwatched.count == 0 && !watch->full))
         return;
     watch->warned = true;
-    log_warning("--reload: what is saved in %s is not noticed: %s", listing_end(&watch->unwatched),
-                watch->error == ENOSPC ? "fs.inotify.max_user_watches is reached" : strerror(watch->error));
+    if (watch->unwatched.count > 0)
+        log_warning("--reload: what is saved in %s is not noticed: %s", listing_end(&watch->unwatched),
+                    watch->error == ENOSPC ? "fs.inotify.max_user_watches is reached"
+                                           : strerror(watch->error));
+    if (watch->full)
+        log_warning(
+            "--reload: of the directories beside the application %d are watched for new files, and there "
+            "are more",
+            FOUND_MAX);
 }
 
 static enum watch_change tell(enum watch_change change, char *path, size_t size, const char *parent,
@@ -290,6 +300,46 @@ static enum watch_change tell(enum watch_change change, char *path, size_t size,
 {
     snprintf(path, size, "%s%s%s", parent, name[0] != '\0' ? "/" : "", name);
     return change;
+}
+
+static bool is_not_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec >= b->tv_nsec);
+}
+
+bool watch_is_since(const char *path, const struct timespec *since)
+{
+    struct timespec now;
+    struct stat status;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return stat(path, &status) == 0 && is_not_before(&status.st_ctim, since) &&
+           is_not_before(&now, &status.st_ctim);
+}
+
+/* False, too, when its directory can not be read: then nothing in it is watched. */
+static bool find_since(const struct directory *directory, const struct timespec *since, char *path,
+                       size_t size)
+{
+    const struct dirent *entry;
+    bool found = false;
+    DIR *stream = opendir(directory->path);
+    while (stream != NULL && !found && (entry = readdir(stream)) != NULL) {
+        if (!counts(directory, entry->d_name))
+            continue;
+        tell(WATCH_SAVED, path, size, directory->path, entry->d_name);
+        found = watch_is_since(path, since);
+    }
+    if (stream != NULL)
+        closedir(stream);
+    return found;
+}
+
+bool watch_find_since(const struct watch *watch, const struct timespec *since, char *path, size_t size)
+{
+    size_t i = 0;
+    while (i < watch->count && !find_since(watch->directories[i], since, path, size))
+        i++;
+    return i < watch->count;
 }
 
 /* A link is all there from the first moment; of other new files the end of the writing tells. */

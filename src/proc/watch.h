@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 struct watch;
 
@@ -27,8 +28,14 @@ int watch_fd(const struct watch *watch); /* readable when watch_read is due */
 
 /* Takes a copy of the path; one that is not absolute is left out. A symbolic link is watched, and so is what it leads to. Nothing need be there yet. */
 void watch_file(struct watch *watch, const char *path, bool neighbours);
-/* Logs, once, what can not be watched and why. */
+/* Logs, once, what can not be watched and why; and that there are more directories below than are watched. */
 void watch_warn(struct watch *watch);
+
+/* By the time that nobody can set (a file that is moved here may have been written long ago): whether the file has changed then, or later.
+ * One from the future, by the clock of a file server, would have changed for ever. */
+bool watch_is_since(const char *path, const struct timespec *since);
+/* The same of all that is watched: true, and the path of one; false, and any path. */
+bool watch_find_since(const struct watch *watch, const struct timespec *since, char *path, size_t size);
 
 /* The last change since the last time, and its path, which is cut when it does not fit. */
 enum watch_change watch_read(struct watch *watch, char *path, size_t size);

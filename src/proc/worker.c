@@ -349,8 +349,10 @@ static bool answer_now(struct exchange *exchange)
 static void open_answers(struct worker *worker)
 {
     const struct options *options = worker->setup->options;
-    if (options->reload)
+    if (options->reload) {
         worker->loop->setback = &worker->setup->board->service->setback;
+        worker->loop->setbacks = boot_setbacks();
+    }
     if (options->reload || options->health_path != NULL)
         worker->loop->answer_now = answer_now;
 }

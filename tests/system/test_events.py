@@ -83,17 +83,18 @@ def assert_prompt(received):
 
 
 def events_in_packets(server, path, version, expected):
-    """What came in as many packets as expected: at the first attempt or at one of two more, as a kernel that misses an
-    acknowledgement on a busy machine sends one again."""
+    """What came in as many packets as expected: in two of three attempts, as a kernel that misses an acknowledgement on a busy
+    machine sends one again."""
+    counts = []
     for _ in range(3):
         with server.connect() as connection:
             before = converse(connection)
             connection.request("GET", path, version=version)
             received = receive_events(connection)
-            came = packets(connection) - before
-        if came == expected:
+            counts.append(packets(connection) - before)
+        if counts.count(expected) == 2:
             return received
-    pytest.fail(f"{came} packets in the place of {expected}")
+    pytest.fail(f"{counts} packets in the place of {expected}")
 
 
 @pytest.mark.parametrize("path", ["/", "/write"])

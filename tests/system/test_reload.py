@@ -68,7 +68,7 @@ def test_a_new_worker_that_is_not_ready_in_time_is_given_up(server):
 
 def test_one_of_the_others_that_hangs_does_not_hold_the_reload(server):
     # Its import waited for a lock that was never released, and the reload, and all after it, for the import.
-    server = server("--timeout", f"{SLOW}s", "--control-socket", "control")
+    server = server("--timeout", f"{3 * SLOW}s", "--control-socket", "control")
     hang_once = (
         "import os, time\n"
         "imports = len([name for name in os.listdir() if name.startswith('import-')])\n"

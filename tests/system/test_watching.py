@@ -9,10 +9,11 @@ one's bytecode; a stream that a browser held open kept the new code waiting.
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
-from harness import Server, open_files
+from harness import Server, open_files, run
 from test_bind import free_port
 from timing import SANITIZED, SLOW, wait_until
 
@@ -214,6 +215,18 @@ def test_a_broken_save_is_an_error_page_and_the_next_good_one_mends_it(server, o
         assert connection.exchange("GET", "/").status == 200, "the connection has outlived it all"
 
 
+def test_a_successor_that_has_loaded_what_is_mended_shows_no_error_page(server):
+    # It showed that of its generation, and nobody was there who had seen the save.
+    server = server(crashes=True)
+    save(server, "app.py", "1 +")
+    wait_until(lambda: server.get("/").status == 500, "the error page")
+    os.kill(server.worker_pid, signal.SIGKILL)
+    server.wait_log(r"exited with status 3 .*; it is replaced in")
+    save(server, "app.py", app("two"))
+    wait_answer(server, "two")
+    assert reloads(server) == 0
+
+
 def test_without_the_option_nobody_sees_what_could_not_be_loaded(serve):
     server = serve("app", files={"app.py": APP})
     save(server, "app.py", "1 +")
@@ -285,6 +298,42 @@ def test_a_first_start_in_vain_is_tried_again_when_something_is_saved(broken, na
         server.wait_log("ready in")
         assert server.get("/").text == "one"
         assert server.log.count("starting again") == 2
+
+
+def test_what_is_saved_during_a_first_start_in_vain_is_not_lost():
+    broken = "import time; open('imports', 'w').close(); time.sleep(0.5); 1 / 0"
+    with Server("app", "--reload", files={"app.py": broken}, ready=lambda: True) as server:
+        wait_until((server.directory / "imports").exists, "it is being imported")
+        save(server, "app.py", APP)
+        server.wait_log("app.py has changed: starting again")
+        server.wait_log("ready in")
+
+
+def test_a_first_start_in_vain_looks_where_pythonpath_leads(tmp_path):
+    (tmp_path / "elsewhere.py").write_text("1 +")
+    with Server("elsewhere", "--reload", env={"PYTHONPATH": str(tmp_path)}, ready=lambda: True) as server:
+        server.wait_log("waiting for something to be saved")
+        (tmp_path / "elsewhere.py").write_text(APP)
+        server.wait_log("ready in")
+
+
+def test_a_configuration_that_is_half_written_is_not_the_end_of_the_wait():
+    files = {"app.py": "1 +", "gateway.toml": "threads = 1"}
+    with Server("app", "--reload", files=files, ready=lambda: True) as server:
+        server.wait_log("waiting for something to be saved")
+        save(server, "gateway.toml", "threads = ")
+        server.wait_log(r"gateway\.toml is not TOML")
+        wait_until(lambda: server.log.count("waiting for something to be saved") == 2, "it waits on")
+        save(server, "app.py", APP)
+        wait_until(lambda: server.log.count("waiting for something to be saved") == 3, "the configuration is still wrong")
+        save(server, "gateway.toml", "threads = 1")
+        server.wait_log("ready in")
+
+
+def test_with_a_socket_that_was_passed_a_first_start_in_vain_is_the_end():
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        done = run("--reload", "--bind", f"fd://{passed.fileno()}", "no_such_module", pass_fds=[passed.fileno()])
+    assert done.returncode == 3 and "waiting" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT], ids=lambda number: number.name)

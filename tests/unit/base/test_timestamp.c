@@ -51,8 +51,19 @@ START_TEST(a_second_follows_the_other)
 }
 END_TEST
 
+/* In English, whatever the locale. */
+START_TEST(months_have_their_names)
+{
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int month = 0; month < 12; month++)
+        unit_assert_bytes("a month", timestamp_month(month), strlen(timestamp_month(month)),
+                          names + 3 * month, 3);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    tcase_add_test(tests, months_have_their_names);
     unit_add_rows(tests, a_time_has_both_forms, cases);
     tcase_add_test(tests, a_second_follows_the_other);
 }

@@ -245,6 +245,37 @@ START_TEST(what_can_not_be_watched_is_told_once)
 }
 END_TEST
 
+START_TEST(what_has_changed_before_it_was_watched_can_be_asked_for)
+{
+    struct timespec before, now;
+    char found[4096];
+    run("sleep 0.02");
+    clock_gettime(CLOCK_REALTIME, &before);
+    ck_assert(!watch_find_since(watch, &before, found, sizeof(found)));
+    run("sleep 0.02; echo >unknown.txt");
+    ck_assert_msg(!watch_find_since(watch, &before, found, sizeof(found)), "%s", found);
+    run("echo >neighbour.py");
+    ck_assert(watch_find_since(watch, &before, found, sizeof(found)));
+    ck_assert_str_eq(strrchr(found, '/'), "/neighbour.py");
+    run("sleep 0.02");
+    clock_gettime(CLOCK_REALTIME, &now);
+    ck_assert(!watch_find_since(watch, &now, found, sizeof(found)));
+    ck_assert(watch_is_since("neighbour.py", &before) && !watch_is_since("nothing", &before));
+}
+END_TEST
+
+START_TEST(that_there_are_more_directories_is_told)
+{
+    const struct log_options log = {.path = "error.log", .level = LOG_INFO};
+    ck_assert_int_eq(log_open(&log), 0);
+    run("i=0; mkdir many; while [ $i -le 1000 ]; do mkdir many/d$i; i=$((i + 1)); done");
+    read_change();
+    watch_warn(watch);
+    watch_warn(watch);
+    assert_warned("1000 are watched for new files, and there are more\n");
+}
+END_TEST
+
 START_TEST(without_a_descriptor_there_is_no_watch)
 {
     struct rlimit before, none;
@@ -268,6 +299,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_link_to_a_directory_that_leads_to_another_is_a_change);
     tcase_add_test(tests, what_the_kernel_could_not_keep_may_have_been_anything);
     tcase_add_test(tests, what_can_not_be_watched_is_told_once);
+    tcase_add_test(tests, what_has_changed_before_it_was_watched_can_be_asked_for);
+    tcase_add_test(tests, that_there_are_more_directories_is_told);
     tcase_add_test(tests, without_a_descriptor_there_is_no_watch);
 }
 
