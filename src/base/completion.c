@@ -16,12 +16,34 @@ static enum kind kind_of(const struct completion_option *option)
     return strncmp(option->value, "DIR", 3) == 0 ? KIND_DIRECTORY : KIND_OTHER;
 }
 
-/* The first words, up to a stop; without what would end a quoted word or mean something to a shell's completion. */
-static void print_help(FILE *out, const char *help)
+/* What ends a description, or means something, where a shell has one; written as these strings. NULL ends them. */
+struct escape {
+    char c;
+    const char *written;
+};
+
+/* All of them are between single quotes; of zsh's, an option's is in brackets also, and a verb's in double quotes, where zsh expands. */
+static const struct escape zsh_option_escapes[] = {{'\'', "'\\''"}, {'\\', "\\\\"}, {'[', "\\["},
+                                                   {']', "\\]"},    {':', "\\:"},   {0, NULL}};
+static const struct escape zsh_verb_escapes[] = {{'\'', "'\\''"}, {'\\', "\\\\"}, {'"', "\\\""}, {'$', "\\$"},
+                                                 {'`', "\\`"},    {':', "\\:"},   {0, NULL}};
+static const struct escape fish_escapes[] = {{'\'', "\\'"}, {'\\', "\\\\"}, {0, NULL}};
+
+static void print_escaped(FILE *out, char c, const struct escape *escapes)
 {
-    for (const char *c = help; *c != '\0' && *c != ':' && (*c != '.' || (c[1] != ' ' && c[1] != '\0')); c++)
-        if (strchr("'[]\\", *c) == NULL)
-            fputc(*c, out);
+    while (escapes->written != NULL && escapes->c != c)
+        escapes++;
+    if (escapes->written != NULL)
+        fputs(escapes->written, out);
+    else
+        fputc(c, out);
+}
+
+/* The first sentence, without its full stop. */
+static void print_help(FILE *out, const char *help, const struct escape *escapes)
+{
+    for (const char *c = help; *c != '\0' && (*c != '.' || (c[1] != ' ' && c[1] != '\0')); c++)
+        print_escaped(out, *c, escapes);
 }
 
 static void print_words(FILE *out, const char *const *words)
@@ -51,10 +73,10 @@ static void bash_case(FILE *out, const struct completion_option *option)
     if (option->letter != '\0')
         fprintf(out, "|-%c", option->letter);
     fprintf(out, ") ");
-    if (kind_of(option) == KIND_FILE)
-        fprintf(out, "COMPREPLY=($(compgen -f -- \"$cur\")); ");
-    else if (kind_of(option) == KIND_DIRECTORY)
-        fprintf(out, "COMPREPLY=($(compgen -d -- \"$cur\")); ");
+    /* A line is a name: it may have blanks, and bash quotes them when it is told that they are files'. */
+    if (kind_of(option) == KIND_FILE || kind_of(option) == KIND_DIRECTORY)
+        fprintf(out, "mapfile -t COMPREPLY < <(compgen -%c -- \"$cur\"); compopt -o filenames 2>/dev/null; ",
+                kind_of(option) == KIND_FILE ? 'f' : 'd');
     else if (kind_of(option) == KIND_CHOICE) {
         fprintf(out, "COMPREPLY=($(compgen -W '");
         print_words(out, option->choices);
@@ -90,7 +112,7 @@ static void print_bash(FILE *out, const struct completion *completion)
     print_names(out, completion);
     for (size_t i = 0; i < completion->verb_count; i++)
         fprintf(out, " %s", completion->verbs[i].name);
-    fprintf(out, "' -- \"$cur\"))\n}\ncomplete -o filenames -F _%s %s\n", program, program);
+    fprintf(out, "' -- \"$cur\"))\n}\ncomplete -F _%s %s\n", program, program);
 }
 
 static void zsh_action(FILE *out, const struct completion_option *option)
@@ -116,7 +138,7 @@ static void zsh_option(FILE *out, const struct completion_option *option, bool l
         fprintf(out, "-%c%s[", option->letter, option->value != NULL ? "+" : "");
     else
         fprintf(out, "--%s%s[", option->name, option->value != NULL ? "=" : "");
-    print_help(out, option->help);
+    print_help(out, option->help, zsh_option_escapes);
     fputc(']', out);
     zsh_action(out, option);
     fprintf(out, "' \\\n");
@@ -137,7 +159,7 @@ static void print_zsh(FILE *out, const struct completion *completion)
     fprintf(out, "    '1:verb:((");
     for (size_t i = 0; i < completion->verb_count; i++) {
         fprintf(out, "%s%s\\:\"", i > 0 ? " " : "", completion->verbs[i].name);
-        print_help(out, completion->verbs[i].help);
+        print_help(out, completion->verbs[i].help, zsh_verb_escapes);
         fputc('"', out);
     }
     fprintf(out, "))' '*:argument: '\n");
@@ -163,14 +185,14 @@ static void fish_option(FILE *out, const char *program, const struct completion_
         fprintf(out, " -a '(__fish_complete_directories)'");
     }
     fprintf(out, " -d '");
-    print_help(out, option->help);
+    print_help(out, option->help, fish_escapes);
     fprintf(out, "'\n");
 }
 
 static void fish_verb(FILE *out, const char *program, const struct completion_verb *verb)
 {
     fprintf(out, "complete -c %s -n __fish_use_subcommand -a %s -d '", program, verb->name);
-    print_help(out, verb->help);
+    print_help(out, verb->help, fish_escapes);
     fprintf(out, "'\n");
     if (verb->arguments[0] == '\0')
         return;

@@ -72,7 +72,7 @@ const struct option_row option_rows[] = {
     { .section = "Application", .name = "env-file", .kind = OPTION_STRING, FIELD(env_file), .value = "FILE",
       .min = 1,
       .help = "Set the variables of this file, a NAME=VALUE a line." },
-    { .section = "Application", .name = "root-path", .kind = OPTION_URL_PATH, FIELD(root_path), .value = "PATH",
+    { .section = "Application", .name = "root-path", .kind = OPTION_URL_PATH, FIELD(root_path), .value = "PREFIX",
       .initial = "", .variable = "SCRIPT_NAME",
       .help = "The SCRIPT_NAME: where the application is mounted." },
     { .section = "Application", .name = "reload", .kind = OPTION_FLAG, FIELD(reload),

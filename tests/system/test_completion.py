@@ -1,7 +1,7 @@
 """Completion for bash, zsh and fish, as the programs print it for the build.
 
 What went wrong once, in one server or another: completion was written by hand, and knew options that were gone and not those that
-had come.
+had come; a name with a blank in it became two words; a description ended in its middle, or a URL's path was completed with files.
 """
 
 import re
@@ -25,22 +25,22 @@ def script(program, shell):
     return done.stdout
 
 
-def asked(shell, text, timeout=PATIENCE):
+def asked(shell, text, timeout=PATIENCE, cwd=None):
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell}")
-    done = subprocess.run([shell, "/dev/stdin"], input=text, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run([shell, "/dev/stdin"], input=text, capture_output=True, text=True, timeout=timeout, cwd=cwd)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
 
-def bash(program, *words):
+def bash(program, *words, cwd=None):
     line = " ".join(f"'{word}'" for word in words)
     ask = f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _{program}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    return asked("bash", f"{script(program, 'bash')}\n{ask}")
+    return asked("bash", f"{script(program, 'bash')}\n{ask}", cwd=cwd)
 
 
-def fish(program, line):
-    lines = asked("fish", f"{script(program, 'fish')}\ncomplete -C '{line}'")
+def fish(program, line, cwd=None):
+    lines = asked("fish", f"{script(program, 'fish')}\ncomplete -C '{line}'", cwd=cwd)
     return [word.split("\t")[0] for word in lines]
 
 
@@ -78,6 +78,44 @@ def test_fish_does_too(program, words, wanted, other):
     assert other not in offered
 
 
+NAMES = [
+    # what is typed, what is offered then
+    ("--chdir", "a", ["a dir"]),
+    ("--config", "a", ["a dir", "a file"]),
+    ("--root-path", "", []),
+    ("--health-path", "", []),
+]
+
+
+@pytest.mark.parametrize("option, begun, offered", NAMES, ids=[" ".join(row[:2]) for row in NAMES])
+def test_a_name_with_a_blank_is_one_word_and_a_urls_path_no_file(tmp_path, option, begun, offered):
+    (tmp_path / "a dir").mkdir()
+    (tmp_path / "a file").touch()
+    assert sorted(filter(None, bash("gateway", "gateway", option, begun, cwd=tmp_path))) == offered
+    if shutil.which("fish"):
+        assert sorted(word.rstrip("/") for word in fish("gateway", f"gateway {option} {begun}", cwd=tmp_path)) == offered
+
+
+DESCRIPTIONS = [
+    # option, how its description begins: at its first full stop it may end
+    ("request-id", "on: every request has"),
+    ("log-format", "text, or json: an object a line"),
+    ("venv", "The virtual environment to run in, or '' for none"),
+    ("bind", "Listen here: HOST:PORT, :PORT, [V6]:PORT, unix:PATH"),
+    ("root-path", "The SCRIPT_NAME: where the application is mounted"),
+]
+
+
+@pytest.mark.parametrize("option, text", DESCRIPTIONS, ids=[row[0] for row in DESCRIPTIONS])
+def test_a_description_is_whole(option, text):
+    function = script("gateway", "zsh").split("\n", 1)[1]
+    given = asked("zsh", "_arguments() { printf '%s\\n' \"$@\" }\n" + function)
+    (line,) = [line for line in given if re.match(rf"\*?--{option}\b=?\[", line)]
+    assert re.sub(r"\\(.)", r"\1", line).split("[", 1)[1].startswith(text), line
+    (told,) = asked("fish", f"{script('gateway', 'fish')}\ncomplete -C 'gateway --{option}' | grep -- '^--{option}\\s'")
+    assert told.split("\t")[1].startswith(text)
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_zsh_understands_it(program):
     """Its completion runs in an interactive shell only; what it is given is looked at."""
@@ -85,7 +123,7 @@ def test_zsh_understands_it(program):
     assert function[0] == f"#compdef {program}"
     seen = asked("zsh", "_arguments() { printf '%s\\n' \"$@\" }\n" + function[1])
     specifications = [line for line in seen if line.startswith(("-", "*-"))]
-    assert all(re.fullmatch(r"-s|\*?--?[\w-]+[+=]?\[[^][:']+\](:[^:]+:.*)?", line) for line in specifications), seen
+    assert all(re.fullmatch(r"-s|\*?--?[\w-]+[+=]?\[(?:[^][:\\]|\\.)+\](:[^:]+:.*)?", line) for line in specifications), seen
     if program == "gateway":
         assert any(line.startswith("--log-level=[") and line.endswith("(debug info warning error critical)") for line in seen)
         assert any(line.startswith("*--bind=[") for line in seen)
