@@ -22,6 +22,12 @@ SOURCES = Path(__file__).resolve().parent
 NEEDED = ["configure.ac", "Makefile.am", "m4", "src", "doc"]
 PROGRAMS = ["gateway", "gatewayctl"]
 PAGES = ["doc/gateway.1", "doc/gatewayctl.1"]
+# Where shells look. In an environment bash-completion 2.12 finds its own, by the path of the program.
+COMPLETION = {
+    "bash-completion/completions": ["doc/bash/gateway", "doc/bash/gatewayctl"],
+    "fish/vendor_completions.d": ["doc/fish/gateway.fish", "doc/fish/gatewayctl.fish"],
+    "zsh/site-functions": ["doc/zsh/_gateway", "doc/zsh/_gatewayctl"],
+}
 WORK = Path(tempfile.mkdtemp(prefix="gateway-pip-"))
 atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 
@@ -70,6 +76,9 @@ setup(
     packages=[],
     py_modules=[],
     scripts=PROGRAMS,
-    data_files=[("share/man/man1", [str(WORK / page) for page in PAGES])],
+    data_files=[
+        (f"share/{directory}", [str(WORK / name) for name in names])
+        for directory, names in {"man/man1": PAGES, **COMPLETION}.items()
+    ],
     options={"build": {"build_base": str(WORK / "setuptools")}, "egg_info": {"egg_base": str(WORK)}},
 )

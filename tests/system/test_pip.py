@@ -64,5 +64,7 @@ def test_pip_installs_programs_that_use_the_environment_and_removes_them(serve, 
 
     assert run(program, "--version").split()[1] == run(venv / "bin" / "gatewayctl", "--version").split()[1]
     assert (venv / "share" / "man" / "man1" / "gateway.1").stat().st_size > 0
+    for name in ("bash-completion/completions/gateway", "fish/vendor_completions.d/gatewayctl.fish", "zsh/site-functions/_gateway"):
+        assert "--" in (venv / "share" / name).read_text()
     run(*pip, "uninstall", "-y", "gateway-wsgi")
-    assert list(venv.rglob("gateway*")) == []
+    assert [*venv.rglob("gateway*"), *venv.rglob("_gateway*")] == []
