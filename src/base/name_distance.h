@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The insertions, deletions and replacements that turn `typed` into `name`; SIZE_MAX when something else must have been meant. */
+/* The insertions, deletions, replacements and swaps of neighbours that turn `typed` into `name`; SIZE_MAX when something else must
+ * have been meant. */
 size_t name_distance(const char *typed, size_t size, const char *name);
 bool name_starts_with(const char *name, const char *start, size_t size);
 

@@ -4,6 +4,7 @@
 #include "base/options.h"
 
 #include "base/mem.h"
+#include "base/options_foreign.h"
 #include "base/options_parse.h"
 #include "base/slice.h"
 
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { ADVICE_SIZE = 128 };
 
 #define USAGE "gateway [OPTIONS] MODULE[:CALLABLE]"
 
@@ -94,28 +97,52 @@ static int set_application(struct parse *parse, const char *text)
     return 0;
 }
 
+/* What to say to a name that is none: nothing when nothing is known of it. */
+static void advise(char *out, size_t size, const char *dashes, const char *name, size_t name_size)
+{
+    const struct foreign_option *foreign = foreign_option_find(name, name_size);
+    const struct option_row *nearest = name_size > 1 ? option_find_nearest(name, name_size) : NULL;
+    out[0] = '\0';
+    if (foreign != NULL && foreign->here != NULL)
+        snprintf(out, size, "; that is %s%s here", dashes, foreign->here);
+    else if (foreign != NULL)
+        snprintf(out, size, "; %s", foreign->instead);
+    else if (nearest != NULL)
+        snprintf(out, size, "; did you mean %s%s?", dashes, nearest->name);
+}
+
+static size_t count_dashes(const char *word)
+{
+    return word[1] == '-' ? 2 : 1;
+}
+
 static int unknown(struct parse *parse, const char *word, size_t size)
 {
-    char quoted[SHOWN_SIZE];
-    const struct option_row *nearest =
-        strncmp(word, "--", 2) == 0 ? option_find_nearest(word + 2, size - 2) : NULL;
+    char quoted[SHOWN_SIZE], advice[ADVICE_SIZE];
+    size_t dashes = count_dashes(word);
     parse_shown(quoted, word, size);
-    if (nearest != NULL)
-        snprintf(parse->message, parse->message_size, "gateway: unknown option %s; did you mean --%s? (%s)",
-                 quoted, nearest->name, parse->where);
-    else
-        snprintf(parse->message, parse->message_size,
-                 "gateway: unknown option %s; --help lists them all (%s)", quoted, parse->where);
+    advise(advice, sizeof(advice), "--", word + dashes, size - dashes);
+    snprintf(parse->message, parse->message_size, "gateway: unknown option %s%s (%s)", quoted,
+             advice[0] != '\0' ? advice : "; --help lists them all", parse->where);
     return parse_mistake(parse);
 }
 
-/* As use_option: what was meant may have a value that would look like an application. */
+/* Does a value follow what was meant? It would look like an application. */
+static bool takes_value(const char *name, size_t size)
+{
+    const struct foreign_option *foreign = foreign_option_find(name, size);
+    const struct option_row *nearest = size > 1 ? option_find_nearest(name, size) : NULL;
+    if (foreign != NULL)
+        return foreign->value;
+    return nearest != NULL && nearest->kind != OPTION_FLAG && nearest->kind != OPTION_ACTION;
+}
+
+/* As use_option. The name is up to `size`. */
 static int use_unknown(struct parse *parse, const char *word, size_t size, const char *next)
 {
-    const struct option_row *row =
-        strncmp(word, "--", 2) == 0 ? option_find_nearest(word + 2, size - 2) : NULL;
-    bool has_value = row != NULL && row->kind != OPTION_FLAG && row->kind != OPTION_ACTION &&
-                     word[size] != '=' && next != NULL && next[0] != '-';
+    size_t dashes = count_dashes(word);
+    bool has_value =
+        word[size] == '\0' && next != NULL && next[0] != '-' && takes_value(word + dashes, size - dashes);
     return unknown(parse, word, size) < 0 ? -1 : has_value;
 }
 
@@ -147,7 +174,7 @@ static int read_option(struct parse *parse, const char *word, const char *next)
 {
     if (word[1] != '-') {
         const struct option_row *row = option_find_letter(word[1]);
-        return row == NULL ? unknown(parse, word, 2)
+        return row == NULL ? use_unknown(parse, word, 2, next)
                            : use_option(parse, row, word[2] != '\0' ? word + 2 : NULL, next);
     }
     size_t size = strcspn(word, "=");
@@ -242,17 +269,14 @@ static const struct option_row *find_setting(const char *key)
 
 static int unknown_setting(struct parse *parse, const char *key)
 {
-    char quoted[SHOWN_SIZE];
-    const struct option_row *nearest = option_find_nearest(key, strlen(key));
+    char quoted[SHOWN_SIZE], advice[ADVICE_SIZE];
     parse_shown(quoted, key, strlen(key));
+    advise(advice, sizeof(advice), "", key, strlen(key));
     if (option_find_name(key, strlen(key)) != NULL)
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" can not be said in a file (%s)",
                  quoted, parse->where);
-    else if (nearest != NULL)
-        snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option; did you mean %s? (%s)",
-                 quoted, nearest->name, parse->where);
     else
-        snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option (%s)", quoted,
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option%s (%s)", quoted, advice,
                  parse->where);
     return parse_mistake(parse);
 }

@@ -12,7 +12,13 @@ static const struct {
     size_t distance;
 } cases[] = {
     {"itself", "status", "status", 0},
-    {"two letters in the wrong order", "stauts", "status", 2},
+    {"two letters in the wrong order", "stauts", "status", 1},
+    {"two in three", "tpo", "top", 1},
+    {"two in the wrong order, and one missing", "wrokrs", "workers", 2},
+    {"half of it", "http", "help", SIZE_MAX},
+    {"its end alone", "log-file", "env-file", SIZE_MAX},
+    {"a third of it", "wurkrs", "workers", 2},
+    {"more than a third", "wurgrs", "workers", SIZE_MAX},
     {"one missing", "worker", "workers", 1},
     {"one too many", "sstop", "stop", 1},
     {"an underscore for a dash", "log_level", "log-level", 0},

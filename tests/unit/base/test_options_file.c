@@ -48,6 +48,12 @@ static const struct {
 } wrongs[] = {
     {"a name that is nearly right", "workres", "1",
      "\"workres\" is no option; did you mean workers? (the.toml)"},
+    {"another server's name", "loglevel", "info",
+     "\"loglevel\" is no option; did you mean log-level? (the.toml)"},
+    {"another server's name, unlike ours", "worker_class", "gevent",
+     "\"worker_class\" is no option; there are --workers"},
+    {"another server's name of ours", "proc_name", "x",
+     "\"proc_name\" is no option; that is name here (the.toml)"},
     {"a name that is none", "qqqqqqq", "1", "\"qqqqqqq\" is no option (the.toml)"},
     {"a name with control characters", "\x01\n", "1", "\"\\x01\\x0a\" is no option"},
     {"a value that is none", "workers", "many", "--workers: \"many\" is not a number or \"auto\" (the.toml)"},
