@@ -37,6 +37,9 @@ FILES = {
     "round_b.py": "import round_c\n",
     "round_c.py": "from round_a import name\n",
     "half_a.py": "import half_b\nname = 5\n",
+    "zabra.py": "application = print\n",
+    "zebra.py": "application = print\n",
+    "zebu.py": "application = print\n",
     "half_b.py": "import half_a\nother = half_a.name\n",
 }
 
@@ -51,11 +54,13 @@ MISTAKES = [
     # application, every pattern that the log must hold
     ("nosuchmodule", ["nosuchmodule", r"(?i)sys\.path|looked in|searched", re.escape(str(APPLICATIONS))]),
     ("nosuchmodule:app", ["nosuchmodule"]),
-    ("app.py", [r"app\.py", r"(?i)\bapp\b(?!\.py)"]),
-    ("./app.py", [r"app\.py"]),
-    ("app:aplication", ["aplication", r"\bapplication\b"]),
-    ("app:application.nope", ["nope"]),
-    ("other", ["application"]),
+    ("app.py", ['"app.py" is a path', "^  hint: gateway app:application$"]),
+    ("./app.py", ['"./app.py" is a path', "^  hint: gateway app:application$"]),
+    ("shop/wsgi.py", ['"shop/wsgi.py" is a path', r"^  hint: gateway shop\.wsgi:application$"]),
+    ("app:aplication", ['no "aplication"; it does have: application$', "^  hint: gateway app:application$"]),
+    ("app:application.nope", ['app:application has no "nope"$']),
+    ("other", ["it does have: application_object$", "^  hint: gateway other:application_object$"]),
+    ("zebar", ['cannot import "zebar"', r"^  did you mean zebra:application\?$", r"^  hint: files here .*\bzebra\.py \(application\)"]),
     ("nothing:value", [r"(?i)not callable", "int"]),
     ("coroutine", [r"(?i)async|ASGI"]),
     ("broken", ["SyntaxError", r"broken\.py", "line 1|:1"]),
