@@ -79,7 +79,7 @@ const struct option_row option_rows[] = {
       .help = "For development: reload the application when a source file of it is saved." },
     { .section = "Application", .name = "reload-extra-file", .kind = OPTION_LIST, FIELD(reload_extra_file),
       .value = "FILE", .min = 1,
-      .help = "With --reload: and when this file is. Can be repeated." },
+      .help = "With --reload: and when this file is, which may not be there yet. No directory. Can be repeated." },
 
     { .section = "Process", .name = "user", .restart = true, .letter = 'u', .kind = OPTION_STRING, FIELD(user), .value = "NAME|UID",
       .word = "",

@@ -96,7 +96,8 @@ static int take(struct master *master, const struct errand *errand, int status, 
     startup_settle_paths(options);
     startup_settle(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
-    if (environment_check(options, message, size) < 0) {
+    if (startup_check_extra_files(options, message, size) < 0 ||
+        environment_check(options, message, size) < 0) {
         discard(options);
         return -1;
     }

@@ -28,6 +28,13 @@ static int enter_directory(struct options *options, struct access_log **access_l
     return -1;
 }
 
+static int look_at_extra_files(struct options *options, struct access_log **access_log, char *message,
+                               size_t size)
+{
+    (void)access_log;
+    return startup_check_extra_files(options, message, size);
+}
+
 static int look_at_environment(struct options *options, struct access_log **access_log, char *message,
                                size_t size)
 {
@@ -73,7 +80,7 @@ static int open_access_log(struct options *options, struct access_log **access_l
 /* In this order: a relative name is one in the directory, and a log belongs to the user. */
 static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
                             size_t size) = {
-    enter_directory, look_at_environment, find_user, open_log, open_access_log,
+    enter_directory, look_at_extra_files, look_at_environment, find_user, open_log, open_access_log,
 };
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -51,6 +52,20 @@ void startup_settle_paths(struct options *options)
     make_absolute(&options->pid_file);
     for (size_t i = 0; i < options->reload_extra_file.count; i++)
         make_absolute(&options->reload_extra_file.items[i]);
+}
+
+int startup_check_extra_files(const struct options *options, char *message, size_t size)
+{
+    const struct string_list *extra = &options->reload_extra_file;
+    struct stat status;
+    for (size_t i = 0; options->reload && i < extra->count; i++) {
+        if (stat(extra->items[i], &status) < 0 || !S_ISDIR(status.st_mode))
+            continue;
+        snprintf(message, size, "gateway: --reload-extra-file: %s is a directory; name the files in it",
+                 extra->items[i]);
+        return -1;
+    }
+    return 0;
 }
 
 /* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */

@@ -20,6 +20,8 @@ struct service {
 
 /* Names of files become absolute: after --chdir. */
 void startup_settle_paths(struct options *options);
+/* --reload watches files: a directory would be watched for nothing. 0, or -1 with one sentence in `message`. */
+int startup_check_extra_files(const struct options *options, char *message, size_t size);
 /* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
 void startup_settle(struct options *options, char *reason, size_t size);
 

@@ -61,6 +61,7 @@ def test_what_would_not_is_told_as_at_the_start(tmp_path, spec):
         (["--error-logfile", "/nosuch/log"], 2, "/nosuch/log"),
         (["--user", "nosuchuser"], 2, "nosuchuser"),
         (["--chdir", "/nosuch"], 2, "/nosuch"),
+        (["--reload", "--reload-extra-file", "."], 2, "is a directory; name the files in it"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

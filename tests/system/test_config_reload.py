@@ -72,6 +72,7 @@ MISTAKES = [
     ("nonsense = = 3", "is not TOML: Invalid value (at line "),
     ("keep-alvie = 3", '"keep-alvie" is no option; did you mean keep-alive?'),
     ("env-file = 'nosuch'", "nosuch"),
+    ("reload = true\nreload-extra-file = '/tmp'", "--reload-extra-file: /tmp is a directory"),
     ("threads = 'x'", '--threads: "x" is not'),
 ]
 

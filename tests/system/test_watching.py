@@ -407,6 +407,12 @@ def test_extra_files(server):
     wait_until(lambda: reloads(server) == 2, "it is reloaded for each")
 
 
+def test_a_directory_is_no_extra_file():
+    done = run("--reload", "--reload-extra-file", "/tmp", "hello")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gateway: --reload-extra-file: /tmp is a directory; name the files in it\n"
+
+
 def test_bytecode_of_the_same_second_is_not_used(server):
     server = server(env={"PYTHONDONTWRITEBYTECODE": ""}, files={"helper.py": 'answer = "one"'})
     path = server.directory / "helper.py"
