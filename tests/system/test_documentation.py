@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -148,6 +149,21 @@ def test_every_setting_of_gunicorn_has_its_counterpart():
     names = [name for setting in config.KNOWN_SETTINGS for name in setting.cli or [setting.name]]
     assert len(names) > 80
     assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", spans)] == []
+
+
+# Of uWSGI's hundreds of options, those that say when a worker ends, what it takes and when it loads anew: a service that depends on
+# one of them is another without it. What it has besides a server of WSGI the page names by its kinds alone.
+FAMILIES = re.compile(r"harakiri|(evil-)?reload-on-|touch-|max-|min-|chunked-input-|static-|lazy|die-on-|post-buffering|limit-post")
+
+
+def test_what_ends_limits_or_reloads_a_worker_of_uwsgi_has_its_counterpart():
+    if not (program := shutil.which("uwsgi-core") or shutil.which("uwsgi")):
+        pytest.skip("there is no uWSGI (Debian: uwsgi-core)")
+    done = subprocess.run([program, "--help"], capture_output=True, text=True)
+    names = {name for name in re.findall(r"^ +(?:-\w\|)?--([a-z][\w-]*)", done.stdout, re.MULTILINE) if FAMILIES.match(name)}
+    assert len(names) > 40
+    patterns = SPAN.findall(FENCE.sub("", (ROOT / "doc" / "migrating-from-uwsgi.md").read_text()))
+    assert sorted(name for name in names if not any(fnmatchcase(name, pattern) for pattern in patterns)) == []
 
 
 def test_every_option_is_explained():
