@@ -3,8 +3,9 @@ three gateways.
 
 What went wrong once, in one server or another: a rolling restart lost the POSTs whose connection was closed at that moment; a
 gateway was asked while it stopped, for as long as the health check took to notice; what a client said of itself in X-Forwarded-Host
-went through the proxy and was believed; events came 200 ms late, or together at the end; the proxy gave up before the server had
-answered; behind a balancer of TCP all clients' connections were closed at once and without a word, and requests with them.
+or X-Real-IP went through the proxy and was believed, and its X-Request-Id named it in the logs; events came 200 ms late, or together
+at the end; the proxy gave up before the server had answered; behind a balancer of TCP all clients' connections were closed at once
+and without a word, and requests with them.
 """
 
 import json
@@ -199,23 +200,40 @@ def pids_of(*servers):
     return {pid for server in servers for pid in server.worker_pids()}
 
 
+# Read by frameworks, middleware and applications, not by gateway.
+OTHERS = ["By", "Client-Cert", "Email", "Groups", "Path", "Protocol", "Scheme", "Server", "Ssl", "Uri", "User"]
 SPOOFED = [
     ("X-Forwarded-For", "6.6.6.6"),
     ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", "evil.example"),
     ("X-Forwarded-Port", "666"),
     ("X-Forwarded-Prefix", "/evil"),
+    *[(f"X-Forwarded-{name}", "evil") for name in OTHERS],
     ("Forwarded", "for=6.6.6.6;host=evil.example;proto=https"),
+    ("X-Real-IP", "6.6.6.6"),
+    ("X-Client-IP", "6.6.6.6"),
+    ("X-Request-Id", "evil"),
 ]
+WRITTEN = {"HTTP_X_FORWARDED_FOR": CLIENT, "HTTP_X_FORWARDED_PROTO": "http"}
 
 
-def assert_the_client_is_known(proxy):
+def key_of(name):
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+def assert_the_client_is_known(proxy, kind):
+    ids = []
     with proxy.connect(source=CLIENT) as connection:
         for headers in [], SPOOFED, [*SPOOFED, *SPOOFED]:
             environ = json.loads(connection.exchange("GET", "/environ", headers).body)
             told = [environ.get(key) for key in ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME")]
             assert told == [CLIENT, "http", "example.org", ""]
-            assert not re.search("evil|6.6.6.6|666", json.dumps(environ))
+            ids.append(environ.pop("HTTP_X_REQUEST_ID", ""))
+            assert not re.search(r"evil|6\.6\.6\.6|\b666\b", json.dumps(environ))
+            if kind in OF_HTTP:
+                assert {key: environ[key] for key in map(key_of, dict(SPOOFED)) if key in environ} == WRITTEN
+    if kind in OF_HTTP:
+        assert all(re.fullmatch("[0-9a-f-]{32,36}", id) for id in ids) and len(set(ids)) == len(ids), ids
 
 
 def assert_large_bodies_go_through(proxy):
@@ -245,7 +263,7 @@ def test_what_goes_through(start, kind):
     gateways, proxy = start(kind)
     with proxy:
         assert who_answers(proxy) <= pids_of(*gateways.servers)
-        assert_the_client_is_known(proxy)
+        assert_the_client_is_known(proxy, kind)
         assert_large_bodies_go_through(proxy)
         assert_events_come_at_once(proxy, gateways)
         with proxy.connect() as connection:
