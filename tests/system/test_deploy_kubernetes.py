@@ -1,9 +1,10 @@
 """deploy/kubernetes: not run in a cluster, but what can be known without one.
 
 What went wrong once: options in a manifest that the program had lost long ago, probes of paths that it did not answer, and a pod
-that was killed while it still drained.
+that was killed while it still drained; an ingress that gave up at the moment when the 504 was about to come.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from test_systemd import KILL_GRACE
 
 yaml = pytest.importorskip("yaml", reason="there is no yaml for Python (Debian: python3-yaml)")
 MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "shop.yaml"
+INGRESS = 60  # seconds that ingress-nginx waits for an answer (deploy/README)
 CLOSING = 1.5  # seconds, at most, from --drain-delay's end to --graceful-timeout's begin (src/proc/farewell.c)
 
 
@@ -57,3 +59,9 @@ def test_a_pod_has_time_to_drain_and_is_known_to(deployment, container):
     assert deployment["terminationGracePeriodSeconds"] >= delay + CLOSING + graceful + KILL_GRACE
     probe = container["readinessProbe"]
     assert 2 * probe["periodSeconds"] * probe["failureThreshold"] < delay
+
+
+def test_the_answer_comes_before_the_ingress_gives_up(container):
+    printed = run(*container["args"][:-1], "--print-config", "hello", cwd=APPLICATIONS).stdout
+    waits = dict(re.findall(r'(?m)^(queue-timeout|timeout) += +"(\d+)s"', printed))
+    assert int(waits["queue-timeout"]) + int(waits["timeout"]) < INGRESS
