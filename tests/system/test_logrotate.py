@@ -1,7 +1,7 @@
 """deploy/logrotate/gateway, by Debian's logrotate, while clients ask: each request has its line, in one of the files.
 
 What went wrong once, in one server or another: copytruncate lost what came between the copy and the truncation; the old file was
-compressed while a worker still wrote there; a worker that was not root could not make the new one.
+compressed while a worker still wrote there; a worker that was not root could not make the new one; systemctl did not know an option as new as that.
 """
 
 import gzip
@@ -9,6 +9,7 @@ import itertools
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -126,13 +127,14 @@ def test_a_log_that_is_not_there_or_empty_is_no_mistake(serve, tmp_path):
 
 
 def test_what_is_run_for_the_services_asks_each_that_runs(tmp_path):
-    """systemctl is a stand-in that notes what it is told."""
+    """systemctl is a stand-in that notes what it is told, and knows what one older than 252 does."""
     text = SHIPPED.read_text()
     (script,) = re.findall(r"postrotate\n(.*?)\n    endscript", text, re.DOTALL)
     stand_in = tmp_path / "systemctl"
     stand_in.write_text(
         "#!/bin/sh\n"
         f'echo "$*" >>{tmp_path}/told\n'
+        'case $* in *--kill-whom*) echo "systemctl: unrecognized option" >&2; exit 1 ;; esac\n'
         '[ "$1" != list-units ] || printf "gateway@%s.service loaded active running gateway, serving it\\n" shop blog\n'
     )
     stand_in.chmod(0o755)
@@ -141,6 +143,12 @@ def test_what_is_run_for_the_services_asks_each_that_runs(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "told").read_text().splitlines() == [
         "list-units --plain --no-legend --state=active,reloading gateway@*.service",
-        "kill --kill-whom=main --signal=USR1 gateway@shop.service",
-        "kill --kill-whom=main --signal=USR1 gateway@blog.service",
+        "kill --kill-who=main --signal=USR1 gateway@shop.service",
+        "kill --kill-who=main --signal=USR1 gateway@blog.service",
     ]
+
+
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="there is no systemctl")
+def test_systemctl_of_here_knows_the_option():
+    done = subprocess.run(["systemctl", "--kill-who=main", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
