@@ -34,6 +34,7 @@ struct finding {
     double seconds;
     int tries; /* to receive the stack */
     char request[SCOREBOARD_REQUEST_SIZE];
+    char tag[REQUEST_TAG_SIZE];
 };
 
 struct watched {
@@ -68,11 +69,11 @@ static bool log_finding(struct deadline *deadline)
         return false;
     request[log_escape(request, sizeof(request) - 1, found->request, strlen(found->request), true)] = '\0';
     if (size > 0)
-        log_block(LOG_WARNING, stack, size, "\"%s\" has run for %.1f s%s", request, found->seconds,
-                  found->what);
+        log_block(LOG_WARNING, stack, size, "\"%s\"%s has run for %.1f s%s", request, found->tag,
+                  found->seconds, found->what);
     else
-        log_warning("\"%s\" has run for %.1f s%s; its stack can not be had", request, found->seconds,
-                    found->what);
+        log_warning("\"%s\"%s has run for %.1f s%s; its stack can not be had", request, found->tag,
+                    found->seconds, found->what);
     found->what = NULL;
     return true;
 }
@@ -80,10 +81,14 @@ static bool log_finding(struct deadline *deadline)
 static void find(struct deadline *deadline, struct watched *watched, uint64_t elapsed, const char *what)
 {
     struct finding *found = &deadline->finding;
+    const struct exchange *exchange = watched->exchange;
     found->what = what;
     found->tries = 0;
     found->seconds = (double)elapsed / 1000;
     memcpy(found->request, watched->call->request, sizeof(found->request));
+    found->tag[0] = '\0';
+    if (exchange != NULL && exchange->begun_ns == watched->since_ns) /* else it has just returned */
+        request_tag(&exchange->request, found->tag);
     stack_request(watched->thread);
 }
 

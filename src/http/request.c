@@ -3,6 +3,7 @@
  * fills it in.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "http/forwarded.h"
 #include "http/parser.h"
@@ -80,4 +81,16 @@ int request_check(const struct request *request)
     if (request->minor == 0 && section->framing == FRAMING_CHUNKED)
         return 400; /* RFC 9112 6.1: its framing is faulty */
     return 0;
+}
+
+size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE])
+{
+    struct slice id = request->id;
+    out[0] = '\0';
+    if (id.data == NULL)
+        return 0;
+    memcpy(out, " (", 2);
+    memcpy(out + 2, id.data, id.size);
+    memcpy(out + 2 + id.size, ")", 2);
+    return id.size + 3;
 }

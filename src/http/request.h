@@ -87,4 +87,8 @@ struct slice request_host(const struct request *request);
  * `room` is for path.size bytes, and used if the path is escaped. Of a request line that was accepted. */
 struct slice request_path_info(const struct request *request, struct slice root, char *room);
 
+/* Behind a request's name in the log: " (ID)", or nothing when it has none. Terminated; the size without that. */
+enum { REQUEST_TAG_SIZE = REQUEST_ID_MAX + sizeof(" ()") };
+size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE]);
+
 #endif

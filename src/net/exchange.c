@@ -115,19 +115,22 @@ void exchange_head(struct exchange *exchange, bool known, uint64_t size)
     exchange->head_finished = true;
 }
 
-static const char *request_text(const struct exchange *exchange, char *out, size_t room)
+enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* of a request, in a message */
+
+static const char *request_text(const struct exchange *exchange, char out[TEXT_SIZE])
 {
-    size_t n = log_escape(out, room - 1, exchange->line, exchange->request.line.size, true);
-    out[n] = '\0';
+    size_t n =
+        log_escape(out, TEXT_SIZE - REQUEST_TAG_SIZE, exchange->line, exchange->request.line.size, true);
+    request_tag(&exchange->request, out + n);
     return out;
 }
 
 static void log_overrun(struct exchange *exchange)
 {
-    char text[300];
+    char text[TEXT_SIZE];
     if (!exchange->overrun)
         log_error("%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
-                  request_text(exchange, text, sizeof(text)), exchange->response.length);
+                  request_text(exchange, text), exchange->response.length);
     exchange->overrun = true;
 }
 
@@ -319,10 +322,10 @@ void exchange_end(struct exchange *exchange)
         return;
     }
     if (response->framing == RESPONSE_LENGTH && exchange->body_sent < response->length) {
-        char text[300];
+        char text[TEXT_SIZE];
         log_error("%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
                   "; the connection is closed",
-                  request_text(exchange, text, sizeof(text)), exchange->body_sent, response->length);
+                  request_text(exchange, text), exchange->body_sent, response->length);
         exchange_cut(exchange);
         return;
     }

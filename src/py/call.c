@@ -1,7 +1,6 @@
 /* One call of the application, step by step. */
 #include "py/call.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -53,19 +52,16 @@ void caller_free(struct caller *caller)
     free(caller);
 }
 
-/* A request's name in a message; room for its id and what stands around it. */
-enum { NAME_SIZE = 400, NAME_TAIL = REQUEST_ID_MAX + 4 };
+enum { NAME_SIZE = 400 }; /* of a request, in a message */
 
 /* "GET /path", safe to log; with its id, where it has one. */
 static const char *request_name(const struct caller *caller, char *out, size_t room)
 {
     const struct request *request = caller->request->request;
-    size_t n = log_escape(out, room - 1 - NAME_TAIL, request->method.data, request->method.size, true);
+    size_t n = log_escape(out, room - 1 - REQUEST_TAG_SIZE, request->method.data, request->method.size, true);
     out[n++] = ' ';
-    n += log_escape(out + n, room - n - NAME_TAIL, request->path.data, request->path.size, true);
-    if (request->id.data != NULL)
-        n += (size_t)snprintf(out + n, room - n, " (%.*s)", (int)request->id.size, request->id.data);
-    out[n] = '\0';
+    n += log_escape(out + n, room - n - REQUEST_TAG_SIZE, request->path.data, request->path.size, true);
+    request_tag(request, out + n);
     return out;
 }
 

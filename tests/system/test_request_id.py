@@ -1,6 +1,7 @@
 """Request ids: one for each request, a trusted proxy's or ours, the same in environ, in the logs and in the answer.
 
-What went wrong once, in one server or another: a client chose the id that its request had in the log, and could forge lines with it.
+What went wrong once, in one server or another: a client chose the id that its request had in the log, and could forge lines with it;
+what was slow, or answered in the application's place, was logged without its id, and could not be found by it.
 """
 
 import json
@@ -11,10 +12,20 @@ from timing import wait_until
 
 MADE = re.compile(r"[0-9a-f]{32}")
 APP = """
+import time
+
+BODIES = {"long": [b"12", b"34"], "short": [b"1"]}
+
+
 def application(environ, start_response):
     name = environ["PATH_INFO"][1:]
     if name == "raise":
         raise ValueError("no")
+    if name == "sleep":
+        time.sleep(0.6)
+    if name in BODIES:
+        start_response("200 OK", [("Content-Length", "3")])
+        return BODIES[name]
     headers = [("X-Seen", environ.get("HTTP_X_REQUEST_ID", "none"))]
     if name == "own":
         headers.append(("X-Request-Id", "own"))
@@ -92,6 +103,36 @@ def test_what_fails_has_an_id_too(start):
     server.wait_log(f"exception in the application at GET /raise \\({answer.get('X-Request-Id')}\\)")
     answer = server.raw(b"GET / HTTP/1.1\r\n\r\n")
     assert answer.status == 400 and MADE.fullmatch(answer.get("X-Request-Id"))
+
+
+LOGGED = [
+    (["--slow-request", "200ms"], "sleep", '"GET /sleep HTTP/1.1"{} has run for .* s\n'),
+    (["--timeout", "200ms"], "sleep", '"GET /sleep HTTP/1.1"{} has run for .* s, longer than --timeout: 504 is its answer'),
+    ([], "long", "GET /long HTTP/1.1{}: the application sent more than its Content-Length of 3"),
+    ([], "short", "GET /short HTTP/1.1{}: the application sent 1 bytes of its Content-Length of 3"),
+]
+
+
+@pytest.mark.parametrize("options, name, line", LOGGED)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_logged_of_a_request_has_its_id(start, threads, options, name, line):
+    server = start("--threads", threads, *options)
+    for id in "4711", "~" * 128:
+        with server.connect() as connection:
+            connection.request("GET", f"/{name}", [("X-Request-Id", id)])
+            server.wait_log(line.format(rf" \({re.escape(id)}\)"))
+    with server.connect() as connection:
+        connection.request("GET", f"/{name}")
+        server.wait_log(line.format(""))
+
+
+def test_a_long_line_leaves_room_for_the_id(start):
+    server = start("--request-id", "on")
+    id = server.get("/raise?" + "x" * 2000).get("X-Request-Id")
+    server.wait_log(rf"\({id}\)")
+    with server.connect() as connection:
+        connection.request("GET", "/long?" + "\\" * 2000, [("X-Request-Id", "~" * 128)])
+        server.wait_log(r"GET /long\?(\\\\)+ \(~{128}\): the application sent more")
 
 
 @pytest.mark.parametrize("allow", [PROXY, NOBODY])

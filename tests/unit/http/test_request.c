@@ -155,6 +155,22 @@ START_TEST(path_info_is_as_the_table_says)
 }
 END_TEST
 
+START_TEST(the_tag_has_room_for_the_longest_id)
+{
+    char id[REQUEST_ID_MAX], tag[REQUEST_TAG_SIZE];
+    struct request request = {.id = {NULL, 0}};
+    ck_assert_uint_eq(request_tag(&request, tag), 0);
+    ck_assert_str_eq(tag, "");
+    request.id = SLICE("4711");
+    ck_assert_uint_eq(request_tag(&request, tag), 7);
+    ck_assert_str_eq(tag, " (4711)");
+    memset(id, '~', sizeof(id));
+    request.id = (struct slice){id, sizeof(id)};
+    ck_assert_uint_eq(request_tag(&request, tag), sizeof(tag) - 1);
+    ck_assert_str_eq(tag + sizeof(tag) - 3, "~)");
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_connection_is_kept_as_the_table_says, connections);
@@ -165,6 +181,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_host_is_as_the_table_says, hosts);
     tcase_add_test(tests, a_request_without_its_fields_has_no_host);
     unit_add_rows(tests, path_info_is_as_the_table_says, paths);
+    tcase_add_test(tests, the_tag_has_room_for_the_longest_id);
 }
 
 int main(void)
