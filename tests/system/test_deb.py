@@ -2,7 +2,7 @@
 
 What went wrong once, in one package or another: it needed a library that it did not name, and only the builder's machine had; the
 interpreter that it embeds was there without its standard library; zsh's completion lay where Debian's zsh does not look; files stayed
-when it had gone.
+when it had gone; README.md linked to pages that were not there.
 
 The mirror is the one that this machine's apt uses. Nothing of what is fetched is kept.
 """
@@ -27,8 +27,10 @@ FILES = [
     "lib/systemd/system/gateway@.service",
     "lib/systemd/system/gateway@.socket",
     "usr/share/doc/gateway-wsgi/copyright",
-    "usr/share/doc/gateway-wsgi/examples/logrotate/gateway",
+    "usr/share/doc/gateway-wsgi/deploy/logrotate/gateway",
 ]
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
+PATH = re.compile(r"(?<![\w/])\.\./[\w/]+\w")
 FILES_OF_A_PROGRAM = [
     "usr/share/bash-completion/completions/{}",
     "usr/share/fish/vendor_completions.d/{}.fish",
@@ -161,6 +163,15 @@ def assert_complete(root):
     assert [name for name in [*FILES, *of_programs] if not (root / name).exists()] == []
 
 
+def assert_links_lead_somewhere(documents):
+    pages = [documents / "README.md", *documents.glob("doc/*.md")]
+    pointers = [(page, link) for page in pages for link in LINK.findall(page.read_text())]
+    readme = documents / "deploy" / "systemd" / "README"
+    pointers += [(readme, path) for path in PATH.findall(readme.read_text())]
+    assert len(pages) > 5 and {page for page, _ in pointers} == {*pages, readme}
+    assert [(page.name, link) for page, link in pointers if not (page.parent / link).exists()] == []
+
+
 def assert_shells_complete(root):
     """bash there, by what loads completions for it; zsh and fish of here say whether they look where theirs are."""
     ask = f"{LOAD}; COMP_WORDS=(gateway --log-le); COMP_CWORD=1; _gateway; echo ${{COMPREPLY[*]}}"
@@ -194,6 +205,7 @@ def test_the_package_is_installed_without_a_compiler_serves_and_leaves_nothing_b
     (root / "gateway.deb").unlink()
     assert not [name for name in COMPILERS if (root / "usr" / "bin" / name).exists()]
     assert_complete(root)
+    assert_links_lead_somewhere(root / "usr" / "share" / "doc" / "gateway-wsgi")
     assert_shells_complete(root)
     assert_serves_the_ten_lines(serve, root)
     inside(root, "apt-get", "purge", "-q", "-y", "--autoremove", "gateway-wsgi", "bash-completion")
