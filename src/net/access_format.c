@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/name_distance.h"
 #include "net/access_fields.h"
 #include "net/access_line.h"
 
@@ -28,11 +29,13 @@ struct access_format {
     struct access_line line;
 };
 
+/* NULL: the object of all fields. */
 static const struct {
     const char *name, *string;
 } named[] = {
     {"common", "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s"},
     {"combined", "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""},
+    {"json", NULL},
 };
 
 static void add_piece(struct access_format *format, struct piece piece)
@@ -167,6 +170,41 @@ static int compile(struct access_format *format, char *message, size_t message_s
     return 0;
 }
 
+/* NULL: none is like it. */
+static const char *find_nearest(const char *typed)
+{
+    const char *nearest = NULL;
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        size_t distance = name_distance(typed, strlen(typed), named[i].name);
+        if (distance < least) {
+            nearest = named[i].name;
+            least = distance;
+        }
+    }
+    return nearest;
+}
+
+/* Text alone would be the same line for every request: a name that is none. */
+static int require_field(const struct access_format *format, char *message, size_t message_size)
+{
+    const char *nearest = find_nearest(format->string);
+    for (size_t i = 0; i < format->count; i++)
+        if (format->pieces[i].field != NULL)
+            return 0;
+    if (nearest != NULL)
+        snprintf(message, message_size,
+                 "gateway: --access-logformat: \"%.30s\" is no format; did you mean %s?", format->string,
+                 nearest);
+    else
+        snprintf(
+            message, message_size,
+            "gateway: --access-logformat: \"%.30s\" has no atom; give \"common\", \"combined\", \"json\" or "
+            "atoms such as %%(h)s %%(r)s %%(s)s %%({user-agent}i)s",
+            format->string);
+    return -1;
+}
+
 static void compile_json(struct access_format *format)
 {
     for (size_t i = 0; i < access_field_count; i++) {
@@ -184,12 +222,13 @@ struct access_format *access_format_new(const char *string, char *message, size_
     format->worker = -1;
     format->json = strcmp(string, "json") == 0;
     for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-        if (strcmp(string, named[i].name) == 0)
+        if (named[i].string != NULL && strcmp(string, named[i].name) == 0)
             string = named[i].string;
     format->string = xstrdup(string);
     if (format->json) {
         compile_json(format);
-    } else if (compile(format, message, message_size) < 0) {
+    } else if (compile(format, message, message_size) < 0 ||
+               require_field(format, message, message_size) < 0) {
         access_format_free(format);
         return NULL;
     }

@@ -297,6 +297,11 @@ static const struct {
     {"%(x)s", "\"%(x)s\" is not one of gunicorn's atoms"},
     {"%(json.time)s", "is not one"},
     {"%", "is not one"},
+    {"jsn", "\"jsn\" is no format; did you mean json?"},
+    {"combine", "\"combine\" is no format; did you mean combined?"},
+    {"a line", "\"a line\" has no atom; give \"common\""},
+    {"100%%", "\"100%%\" has no atom"},
+    {"", "\"\" has no atom"},
 };
 
 START_TEST(what_is_not_known_is_refused_in_one_sentence)

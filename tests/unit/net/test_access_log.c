@@ -121,7 +121,6 @@ static const struct {
     {"an answer's field, not its body", "%({hello}o)s|%({500 Internal Server Error}o)s",
      "GET /fail HTTP/1.1\r\nHost: a\r\n\r\n", "-|-\n"},
     {"text and percent signs", "a%%b %(s)s%%", BARE, "a%b 200%\n"},
-    {"an empty format", "", BARE, "\n"},
     {"a line each, in order", "%(U)s %(s)s", BARE PLAIN "GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
      "/nothing 200\n/hello 200\n/none 404\n"},
     {"what is chunked counts without its framing", "%(B)s", "GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n",
