@@ -170,7 +170,7 @@ static bool is_other_file(const struct address *address)
     return address->path != NULL && lstat(address->path, &status) == 0 && !S_ISSOCK(status.st_mode);
 }
 
-static int bind_failed(const struct address *address, char *message, size_t size)
+int address_explain(const struct address *address, char *message, size_t size)
 {
     int error = errno;
     const char *hint = "", *choose = "";
@@ -239,7 +239,7 @@ static int listen_on(struct address *address, int fd, int backlog, char *message
         describe(address, fd);
         return fd;
     }
-    bind_failed(address, message, message_size);
+    address_explain(address, message, message_size);
     if (fd >= 0)
         close(fd);
     return -1;

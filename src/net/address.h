@@ -44,6 +44,9 @@ int address_parse(struct address *address, const char *option, const char *text,
  * nobody listens on is replaced; a living one never. */
 int address_listen(struct address *address, unsigned slots, int backlog, char *message, size_t message_size);
 
+/* After a bind(2) that failed, errno is why: the sentence. -1, with the same errno. */
+int address_explain(const struct address *address, char *message, size_t message_size);
+
 /* Afterwards: so many sockets more, for slots that come later. Where slots have sockets of their own they are bound, but do not listen
  * before address_listen_more. 0, or -1 and errno. */
 int address_add_spares(struct address *address, unsigned spares);

@@ -7,12 +7,14 @@
 
 #include "base/log.h"
 #include "proc/boot.h"
+#include "proc/check_places.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
 #include "proc/process.h"
 #include "proc/signals.h"
 #include "proc/startup.h"
+#include "proc/tmp_dir.h"
 #include "py/interp.h"
 
 /* For atexit functions and threads. */
@@ -49,6 +51,14 @@ static void renounce(struct heritage *heritage)
     heritage_free(heritage);
 }
 
+/* The exit status of the first that is wrong. */
+static int look_at_places(struct options *options, const struct heritage *heritage)
+{
+    int addresses = heritage != NULL ? service_check(options, heritage) : check_addresses(options);
+    int pid_file = check_pid_file(options);
+    return addresses != EXIT_STOPPED ? addresses : pid_file;
+}
+
 int check_main(struct options *options, size_t mistakes, struct heritage *heritage)
 {
     char message[256];
@@ -56,7 +66,8 @@ int check_main(struct options *options, size_t mistakes, struct heritage *herita
     be_plain();
     notify_forget();
     pid_t master = heritage != NULL ? getppid() : 0;
-    int status = service_check(options, heritage);
+    int status = look_at_places(options, heritage);
+    tmp_dir_warn(options);
     renounce(heritage);
     if (mistakes > 0)
         return EXIT_USAGE;

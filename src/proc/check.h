@@ -1,6 +1,6 @@
 /*
- * --check-config: whether the service would start, told on standard error, without starting it. Nothing is bound, written or left
- * behind, but for log files, which are opened. With a heritage (proc/heritage.h), whether this program could carry the service on.
+ * --check-config: whether the service would start, told on standard error, without starting it. Nothing listens, is written or left
+ * behind, but for log files, which are opened; and what a running service has is no mistake. With a heritage (proc/heritage.h), whether this program could carry the service on.
  */
 #ifndef PROC_CHECK_H
 #define PROC_CHECK_H

@@ -16,7 +16,7 @@
 #include "base/control_verbs.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "net/address.h"
+#include "net/address_check.h"
 #include "proc/address_heritage.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };
@@ -310,6 +310,24 @@ static const char *reason(int error)
     return strerror(error);
 }
 
+static int explain(const char *path, char *message, size_t size)
+{
+    snprintf(message, size, "--control-socket: %s: %s", path, reason(errno));
+    return -1;
+}
+
+int control_socket_check(struct address *address, const char *path, char *message, size_t size)
+{
+    char *text = xasprintf("unix:%s", path);
+    int r = address_parse(address, "--control-socket", text, message, size);
+    if (r == 0)
+        r = address_check(address, message, size);
+    int error = errno;
+    free(text);
+    errno = error;
+    return r == 0 ? 0 : explain(path, message, size);
+}
+
 static bool find(struct address *address, const struct heritage *heritage)
 {
     return heritage != NULL &&
@@ -323,7 +341,7 @@ control_socket_open(struct event_base *base, const char *path, const struct heri
 {
     struct control_socket *socket = xcalloc(1, sizeof(*socket));
     if (!find(&socket->address, heritage) && listen_at(&socket->address, path) < 0) {
-        snprintf(message, size, "--control-socket: %s: %s", path, reason(errno));
+        explain(path, message, size);
         address_close(&socket->address, false);
         free(socket);
         return NULL;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/slice.h"
+#include "net/address.h"
 #include "proc/heritage.h"
 
 struct control_socket;
@@ -26,6 +27,9 @@ struct control_socket *
 control_socket_open(struct event_base *base, const char *path, const struct heritage *heritage,
                     void (*asked)(void *context, struct control_client *client, struct slice line),
                     void *context, char *message, size_t size);
+/* Whether one could be opened, but for others that listen there, and where: `address` is to be closed in any case. 0, or -1 with one sentence
+ * in `message`. */
+int control_socket_check(struct address *address, const char *path, char *message, size_t size);
 /* Removes the file. Whoever still waits is told that the service has ended. */
 void control_socket_close(struct control_socket *socket);
 /* In a child: it lets go of all descriptors. */

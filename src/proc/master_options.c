@@ -11,6 +11,7 @@
 #include "proc/configuration.h"
 #include "proc/master_state.h"
 #include "proc/notify.h"
+#include "proc/tmp_dir.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
@@ -97,7 +98,7 @@ static int take(struct master *master, const struct errand *errand, int status, 
     startup_settle(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
     if (startup_check_extra_files(options, message, size) < 0 ||
-        environment_check(options, message, size) < 0) {
+        environment_check(options, message, size) < 0 || tmp_dir_check(options, message, size) < 0) {
         discard(options);
         return -1;
     }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/creatable.h"
 #include "base/mem.h"
 #include "base/slice.h"
 
@@ -75,23 +76,39 @@ static bool is_other_kind(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
+static int refuse_other_kind(const char *path, char *message, size_t size)
+{
+    if (!is_other_kind(path))
+        return 0;
+    snprintf(message, size, "--pid: %s is not a regular file", path);
+    return -1;
+}
+
+static int explain(const char *path, char *message, size_t size)
+{
+    snprintf(message, size, "--pid: %s can not be written: %s", path, strerror(errno));
+    return -1;
+}
+
+int pid_file_check(const char *path, char *message, size_t size)
+{
+    if (refuse_other_kind(path, message, size) < 0)
+        return -1;
+    return creatable_check(path) == 0 ? 0 : explain(path, message, size);
+}
+
 int pid_file_write(const char *path, char *message, size_t size)
 {
     pid_t other = read_pid(path);
-    if (is_other_kind(path)) {
-        snprintf(message, size, "--pid: %s is not a regular file", path);
+    if (refuse_other_kind(path, message, size) < 0)
         return -1;
-    }
     if (other != 0 && other != getpid() && is_alive(other)) {
         snprintf(message, size,
                  "--pid: %s belongs to process %d, which is running; stop it, or name another file", path,
                  (int)other);
         return -1;
     }
-    if (replace(path) == 0)
-        return 0;
-    snprintf(message, size, "--pid: %s can not be written: %s", path, strerror(errno));
-    return -1;
+    return replace(path) == 0 ? 0 : explain(path, message, size);
 }
 
 int pid_file_remove(const char *path)

@@ -13,6 +13,7 @@
 #include "base/log_file.h"
 #include "proc/privileges.h"
 #include "proc/startup.h"
+#include "proc/tmp_dir.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
@@ -54,6 +55,12 @@ static int find_user(struct options *options, struct access_log **access_log, ch
     return 0;
 }
 
+static int try_tmp_dir(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    return tmp_dir_check(options, message, size);
+}
+
 static int open_log(struct options *options, struct access_log **access_log, char *message, size_t size)
 {
     (void)access_log;
@@ -77,10 +84,11 @@ static int open_access_log(struct options *options, struct access_log **access_l
     return *access_log != NULL ? 0 : -1;
 }
 
-/* In this order: a relative name is one in the directory, and a log belongs to the user. */
+/* In this order: a relative name is one in the directory, and files are the user's. */
 static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
                             size_t size) = {
-    enter_directory, look_at_extra_files, look_at_environment, find_user, open_log, open_access_log,
+    enter_directory, look_at_environment, find_user, look_at_extra_files, try_tmp_dir,
+    open_log,        open_access_log,
 };
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
 

@@ -16,6 +16,7 @@
 #include "proc/cpus.h"
 #include "proc/pid_file.h"
 #include "proc/privileges.h"
+#include "proc/tmp_dir.h"
 #include "proc/worker.h"
 #include "py/interp.h"
 
@@ -133,7 +134,7 @@ static void warn_of_descriptors(const struct options *options, bool chosen)
                     connections, files);
 }
 
-static int parse_address(struct address *address, const char *option, const char *text)
+int startup_parse_address(struct address *address, const char *option, const char *text)
 {
     char message[512];
     if (address_parse(address, option, text, message, sizeof(message)) == 0)
@@ -176,13 +177,13 @@ static int parse_addresses(struct service *service, const struct options *option
     service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
     service->address_count = options->bind.count;
     for (size_t i = 0; i < options->bind.count; i++) {
-        int found = parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
+        int found = startup_parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
         status = status != EXIT_STOPPED ? status : found;
     }
     if (options->status == NULL)
         return status;
     service->status = xcalloc(1, sizeof(*service->status));
-    int found = parse_address(service->status, "--status", options->status);
+    int found = startup_parse_address(service->status, "--status", options->status);
     return status != EXIT_STOPPED ? status : found;
 }
 
@@ -198,11 +199,8 @@ static void close_addresses(struct service *service, bool unlink_paths)
 
 int service_check(struct options *options, const struct heritage *heritage)
 {
-    char reason[128];
     struct service service = {.address_count = 0};
-    settle_workers(options, reason, sizeof(reason));
-    int status =
-        heritage != NULL ? service_inherit(&service, options, heritage) : parse_addresses(&service, options);
+    int status = service_inherit(&service, options, heritage);
     close_addresses(&service, false);
     scoreboard_free(service.board);
     return status;
@@ -316,6 +314,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
     announce(service, options, reason);
     warn_of_somaxconn(options);
     warn_of_descriptors(options, chosen);
+    tmp_dir_warn(options);
     return EXIT_STOPPED;
 }
 

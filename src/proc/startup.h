@@ -25,6 +25,9 @@ int startup_check_extra_files(const struct options *options, char *message, size
 /* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
 void startup_settle(struct options *options, char *reason, size_t size);
 
+/* As address_parse: EXIT_STOPPED, or the exit status after one log record. */
+int startup_parse_address(struct address *address, const char *option, const char *text);
+
 /* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. The options
  * say then what there is; the reload that follows finds out what has changed. */
 void service_bequeath(const struct service *service, const struct options *options,
@@ -35,7 +38,7 @@ int service_inherit(struct service *service, struct options *options, const stru
  * each worker, or takes up what was left (`heritage`, NULL: nothing); writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
 int service_open(struct service *service, struct options *options, unsigned seats,
                  const struct heritage *heritage);
-/* Whether the addresses can be understood; they are not bound. Or whether what was left can. Likewise. */
+/* Whether what was left can be taken up. Likewise. */
 int service_check(struct options *options, const struct heritage *heritage);
 void service_close(struct service *service);
 

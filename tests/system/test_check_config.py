@@ -7,6 +7,7 @@ of the service that was running, it imported the application as root, and its ex
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -71,6 +72,91 @@ def test_so_are_options(tmp_path, options, status, words):
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def told_by_both(directory, *options, **keywords):
+    """The exit status, and what the check says: as the start does, and without a word on standard output."""
+    options = ("--bind", "127.0.0.1:0", *options) if "--bind" not in options else options
+    check, start = (run(*more, *options, "app", cwd=directory, **keywords) for more in (["--check-config"], []))
+    assert (check.stdout, check.returncode) == ("", start.returncode)
+    assert len(check.stderr.splitlines()) == 1
+    return check.returncode, told(check.stderr), told(start.stderr)
+
+
+@pytest.mark.parametrize(
+    "options, status, words",
+    [
+        (["--bind", "unix:/nosuch/socket"], 4, "unix:/nosuch/socket can not be bound: No such file"),
+        (["--bind", "unix:app.py"], 4, "a file that is no socket has this name"),
+        (["--bind", "192.0.2.1:80"], 4, "192.0.2.1:80 can not be bound: Cannot assign"),
+        (["--status", "192.0.2.1:80"], 4, "192.0.2.1:80 can not be bound: Cannot assign"),
+        (["--control-socket", "/nosuch/control"], 4, "--control-socket: /nosuch/control: No such file"),
+        (["--control-socket", "app.py"], 4, "it is no socket"),
+        (["--pid", "/nosuch/pid"], 1, "--pid: /nosuch/pid can not be written: No such file"),
+        (["--pid", "/dev/null"], 1, "--pid: /dev/null is not a regular file"),
+        (["--tmp-dir", "/nosuch"], 2, "--tmp-dir: no file can be made in /nosuch: No such file"),
+        (["--tmp-dir", "app.py"], 2, "app.py: Not a directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_place_that_can_not_be_had_is_told_in_the_same_words(tmp_path, options, status, words):
+    (tmp_path / "app.py").write_text(GOOD)
+    found, check, start = told_by_both(tmp_path, *options)
+    assert found == status and words in check and check in start
+    assert [name for name in os.listdir(tmp_path) if name not in ("app.py", "__pycache__")] == []
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        (["--bind", "127.0.0.1:PORT"], ["--bind", "127.0.0.1:PORT"]),
+        (["--bind", "127.0.0.1:PORT"], ["--status", "127.0.0.1:PORT"]),
+        (["--bind", ":PORT"], ["--status", "127.0.0.1:PORT"]),
+        (["--bind", "unix:socket"], ["--control-socket", "socket"]),
+    ],
+    ids=" ".join,
+)
+def test_two_that_are_in_one_another_s_way_are_told(tmp_path, first, second):
+    (tmp_path / "app.py").write_text(GOOD)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    status, check, _ = told_by_both(tmp_path, *(word.replace("PORT", port) for word in first + second))
+    assert status == 4
+    assert re.search(rf"can not be bound: --bind \S+ is in its way; choose another with {second[0]}$", check.strip())
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--bind", "127.0.0.1:1"], "CAP_NET_BIND_SERVICE"),
+        (["--bind", "unix:socket"], "Permission denied"),
+        (["--control-socket", "control"], "Permission denied"),
+        (["--pid", "pid"], "Permission denied"),
+        (["--tmp-dir", "."], "Permission denied"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_so_is_what_the_user_may_not(options, words):
+    if "127.0.0.1:1" in options and int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 1:
+        pytest.skip("every port is everybody's")
+    with tempfile.TemporaryDirectory(prefix="gateway-test-") as directory:
+        os.chmod(directory, 0o755)
+        Path(directory, "app.py").write_text(GOOD)
+        _, check, start = told_by_both(directory, *options, user="nobody", group="nogroup", extra_groups=[])
+    assert words in check and check in start
+
+
+def test_what_a_running_service_has_is_good(serve):
+    server = serve("app", "--control-socket", "control", "--pid", "pid", "--status", "unix:status", files={"app.py": GOOD}, bind="unix:socket")
+    before = sorted(os.listdir(server.directory))
+    places = ("--bind", "unix:socket", "--control-socket", "control", "--pid", "pid", "--status", "unix:status")
+    done = run(*places, "--check-config", "app", cwd=server.directory)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(os.listdir(server.directory)) == before
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.directory / "socket"))
 
 
 def test_it_is_told_on_standard_error_also_when_there_is_a_log_file(tmp_path):

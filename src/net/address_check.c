@@ -1,0 +1,139 @@
+/* Whether an address could be listened on: the kernel is asked, and answers a bind(2) without a listen(2). */
+#include "net/address_check.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/creatable.h"
+#include "base/mem.h"
+
+/* As a socket that has SO_REUSEADDR and does not listen, it is in nobody's way who has that too, and takes no connection from anybody.
+ * That a port needs rights, or a host is not this machine's, comes before that it is in use. 0, or -1 and errno. */
+static int try_tcp(const struct address *address)
+{
+    int on = 1, error = 0;
+    int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)&address->socket_address, address->size) < 0 && errno != EADDRINUSE)
+        error = errno;
+    close(fd);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+static int try_file(const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return creatable_check(path);
+}
+
+int address_check(const struct address *address, char *message, size_t message_size)
+{
+    int r = 0;
+    if (address->path != NULL)
+        r = try_file(address->path);
+    else if (address->inherited < 0 && address->family != AF_UNIX)
+        r = try_tcp(address);
+    return r < 0 ? address_explain(address, message, message_size) : 0;
+}
+
+/* Where TCP listens: an IPv4 address is ::ffff:A.B.C.D, as it is for a socket of both families. */
+struct place {
+    bool v4, any;
+    struct in6_addr host;
+    uint32_t scope;
+    in_port_t port;
+};
+
+static struct place place_of(const struct address *address)
+{
+    struct place place = {.port = 0};
+    if (address->family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&address->socket_address;
+        place.host.s6_addr[10] = place.host.s6_addr[11] = 0xff;
+        memcpy(&place.host.s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
+        place.port = in->sin_port;
+    } else {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->socket_address;
+        place.host = in6->sin6_addr;
+        place.scope = in6->sin6_scope_id;
+        place.port = in6->sin6_port;
+    }
+    static const struct in6_addr any_v4 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    place.v4 = IN6_IS_ADDR_V4MAPPED(&place.host);
+    place.any = IN6_IS_ADDR_UNSPECIFIED(&place.host) || memcmp(&place.host, &any_v4, sizeof(any_v4)) == 0;
+    return place;
+}
+
+/* Whether [::] is all addresses of IPv4 too. */
+static bool is_dual(void)
+{
+    int only = 0;
+    socklen_t size = sizeof(only);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size);
+    close(fd);
+    return !only;
+}
+
+static bool covers(const struct place *a, const struct place *b)
+{
+    if (a->any && (a->v4 == b->v4 || (!a->v4 && is_dual())))
+        return true;
+    return a->scope == b->scope && memcmp(&a->host, &b->host, sizeof(a->host)) == 0;
+}
+
+/* For port 0 the kernel chooses one that is free. */
+static bool tcp_overlaps(const struct address *a, const struct address *b)
+{
+    struct place first = place_of(a), second = place_of(b);
+    return first.port == second.port && first.port != 0 &&
+           (covers(&first, &second) || covers(&second, &first));
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool stat_directory(const char *path, struct stat *status)
+{
+    char *directory = xasprintf("%.*s.", (int)(base_name(path) - path), path);
+    int r = stat(directory, status);
+    free(directory);
+    return r == 0;
+}
+
+/* One may be relative where the other is not. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return strcmp(base_name(a), base_name(b)) == 0 && stat_directory(a, &of_a) && stat_directory(b, &of_b) &&
+           of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+bool address_overlaps(const struct address *a, const struct address *b)
+{
+    bool a_local = a->family == AF_UNIX, b_local = b->family == AF_UNIX;
+    if (a_local != b_local || (a->inherited >= 0 && b->inherited >= 0))
+        return false;
+    if (!a_local)
+        return tcp_overlaps(a, b);
+    if (a->path != NULL && b->path != NULL)
+        return is_same_file(a->path, b->path);
+    return a->size == b->size && memcmp(&a->socket_address, &b->socket_address, a->size) == 0;
+}
