@@ -97,7 +97,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE_RUNTIME;
     }
     bool check = options_want_check(argc, argv, environ);
-    size_t mistakes = check ? configuration_check(&options, argc, argv, log_complain) : 0;
+    struct mistakes mistakes = {.count = 0};
+    if (check)
+        configuration_check(&options, argc, argv, log_complain, &mistakes);
     if (!check && configure(&options, argc, argv, heritage, message) < 0)
         return usage(message);
     switch (options.action) {
@@ -119,7 +121,7 @@ int main(int argc, char **argv)
         status = configuration_print(argc, argv, message, sizeof(message)) == 0 ? 0 : usage(message);
         break;
     case OPTIONS_SERVE:
-        status = check ? check_main(&options, mistakes, heritage) : serve(&options, heritage);
+        status = check ? check_main(&options, &mistakes, heritage) : serve(&options, heritage);
         break;
     }
     options_free(&options);

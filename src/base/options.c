@@ -24,13 +24,33 @@ const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
     return out;
 }
 
-int parse_mistake(struct parse *parse)
+/* Without it the application can not be loaded as the service would. */
+static bool is_for_application(const struct option_row *row)
+{
+    static const size_t fields[] = {
+        offsetof(struct options, chdir), offsetof(struct options, pythonpath), offsetof(struct options, venv),
+        offsetof(struct options, env),   offsetof(struct options, env_file),   offsetof(struct options, user),
+        offsetof(struct options, group), offsetof(struct options, config),
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (row->kind != OPTION_ACTION && row->field == fields[i])
+            return true;
+    return false;
+}
+
+int parse_mistake_in(struct parse *parse, const struct option_row *row)
 {
     if (parse->complain == NULL || parse->only != NULL)
         return -1;
     parse->complain(parse->message);
-    parse->mistakes++;
+    parse->mistakes.count++;
+    parse->mistakes.application |= row == NULL || is_for_application(row);
     return 0;
+}
+
+int parse_mistake(struct parse *parse)
+{
+    return parse_mistake_in(parse, NULL);
 }
 
 void parse_note_origin(struct parse *parse, size_t index)
@@ -74,7 +94,7 @@ static int set(struct parse *parse, const struct option_row *row, const char *te
         return 0;
     snprintf(parse->message, parse->message_size, "gateway: --%s: \"%s\" %s (%s)", row->name,
              parse_shown(quoted, text, strlen(text)), wrong, parse->where);
-    return parse_mistake(parse);
+    return parse_mistake_in(parse, row);
 }
 
 static int set_application(struct parse *parse, const char *text)
@@ -124,7 +144,7 @@ static int unknown(struct parse *parse, const char *word, size_t size)
     advise(advice, sizeof(advice), "--", word + dashes, size - dashes);
     snprintf(parse->message, parse->message_size, "gateway: unknown option %s%s (%s)", quoted,
              advice[0] != '\0' ? advice : "; --help lists them all", parse->where);
-    return parse_mistake(parse);
+    return parse_mistake(parse); /* what was meant may be --user */
 }
 
 /* Does a value follow what was meant? It would look like an application. */
@@ -153,7 +173,7 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
     if (row->kind == OPTION_ACTION && value != NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s takes no value (%s)", row->name,
                  parse->where);
-        return parse_mistake(parse);
+        return parse_mistake_in(parse, row);
     }
     if (row->kind == OPTION_ACTION)
         return set(parse, row, "");
@@ -164,7 +184,7 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
     if (next == NULL) {
         snprintf(parse->message, parse->message_size, "gateway: --%s needs a value: --%s %s (%s)", row->name,
                  row->name, row->value, parse->where);
-        return parse_mistake(parse);
+        return parse_mistake_in(parse, row);
     }
     return set(parse, row, next) < 0 ? -1 : 1;
 }
@@ -227,7 +247,7 @@ static int set_words(struct parse *parse, const struct option_row *row, const ch
     if (words_split(text, &words) < 0) {
         snprintf(parse->message, parse->message_size, "gateway: --%s: a quote is not closed (%s)", row->name,
                  parse->where);
-        return parse_mistake(parse);
+        return parse_mistake_in(parse, row);
     }
     for (size_t i = 0; i < words.count && result == 0; i++)
         result = set(parse, row, words.items[i]);
@@ -278,7 +298,7 @@ static int unknown_setting(struct parse *parse, const char *key)
     else
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option%s (%s)", quoted, advice,
                  parse->where);
-    return parse_mistake(parse);
+    return parse_mistake(parse); /* what was meant may be --user */
 }
 
 static int read_setting(struct parse *parse, const char *key, const char *value)
@@ -292,7 +312,7 @@ static int read_setting(struct parse *parse, const char *key, const char *value)
         return set(parse, row, value);
     snprintf(parse->message, parse->message_size, "gateway: %s takes one value (%s)", row->name,
              parse->where);
-    return parse_mistake(parse);
+    return parse_mistake_in(parse, row);
 }
 
 static int read_file(struct parse *parse, const struct settings *file)
@@ -329,7 +349,7 @@ static int require_application(struct parse *parse)
         return 0;
     snprintf(parse->message, parse->message_size,
              "gateway: no application is named; usage: " USAGE " (--help lists the options)");
-    return -1;
+    return parse_mistake(parse);
 }
 
 static void set_defaults(struct parse *parse)
@@ -384,17 +404,19 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
     return -1;
 }
 
-size_t options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
-                         const struct settings *file, void (*complain)(const char *message))
+void options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
+                       const struct settings *file, void (*complain)(const char *message),
+                       struct mistakes *mistakes)
 {
     char message[1024];
     struct parse parse = {.options = options,
                           .environment = environment,
                           .message = message,
                           .message_size = sizeof(message),
-                          .complain = complain};
+                          .complain = complain,
+                          .mistakes = *mistakes};
     read_all(&parse, argc, argv, file);
-    return parse.mistakes;
+    *mistakes = parse.mistakes;
 }
 
 int options_print(FILE *out, int argc, char *const *argv, char *const *environment,

@@ -115,9 +115,16 @@ struct options {
  */
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size);
-/* As options_parse, but goes on after a mistake: each is a sentence for `complain`. How many there were; `options` has what was right. */
-size_t options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
-                         const struct settings *file, void (*complain)(const char *message));
+/* What is wrong, where all of it is told. */
+struct mistakes {
+    size_t count;
+    bool application; /* it may be about what the application is, or needs: to load it says nothing */
+};
+
+/* As options_parse, but goes on after a mistake: each is a sentence for `complain`, and counted. `options` has what was right. */
+void options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
+                       const struct settings *file, void (*complain)(const char *message),
+                       struct mistakes *mistakes);
 /* --print-config: what the options are, as a configuration file would say it, and where each comes from. As options_parse. */
 int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size);

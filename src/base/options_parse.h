@@ -19,7 +19,7 @@ struct parse {
     bool (*only)(
         const struct option_row *row);     /* looking for these before anything else is judged; NULL: all */
     void (*complain)(const char *message); /* a mistake is told and not the end; NULL: it is */
-    size_t mistakes;
+    struct mistakes mistakes;
     char (*origins)
         [WHERE_SIZE]; /* where each row's value comes from, the application's behind them; NULL: nobody asks */
 };
@@ -32,6 +32,8 @@ void parse_begin_level(struct parse *parse, const char *where);
 void parse_note_origin(struct parse *parse, size_t index);
 /* The message is there: 0 when that is told and what follows is looked at all the same, else -1. */
 int parse_mistake(struct parse *parse);
+/* Likewise, and it is about this row; NULL: about any. */
+int parse_mistake_in(struct parse *parse, const struct option_row *row);
 /* Of the environment. NULL when it is not set, or empty: that is how a variable is switched off. */
 const char *parse_variable(const struct parse *parse, const char *name);
 /* The text as it can stand between quotes in a message, whatever is in it and however long it is. */

@@ -31,15 +31,17 @@ static void be_plain(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int load(const struct options *options)
+/* `status`: of what was found before. */
+static int load(const struct options *options, int status)
 {
     if (boot_application(options, STDERR_FILENO, LOG_WARNING) == NULL)
-        return EXIT_APPLICATION;
-    printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
+        return status != EXIT_STOPPED ? status : EXIT_APPLICATION;
+    if (status == EXIT_STOPPED)
+        printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
     fflush(stdout);
     signals_for_the_end(FINISH_SECONDS);
     interp_stop();
-    return EXIT_STOPPED;
+    return status;
 }
 
 /* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone
@@ -59,25 +61,27 @@ static int look_at_places(struct options *options, const struct heritage *herita
     return addresses != EXIT_STOPPED ? addresses : pid_file;
 }
 
-int check_main(struct options *options, size_t mistakes, struct heritage *heritage)
+int check_main(struct options *options, struct mistakes *mistakes, struct heritage *heritage)
 {
     char message[256];
-    mistakes += process_apply_all(options, log_complain);
+    process_apply_all(options, log_complain, mistakes);
     be_plain();
     notify_forget();
     pid_t master = heritage != NULL ? getppid() : 0;
     int status = look_at_places(options, heritage);
     tmp_dir_warn(options);
     renounce(heritage);
-    if (mistakes > 0)
-        return EXIT_USAGE;
-    if (status != EXIT_STOPPED)
+    if (mistakes->count > 0)
+        status = EXIT_USAGE;
+    if (mistakes->application) {
+        log_warning("the application was not tried: what is wrong above may concern it");
         return status;
+    }
     if (privileges_drop(message, sizeof(message)) < 0) {
         log_critical("%s", message);
         return EXIT_FAILURE_RUNTIME;
     }
     if (master != 0)
         fork_dies_with(master); /* another user's process did no longer */
-    return load(options);
+    return load(options, status);
 }

@@ -5,13 +5,11 @@
 #ifndef PROC_CHECK_H
 #define PROC_CHECK_H
 
-#include <stddef.h>
-
 #include "base/options.h"
 #include "proc/heritage.h"
 
-/* Tells all that is wrong, beside the mistakes in the options that have been told already. When that is nothing, loads the application, as
- * --user. The heritage, which may be NULL, is freed. The exit status that the service would have failed with, or 0. */
-int check_main(struct options *options, size_t mistakes, struct heritage *heritage);
+/* Tells all that is wrong, beside the mistakes in the options that have been told already, and loads the application as --user, unless a
+ * mistake may concern that. The heritage, which may be NULL, is freed. The exit status that the service would have failed with, or 0. */
+int check_main(struct options *options, struct mistakes *mistakes, struct heritage *heritage);
 
 #endif

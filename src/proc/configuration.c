@@ -219,24 +219,25 @@ int configuration_read(struct options *options, int argc, char *const *argv, cha
     return use(settings, options, message, size);
 }
 
-size_t configuration_check(struct options *options, int argc, char *const *argv,
-                           void (*complain)(const char *message))
+static void note(struct mistakes *mistakes, void (*complain)(const char *message), const char *message)
+{
+    complain(message);
+    mistakes->count++;
+    mistakes->application = true;
+}
+
+void configuration_check(struct options *options, int argc, char *const *argv,
+                         void (*complain)(const char *message), struct mistakes *mistakes)
 {
     char message[1024];
     struct settings *settings = NULL;
-    size_t mistakes = 0;
     remember(argc, argv);
-    if (origin.path != NULL && (settings = read_now(message, sizeof(message))) == NULL) {
-        complain(message);
-        mistakes++;
-    }
-    mistakes += options_parse_all(options, argc, argv, environ, settings, complain);
-    if (trust(options, settings, message, sizeof(message)) < 0) {
-        complain(message);
-        mistakes++;
-    }
+    if (origin.path != NULL && (settings = read_now(message, sizeof(message))) == NULL)
+        note(mistakes, complain, message);
+    options_parse_all(options, argc, argv, environ, settings, complain, mistakes);
+    if (trust(options, settings, message, sizeof(message)) < 0)
+        note(mistakes, complain, message);
     settings_free(settings);
-    return mistakes;
 }
 
 int configuration_print(int argc, char *const *argv, char *message, size_t size)

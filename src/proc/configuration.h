@@ -18,9 +18,9 @@
 /* At the start, before the working directory changes; waits for the file to be read. argc and argv must stay. As options_parse. */
 int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size);
 
-/* For --check-config: all that is wrong goes to `complain`, sentence by sentence. How many there were. */
-size_t configuration_check(struct options *options, int argc, char *const *argv,
-                           void (*complain)(const char *message));
+/* For --check-config: all that is wrong goes to `complain`, sentence by sentence, and is counted. */
+void configuration_check(struct options *options, int argc, char *const *argv,
+                         void (*complain)(const char *message), struct mistakes *mistakes);
 /* For --print-config, to standard output. As options_parse. */
 int configuration_print(int argc, char *const *argv, char *message, size_t size);
 

@@ -90,7 +90,7 @@ static int (*const steps[])(struct options *options, struct access_log **access_
     enter_directory, look_at_environment, find_user, look_at_extra_files, try_tmp_dir,
     open_log,        open_access_log,
 };
-enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+enum { STEPS = sizeof(steps) / sizeof(steps[0]), STEPS_FOR_APPLICATION = 3 };
 
 int process_apply(struct options *options, struct access_log **access_log, char *message, size_t size)
 {
@@ -101,16 +101,16 @@ int process_apply(struct options *options, struct access_log **access_log, char 
     return 0;
 }
 
-size_t process_apply_all(struct options *options, void (*complain)(const char *message))
+void process_apply_all(struct options *options, void (*complain)(const char *message),
+                       struct mistakes *mistakes)
 {
     char message[MESSAGE_SIZE];
     struct access_log *access_log = NULL;
-    size_t mistakes = 0;
     for (size_t i = 0; i < STEPS; i++)
         if (steps[i](options, &access_log, message, sizeof(message)) < 0) {
             complain(message);
-            mistakes++;
+            mistakes->count++;
+            mistakes->application |= i < STEPS_FOR_APPLICATION;
         }
     access_log_free(access_log);
-    return mistakes;
 }

@@ -13,7 +13,8 @@
  * `message`, for standard error. */
 int process_apply(struct options *options, struct access_log **access_log, char *message, size_t size);
 
-/* Does as much of it as can be done. Each sentence goes to `complain`; how many there were. */
-size_t process_apply_all(struct options *options, void (*complain)(const char *message));
+/* Does as much of it as can be done. Each sentence goes to `complain`, and is counted. */
+void process_apply_all(struct options *options, void (*complain)(const char *message),
+                       struct mistakes *mistakes);
 
 #endif

@@ -71,7 +71,9 @@ def test_so_are_options(tmp_path, options, status, words):
     done = run("--check-config", *options, "app", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    untried = options[0] in ("--env-file", "--user", "--chdir")
+    assert len(done.stderr.splitlines()) == 1 + untried
+    assert ("the application was not tried" in done.stderr) == untried
 
 
 def told_by_both(directory, *options, **keywords):
@@ -204,10 +206,32 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     wanted = (
         *('--workers: "x"', '"nonsense" is no option', '--timeout: "z"', "--wrokers; did you mean --workers?", "-Q;"),
         *('--threads: "q"', "/nosuch: No such", "nosuchuser", "/nosuch/log", '"here"', '"there"', '"nowhere"'),
+        "the application was not tried",
     )
     lines = done.stderr.splitlines()
     assert [part for part in wanted if part not in done.stderr] == []
     assert len(lines) == len(wanted), "each once"
+
+
+@pytest.mark.parametrize(
+    "options, told, status",
+    [
+        (["--workers", "x"], '--workers: "x"', 2),
+        (["--tmp-dir", "/nosuch"], "--tmp-dir", 2),
+        (["--bind", "unix:/nosuch/socket"], "/nosuch/socket", 4),
+        (["--pid", "/nosuch/pid"], "/nosuch/pid", 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_the_application_is_tried_where_what_is_wrong_does_not_concern_it(tmp_path, options, told, status):
+    done = run(*options, "--check-config", "nosuch", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert told in done.stderr and 'cannot import "nosuch"' in done.stderr
+
+
+def test_a_check_of_nothing_says_so(tmp_path):
+    done = run("--check-config", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and "no application is named" in done.stderr
 
 
 def test_a_file_that_can_not_be_read_is_not_all_that_is_told(tmp_path):
