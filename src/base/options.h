@@ -128,6 +128,9 @@ void options_parse_all(struct options *options, int argc, char *const *argv, cha
 /* --print-config: what the options are, as a configuration file would say it, and where each comes from. As options_parse. */
 int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size);
+/* A sentence for each variable GATEWAY_... that is no option's. It may be somebody else's, so it is no mistake; those that Kubernetes makes
+ * for a Service named gateway are not told. */
+void options_tell_strays(char *const *environment, void (*tell)(const char *sentence));
 bool options_want_check(int argc, char *const *argv, char *const *environment); /* --check-config, likewise */
 /* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
 char *options_find_config(int argc, char *const *argv, char *const *environment);

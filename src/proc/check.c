@@ -14,7 +14,6 @@
 #include "proc/process.h"
 #include "proc/signals.h"
 #include "proc/startup.h"
-#include "proc/tmp_dir.h"
 #include "py/interp.h"
 
 /* For atexit functions and threads. */
@@ -69,7 +68,7 @@ int check_main(struct options *options, struct mistakes *mistakes, struct herita
     notify_forget();
     pid_t master = heritage != NULL ? getppid() : 0;
     int status = look_at_places(options, heritage);
-    tmp_dir_warn(options);
+    startup_warn(options);
     renounce(heritage);
     if (mistakes->count > 0)
         status = EXIT_USAGE;

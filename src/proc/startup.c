@@ -117,6 +117,17 @@ static void warn_of_somaxconn(const struct options *options)
     fclose(file);
 }
 
+static void warn(const char *sentence)
+{
+    log_warning("%s", sentence);
+}
+
+void startup_warn(const struct options *options)
+{
+    options_tell_strays(environ, warn);
+    tmp_dir_warn(options);
+}
+
 /* `chosen`: by --worker-connections. */
 static void warn_of_descriptors(const struct options *options, bool chosen)
 {
@@ -314,7 +325,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
     announce(service, options, reason);
     warn_of_somaxconn(options);
     warn_of_descriptors(options, chosen);
-    tmp_dir_warn(options);
+    startup_warn(options);
     return EXIT_STOPPED;
 }
 

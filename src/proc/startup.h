@@ -40,6 +40,8 @@ int service_open(struct service *service, struct options *options, unsigned seat
                  const struct heritage *heritage);
 /* Whether what was left can be taken up. Likewise. */
 int service_check(struct options *options, const struct heritage *heritage);
+/* Of what is no mistake, but may not be what was meant. */
+void startup_warn(const struct options *options);
 void service_close(struct service *service);
 
 #endif
