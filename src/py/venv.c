@@ -148,11 +148,12 @@ static enum venv_answer check_file(const char *directory, const struct venv_host
     int ours = minor_size(host->version);
     const char *version = file->version_info != NULL ? file->version_info : file->version;
     if (version != NULL && !same_minor(version, host->version)) {
-        snprintf(message, message_size,
-                 "virtualenv %s was made by Python %.*s, this gateway embeds Python %.*s (libpython %s). "
-                 "Recreate it: %s -m venv --clear %s",
-                 directory, minor_size(version), version, ours, host->version, host->version, python,
-                 directory);
+        snprintf(
+            message, message_size,
+            "virtualenv %s was made by Python %.*s, this gateway embeds Python %.*s: recreate it with %s -m "
+            "venv --clear %s, which empties it, or build gateway with ./configure PYTHON=python%.*s",
+            directory, minor_size(version), version, ours, host->version, python, directory,
+            minor_size(version), version);
         return VENV_UNFIT;
     }
     if (!has_site_packages(directory, host) || !has_entry(directory, "bin/python", X_OK)) {

@@ -70,7 +70,8 @@ def assert_refused(done, venv):
     assert done.returncode in (2, 3), done.stderr
     (line,) = [line for line in done.stderr.splitlines() if str(venv) in line and " error: " in line]
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}" if "PYTHON" not in os.environ else r"3\.\d+"
-    assert re.search(rf"made by Python 3\.4, this gateway embeds Python {ours}\b", line), line
+    assert re.search(rf"made by Python 3\.4, this gateway embeds Python {ours}: recreate it with ", line), line
+    assert line.endswith(f" -m venv --clear {venv}, which empties it, or build gateway with ./configure PYTHON=python3.4")
 
 
 def test_one_of_another_python_is_refused_with_both_versions(venv):

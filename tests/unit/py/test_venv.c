@@ -55,12 +55,14 @@ static const struct {
      "../../base/bin/python3", VENV_FITS, NULL},
     {"one of another minor version does not", "venv", "home = base/bin\nversion = 3.12.0\n",
      "venv/lib/python3.12/site-packages", "../../base/bin/python3", VENV_UNFIT,
-     "virtualenv venv was made by Python 3.12, this gateway embeds Python 3.11 (libpython 3.11.2). "
-     "Recreate it: base/bin/python3.11 -m venv --clear venv"},
+     "virtualenv venv was made by Python 3.12, this gateway embeds Python 3.11: recreate it with "
+     "base/bin/python3.11 -m venv --clear venv, which empties it, or build gateway with ./configure "
+     "PYTHON=python3.12"},
     {"3.1 is not 3.11", "venv", "version_info = 3.1.1\n", "venv/lib/python3.1/site-packages",
      "../../base/bin/python3", VENV_UNFIT,
-     "virtualenv venv was made by Python 3.1, this gateway embeds Python 3.11 (libpython 3.11.2). "
-     "Recreate it: base/bin/python3.11 -m venv --clear venv"},
+     "virtualenv venv was made by Python 3.1, this gateway embeds Python 3.11: recreate it with "
+     "base/bin/python3.11 -m venv --clear venv, which empties it, or build gateway with ./configure "
+     "PYTHON=python3.1"},
     {"one without packages of this version does not", "venv", "home = base/bin\n",
      "venv/lib/python3.12/site-packages", "../../base/bin/python3", VENV_UNFIT,
      "virtualenv venv has no lib/python3.11/site-packages. Recreate it: base/bin/python3.11 -m venv --clear "
