@@ -56,6 +56,7 @@ def refused(server):
 @pytest.mark.parametrize("preload", [False, True], ids=["plain", "preload"])
 def test_what_has_changed_is_the_new_generation_s(server, preload):
     server = server(*(["--preload"] if preload else []))
+    old = set(server.worker_pids())
     write(server, "gateway.toml", config("two", keep_alive=0))
     with Clients(server, 4) as clients:
         reload(server)
@@ -63,6 +64,7 @@ def test_what_has_changed_is_the_new_generation_s(server, preload):
     assert answer(server) == "two"
     with server.connect() as connection:
         assert connection.exchange("GET", "/").get("Connection") == "close"
+    wait_until(lambda: not old & set(server.worker_pids()), "the old workers have left")
     os.kill(server.worker_pids()[0], signal.SIGKILL)
     wait_until(lambda: status(server)["workers"] == "2 serving" and status(server)["restarts"] == "1", "a successor")
     assert {answer(server) for _ in range(10)} == {"two"}
