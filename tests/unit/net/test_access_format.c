@@ -17,7 +17,7 @@
 #include "unit.h"
 
 static char message[1024];
-static struct options options = {.root_path = "/root"};
+static struct options options = {.root_path = "/base"};
 static struct networks trusted;
 static struct loop loop = {.options = &options};
 static struct local_endpoint local = {"shop", "8000", false};
@@ -82,7 +82,7 @@ static char *line_of(struct access_format *format)
 #define TRACE   "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
 #define ALADDIN "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"
 #define PLAIN                                                                                    \
-    "GET /root/%61?q=1 HTTP/1.1\r\nHost: a.example:81\r\nX-Text: one\r\nCookie: a=b\r\nx-text: " \
+    "GET /base/%61?q=1 HTTP/1.1\r\nHost: a.example:81\r\nX-Text: one\r\nCookie: a=b\r\nx-text: " \
     "two\r\nCookie: c=d\r\n"                                                                     \
     "Content-Type: text/plain\r\nContent-Length: 007\r\n" ALADDIN "\r\n"
 #define BARE    "OPTIONS * HTTP/1.0\r\n\r\n"
@@ -109,9 +109,9 @@ static const struct {
     {"where the time went", "%(queue_time)s %(app_time)s", BARE, CLIENT, "0.500000 1.500001"},
     {"no worker", "%(worker)s", BARE, CLIENT, "-"},
     {"method and target", "%({REQUEST_METHOD}e)s %({RAW_URI}e)s %({REQUEST_URI}e)s", PLAIN, CLIENT,
-     "GET /root/%61?q=1 /root/%61?q=1"},
+     "GET /base/%61?q=1 /base/%61?q=1"},
     {"the path as it was sent, and as environ has it", "%(U)s %({PATH_INFO}e)s", PLAIN, CLIENT,
-     "/root/%61 /a"},
+     "/base/%61 /a"},
     {"no path", "%({PATH_INFO}e)s|%({QUERY_STRING}e)s|%(q)s", BARE, CLIENT, "||"},
     {"a path whose escapes are none", "%(U)s %({PATH_INFO}e)s", "GET /%6 HTTP/1.1\r\nHost: a\r\n\r\n", CLIENT,
      "/%6 -"},
