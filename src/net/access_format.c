@@ -111,13 +111,13 @@ static int add_variable(struct access_format *format, struct slice name, char *m
     return -1;
 }
 
+#define FORMS \
+    "give \"common\", \"combined\", \"json\" or atoms such as %%(h)s %%(r)s %%(s)s %%({user-agent}i)s"
+
 static int complain_of_atom(const char *at, char *message, size_t message_size)
 {
     snprintf(message, message_size,
-             "gateway: --access-logformat: \"%.30s\" is not one of gunicorn's atoms; give \"common\", "
-             "\"combined\", \"json\" "
-             "or atoms such as %%(h)s %%(r)s %%(s)s %%({user-agent}i)s",
-             at);
+             "gateway: --access-logformat: \"%.30s\" is not one of gunicorn's atoms; " FORMS, at);
     return -1;
 }
 
@@ -197,11 +197,8 @@ static int require_field(const struct access_format *format, char *message, size
                  "gateway: --access-logformat: \"%.30s\" is no format; did you mean %s?", format->string,
                  nearest);
     else
-        snprintf(
-            message, message_size,
-            "gateway: --access-logformat: \"%.30s\" has no atom; give \"common\", \"combined\", \"json\" or "
-            "atoms such as %%(h)s %%(r)s %%(s)s %%({user-agent}i)s",
-            format->string);
+        snprintf(message, message_size, "gateway: --access-logformat: \"%.30s\" has no atom; " FORMS,
+                 format->string);
     return -1;
 }
 

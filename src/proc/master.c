@@ -157,10 +157,8 @@ static void not_forked(void *context, unsigned number, const struct worker_end *
 
 void master_note_setback(struct master *master, const char *failure, struct slice words)
 {
-    struct fleet_status status;
     struct text text;
-    fleet_describe(master->fleet, &status);
-    if (!master->options->reload || status.phase >= FLEET_DRAINING)
+    if (!master->options->reload || fleet_phase(master->fleet) >= FLEET_DRAINING)
         return;
     text_init(&text);
     text_printf(&text, "not reloaded: %s\n", failure);

@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/environment.h"
@@ -97,8 +98,11 @@ static int take(struct master *master, const struct errand *errand, int status, 
     startup_settle_paths(options);
     startup_settle(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
+    bool elsewhere =
+        strcmp(options->tmp_dir, master->options->tmp_dir) != 0; /* the master waits for a disk only then */
     if (startup_check_extra_files(options, message, size) < 0 ||
-        environment_check(options, message, size) < 0 || tmp_dir_check(options, message, size) < 0) {
+        environment_check(options, message, size) < 0 ||
+        (elsewhere && tmp_dir_check(options, message, size) < 0)) {
         discard(options);
         return -1;
     }

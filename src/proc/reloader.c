@@ -147,22 +147,14 @@ static void open_events(struct reloader *reloader, struct loop *loop)
     event_priority_set(reloader->quiet, PRIORITY_FIRST);
 }
 
-static void watch_others(struct reloader *reloader, char *const *paths, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (paths[i] != NULL)
-            watch_file(reloader->watch, paths[i], false);
-}
-
 /* First watched, and then looked at: so nothing falls between. */
 static void watch_all(struct reloader *reloader)
 {
     const struct options *options = reloader->setup->options;
     const struct string_list *extra = &options->reload_extra_file;
-    char *const own[] = {options->config, options->env_file}; /* a reload reads them again, too */
+    char *const own[] = {options->config, options->env_file};
     watch_listed(reloader, false);
-    watch_others(reloader, own, sizeof(own) / sizeof(own[0]));
-    watch_others(reloader, extra->items, extra->count);
+    watch_options(reloader->watch, options);
     watch_warn(reloader->watch);
     look_for_changes(reloader, reloader->files.paths, reloader->files.count);
     look_for_changes(reloader, own, sizeof(own) / sizeof(own[0]));

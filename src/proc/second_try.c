@@ -48,19 +48,13 @@ static void watch_directories(struct watch *watch, const char *list, const struc
 
 static void watch_all(struct watch *watch, const struct options *options)
 {
-    const struct string_list *extra = &options->reload_extra_file;
     char *here = getcwd(NULL, 0);
     if (here != NULL)
         watch_directory(watch, here, options);
     free(here);
     watch_directories(watch, options->pythonpath, options);
     watch_directories(watch, getenv("PYTHONPATH"), options);
-    if (options->config != NULL)
-        watch_file(watch, options->config, false);
-    if (options->env_file != NULL)
-        watch_file(watch, options->env_file, false);
-    for (size_t i = 0; i < extra->count; i++)
-        watch_file(watch, extra->items[i], false);
+    watch_options(watch, options);
     watch_warn(watch);
 }
 

@@ -279,6 +279,17 @@ void watch_file(struct watch *watch, const char *path, bool neighbours)
     free(real);
 }
 
+void watch_options(struct watch *watch, const struct options *options)
+{
+    const struct string_list *extra = &options->reload_extra_file;
+    if (options->config != NULL)
+        watch_file(watch, options->config, false);
+    if (options->env_file != NULL)
+        watch_file(watch, options->env_file, false);
+    for (size_t i = 0; i < extra->count; i++)
+        watch_file(watch, extra->items[i], false);
+}
+
 void watch_warn(struct watch *watch)
 {
     if (watch->warned || (watch->unwatched.count == 0 && !watch->full))

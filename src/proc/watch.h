@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/options.h"
+
 struct watch;
 
 enum watch_change {
@@ -28,6 +30,8 @@ int watch_fd(const struct watch *watch); /* readable when watch_read is due */
 
 /* Takes a copy of the path; one that is not absolute is left out. A symbolic link is watched, and so is what it leads to. Nothing need be there yet. */
 void watch_file(struct watch *watch, const char *path, bool neighbours);
+/* The files that options name: --config and --env-file, which a reload reads again, and --reload-extra-file. */
+void watch_options(struct watch *watch, const struct options *options);
 /* Logs, once, what can not be watched and why; and that there are more directories below than are watched. */
 void watch_warn(struct watch *watch);
 

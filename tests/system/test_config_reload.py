@@ -76,6 +76,7 @@ MISTAKES = [
     ("env-file = 'nosuch'", "nosuch"),
     ("reload = true\nreload-extra-file = '/tmp'", "--reload-extra-file: /tmp is a directory"),
     ("threads = 'x'", '--threads: "x" is not'),
+    ("tmp-dir = '/nonexistent'", "--tmp-dir: no file can be made in /nonexistent"),
 ]
 
 
