@@ -50,6 +50,7 @@ struct baton {
     bool monitor_given; /* the baton was passed to the monitor */
     bool monitor_leads; /* it is in a turn: wake it to have the baton */
     bool monitor_runs;
+    bool first_wanted; /* member 0 was not idle when it was to be given the baton: wake the loop when it is */
     bool closed;
     struct member *idle; /* the one that parked last first: its caches are warm */
     unsigned idle_count, started;
@@ -318,10 +319,21 @@ bool baton_pass_to_first(struct baton *baton)
 {
     pthread_mutex_lock(&baton->lock);
     struct member *member = take_idle(baton, true);
+    baton->first_wanted = member == NULL;
     if (member != NULL)
         give(member);
     pthread_mutex_unlock(&baton->lock);
     return member != NULL;
+}
+
+/* Under the lock. The member is idle now: the thread that runs the loop may have been waiting for that. */
+static void tell_loop(struct baton *baton, const struct member *member)
+{
+    bool wanted = member->number == 0 && baton->first_wanted;
+    if (wanted)
+        baton->first_wanted = false;
+    if (wanted || baton->monitor_leads)
+        baton->work.wake(baton->work.context);
 }
 
 bool baton_wait(struct baton *baton, unsigned number)
@@ -332,8 +344,7 @@ bool baton_wait(struct baton *baton, unsigned number)
         member->next_idle = baton->idle;
         baton->idle = member;
         baton->idle_count++;
-        if (baton->monitor_leads)
-            baton->work.wake(baton->work.context);
+        tell_loop(baton, member);
         while (!member->given && !baton->closed)
             pthread_cond_wait(&member->wake, &baton->lock);
     }

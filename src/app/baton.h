@@ -45,7 +45,8 @@ uint64_t baton_lend(struct baton *baton);
 bool baton_take_back(struct baton *baton, uint64_t lending);
 /* The holder, before something that is expected to last: gives it away at once. */
 void baton_pass(struct baton *baton);
-/* The holder gives it to member 0 if that one is idle; true when it did. */
+/* The holder gives it to member 0 if that one is idle; true when it did. Else the loop is woken once member 0 is idle: the
+ * holder then asks again. */
 bool baton_pass_to_first(struct baton *baton);
 /* A member without it: waits until it is given the baton. False: it was closed, and the thread should end. */
 bool baton_wait(struct baton *baton, unsigned member);

@@ -179,11 +179,13 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
         ask_to_be_replaced(worker, MESSAGE_REPLACE);
 }
 
-/* A handler is Python, and its thread the main one. */
+/* A handler is Python, and runs on the main thread, which may be in a call. So the thread that runs the loop takes the event's
+ * cause away: the event would keep the loop turning until that call is over. */
 static void python_signalled(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct worker *worker = arg;
+    interp_empty_signal_fd();
     worker->python_signalled = true;
     event_base_loopbreak(worker->loop->base);
 }

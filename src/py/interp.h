@@ -33,10 +33,12 @@ void gil_release(void);
 
 /*
  * The application's own signal handlers (signal.signal) are run by Python code only, and an idle worker runs none. The descriptor
- * becomes readable when a handler is due; interp_run_signal_handlers empties it and runs them, GIL held, on the main thread.
+ * becomes readable when a handler is due. Any thread empties it, without the GIL: the main thread may be in a call for long. Then
+ * interp_run_signal_handlers runs them, GIL held, on the main thread.
  * -1 when there is none: then they wait for the next request.
  */
 int interp_signal_fd(void);
+void interp_empty_signal_fd(void);
 void interp_run_signal_handlers(void);
 
 /* "3.11.2": of the libpython that is loaded. Works before interp_start. */

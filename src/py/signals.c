@@ -29,11 +29,15 @@ int interp_signal_fd(void)
     return set_wakeup_fd(wakeup[1]) == 0 ? wakeup[0] : -1;
 }
 
-void interp_run_signal_handlers(void)
+void interp_empty_signal_fd(void)
 {
     char numbers[64];
     while (read(wakeup[0], numbers, sizeof(numbers)) == sizeof(numbers))
         ;
+}
+
+void interp_run_signal_handlers(void)
+{
     if (PyErr_CheckSignals() < 0)
         exception_log("exception in a signal handler of the application");
 }

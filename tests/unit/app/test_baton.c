@@ -79,6 +79,15 @@ static void wake(void *context)
     pthread_mutex_unlock(&fake.lock);
 }
 
+static void await_wake(void)
+{
+    pthread_mutex_lock(&fake.lock);
+    while (!fake.woken)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    fake.woken = false;
+    pthread_mutex_unlock(&fake.lock);
+}
+
 /* Nothing comes from outside, so that only wake ends the wait. */
 static void turn_alone(void *context)
 {
@@ -87,11 +96,7 @@ static void turn_alone(void *context)
     enter();
     fake.alone++;
     leave();
-    pthread_mutex_lock(&fake.lock);
-    while (!fake.woken)
-        pthread_cond_wait(&fake.changed, &fake.lock);
-    fake.woken = false;
-    pthread_mutex_unlock(&fake.lock);
+    await_wake();
 }
 
 static void post(struct item *item)
@@ -300,6 +305,33 @@ START_TEST(a_member_that_can_not_be_started_is_done_without)
 }
 END_TEST
 
+static atomic_bool asked_in_vain;
+
+/* Asks before member 0 waits, and again when the loop is woken. */
+static void lead_and_want_first(void *context, unsigned member)
+{
+    (void)context;
+    ck_assert_uint_eq(member, 1);
+    ck_assert(!baton_pass_to_first(fake.baton));
+    asked_in_vain = true;
+    await_wake();
+    ck_assert(baton_pass_to_first(fake.baton));
+}
+
+START_TEST(the_loop_is_woken_when_the_first_member_is_idle_that_was_asked_for_in_vain)
+{
+    const struct baton_work work = {.lead = lead_and_want_first, .turn = turn_alone, .wake = wake};
+    pthread_mutex_init(&fake.lock, NULL);
+    pthread_cond_init(&fake.changed, NULL);
+    fake.baton = baton_new(2, &work);
+    baton_pass(fake.baton);
+    while (!asked_in_vain)
+        usleep(1000);
+    ck_assert(baton_wait(fake.baton, 0));
+    stop();
+}
+END_TEST
+
 START_TEST(a_member_that_does_not_come_back_is_left_behind)
 {
     start(2, long_nap);
@@ -323,6 +355,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_idle_worker_costs_nothing);
     tcase_add_test(tests, a_member_that_can_not_be_started_is_done_without);
     tcase_add_test(tests, a_member_that_does_not_come_back_is_left_behind);
+    tcase_add_test(tests, the_loop_is_woken_when_the_first_member_is_idle_that_was_asked_for_in_vain);
 }
 
 int main(void)
