@@ -69,7 +69,8 @@ static const char *request_name(const struct caller *caller, char *out, size_t r
 static enum call_step failed(struct caller *caller)
 {
     char name[NAME_SIZE];
-    if (interrupt_is_under_way()) /* told already, with the stack at that time */
+    responder_end_answer(&caller->trio); /* the log shows the exception by the application's own code */
+    if (interrupt_is_under_way())        /* told already, with the stack at that time */
         PyErr_Clear();
     else if (caller->trio.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
         PyErr_Clear();
@@ -165,7 +166,8 @@ static enum call_step first_step(struct caller *caller, struct call_output *outp
     if (is_short_sequence(caller->result))
         return take_all(caller, output);
     if (file_wrapper_check(caller->result) && !caller->trio.responder->head_left &&
-        file_wrapper_is_file(caller->result, &output->fd, &output->offset, &output->size))
+        file_wrapper_is_file(caller->result, &output->fd, &output->offset, &output->size) &&
+        !caller->trio.responder->head_left) /* attributes of the file may be the application's code */
         return take_file(caller, output);
     const struct response *response = caller->request->response;
     caller->wanted =
@@ -196,10 +198,9 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
     PyObject *arguments[] = {NULL, dict, caller->trio.start_response};
     caller->result =
         PyObject_Vectorcall(caller->application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    Py_DECREF(dict);
-    if (caller->result == NULL)
-        return failed(caller);
-    return first_step(caller, output);
+    enum call_step step = caller->result == NULL ? failed(caller) : CALL_CHUNKS;
+    Py_DECREF(dict); /* may run finalisers of the application */
+    return step == CALL_FAILED ? step : first_step(caller, output);
 }
 
 /* The next chunk that is not empty, in caller->chunk. 1; 0 at the end; -1 with an exception. */
@@ -227,9 +228,10 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
     int r = next_chunk(caller);
     if (r == 0)
         return ended(caller, output);
+    bool single = r > 0 && !responder->head_left && is_single(caller->result);
     if (r < 0 || !has_started(caller))
         return failed(caller);
-    output->known = !responder->head_left && is_single(caller->result);
+    output->known = single && !responder->head_left;
     responder->head_left = true;
     output->count = 1;
     output->size = (uint64_t)PyBytes_GET_SIZE(caller->chunk);
@@ -260,6 +262,7 @@ static void close_result(struct caller *caller)
 
 void call_finish(struct caller *caller)
 {
+    responder_end_answer(&caller->trio);
     Py_CLEAR(caller->chunk);
     Py_CLEAR(caller->iterator);
     close_result(caller);

@@ -5,6 +5,9 @@
  *   call_next  -> the same, until CALL_END or CALL_FAILED
  *   call_finish   once, always: runs close(), lets go of everything
  *
+ * With CALL_END, CALL_FAILED and the beginning of call_finish the answer has ended: what the application's code produces after that,
+ * in close() or in a finaliser, is an exception in it.
+ *
  * The head is in `response` before the first step that has output. Everything here needs the GIL; nothing here knows of
  * sockets. An exception is logged here, once, with its traceback; the caller only has to answer.
  */

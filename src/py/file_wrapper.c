@@ -76,6 +76,8 @@ static PyObject *wrapper_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 static PyObject *wrapper_next(PyObject *self)
 {
     struct file_wrapper *wrapper = (struct file_wrapper *)self;
+    if (wrapper->filelike == NULL) /* the garbage collector has cleared it */
+        return NULL;
     PyObject *block = PyObject_CallMethodOneArg(wrapper->filelike, name_read, wrapper->block_size);
     if (block == NULL)
         return NULL;
@@ -91,7 +93,7 @@ static PyObject *wrapper_close(PyObject *self, PyObject *unused)
     struct file_wrapper *wrapper = (struct file_wrapper *)self;
     PyObject *close, *result;
 
-    if (wrapper->closed)
+    if (wrapper->closed || wrapper->filelike == NULL)
         Py_RETURN_NONE;
     wrapper->closed = true;
     int found = object_lookup(wrapper->filelike, name_close, &close);

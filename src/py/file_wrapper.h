@@ -16,7 +16,8 @@ bool file_wrapper_check(PyObject *); /* exactly our type */
 
 /* True when the wrapped object is a real file, read from the descriptor without any transformation (an exact io.FileIO, or an
  * exact io.BufferedReader or BufferedRandom over one, on a regular file): then *fd is borrowed, *offset is the object's
- * position and *size what is left from there. False (no exception): iterate it. */
+ * position and *size what is left from there. False (no exception): iterate it. Attributes that the object was given may run code
+ * of the application meanwhile. */
 bool file_wrapper_is_file(PyObject *wrapper, int *fd, off_t *offset, uint64_t *size);
 
 #endif

@@ -5,6 +5,9 @@
 
 enum { SLOTS = 64, LINE_KEPT = 104 };
 
+/* To a pair that nobody keeps: the list's and add_new's. */
+enum { REFERENCES_OF_CALL = 2 };
+
 struct entry {
     PyObject *pair; /* strong, or NULL */
     uint64_t length;
@@ -24,7 +27,7 @@ static struct entry *slot_of(PyObject *pair)
 
 static bool worth_keeping(PyObject *pair, struct slice name, struct slice value)
 {
-    return Py_REFCNT(pair) > 1 && PyTuple_CheckExact(pair) &&
+    return Py_REFCNT(pair) > REFERENCES_OF_CALL && PyTuple_CheckExact(pair) &&
            PyUnicode_CheckExact(PyTuple_GET_ITEM(pair, 0)) &&
            PyUnicode_CheckExact(PyTuple_GET_ITEM(pair, 1)) && name.size + value.size + 4 <= LINE_KEPT;
 }
@@ -52,7 +55,7 @@ static int refuse(PyObject *pair, const char *reason)
     return -1;
 }
 
-static int add_new(struct response *response, PyObject *pair)
+static int check_and_add(struct response *response, PyObject *pair)
 {
     struct slice name, value;
     enum field_kind kind;
@@ -70,6 +73,15 @@ static int add_new(struct response *response, PyObject *pair)
     else if (reason == NULL)
         reason = response_add(response, name, value);
     return reason != NULL ? refuse(pair, reason) : 0;
+}
+
+/* A message shows the pair, and an object in it may be the application's, whose code can take the pair out of its list. */
+static int add_new(struct response *response, PyObject *pair)
+{
+    Py_INCREF(pair);
+    int r = check_and_add(response, pair);
+    Py_DECREF(pair);
+    return r;
 }
 
 int header_cache_add(struct response *response, PyObject *pair)

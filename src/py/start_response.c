@@ -21,6 +21,14 @@ static int check_running(const struct responder *responder, const char *name)
     return 0;
 }
 
+static int check_answer(const struct responder *responder, const char *name)
+{
+    if (!responder->ended)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s() was called after the end of its answer", name);
+    return -1;
+}
+
 /* exc_info once the head has left: the original exception goes on (PEP 3333, "Error Handling"). */
 static void raise_again(PyObject *exc_info)
 {
@@ -47,10 +55,13 @@ static int check_order(const struct responder *responder, PyObject *exc_info)
             PyErr_SetString(PyExc_TypeError, "exc_info must be a tuple as sys.exc_info() returns it");
             return -1;
         }
-        if (responder->head_left)
+        bool late = responder->head_left || responder->ended;
+        if (late)
             raise_again(exc_info);
-        return responder->head_left ? -1 : 0;
+        return late ? -1 : 0;
     }
+    if (check_answer(responder, "start_response") < 0)
+        return -1;
     if (responder->started) {
         PyErr_SetString(PyExc_AssertionError, "start_response() was called a second time without exc_info");
         return -1;
@@ -140,7 +151,7 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
 static PyObject *write_data(PyObject *self, PyObject *data)
 {
     struct responder *responder = (struct responder *)self;
-    if (check_running(responder, "write") < 0)
+    if (check_running(responder, "write") < 0 || check_answer(responder, "write") < 0)
         return NULL;
     if (!PyBytes_Check(data)) {
         PyErr_Format(PyExc_TypeError, "write() takes bytes, not %.100s", Py_TYPE(data)->tp_name);
@@ -234,8 +245,14 @@ int responder_begin(struct responder_trio *trio, const struct call_request *call
     struct responder *responder = trio->responder;
     responder->call = call;
     responder->thread = pthread_self();
-    responder->started = responder->head_left = responder->client_gone = false;
+    responder->started = responder->head_left = responder->ended = responder->client_gone = false;
     return 0;
+}
+
+void responder_end_answer(struct responder_trio *trio)
+{
+    if (trio->responder != NULL)
+        trio->responder->ended = true;
 }
 
 void responder_end(struct responder_trio *trio)

@@ -23,6 +23,7 @@ struct responder {
     pthread_t thread;                              /* of the call */
     bool started;                                  /* start_response has succeeded */
     bool head_left;       /* output was produced: the head can not be changed any more */
+    bool ended;           /* the answer is whole, or has failed: the application produces no more of it */
     bool client_gone;     /* write() found nobody to write to */
     Py_ssize_t templates; /* that hold client_disconnected */
 };
@@ -36,6 +37,9 @@ int responder_init(void); /* makes the type; 0, or -1 with an exception */
 
 /* For a new call: the trio is used again when nobody else holds any part of it, else made anew. 0, or -1 with an exception. */
 int responder_begin(struct responder_trio *trio, const struct call_request *call);
+/* The answer ends before the call does: close(), finalisers and the log of an exception still run the application's code. From
+ * here on write() raises, and start_response() changes nothing. */
+void responder_end_answer(struct responder_trio *trio);
 void responder_end(struct responder_trio *trio); /* what is kept of it does nothing from here on */
 void responder_free(struct responder_trio *trio);
 

@@ -289,10 +289,68 @@ static const struct row starts[] = {
      "write() takes bytes, not str"},
     {"write() and then None", APP " start_response(*OK)(b'a')", "write[a] failed", "HTTP/1.1 200 OK\r\n",
      "iterable of bytes, not NoneType"},
-    {"write() in close()",
-     "class I(Body):\n def close(self): self.w(b'z'); note('close')\n" APP
-     " i = I(b'a')\n i.w = start_response(*OK)\n return i",
-     "[a] end write[z] close", "HTTP/1.1 200 OK\r\n", NULL},
+    {"write() in __len__ of a sequence of one",
+     "class L(list):\n def __len__(self): self.w(b'a'); return 1\n" APP
+     " l = L([b'b'])\n l.w = start_response(*OK)\n return l",
+     "write[a] [b] end", "HTTP/1.1 200 OK\r\n", NULL},
+    {"a start_response in __len__ that is refused",
+     "class L(list):\n def __len__(self):\n  try: self.s('500', [], caught())\n  except ValueError: return "
+     "1\n" APP " start_response(*OK)\n l = L([b'b'])\n l.s = start_response\n return l",
+     "failed", "HTTP/1.1 200 OK\r\n", "before it called start_response()"},
+    {"write() in fileno of a file",
+     APP " w = start_response(*OK)\n f = open('ten', 'rb')\n fileno = f.fileno\n"
+         " f.fileno = lambda: w(b'a') or fileno()\n return environ['wsgi.file_wrapper'](f, 6)",
+     "write[a] [012345] [6789] end", "HTTP/1.1 200 OK\r\n", NULL},
+    {"a header that empties its list when it is shown",
+     "class S(str):\n def __repr__(self): self.headers.clear(); return 'shown'\n" APP
+     " s = S('\\u20ac')\n s.headers = [(s, 'x')]\n start_response('200 OK', s.headers)",
+     "failed", "HTTP/1.1 200 OK\r\n", "characters outside latin-1: shown"},
+};
+
+/* After the answer, but within the call. `kept` is what the application's code has of it. */
+#define LATE                \
+    "class Late(Body):\n"   \
+    " def late(self):\n"    \
+    "  try: self.w(b'z')\n" \
+    "  except RuntimeError as e: note(str(e))\n"
+#define LATE_APP APP " w = start_response(*OK)\n b = Late(b'a')\n b.w = w\n b.s = start_response\n"
+#define IS_LATE  "write() was called after the end of its answer"
+
+static const struct row lates[] = {
+    {"write() in close()", LATE " def close(self): self.w(b'z')\n" LATE_APP " return b", "[a] end",
+     "HTTP/1.1 200 OK\r\n", "RuntimeError: " IS_LATE},
+    {"write() in a finaliser", LATE " def __del__(self): self.late()\n" LATE_APP " return b",
+     "[a] end close " IS_LATE, "HTTP/1.1 200 OK\r\n", NULL},
+    {"write() in a finaliser of an empty answer",
+     LATE " def __del__(self): self.late()\n" LATE_APP " b.items = []\n return b", "known end close " IS_LATE,
+     "HTTP/1.1 200 OK\r\n", NULL},
+    {"write() in the finaliser of a part",
+     LATE "class Part(bytes):\n def __del__(self): self.late.late()\n" LATE_APP
+          " p = Part(b'p')\n p.late = b\n return [p]",
+     "known[p] end " IS_LATE, "HTTP/1.1 200 OK\r\n", NULL},
+    {"write() while an exception is shown",
+     LATE "class E(Exception):\n def __str__(self): self.late.late(); return 'shown'\n" LATE_APP
+          " e = E()\n e.late = b\n raise e",
+     IS_LATE " failed", "HTTP/1.1 200 OK\r\n", "E: shown"},
+    {"write() in a finaliser of environ, after an exception",
+     LATE " def __del__(self): self.late()\n" LATE_APP " environ['late'] = b\n del b\n raise KeyError('x')",
+     IS_LATE " failed", "HTTP/1.1 200 OK\r\n", "KeyError: 'x'"},
+    {"write() in close of a file",
+     LATE LATE_APP " f = open('ten', 'rb')\n f.close = b.late\n return environ['wsgi.file_wrapper'](f)",
+     "knownfile[0123456789] " IS_LATE " " IS_LATE, /* and once more by the file's own finaliser */
+     "HTTP/1.1 200 OK\r\n", NULL},
+    {"start_response in close()", LATE " def close(self): self.s('500 No', [])\n" LATE_APP " return b",
+     "[a] end", "HTTP/1.1 200 OK\r\n", "start_response() was called after the end of its answer"},
+    {"start_response with exc_info in close()",
+     LATE " def close(self): self.s('500 No', [], caught())\n" LATE_APP " return b", "[a] end",
+     "HTTP/1.1 200 OK\r\n", "KeyError: 'x'"},
+    {"start_response with exc_info in close() of an empty answer",
+     LATE " def close(self): self.s('500 No', [], caught())\n" LATE_APP " b.items = []\n return b",
+     "known end", "HTTP/1.1 200 OK\r\n", "KeyError: 'x'"},
+    {"the first start_response in close()",
+     "class I(Body):\n def close(self):\n  try: self.s(*OK)\n  except RuntimeError: note('close')\n" APP
+     " b = I(b'a')\n b.s = start_response\n return b",
+     "failed close", "", "before it called start_response()"},
 };
 
 #define BODY(items) APP " start_response(*OK)\n return Body(" items ")"
@@ -413,6 +471,12 @@ START_TEST(start_response_and_write_mix_as_the_table_says)
 }
 END_TEST
 
+START_TEST(a_call_produces_nothing_after_its_answer)
+{
+    check_row(&lates[_i]);
+}
+END_TEST
+
 START_TEST(failures_are_logged_once_and_close_runs_once)
 {
     check_row(&failures[_i]);
@@ -516,6 +580,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, iterables_yield_what_the_table_says, iterables);
     unit_add_rows(tests, what_is_no_answer_is_refused, refused);
     unit_add_rows(tests, start_response_and_write_mix_as_the_table_says, starts);
+    unit_add_rows(tests, a_call_produces_nothing_after_its_answer, lates);
     unit_add_rows(tests, failures_are_logged_once_and_close_runs_once, failures);
     unit_add_rows(tests, a_client_that_is_gone_ends_the_call, gone);
     tcase_add_loop_test(tests, finish_closes_a_call_that_was_not_run_to_its_end, 0, 2);
