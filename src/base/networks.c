@@ -138,3 +138,24 @@ bool networks_have_peer(const struct networks *networks, const char *address)
         return networks->unix_domain || networks->all;
     return ip_parse(slice_of(address), &parsed) == 0 && networks_have(networks, &parsed);
 }
+
+bool address_is_private(const char *address)
+{
+    static const struct network networks[] = {
+        {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10}}, MAPPED_BITS + 8},
+        {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 172, 16}}, MAPPED_BITS + 12},
+        {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 168}}, MAPPED_BITS + 16},
+        {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}}, MAPPED_BITS + 8},
+        {{{0xfc}}, 7},
+        {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, ALL_BITS},
+    };
+    struct ip_address parsed;
+    if (address[0] == '\0')
+        return true;
+    if (ip_parse(slice_of(address), &parsed) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+        if (in_network(&networks[i], &parsed))
+            return true;
+    return false;
+}

@@ -45,5 +45,7 @@ void networks_free(struct networks *networks);
 bool networks_have(const struct networks *networks, const struct ip_address *address);
 /* The same for an address as text; an empty one is that of a unix-domain socket. */
 bool networks_have_peer(const struct networks *networks, const char *address);
+/* Whether the address, as text, is of this machine or of a private network (RFC 1918, RFC 4193); an empty one is, too. */
+bool address_is_private(const char *address);
 
 #endif

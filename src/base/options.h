@@ -55,6 +55,7 @@ struct options {
     bool bind_replaced; /* by LISTEN_FDS, which came with it */
     int64_t backlog;
     char *forwarded_allow_ips;  /* whose word on clients is taken: base/networks.h */
+    char *forwarded_headers;    /* which of its fields: base/forwarded_fields.h */
     int64_t proxy_protocol;     /* enum proxy_version, http/proxy_protocol.h */
     int64_t request_id;         /* 0 off, 1 on */
     int64_t workers;            /* 0 = auto */

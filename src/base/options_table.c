@@ -38,6 +38,10 @@ const struct option_row option_rows[] = {
       .value = "LIST", .initial = "127.0.0.1,::1,unix", .variable = "FORWARDED_ALLOW_IPS",
       .help = "Proxies, whose X-Forwarded-For and the like, or Forwarded, say who the client is: addresses, ADDRESS/BITS, unix for "
               "Unix-domain sockets, or * for all. From others such fields are dropped." },
+    { .section = "Server", .name = "forwarded-headers", .kind = OPTION_FIELDS, FIELD(forwarded_headers),
+      .value = "LIST", .initial = "for,proto",
+      .help = "Which of them these proxies set: for, proto, host, port, prefix, by, or another X-Forwarded-NAME for the application. "
+              "The others are dropped, as a proxy passes on what its client has written." },
     { .section = "Server", .name = "proxy-protocol", .kind = OPTION_CHOICE, FIELD(proxy_protocol), .value = "VERSION",
       .initial = "off", .choices = proxy_versions,
       .help = "off, v1, v2 or auto: connections of --forwarded-allow-ips begin with a header of the PROXY protocol, which says "

@@ -11,6 +11,7 @@ enum option_kind {
     OPTION_URL_PATH, /* char *; empty, or starts with a slash; slashes at its end are taken off */
     OPTION_OCTAL,    /* char *; an octal number of up to `max` */
     OPTION_NETWORKS, /* char *; a list of base/networks.h */
+    OPTION_FIELDS,   /* char *; a list of base/forwarded_fields.h */
     OPTION_LIST,     /* struct string_list; repeatable */
     OPTION_PAIRS,    /* struct string_list of NAME=VALUE; repeatable */
     OPTION_NUMBER,   /* int64_t from min to max, as the next two */

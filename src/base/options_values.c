@@ -1,6 +1,7 @@
 /*
  * The options' values: what a text has to look like for each kind of option, and the fields that take it.
  */
+#include "base/forwarded_fields.h"
 #include "base/mem.h"
 #include "base/networks.h"
 #include "base/options_table.h"
@@ -126,6 +127,17 @@ static int set_networks(struct options *options, const struct option_row *row, c
     return 0;
 }
 
+static int set_fields(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                      size_t size)
+{
+    struct forwarded_fields fields;
+    if (forwarded_fields_parse(&fields, text, wrong, size) < 0)
+        return -1;
+    forwarded_fields_free(&fields);
+    set_text(options, row, text);
+    return 0;
+}
+
 static int add_item(struct options *options, const struct option_row *row, const char *text, char *wrong,
                     size_t size)
 {
@@ -232,7 +244,8 @@ static int (*const setters[])(struct options *, const struct option_row *, const
     [OPTION_STRING] = set_string,     [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
     [OPTION_LIST] = add_item,         [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
     [OPTION_TIME] = set_integer,      [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
-    [OPTION_NETWORKS] = set_networks, [OPTION_FLAG] = set_flag,         [OPTION_ACTION] = set_action,
+    [OPTION_NETWORKS] = set_networks, [OPTION_FIELDS] = set_fields,     [OPTION_FLAG] = set_flag,
+    [OPTION_ACTION] = set_action,
 };
 
 int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
@@ -255,7 +268,7 @@ bool option_is_list(const struct option_row *row)
 bool option_is_text(const struct option_row *row)
 {
     return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL ||
-           row->kind == OPTION_NETWORKS;
+           row->kind == OPTION_NETWORKS || row->kind == OPTION_FIELDS;
 }
 
 static bool same_text(const char *a, const char *b)

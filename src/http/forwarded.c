@@ -10,10 +10,15 @@
 #include "http/token.h"
 
 static const struct slice names[FORWARDED_NAMES] = {
-    [FORWARDED_FOR] = SLICE("X-Forwarded-For"),       [FORWARDED_PROTO] = SLICE("X-Forwarded-Proto"),
-    [FORWARDED_HOST] = SLICE("X-Forwarded-Host"),     [FORWARDED_PORT] = SLICE("X-Forwarded-Port"),
-    [FORWARDED_PREFIX] = SLICE("X-Forwarded-Prefix"), [FORWARDED_ALL] = SLICE("Forwarded"),
+    [FORWARDED_FOR] = SLICE("X-Forwarded-For"),
+    [FORWARDED_PROTO] = SLICE("X-Forwarded-Proto"),
+    [FORWARDED_HOST] = SLICE("X-Forwarded-Host"),
+    [FORWARDED_PORT] = SLICE("X-Forwarded-Port"),
+    [FORWARDED_PREFIX] = SLICE("X-Forwarded-Prefix"),
+    [FORWARDED_BY] = SLICE("X-Forwarded-By"),
+    [FORWARDED_ALL] = SLICE("Forwarded"),
 };
+_Static_assert((int)FORWARDED_ALL == (int)FORWARDED_PARTS, "a name is a part");
 
 /* Not read here, but by applications: from a client they would be lies (CVE-2022-2255). */
 static const struct slice others[] = {SLICE("X-Real-IP"), SLICE("X-Client-IP")};
@@ -28,19 +33,40 @@ enum forwarded_name forwarded_find_name(struct slice name)
     return (enum forwarded_name)i;
 }
 
+static bool is_other(struct slice name)
+{
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (slice_eq_nocase(others[i], name))
+            return true;
+    return false;
+}
+
 bool forwarded_is_name(struct slice name)
 {
     if (name.size >= family.size && slice_eq_nocase((struct slice){name.data, family.size}, family))
         return true;
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (slice_eq_nocase(others[i], name))
-            return true;
-    return slice_eq_nocase(names[FORWARDED_ALL], name);
+    return is_other(name) || slice_eq_nocase(names[FORWARDED_ALL], name);
 }
 
-bool forwarded_hides(const struct forwarded *forwarded, struct slice name)
+/* Of X-Real-IP and X-Client-IP: another client than ours is the invention of a client, or a proxy's that was not asked. */
+static bool is_contradicted(const struct forwarded *forwarded, struct slice value)
 {
-    return forwarded != NULL ? forwarded_find_name(name) != FORWARDED_NAMES : forwarded_is_name(name);
+    struct peer_endpoint named;
+    if (!forwarded->has_client)
+        return false;
+    return !forwarded_node_parse(value, &named) || strcmp(named.address, forwarded->client.address) != 0;
+}
+
+bool forwarded_hides(const struct forwarded *forwarded, struct slice name, struct slice value)
+{
+    if (forwarded == NULL)
+        return forwarded_is_name(name);
+    if (forwarded_find_name(name) != FORWARDED_NAMES)
+        return true;
+    if (!forwarded_is_name(name) || forwarded_fields_name(forwarded->fields, name))
+        return false;
+    return !is_other(name) || !forwarded_fields_have(forwarded->fields, PART_FOR) ||
+           is_contradicted(forwarded, value);
 }
 
 bool forwarded_is_https(const struct forwarded *forwarded, const struct local_endpoint *local)
@@ -69,6 +95,11 @@ static char *put(struct walk *walk, struct slice text)
     return walk->text;
 }
 
+static bool believes(const struct walk *walk, enum forwarded_part part)
+{
+    return forwarded_fields_have(walk->found->fields, part);
+}
+
 /* What stands from the leftmost item that was believed to the end, in all lines of the field. */
 static struct slice keep_from(struct walk *walk, struct slice name)
 {
@@ -95,32 +126,60 @@ static void take_item(struct walk *walk, const struct hops *hops, struct slice i
     walk->line = hops->line;
 }
 
+/* The walk ends at `endpoint`. A proxy that is not named in --forwarded-allow-ips most often has a private address. */
+static void end_walk(struct walk *walk, struct hops *hops, const struct peer_endpoint *endpoint)
+{
+    struct slice more;
+    walk->found->cut_at_private = address_is_private(endpoint->address) && hops_next(hops, &more);
+}
+
+/* True when the walk goes on to the left of the item. */
+static bool step(struct walk *walk, struct hops *hops, struct slice item, struct slice node,
+                 const struct networks *trusted)
+{
+    struct peer_endpoint endpoint;
+    if (!believes(walk, PART_FOR) || !forwarded_node_parse(node, &endpoint))
+        return false;
+    take_item(walk, hops, item);
+    walk->depth++;
+    walk->found->client = endpoint;
+    walk->found->has_client = true;
+    if (networks_have_peer(trusted, endpoint.address))
+        return true;
+    end_walk(walk, hops, &endpoint);
+    return false;
+}
+
 /* While the one who speaks is trusted. */
-static void go(struct walk *walk, enum forwarded_name name, const struct networks *trusted)
+static void go_family(struct walk *walk, const struct networks *trusted)
 {
     struct hops hops;
     struct slice item;
-    struct peer_endpoint endpoint;
-    hops_begin(&hops, walk->section, names[name]);
-    while (hops_next(&hops, &item)) {
-        struct forwarded_element element = {.node = item};
-        if (name == FORWARDED_ALL) {
-            if (!forwarded_element_parse(item, &element))
-                break;
-            take_item(walk, &hops, item);
-            walk->proto = element.proto.data != NULL ? element.proto : walk->proto;
-            walk->host = element.host.data != NULL ? element.host : walk->host;
-        }
-        if (!forwarded_node_parse(element.node, &endpoint))
-            break;
+    hops_begin(&hops, walk->section, names[FORWARDED_FOR]);
+    while (hops_next(&hops, &item) && step(walk, &hops, item, item, trusted))
+        ;
+    walk->found->kept[FORWARDED_FOR] = keep_from(walk, names[FORWARDED_FOR]);
+}
+
+/* The same, where each item says the rest as well. */
+static void go_forwarded(struct walk *walk, const struct networks *trusted)
+{
+    struct hops hops;
+    struct slice item;
+    struct forwarded_element element;
+    hops_begin(&hops, walk->section, names[FORWARDED_ALL]);
+    while (hops_next(&hops, &item) && forwarded_element_parse(item, &element)) {
         take_item(walk, &hops, item);
-        walk->depth++;
-        walk->found->client = endpoint;
-        walk->found->has_client = true;
-        if (!networks_have_peer(trusted, endpoint.address))
+        walk->proto = element.proto.data != NULL ? element.proto : walk->proto;
+        walk->host = element.host.data != NULL ? element.host : walk->host;
+        if (!step(walk, &hops, item, element.node, trusted))
             break;
     }
-    walk->found->kept[name] = keep_from(walk, names[name]);
+    struct slice kept = keep_from(walk, names[FORWARDED_ALL]);
+    size_t size = forwarded_elements_keep(kept, walk->found->fields, walk->text);
+    if (size > 0)
+        walk->found->kept[FORWARDED_ALL] = (struct slice){walk->text, size};
+    walk->text += size;
 }
 
 /* The item that the outermost proxy has added. */
@@ -178,21 +237,50 @@ static bool set_port(struct walk *walk, struct slice text)
     return true;
 }
 
-/* Two slashes would make a URL of another host of it. */
+/* SCRIPT_NAME stands in front of every link: two slashes or a backslash make a URL of another host of it, a control character
+ * another header field, and a dot segment another place. */
+static bool is_safe_path(struct slice path)
+{
+    struct slice rest = path;
+    for (size_t i = 0; i < path.size; i++) {
+        unsigned char c = (unsigned char)path.data[i];
+        if (c < ' ' || c == 0x7f || c == '\\' || (c == '/' && i > 0 && path.data[i - 1] == '/'))
+            return false;
+    }
+    while (rest.data != NULL) {
+        const char *slash = rest.size > 0 ? memchr(rest.data, '/', rest.size) : NULL;
+        struct slice segment = {rest.data, slash != NULL ? (size_t)(slash - rest.data) : rest.size};
+        if (slice_eq(segment, SLICE(".")) || slice_eq(segment, SLICE("..")))
+            return false;
+        rest =
+            slash != NULL ? (struct slice){slash + 1, rest.size - segment.size - 1} : (struct slice){NULL, 0};
+    }
+    return true;
+}
+
 static bool set_prefix(struct walk *walk, struct slice text)
 {
+    struct forwarded *found = walk->found;
+    found->prefix_refused = text;
     if (text.size == 0 || text.data[0] != '/' || !slice_all(text, CHAR_TARGET) ||
         memchr(text.data, '?', text.size) != NULL || !escapes_are_whole(text))
         return false;
     size_t size = path_decode(walk->text, text);
-    if (size > 1 && walk->text[1] == '/')
+    if (!is_safe_path((struct slice){walk->text, size}))
         return false;
-    while (size > 0 && walk->text[size - 1] == '/')
+    if (walk->text[size - 1] == '/')
         size--;
-    walk->found->prefix = (struct slice){walk->text, size};
-    walk->found->prefix_said = true;
+    found->prefix_refused = (struct slice){NULL, 0};
+    found->prefix = (struct slice){walk->text, size};
+    found->prefix_said = true;
     walk->text += text.size;
     return true;
+}
+
+static bool set_by(struct walk *walk, struct slice text)
+{
+    (void)walk;
+    return text.size > 0;
 }
 
 /* In this order: a port is added to the host. */
@@ -200,16 +288,16 @@ static const struct {
     enum forwarded_name name;
     bool (*set)(struct walk *walk, struct slice text);
 } settings[] = {
-    {FORWARDED_PROTO, set_scheme},
-    {FORWARDED_HOST, set_host},
-    {FORWARDED_PORT, set_port},
-    {FORWARDED_PREFIX, set_prefix},
+    {FORWARDED_PROTO, set_scheme},  {FORWARDED_HOST, set_host}, {FORWARDED_PORT, set_port},
+    {FORWARDED_PREFIX, set_prefix}, {FORWARDED_BY, set_by}, /* for the application alone */
 };
 
 static void read_family(struct walk *walk, const struct networks *trusted)
 {
-    go(walk, FORWARDED_FOR, trusted);
+    go_family(walk, trusted);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (!believes(walk, (enum forwarded_part)settings[i].name))
+            continue;
         struct slice text = outermost(walk, settings[i].name);
         if (text.data != NULL && settings[i].set(walk, text))
             walk->found->kept[settings[i].name] = text;
@@ -218,13 +306,15 @@ static void read_family(struct walk *walk, const struct networks *trusted)
 
 static void read_forwarded(struct walk *walk, const struct networks *trusted)
 {
-    go(walk, FORWARDED_ALL, trusted);
-    set_scheme(walk, walk->proto);
-    if (walk->host.data != NULL)
+    go_forwarded(walk, trusted);
+    if (believes(walk, PART_PROTO))
+        set_scheme(walk, walk->proto);
+    if (believes(walk, PART_HOST) && walk->host.data != NULL)
         set_host(walk, walk->host);
 }
 
-/* Room for text of our own: a field's lines in one, Host and a port, a prefix. */
+/* Room for text of our own: a field's lines in one, Host and a port, a prefix; and what is kept of Forwarded, where a comma becomes
+ * two bytes. */
 static size_t room_for(const struct header_section *section, bool *has_family)
 {
     size_t room = section->host.size + sizeof(":65535");
@@ -233,16 +323,18 @@ static size_t room_for(const struct header_section *section, bool *has_family)
         enum forwarded_name name = forwarded_find_name(section->fields[i].name);
         if (name == FORWARDED_NAMES)
             continue;
-        room += section->fields[i].value.size + 2;
+        room += (section->fields[i].value.size + 2) * (name == FORWARDED_ALL ? 3 : 1);
         *has_family = *has_family || name != FORWARDED_ALL;
     }
     return room;
 }
 
-struct forwarded *forwarded_new(const struct header_section *section, const struct networks *trusted)
+struct forwarded *forwarded_new(const struct header_section *section, const struct networks *trusted,
+                                const struct forwarded_fields *fields)
 {
     bool has_family;
     struct forwarded *found = xcalloc(1, sizeof(*found) + room_for(section, &has_family));
+    found->fields = fields;
     struct walk walk = {.section = section, .found = found, .text = (char *)(found + 1)};
     if (has_family)
         read_family(&walk, trusted);
@@ -253,9 +345,10 @@ struct forwarded *forwarded_new(const struct header_section *section, const stru
     return found;
 }
 
-const struct forwarded *forwarded_of(struct header_section *section, const struct networks *trusted)
+const struct forwarded *forwarded_of(struct header_section *section, const struct networks *trusted,
+                                     const struct forwarded_fields *fields)
 {
     if (section->forwarded == NULL)
-        section->forwarded = forwarded_new(section, trusted);
+        section->forwarded = forwarded_new(section, trusted, fields);
     return section->forwarded;
 }

@@ -11,10 +11,13 @@
  *
  * Of the other lists the item counts that the outermost proxy of the walk has added, or the leftmost when there are fewer (most
  * proxies replace what they were sent by one item). A value that is none (a scheme other than http and https, a Host that we
- * would refuse, a prefix that does not begin with one slash) is as good as absent.
+ * would refuse, a prefix that is no safe path) is as good as absent.
  *
- * Where both families are there Forwarded is not read: far more proxies set the other, and pass it on as they got it. Which of them
- * a proxy sets, we can not know: it has to remove what it does not set.
+ * Only fields in --forwarded-headers are believed (base/forwarded_fields.h), by default For and Proto: a proxy passes on what it
+ * does not set, so any other is the client's own. Parameters of Forwarded likewise. Where X-Forwarded-For is not believed
+ * there is no walk: the rightmost item of each list counts.
+ *
+ * Where both families are there Forwarded is not read: far more proxies set the other, and pass it on as they got it.
  *
  * No sockets, no Python; what is found is a function of the section and of who is trusted alone.
  */
@@ -23,16 +26,19 @@
 
 #include <stdbool.h>
 
+#include "base/forwarded_fields.h"
 #include "base/networks.h"
 #include "http/endpoint.h"
 #include "http/request.h"
 
+/* The first ones in the order of enum forwarded_part. */
 enum forwarded_name {
     FORWARDED_FOR,
     FORWARDED_PROTO,
     FORWARDED_HOST,
     FORWARDED_PORT,
     FORWARDED_PREFIX,
+    FORWARDED_BY,
     FORWARDED_ALL, /* Forwarded itself */
     FORWARDED_NAMES
 };
@@ -41,16 +47,19 @@ enum forwarded_scheme { SCHEME_UNSAID, SCHEME_HTTP, SCHEME_HTTPS };
 
 /* What is believed. The slices point into the block itself. */
 struct forwarded {
-    struct peer_endpoint client; /* the port is empty unless it was said */
-    bool has_client;             /* else it is our peer */
+    const struct forwarded_fields *fields; /* which may be believed */
+    struct peer_endpoint client;           /* the port is empty unless it was said */
+    bool has_client;                       /* else it is our peer */
     enum forwarded_scheme scheme;
     struct slice host; /* for HTTP_HOST; data is NULL where Host stays as it is */
     bool host_said;    /* it is not only Host with the port that was said */
     struct slice name; /* for SERVER_NAME: the host without its port, when it was said */
     struct slice
         port; /* for SERVER_PORT; empty: the scheme's, when scheme or host was said, else the listener's */
-    bool prefix_said;    /* for SCRIPT_NAME: */
-    struct slice prefix; /* without a slash at its end, decoded */
+    bool prefix_said;            /* for SCRIPT_NAME: */
+    struct slice prefix;         /* without a slash at its end, decoded */
+    struct slice prefix_refused; /* was believed and is no safe path; data is NULL when there is none */
+    bool cut_at_private; /* the walk ended at `client`, which is private, and more stands to the left of it */
     /* What is left of each field: the part that was believed, so that an application that reads it itself is not misled. data is NULL
      * when nothing is. */
     struct slice kept[FORWARDED_NAMES];
@@ -61,14 +70,16 @@ bool forwarded_is_name(struct slice name);
 /* Which one of those above; FORWARDED_NAMES when it is none. */
 enum forwarded_name forwarded_find_name(struct slice name);
 /* Of a section with `forwarding`: whether a field must not be shown as it was sent. `forwarded` is the request's: NULL is from
- * nobody trusted. */
-bool forwarded_hides(const struct forwarded *forwarded, struct slice name);
+ * nobody trusted. X-Real-IP and X-Client-IP are shown as long as they name no other client than the one that was found. */
+bool forwarded_hides(const struct forwarded *forwarded, struct slice name, struct slice value);
 /* Whether the client has come by https, as far as is known. `forwarded` may be NULL. */
 bool forwarded_is_https(const struct forwarded *forwarded, const struct local_endpoint *local);
 
-/* Of a section that a trusted peer has sent. Never NULL; free() lets go of it. */
-struct forwarded *forwarded_new(const struct header_section *section, const struct networks *trusted);
+/* Of a section that a trusted peer has sent. `fields` must outlive it. Never NULL; free() lets go of it. */
+struct forwarded *forwarded_new(const struct header_section *section, const struct networks *trusted,
+                                const struct forwarded_fields *fields);
 /* The same, made once and kept with the section, by whoever runs the loop. */
-const struct forwarded *forwarded_of(struct header_section *section, const struct networks *trusted);
+const struct forwarded *forwarded_of(struct header_section *section, const struct networks *trusted,
+                                     const struct forwarded_fields *fields);
 
 #endif

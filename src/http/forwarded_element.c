@@ -83,6 +83,42 @@ bool forwarded_element_parse(struct slice text, struct forwarded_element *elemen
     return true;
 }
 
+static char *put(char *out, const char *from, const char *to)
+{
+    memcpy(out, from, (size_t)(to - from));
+    return out + (to - from);
+}
+
+static bool is_believed(const struct forwarded_fields *fields, struct slice name)
+{
+    enum forwarded_part part = forwarded_part_find(name);
+    return part != FORWARDED_PARTS && forwarded_fields_have(fields, part);
+}
+
+size_t forwarded_elements_keep(struct slice text, const struct forwarded_fields *fields, char *out)
+{
+    struct slice rest = slice_trim(text), name, value;
+    char *end = out;
+    bool comma = false;
+    while (rest.size > 0) {
+        const char *begin = rest.data;
+        if (*begin == ',' || *begin == ';') {
+            comma = comma || *begin == ',';
+            advance(&rest, 1);
+        } else if (!take_pair(&rest, &name, &value)) {
+            break;
+        } else if (is_believed(fields, name)) {
+            const char *separator = comma ? ", " : ";";
+            if (end > out)
+                end = put(end, separator, separator + strlen(separator));
+            end = put(end, begin, rest.data);
+            comma = false;
+        }
+        rest = slice_trim(rest);
+    }
+    return (size_t)(end - out);
+}
+
 /* Cuts a port off, which has to stand behind brackets or behind the only colon. */
 static bool split_node(struct slice text, struct slice *address, struct slice *port)
 {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/forwarded_fields.h"
 #include "base/slice.h"
 #include "http/endpoint.h"
 
@@ -19,6 +20,10 @@ struct forwarded_element {
 
 /* False when it is malformed, says one of them twice, or needs a backslash: nothing that means something here does. */
 bool forwarded_element_parse(struct slice text, struct forwarded_element *element);
+
+/* Of elements that forwarded_element_parse accepted, between commas: those parameters that are believed, in `out`, which has room
+ * for all of them. The size; nothing is terminated. Others are the client's, as far as is known. */
+size_t forwarded_elements_keep(struct slice text, const struct forwarded_fields *fields, char *out);
 
 /* ADDRESS, ADDRESS:PORT, [V6] or [V6]:PORT; V6 alone too, as X-Forwarded-For has it, and "unix:", which nginx calls clients of
  * its Unix-domain sockets. False when it is none: unknown, hidden or nonsense. A hidden port ("_x") is no port. */

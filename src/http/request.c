@@ -57,6 +57,11 @@ struct slice request_host(const struct request *request)
     return request->section != NULL ? request->section->host : (struct slice){NULL, 0};
 }
 
+bool request_shows(const struct request *request, const struct field *field)
+{
+    return !request->section->forwarding || !forwarded_hides(request->forwarded, field->name, field->value);
+}
+
 static bool begins_with(struct slice path, struct slice root)
 {
     return root.size > 0 && path.size >= root.size && memcmp(path.data, root.data, root.size) == 0 &&

@@ -83,6 +83,9 @@ bool request_keep_alive(const struct request *request);
  * NULL when there is none. */
 struct slice request_host(const struct request *request);
 
+/* Whether the application may see a field of the section as it was sent: see http/forwarded.h. */
+bool request_shows(const struct request *request, const struct field *field);
+
 /* PATH_INFO: the path decoded, without `root` where it begins with that (a proxy may have taken it off already); empty for "*".
  * `room` is for path.size bytes, and used if the path is escaped. Of a request line that was accepted. */
 struct slice request_path_info(const struct request *request, struct slice root, char *room);

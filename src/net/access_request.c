@@ -196,14 +196,15 @@ bool read_trace_flags(struct access_source *source, struct access_value *value)
 }
 
 /* RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
-static void join(struct text *joined, const struct header_section *section, struct slice name)
+static void join(struct text *joined, const struct request *request, struct slice name)
 {
+    const struct header_section *section = request->section;
     const char *separator = slice_eq_nocase(name, SLICE("Cookie")) ? "; " : ", ";
     bool first = true;
     joined->size = 0;
     for (uint32_t i = 0; i < section->count; i++) {
         const struct field *field = &section->fields[i];
-        if (!slice_eq_nocase(field->name, name))
+        if (!slice_eq_nocase(field->name, name) || !request_shows(request, field))
             continue;
         text_add(joined, separator, first ? 0 : 2);
         text_add(joined, field->value.data, field->value.size);
@@ -217,10 +218,10 @@ bool read_environ_field(struct access_source *source, struct access_value *value
     struct slice name = source->argument;
     if (request->section == NULL)
         return false;
-    if (request->section->forwarding && forwarded_hides(request->forwarded, name))
-        return request->forwarded != NULL &&
-               access_value_text(value, request->forwarded->kept[forwarded_find_name(name)]);
-    join(&source->scratch, request->section, name);
+    if (request->section->forwarding && request->forwarded != NULL &&
+        forwarded_find_name(name) != FORWARDED_NAMES)
+        return access_value_text(value, request->forwarded->kept[forwarded_find_name(name)]);
+    join(&source->scratch, request, name);
     return access_value_text(value, (struct slice){source->scratch.data, source->scratch.size});
 }
 

@@ -36,6 +36,45 @@ static void identify(struct exchange *exchange)
     }
 }
 
+enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* of a request, in a message */
+
+static const char *request_text(const struct exchange *exchange, char out[TEXT_SIZE])
+{
+    size_t n =
+        log_escape(out, TEXT_SIZE - REQUEST_TAG_SIZE, exchange->line, exchange->request.line.size, true);
+    request_tag(&exchange->request, out + n);
+    return out;
+}
+
+static void tell_refused_prefix(const struct exchange *exchange)
+{
+    char text[TEXT_SIZE], shown[TEXT_SIZE];
+    struct slice prefix = exchange->request.forwarded->prefix_refused;
+    shown[log_escape(shown, sizeof(shown) - 1, prefix.data, prefix.size, true)] = '\0';
+    log_debug("%s: X-Forwarded-Prefix \"%s\" is dropped, as it is no safe path", request_text(exchange, text),
+              shown);
+}
+
+/* What a trusted proxy says of its client. */
+static void believe(struct exchange *exchange)
+{
+    struct loop *loop = exchange->conn->loop;
+    const struct forwarded *forwarded =
+        forwarded_of(exchange->request.section, &loop->trusted, &loop->believed);
+    exchange->request.forwarded = forwarded;
+    if (forwarded->cut_at_private && !loop->cut_told) {
+        const char *address = forwarded->client.address;
+        log_warning(
+            "a list of X-Forwarded-For or Forwarded goes on beyond %s, a private address that is not in "
+            "--forwarded-allow-ips, and is not believed from there on; if this is a proxy of yours, add it "
+            "to --forwarded-allow-ips (told once per worker)",
+            address[0] != '\0' ? address : "a Unix-domain socket");
+        loop->cut_told = true;
+    }
+    if (forwarded->prefix_refused.data != NULL)
+        tell_refused_prefix(exchange);
+}
+
 struct exchange *exchange_new(struct conn *conn, struct slice line, struct header_section *section,
                               int *status, void (*done)(struct conn *conn, enum ending ending))
 {
@@ -63,7 +102,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     *status = request_line_parse(request, (struct slice){exchange->line, line.size});
     request->section = section;
     if (section != NULL && section->forwarding && conn_is_trusted(conn))
-        request->forwarded = forwarded_of(section, &loop->trusted);
+        believe(exchange);
     identify(exchange);
     if (*status == 0 && section != NULL)
         *status = request_check(request);
@@ -113,16 +152,6 @@ void exchange_head(struct exchange *exchange, bool known, uint64_t size)
     response_finish(&exchange->response, &exchange->request, may_keep_alive(exchange), known, size,
                     current_date_line());
     exchange->head_finished = true;
-}
-
-enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* of a request, in a message */
-
-static const char *request_text(const struct exchange *exchange, char out[TEXT_SIZE])
-{
-    size_t n =
-        log_escape(out, TEXT_SIZE - REQUEST_TAG_SIZE, exchange->line, exchange->request.line.size, true);
-    request_tag(&exchange->request, out + n);
-    return out;
 }
 
 static void log_overrun(struct exchange *exchange)

@@ -65,12 +65,14 @@ static void set_limits(struct loop *loop)
     };
 }
 
-/* The list is good: options.c has looked at it. */
+/* The lists are good: options.c has looked at them. */
 static void set_trusted(struct loop *loop)
 {
     char wrong[1];
     if (loop->options->forwarded_allow_ips != NULL)
         networks_parse(&loop->trusted, loop->options->forwarded_allow_ips, wrong, sizeof(wrong));
+    if (loop->options->forwarded_headers != NULL)
+        forwarded_fields_parse(&loop->believed, loop->options->forwarded_headers, wrong, sizeof(wrong));
 }
 
 /* What other threads have finished, oldest first. */
@@ -203,6 +205,7 @@ void loop_free(struct loop *loop)
     event_base_free(loop->base);
     memo_free(loop->memo);
     networks_free(&loop->trusted);
+    forwarded_fields_free(&loop->believed);
     pool_fini(&loop->exchanges);
     pool_fini(&loop->connections);
     free(loop->scratch);

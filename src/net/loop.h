@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/forwarded_fields.h"
 #include "base/mem.h"
 #include "base/networks.h"
 #include "base/options.h"
@@ -44,7 +45,9 @@ struct loop {
     struct scoreboard_row *row;    /* ours to write */
     struct timeouts *timeouts;
     struct memo *memo;
-    struct networks trusted; /* --forwarded-allow-ips */
+    struct networks trusted;          /* --forwarded-allow-ips */
+    struct forwarded_fields believed; /* --forwarded-headers */
+    bool cut_told;                    /* that a list of X-Forwarded-For was cut at a private address */
     struct request_ids request_ids;
     struct parser_limits parser_limits;
     struct body_limits body_limits;

@@ -176,11 +176,6 @@ static int add_field(PyObject *dict, const struct field *field)
     return r;
 }
 
-static bool is_shown(const struct request *request, const struct field *field)
-{
-    return !request->section->forwarding || !forwarded_hides(request->forwarded, field->name);
-}
-
 static PyObject *dict_of_section(const struct request *request)
 {
     const struct header_section *section = request->section;
@@ -190,7 +185,7 @@ static PyObject *dict_of_section(const struct request *request)
     if (section->host.data == NULL && PyDict_DelItem(dict, keys.http_host) < 0)
         goto failed;
     for (uint32_t i = 0; i < section->count; i++)
-        if (is_shown(request, &section->fields[i]) && add_field(dict, &section->fields[i]) < 0)
+        if (request_shows(request, &section->fields[i]) && add_field(dict, &section->fields[i]) < 0)
             goto failed;
     if (request->forwarded != NULL && environ_forwarded_show(dict, request->forwarded) < 0)
         goto failed;

@@ -18,17 +18,27 @@ static void check(const struct forwarded *found)
     for (int i = 0; i < FORWARDED_NAMES; i++)
         if (memchr(found->kept[i].data != NULL ? found->kept[i].data : "", '\n', found->kept[i].size) != NULL)
             abort();
-    if (found->prefix.size > 1 && (found->prefix.data[0] != '/' || found->prefix.data[1] == '/'))
+    if (found->prefix.size > 0 && found->prefix.data[0] != '/')
         abort();
+    for (size_t i = 0; i < found->prefix.size; i++)
+        if ((unsigned char)found->prefix.data[i] < ' ' || found->prefix.data[i] == '\\' ||
+            (i > 0 && found->prefix.data[i] == '/' && found->prefix.data[i - 1] == '/'))
+            abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    /* All fields; the default; only those without a client. */
+    static const struct forwarded_fields believed[] = {{.parts = -1U}, {.parts = 3}, {.parts = -2U}};
     struct networks trusted;
     struct header_section *section;
     networks_parse(&trusted, "10.0.0.0/8, ::1, unix", (char[1]){0}, 1);
     if (header_section_parse((struct slice){(const char *)data, size}, &limits, &section) == 0) {
-        check(forwarded_of(section, &trusted));
+        for (size_t i = 0; i < sizeof(believed) / sizeof(believed[0]); i++) {
+            struct forwarded *found = forwarded_new(section, &trusted, &believed[i]);
+            check(found);
+            free(found);
+        }
         header_section_unref(section);
     }
     networks_free(&trusted);

@@ -2,11 +2,13 @@
 
 What went wrong once, in one server or another: REMOTE_ADDR stayed the proxy's, or was what the client had written to the left of
 what the proxy knew; X-Forwarded-Proto was believed from anybody; a server on a Unix-domain socket believed nobody; headers that
-were not believed still reached the application, which believed them (CVE-2022-2255).
+were not believed still reached the application, which believed them (CVE-2022-2255); what a client wrote into a field that the
+proxy does not know, and so passes on, chose HTTP_HOST and SCRIPT_NAME.
 """
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -18,6 +20,7 @@ CLIENT = "203.0.113.9"
 SPOOFED = [("X-Forwarded-For", f"6.6.6.6, {CLIENT}:4711"), ("X-Forwarded-Proto", "https")]
 PROXY = [*SPOOFED, ("X-Forwarded-Host", "shop.example:8443"), ("X-Forwarded-Prefix", "/shop")]
 JSON = ("Accept", "application/json")
+ALL = ["--forwarded-headers", "for,proto,host,port,prefix"]
 
 
 def seen(connection, headers, target="/"):
@@ -34,7 +37,7 @@ BEHIND = [CLIENT, "4711", "https", "on", "shop.example:8443", "shop.example", "8
 
 @pytest.mark.parametrize("allow", [None, "127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"])
 def test_a_trusted_proxy_is_believed(serve, allow):
-    server = serve("environ", *(["--forwarded-allow-ips", allow] if allow else []))
+    server = serve("environ", *ALL, *(["--forwarded-allow-ips", allow] if allow else []))
     first = "6.6.6.6" if allow == "*" else CLIENT  # who trusts all trusts what is invented
     with server.connect() as connection:
         for n in range(4):  # the memo of header sections, and another request line
@@ -45,7 +48,7 @@ def test_a_trusted_proxy_is_believed(serve, allow):
 
 @pytest.mark.parametrize("allow", ["", "10.0.0.0/8,::1,unix", "127.0.0.2"])
 def test_who_is_not_trusted_is_not_believed_nor_heard(serve, allow):
-    server = serve("environ", "--forwarded-allow-ips", allow)
+    server = serve("environ", *ALL, "--forwarded-allow-ips", allow)
     with server.connect() as connection:
         for _ in range(3):
             environ = seen(connection, [*PROXY, ("Forwarded", "for=1.2.3.4"), ("X-Real-IP", "1.2.3.4")])
@@ -53,6 +56,75 @@ def test_who_is_not_trusted_is_not_believed_nor_heard(serve, allow):
             usual = ["http", None, "example.org", "127.0.0.1", str(server.port), ""]
             assert place(environ) == [host, str(port), *usual]
             assert [key for key in environ if "FORWARDED" in key or "REAL" in key] == []
+
+
+# What a client writes, and an nginx that sets X-Forwarded-For and -Proto passes on.
+OWN = [
+    ("X-Forwarded-Host", "evil.example"),
+    ("X-Forwarded-Port", "666"),
+    ("X-Forwarded-Prefix", "/evil"),
+    ("X-Forwarded-By", "evil"),
+    ("X-Forwarded-User", "evil"),
+    ("X-Forwarded-Ssl", "evil"),
+    ("X-Real-IP", "6.6.6.6"),
+    ("X-Client-IP", "6.6.6.6"),
+    ("Forwarded", "for=6.6.6.6;host=evil.example"),
+]
+
+
+def test_what_a_proxy_passes_on_is_not_what_it_says(serve):
+    server = serve("environ", "--access-logfile", "access", "--access-logformat", "%({HTTP_HOST}e)s %({HTTP_X_REAL_IP}e)s")
+    with server.connect() as connection:
+        for _ in range(3):
+            environ = seen(connection, [*SPOOFED, *OWN])
+            usual = [CLIENT, "4711", "https", "on", "example.org", "127.0.0.1", "443", ""]
+            assert place(environ) == usual
+            left = {key for key in environ if "FORWARDED" in key or "REAL" in key or "CLIENT_IP" in key}
+            assert left == {"HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"}
+            assert "evil" not in json.dumps(environ) and "6.6.6.6" not in json.dumps(environ)
+    log = server.directory / "access"
+    wait_until(lambda: log.read_text() == "example.org -\n" * 3, "the lines", 5)
+
+
+def test_of_forwarded_what_the_list_has_is_left(serve):
+    server = serve("environ")
+    with server.connect() as connection:
+        value = f'for=6.6.6.6, for="{CLIENT}:4711";host=evil;proto=https;by=evil'
+        environ = seen(connection, [("Forwarded", value)])
+    assert environ["HTTP_FORWARDED"] == f'for="{CLIENT}:4711";proto=https'
+    assert place(environ)[:5] == [CLIENT, "4711", "https", "on", "example.org"]
+
+
+def test_fields_for_the_application_are_named(serve):
+    server = serve("environ", "--forwarded-headers", "for, by, X-Forwarded-User, x-client-ip")
+    with server.connect() as connection:
+        environ = seen(connection, [*SPOOFED, *OWN])
+    left = {key[7:] for key in environ if "FORWARDED" in key or "REAL" in key or "CLIENT_IP" in key}
+    assert left == {"FORWARDED_FOR", "FORWARDED_BY", "FORWARDED_USER", "CLIENT_IP"}
+    assert environ["wsgi.url_scheme"] == "http"
+
+
+@pytest.mark.parametrize("prefix", ["/%5cevil.example", "/x%0d%0aSet-Cookie:%20a=b", "//evil.example", "/a/%2e%2e/b"])
+def test_a_prefix_that_is_no_safe_path_is_dropped(serve, prefix):
+    server = serve("environ", "--log-level", "debug", "--forwarded-headers", "prefix", "--root-path", "/usual")
+    mark = len(server.log)
+    with server.connect() as connection:
+        environ = seen(connection, [("X-Forwarded-Prefix", prefix)])
+    assert environ["SCRIPT_NAME"] == "/usual" and "HTTP_X_FORWARDED_PREFIX" not in environ
+    server.wait_log(re.escape(f'GET / HTTP/1.1: X-Forwarded-Prefix "{prefix}" is dropped, as it is no safe path'), mark)
+
+
+def test_a_proxy_that_is_missing_in_the_list_is_told_once(serve):
+    server = serve("environ")
+    told = "goes on beyond 10.0.0.7, a private address that is not in --forwarded-allow-ips"
+    with server.connect() as connection:
+        assert seen(connection, [("X-Forwarded-For", "192.168.0.9")])["REMOTE_ADDR"] == "192.168.0.9"
+        assert told not in server.log
+        for n in range(3):
+            environ = seen(connection, [("X-Forwarded-For", f"203.0.113.{n}, 10.0.0.7")])
+            assert environ["REMOTE_ADDR"] == "10.0.0.7"
+    server.wait_log(told)
+    assert server.log.count(told) == 1
 
 
 def test_the_same_bytes_from_a_proxy_and_from_a_client_are_not_the_same(serve):
@@ -81,7 +153,7 @@ def test_an_application_that_looks_itself_is_not_misled(serve):
 
 
 def test_forwarded_of_rfc_7239(serve):
-    server = serve("environ", env={"FORWARDED_ALLOW_IPS": "127.0.0.1,10.0.0.0/8"})
+    server = serve("environ", *ALL, env={"FORWARDED_ALLOW_IPS": "127.0.0.1,10.0.0.0/8"})
     value = f'for="6.6.6.6, for="{CLIENT}:4711";proto=https;host="shop.example:8443", for=10.1.1.1'
     with server.connect() as connection:
         assert place(seen(connection, [("Forwarded", value)]))[:7] == BEHIND[:7]
@@ -113,11 +185,25 @@ def test_a_reload_changes_who_is_trusted(serve):
     server = serve("environ", files={"gateway.toml": 'forwarded-allow-ips = "10.0.0.0/8"\n'})
     with server.connect() as connection:
         assert seen(connection, PROXY)["REMOTE_ADDR"] == "127.0.0.1"
-    (server.directory / "gateway.toml").write_text('forwarded-allow-ips = "127.0.0.1"\n')
+    (server.directory / "gateway.toml").write_text(
+        'forwarded-allow-ips = "127.0.0.1"\nforwarded-headers = "for,host"\n'
+    )
     server.signal(signal.SIGHUP)
     server.wait_log("reloaded in")
     with server.connect() as connection:
-        assert seen(connection, PROXY)["REMOTE_ADDR"] == CLIENT
+        environ = seen(connection, PROXY)
+    assert [environ[key] for key in ("REMOTE_ADDR", "wsgi.url_scheme", "SERVER_NAME", "SCRIPT_NAME")] == [
+        CLIENT,
+        "http",
+        "shop.example",
+        "",
+    ]
+
+
+def test_a_field_that_is_none_is_told():
+    result = run("--forwarded-headers", "for,hosts", "environ")
+    assert result.returncode == 2
+    assert 'has "hosts" in it, which is no field (for, proto, host, port, prefix, by or X-Forwarded-NAME)' in result.stderr
 
 
 def test_a_list_that_is_none_is_told():

@@ -84,6 +84,29 @@ START_TEST(a_list_has_who_it_names)
 END_TEST
 
 static const struct {
+    const char *address;
+    bool is_private;
+} privates[] = {
+    {"10.0.0.0", true},     {"10.255.255.255", true},
+    {"11.0.0.0", false},    {"172.15.255.255", false},
+    {"172.16.0.1", true},   {"172.31.0.1", true},
+    {"172.32.0.1", false},  {"192.168.7.7", true},
+    {"192.169.0.1", false}, {"127.8.8.8", true},
+    {"203.0.113.9", false}, {"::1", true},
+    {"::2", false},         {"fc00::1", true},
+    {"fdff::1", true},      {"fe00::1", false},
+    {"2001:db8::1", false}, {"", true},
+    {"nonsense", false},
+};
+
+START_TEST(private_addresses_are_known)
+{
+    ck_assert_msg(address_is_private(privates[_i].address) == privates[_i].is_private, "%s",
+                  privates[_i].address);
+}
+END_TEST
+
+static const struct {
     const char *list, *told;
 } mistakes[] = {
     {"localhost", "has \"localhost\" in it, which is no address"},
@@ -112,6 +135,7 @@ static void add(TCase *tests)
 {
     unit_add_rows(tests, an_address_is_shown_in_one_way, addresses);
     unit_add_rows(tests, a_list_has_who_it_names, peers);
+    unit_add_rows(tests, private_addresses_are_known, privates);
     unit_add_rows(tests, a_mistake_is_told_with_the_item, mistakes);
 }
 

@@ -44,7 +44,7 @@ static const struct {
     [OPTION_PAIRS] = {"A=1", "A=1", "A"},          [OPTION_NUMBER] = {"77", "77", "77k"},
     [OPTION_TIME] = {"77s", "77000", "77k"},       [OPTION_SIZE] = {"77k", "78848", "77s"},
     [OPTION_CHOICE] = {"json", "1", "sample"},     [OPTION_FLAG] = {"on", "yes", NULL},
-    [OPTION_NETWORKS] = {"::1", "::1", "::1/129"},
+    [OPTION_NETWORKS] = {"::1", "::1", "::1/129"}, [OPTION_FIELDS] = {"for,by", "for,by", "for,hosts"},
 };
 
 static const char *sample(const struct option_row *row, bool value)

@@ -1,6 +1,6 @@
 /*
  * What is believed of the fields that name a client, and what is left of them. Our peer is trusted in all of these, and so are
- * 10.0.0.0/8, ::1 and unix-domain sockets.
+ * 10.0.0.0/8, ::1 and unix-domain sockets. All fields are believed unless a row says otherwise.
  */
 #include "http/forwarded.h"
 
@@ -16,16 +16,19 @@
 #define ALL    "Forwarded: "
 #define END    "\r\n"
 
+#define EVERY "for,proto,host,port,prefix,by"
+
 static struct networks trusted;
+static struct forwarded_fields fields;
 
 static struct header_section *section; /* the test's */
 
-static struct header_section *section_of(const char *fields)
+static struct header_section *section_of(const char *lines)
 {
     static const struct parser_limits limits = {8190, 100, 8190, 1 << 16};
-    char *bytes = xasprintf("Host: a.example\r\n%s\r\n", fields), wrong[160];
+    char *bytes = xasprintf("Host: a.example\r\n%s\r\n", lines), wrong[160];
     ck_assert_int_eq(networks_parse(&trusted, "10.0.0.0/8,::1,unix", wrong, sizeof(wrong)), 0);
-    ck_assert_msg(header_section_parse(slice_of(bytes), &limits, &section) == 0, "%s", fields);
+    ck_assert_msg(header_section_parse(slice_of(bytes), &limits, &section) == 0, "%s", lines);
     free(bytes);
     return section;
 }
@@ -33,11 +36,20 @@ static struct header_section *section_of(const char *fields)
 static void tear_down(void)
 {
     header_section_unref(section);
+    forwarded_fields_free(&fields);
+    networks_free(&trusted);
 }
 
-static struct forwarded *found_in(const char *fields)
+static struct forwarded *found_as(const char *believed, const char *lines)
 {
-    return forwarded_new(section_of(fields), &trusted);
+    char wrong[160];
+    ck_assert_msg(forwarded_fields_parse(&fields, believed, wrong, sizeof(wrong)) == 0, "%s", wrong);
+    return forwarded_new(section_of(lines), &trusted, &fields);
+}
+
+static struct forwarded *found_in(const char *lines)
+{
+    return found_as(EVERY, lines);
 }
 
 static const struct {
@@ -87,13 +99,12 @@ static const struct {
      "for=\"[2001:db8::9]:4711\""},
     {"a port that hides", ALL "for=\"203.0.113.9:_x\"" END, "203.0.113.9", "", "for=\"203.0.113.9:_x\""},
     {"blanks around semicolons", ALL "proto=http ; for=203.0.113.9 ;" END, "203.0.113.9", "",
-     "proto=http ; for=203.0.113.9 ;"},
+     "proto=http;for=203.0.113.9"},
     {"what stands left of it is invented too", ALL "for=6.6.6.6, for=203.0.113.9, for=10.0.0.7" END,
      "203.0.113.9", "", "for=203.0.113.9, for=10.0.0.7"},
     {"its lines are one list", ALL "for=203.0.113.9" END ALL "for=10.0.0.7" END, "203.0.113.9", "",
      "for=203.0.113.9, for=10.0.0.7"},
-    {"a comma in quotes", ALL "for=203.0.113.9;ext=\"a,b\"" END, "203.0.113.9", "",
-     "for=203.0.113.9;ext=\"a,b\""},
+    {"a comma in quotes", ALL "for=203.0.113.9;ext=\"a,b\"" END, "203.0.113.9", "", "for=203.0.113.9"},
     {"a quote that the client has left open", ALL "for=\"6.6.6.6, for=203.0.113.9" END, "203.0.113.9", "",
      "for=203.0.113.9"},
     {"and one that it has opened before a comma", ALL "x=\",for=\"10.0.0.1\", for=203.0.113.9" END,
@@ -185,7 +196,19 @@ static const struct {
     {"one with a sign", PORT "+80" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
 
     {"a prefix", PREFIX "/app" END, SCHEME_UNSAID, NULL, NULL, "", "/app"},
-    {"a prefix with slashes at its end", PREFIX "/app//" END, SCHEME_UNSAID, NULL, NULL, "", "/app"},
+    {"a prefix with a slash at its end", PREFIX "/app/" END, SCHEME_UNSAID, NULL, NULL, "", "/app"},
+    {"dots within a segment", PREFIX "/.a/b..c/..." END, SCHEME_UNSAID, NULL, NULL, "", "/.a/b..c/..."},
+    {"two slashes at its end", PREFIX "/app//" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"two slashes within it", PREFIX "/a/%2fb" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"a backslash, which browsers take for a slash", PREFIX "/\\evil.example" END, SCHEME_UNSAID, NULL, NULL,
+     "", NULL},
+    {"and escaped", PREFIX "/%5cevil" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"a line's end", PREFIX "/x%0d%0aSet-Cookie:%20a" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"a NUL", PREFIX "/x%00" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"a DEL", PREFIX "/x%7f" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"a segment that is a dot", PREFIX "/a/./b" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"one that is two, escaped", PREFIX "/a/%2e%2E/b" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
+    {"and at the end", PREFIX "/a/.." END, SCHEME_UNSAID, NULL, NULL, "", NULL},
     {"a slash alone", PREFIX "/" END, SCHEME_UNSAID, NULL, NULL, "", ""},
     {"an escaped prefix", PREFIX "/caf%C3%A9" END, SCHEME_UNSAID, NULL, NULL, "", "/caf\xc3\xa9"},
     {"a prefix without a slash", PREFIX "app" END, SCHEME_UNSAID, NULL, NULL, "", NULL},
@@ -218,6 +241,8 @@ START_TEST(the_server_is_where_those_say_that_are_trusted)
     assert_slice(name, found->name, places[_i].server);
     unit_assert_bytes(name, found->port.data, found->port.size, places[_i].port, strlen(places[_i].port));
     ck_assert_msg(found->prefix_said == (places[_i].prefix != NULL), "%s", name);
+    bool sent = strstr(places[_i].fields, PREFIX) != NULL;
+    ck_assert_msg((found->prefix_refused.data != NULL) == (sent && !found->prefix_said), "%s", name);
     assert_slice(name, found->prefix, places[_i].prefix);
     free(found);
 }
@@ -230,10 +255,13 @@ static const struct {
     {"each field keeps the item that was believed",
      FOR "6.6.6.6, 203.0.113.9" END PROTO "http, https" END XHOST "evil, b" END PORT "1, 8443" END PREFIX
          "/evil, /b/" END,
-     {"203.0.113.9", "https", "b", "8443", "/b/", NULL}},
+     {"203.0.113.9", "https", "b", "8443", "/b/", NULL, NULL}},
     {"what is none is not kept",
      FOR "unknown" END PROTO "x" END XHOST "/" END PORT "x" END PREFIX "x" END,
-     {NULL, NULL, NULL, NULL, NULL, NULL}},
+     {NULL, NULL, NULL, NULL, NULL, NULL, NULL}},
+    {"by is for the application alone",
+     FOR "203.0.113.9" END "X-Forwarded-By: 6.6.6.6, 10.0.0.1" END,
+     {"203.0.113.9", NULL, NULL, NULL, NULL, "10.0.0.1", NULL}},
 };
 
 START_TEST(what_is_left_of_a_field_is_what_was_believed)
@@ -241,6 +269,172 @@ START_TEST(what_is_left_of_a_field_is_what_was_believed)
     struct forwarded *found = found_in(keeps[_i].fields);
     for (int i = 0; i < FORWARDED_NAMES; i++)
         assert_slice(keeps[_i].name, found->kept[i], keeps[_i].kept[i]);
+    free(found);
+}
+END_TEST
+
+#define SAYS_ALL                                                                                            \
+    FOR "6.6.6.6, 203.0.113.9" END PROTO "https" END XHOST "b.example:81" END PORT "82" END PREFIX "/b" END \
+        "X-Forwarded-By: x" END
+#define SAYS_ALL_IN_ONE \
+    ALL "for=6.6.6.6;by=x, for=203.0.113.9;host=b.example;proto=https;by=y;z=1,for=10.0.0.7;host=c;by=z" END
+
+/* A client's own field goes through a proxy that does not know it. */
+static const struct {
+    const char *name, *believed, *lines;
+    const char *client; /* NULL: our peer */
+    enum forwarded_scheme scheme;
+    const char *host, *port, *prefix;
+    const char *kept[FORWARDED_NAMES];
+} believed[] = {
+    {"the default",
+     "for,proto",
+     SAYS_ALL,
+     "203.0.113.9",
+     SCHEME_HTTPS,
+     NULL,
+     "",
+     NULL,
+     {"203.0.113.9", "https"}},
+    {"nothing", "", SAYS_ALL, NULL, SCHEME_UNSAID, NULL, "", NULL, {NULL}},
+    {"the host alone",
+     "host",
+     SAYS_ALL,
+     NULL,
+     SCHEME_UNSAID,
+     "b.example:81",
+     "81",
+     NULL,
+     {NULL, NULL, "b.example:81"}},
+    {"the port alone",
+     "port",
+     SAYS_ALL,
+     NULL,
+     SCHEME_UNSAID,
+     "a.example:82",
+     "82",
+     NULL,
+     {NULL, NULL, NULL, "82"}},
+    {"the prefix alone",
+     "prefix",
+     SAYS_ALL,
+     NULL,
+     SCHEME_UNSAID,
+     NULL,
+     "",
+     "/b",
+     {NULL, NULL, NULL, NULL, "/b"}},
+    {"by alone", " By ", SAYS_ALL, NULL, SCHEME_UNSAID, NULL, "", NULL, {NULL, NULL, NULL, NULL, NULL, "x"}},
+    {"without a walk the peer's own item counts",
+     "proto",
+     FOR "203.0.113.9, 10.0.0.7" END PROTO "https, http" END,
+     NULL,
+     SCHEME_HTTP,
+     NULL,
+     "",
+     NULL,
+     {NULL, "http"}},
+    {"the default, of Forwarded",
+     "for,proto",
+     SAYS_ALL_IN_ONE,
+     "203.0.113.9",
+     SCHEME_HTTPS,
+     NULL,
+     "",
+     NULL,
+     {[FORWARDED_ALL] = "for=203.0.113.9;proto=https, for=10.0.0.7"}},
+    {"nothing of Forwarded", "", SAYS_ALL_IN_ONE, NULL, SCHEME_UNSAID, NULL, "", NULL, {NULL}},
+    {"the host of Forwarded, as the peer says it",
+     "host",
+     SAYS_ALL_IN_ONE,
+     NULL,
+     SCHEME_UNSAID,
+     "c",
+     "",
+     NULL,
+     {[FORWARDED_ALL] = "host=c"}},
+    {"elements without a blank between them",
+     "for",
+     ALL "for=10.0.0.9,for=10.0.0.8,for=10.0.0.7,for=10.0.0.6" END,
+     "10.0.0.9",
+     SCHEME_UNSAID,
+     NULL,
+     "",
+     NULL,
+     {[FORWARDED_ALL] = "for=10.0.0.9, for=10.0.0.8, for=10.0.0.7, for=10.0.0.6"}},
+};
+
+START_TEST(only_those_fields_are_believed_that_proxies_set)
+{
+    const char *name = believed[_i].name;
+    struct forwarded *found = found_as(believed[_i].believed, believed[_i].lines);
+    ck_assert_msg(found->has_client == (believed[_i].client != NULL), "%s", name);
+    ck_assert_msg(strcmp(found->client.address, believed[_i].client != NULL ? believed[_i].client : "") == 0,
+                  "%s: %s", name, found->client.address);
+    ck_assert_msg(found->scheme == believed[_i].scheme, "%s", name);
+    assert_slice(name, found->host, believed[_i].host);
+    unit_assert_bytes(name, found->port.data, found->port.size, believed[_i].port, strlen(believed[_i].port));
+    ck_assert_msg(found->prefix_said == (believed[_i].prefix != NULL), "%s", name);
+    for (int i = 0; i < FORWARDED_NAMES; i++)
+        assert_slice(name, found->kept[i], believed[_i].kept[i]);
+    free(found);
+}
+END_TEST
+
+static const struct {
+    const char *name, *believed, *lines;
+    struct slice field, value;
+    bool hidden;
+} shown[] = {
+    {"those that are shown as they were believed", "for", FOR "203.0.113.9" END, SLICE("X-Forwarded-For"),
+     SLICE("203.0.113.9"), true},
+    {"one that is not believed", "for", XHOST "b" END, SLICE("x-forwarded-host"), SLICE("b"), true},
+    {"one that is read by applications only", "for,proto", FOR "203.0.113.9" END, SLICE("X-Forwarded-User"),
+     SLICE("root"), true},
+    {"and is named", "for, x-forwarded-user", FOR "203.0.113.9" END, SLICE("X-Forwarded-User"), SLICE("root"),
+     false},
+    {"X-Real-IP that names the same client", "for", FOR "203.0.113.9" END, SLICE("X-Real-IP"),
+     SLICE("203.0.113.9"), false},
+    {"X-Real-IP that names another", "for", FOR "203.0.113.9" END, SLICE("X-Real-IP"), SLICE("6.6.6.6"),
+     true},
+    {"X-Client-IP that is no address", "for", FOR "203.0.113.9" END, SLICE("X-Client-IP"), SLICE("x"), true},
+    {"X-Real-IP where nothing else names a client", "for", PROTO "http" END, SLICE("X-Real-IP"),
+     SLICE("203.0.113.9"), false},
+    {"X-Real-IP where no client is believed", "proto", PROTO "http" END, SLICE("X-Real-IP"),
+     SLICE("203.0.113.9"), true},
+    {"X-Real-IP that is named", "X-Real-IP", FOR "203.0.113.9" END, SLICE("X-Real-IP"), SLICE("6.6.6.6"),
+     false},
+    {"what proxies do not write", "", FOR "203.0.113.9" END, SLICE("Accept"), SLICE("*"), false},
+};
+
+START_TEST(a_field_that_no_proxy_sets_is_hidden)
+{
+    struct forwarded *found = found_as(shown[_i].believed, shown[_i].lines);
+    ck_assert_msg(forwarded_hides(found, shown[_i].field, shown[_i].value) == shown[_i].hidden, "%s",
+                  shown[_i].name);
+    ck_assert(forwarded_hides(NULL, shown[_i].field, shown[_i].value) == forwarded_is_name(shown[_i].field));
+    free(found);
+}
+END_TEST
+
+/* Most often the address is a proxy's that is missing in the list. */
+static const struct {
+    const char *name, *lines;
+    bool cut;
+} cuts[] = {
+    {"a proxy that is not in the list", FOR "203.0.113.9, 192.168.1.2" END, true},
+    {"in another line", FOR "203.0.113.9" END FOR "172.16.0.1, 10.0.0.7" END, true},
+    {"of IPv6", FOR "2001:db8::9, fd00::1" END, true},
+    {"in Forwarded", ALL "for=203.0.113.9, for=127.0.0.1" END, true},
+    {"a client of a private network", FOR "192.168.1.2" END, false},
+    {"a client of the internet", FOR "192.168.1.2, 203.0.113.9" END, false},
+    {"all are trusted", FOR "203.0.113.9, 10.0.0.1" END, false},
+};
+
+START_TEST(a_list_that_is_cut_at_a_private_address_is_noticed)
+{
+    struct forwarded *found = found_in(cuts[_i].lines);
+    ck_assert_msg(found->cut_at_private == cuts[_i].cut, "%s", cuts[_i].name);
     free(found);
 }
 END_TEST
@@ -257,17 +451,18 @@ static const struct {
 
 START_TEST(names_that_only_a_proxy_may_send_are_known)
 {
-    char *fields = xasprintf("%s: x\r\n", names[_i].name.data);
-    ck_assert_msg(forwarded_is_name(names[_i].name) == names[_i].ours, "%s", fields);
-    ck_assert_msg(section_of(fields)->forwarding == names[_i].ours, "%s", fields);
-    free(fields);
+    char *lines = xasprintf("%s: x\r\n", names[_i].name.data);
+    ck_assert_msg(forwarded_is_name(names[_i].name) == names[_i].ours, "%s", lines);
+    ck_assert_msg(section_of(lines)->forwarding == names[_i].ours, "%s", lines);
+    free(lines);
 }
 END_TEST
 
 START_TEST(what_was_found_is_found_once_and_goes_with_its_section)
 {
-    const struct forwarded *found = forwarded_of(section_of(FOR "203.0.113.9" END), &trusted);
-    ck_assert_ptr_eq(forwarded_of(section, &trusted), found);
+    fields.parts = 1U << PART_FOR;
+    const struct forwarded *found = forwarded_of(section_of(FOR "203.0.113.9" END), &trusted, &fields);
+    ck_assert_ptr_eq(forwarded_of(section, &trusted, &fields), found);
     ck_assert_str_eq(found->client.address, "203.0.113.9");
 }
 END_TEST
@@ -278,6 +473,9 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_client_is_who_those_say_that_are_trusted, clients);
     unit_add_rows(tests, the_server_is_where_those_say_that_are_trusted, places);
     unit_add_rows(tests, what_is_left_of_a_field_is_what_was_believed, keeps);
+    unit_add_rows(tests, only_those_fields_are_believed_that_proxies_set, believed);
+    unit_add_rows(tests, a_field_that_no_proxy_sets_is_hidden, shown);
+    unit_add_rows(tests, a_list_that_is_cut_at_a_private_address_is_noticed, cuts);
     unit_add_rows(tests, names_that_only_a_proxy_may_send_are_known, names);
     tcase_add_test(tests, what_was_found_is_found_once_and_goes_with_its_section);
 }

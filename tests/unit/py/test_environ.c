@@ -78,9 +78,11 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
 {
     struct fake_call fake;
     static const struct networks nobody_else;
+    static char list[] = "X-Forwarded-Tlsv";
+    static const struct forwarded_fields fields = {.parts = -1U, .list = list};
     fake_open(&fake, sent->line, section, sent->body);
     if (sent->trusted && section->forwarding)
-        fake.request.forwarded = forwarded_of(section, &nobody_else);
+        fake.request.forwarded = forwarded_of(section, &nobody_else, &fields);
     if (sent->id != NULL)
         fake.request.id = slice_of(sent->id);
     fake.call.local = sent->local != NULL ? sent->local : &fake_local;
