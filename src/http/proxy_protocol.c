@@ -37,6 +37,7 @@ static int address_parse(struct slice text, bool v6, struct ip_address *address)
 
 static void set_client(struct proxy_header *header, const struct ip_address *address, unsigned port)
 {
+    header->source = PROXY_CLIENT;
     header->has_client = true;
     ip_format(address, header->client.address);
     snprintf(header->client.port, sizeof(header->client.port), "%u", port & UINT16_MAX);
@@ -58,8 +59,10 @@ static int line_parse(struct slice line, struct proxy_header *header)
     struct ip_address source, destination;
     unsigned port, other;
     struct slice family = next_word(&line);
-    if (slice_eq(family, SLICE("UNKNOWN")))
+    if (slice_eq(family, SLICE("UNKNOWN"))) {
+        header->source = PROXY_UNNAMED;
         return 0;
+    }
     bool v6 = slice_eq(family, SLICE("TCP6"));
     if ((!v6 && !slice_eq(family, SLICE("TCP4"))) || address_parse(next_word(&line), v6, &source) < 0 ||
         address_parse(next_word(&line), v6, &destination) < 0 || port_parse(next_word(&line), &port) < 0)
@@ -108,24 +111,25 @@ static void take_v6(const char *block, struct proxy_header *header)
 static void take_unix(const char *block, struct proxy_header *header)
 {
     (void)block;
+    header->source = PROXY_UNNAMED;
     header->has_client = true;
 }
 
 static void take_nobody(const char *block, struct proxy_header *header)
 {
-    (void)block, (void)header;
+    (void)block;
+    header->source = PROXY_UNNAMED;
 }
 
-/* Family and transport in one byte; datagrams are none of ours. */
+/* Family and transport in one byte. AF_UNSPEC, with whatever transport, is a connection that the proxy cannot describe: it may be
+ * served from its real endpoints (2.2). */
 static const struct {
     uint8_t family;
     unsigned size; /* of the addresses; what stands behind them are TLVs */
     void (*take)(const char *block, struct proxy_header *header);
 } families[] = {
-    {0x00, 0, take_nobody},
-    {0x11, 12, take_v4},
-    {0x21, 36, take_v6},
-    {0x31, 216, take_unix},
+    {0x00, 0, take_nobody}, {0x01, 0, take_nobody}, {0x02, 0, take_nobody},
+    {0x11, 12, take_v4},    {0x21, 36, take_v6},    {0x31, 216, take_unix},
 };
 
 static int block_parse(uint8_t family, struct slice block, struct proxy_header *header)
@@ -138,7 +142,27 @@ static int block_parse(uint8_t family, struct slice block, struct proxy_header *
         families[i].take(block.data, header);
         return 0;
     }
+    header->unsupported = family;
     return -1;
+}
+
+const char *proxy_family_name(unsigned family)
+{
+    static const struct {
+        unsigned family;
+        const char *name;
+    } names[] = {
+        {0x10, "IPv4 with an unspecified transport"},
+        {0x12, "UDP over IPv4"},
+        {0x20, "IPv6 with an unspecified transport"},
+        {0x22, "UDP over IPv6"},
+        {0x30, "a Unix-domain socket with an unspecified transport"},
+        {0x32, "Unix-domain datagrams"},
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].family == family)
+            return names[i].name;
+    return "a family or transport that the protocol does not define";
 }
 
 static int parse_v2(struct slice bytes, struct proxy_header *header)

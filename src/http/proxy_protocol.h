@@ -14,14 +14,23 @@
 /* --proxy-protocol; in the order of its choices. */
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_AUTO };
 
+enum proxy_source {
+    PROXY_ITSELF, /* the connection is the proxy's own, a health check (LOCAL) */
+    PROXY_CLIENT, /* `client` is behind it */
+    PROXY_UNNAMED, /* a client that the header does not name is behind it (UNKNOWN, UNSPEC, a Unix-domain socket) */
+};
+
 struct proxy_header {
     size_t size; /* of the header in bytes; 0: more is needed */
-    bool
-        has_client; /* else the connection is the proxy's own (LOCAL), or nobody's that it could name (UNKNOWN, UNSPEC) */
-    struct peer_endpoint client; /* empty for one that came by a unix-domain socket */
+    enum proxy_source source;
+    struct peer_endpoint client; /* empty for one that came by a Unix-domain socket */
+    bool has_client;             /* `client` takes the peer's place */
+    unsigned unsupported;        /* after -1: family and transport (2.2), if nothing else was wrong; else 0 */
 };
 
 /* `bytes` is all that has arrived, at least one byte. -1 as soon as it can not become a header of that version. */
 int proxy_header_parse(enum proxy_version version, struct slice bytes, struct proxy_header *header);
+/* What an unsupported family and transport is, for a message. */
+const char *proxy_family_name(unsigned family);
 
 #endif

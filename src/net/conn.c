@@ -81,7 +81,7 @@ bool conn_is_unix(const struct conn *conn)
 bool conn_is_trusted(struct conn *conn)
 {
     if (!conn->judged)
-        conn->trusted = networks_have_peer(&conn->loop->trusted, conn->peer.address);
+        conn->trusted = !conn->unnamed && networks_have_peer(&conn->loop->trusted, conn->peer.address);
     conn->judged = true;
     return conn->trusted;
 }

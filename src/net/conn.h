@@ -68,16 +68,17 @@ struct conn {
     struct conn *next_open, **open_link; /* in loop->open */
     _Atomic(struct output *) output;     /* NULL while the socket takes everything */
     int fd;
-    bool watched : 1;   /* the event is added */
-    bool placed : 1;    /* it stays with this worker, for all that the others have to do */
-    bool readable : 1;  /* an edge was seen and the socket was not drained since */
-    bool ended : 1;     /* the peer will send no more */
-    bool settling : 1;  /* on loop->settled */
-    bool closing : 1;   /* to be freed when settled */
-    bool arrived : 1;   /* from another worker */
-    bool given : 1;     /* to another worker: only the descriptor is ours */
-    bool judged : 1;    /* whether it is trusted, is known: */
-    bool trusted : 1;   /* the peer is in --forwarded-allow-ips */
+    bool watched : 1;  /* the event is added */
+    bool placed : 1;   /* it stays with this worker, for all that the others have to do */
+    bool readable : 1; /* an edge was seen and the socket was not drained since */
+    bool ended : 1;    /* the peer will send no more */
+    bool settling : 1; /* on loop->settled */
+    bool closing : 1;  /* to be freed when settled */
+    bool arrived : 1;  /* from another worker */
+    bool given : 1;    /* to another worker: only the descriptor is ours */
+    bool judged : 1;   /* whether it is trusted, is known: */
+    bool trusted : 1;  /* the peer is in --forwarded-allow-ips */
+    bool unnamed : 1; /* a proxy has not said whose it is: `peer` is the proxy's, or empty, and not trusted */
     bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
     atomic_bool broken; /* nothing can be sent any more */
     struct peer_endpoint peer;

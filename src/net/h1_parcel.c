@@ -37,6 +37,7 @@ int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
     struct h1 *h = h1_of(conn);
     int count = 0;
     parcel->asked = h->asked;
+    parcel->unnamed = conn->unnamed;
     if (h->state == H1_APP && loop_has_ready(conn->loop, h->exchange))
         count = pack_request(h->exchange, parcel, pieces);
     else if (h->state != H1_IDLE || conn->ended)
@@ -107,6 +108,8 @@ void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes
     if (h->state == H1_PROXY) /* it has sent its header, to another worker */
         h1_enter(h, H1_IDLE);
     h->asked = parcel->asked;
+    conn->unnamed = parcel->unnamed;
+    conn->judged = false;
     pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});
     if (parcel->head > 0)
         unpack_request(h, parcel, bytes);

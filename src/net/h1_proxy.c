@@ -16,6 +16,19 @@ static void tell(const struct h1 *h, struct slice bytes, const char *what)
                 address[0] != '\0' ? address : "a unix-domain socket", what, shown);
 }
 
+static void tell_wrong(const struct h1 *h, struct slice bytes, const struct proxy_header *header)
+{
+    const char *address = h->conn.peer.address;
+    if (header->unsupported == 0)
+        tell(h, bytes, "does not begin with a header of --proxy-protocol");
+    else
+        log_warning(
+            "a connection of %s begins with a header of --proxy-protocol for %s (0x%02x), which is not "
+            "supported: TCP, Unix-domain streams and AF_UNSPEC are; it is closed",
+            address[0] != '\0' ? address : "a unix-domain socket", proxy_family_name(header->unsupported),
+            header->unsupported);
+}
+
 bool h1_expects_proxy(struct conn *conn)
 {
     return conn->loop->options->proxy_protocol != PROXY_OFF && conn_is_trusted(conn);
@@ -26,7 +39,7 @@ bool h1_consume_proxy(struct h1 *h, struct slice *bytes)
     struct conn *conn = &h->conn;
     struct proxy_header header;
     if (proxy_header_parse((enum proxy_version)conn->loop->options->proxy_protocol, *bytes, &header) < 0) {
-        tell(h, *bytes, "does not begin with a header of --proxy-protocol");
+        tell_wrong(h, *bytes, &header);
         bytes->size = 0;
         h1_close(h);
         return false;
@@ -37,6 +50,7 @@ bool h1_consume_proxy(struct h1 *h, struct slice *bytes)
     bytes->size -= header.size;
     if (header.has_client)
         conn->peer = header.client;
+    conn->unnamed = header.source == PROXY_UNNAMED;
     conn->judged = false;
     h1_enter(h, H1_IDLE);
     return bytes->size > 0;

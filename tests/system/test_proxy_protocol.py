@@ -1,7 +1,8 @@
 """The PROXY protocol: behind a load balancer that passes bytes on, REMOTE_ADDR is the client's all the same.
 
 What went wrong once, in one server or another: anybody could send the header and be whom he liked; a header that came in two
-pieces was a bad request; TLVs were taken for the request; a health check without an address broke the connection.
+pieces was a bad request; TLVs were taken for the request; a health check without an address broke the connection; a client that the
+balancer could not name was believed like the balancer itself.
 """
 
 import json
@@ -46,6 +47,7 @@ HEADERS = {
     "binary-unix": (binary(1, 0x31, b"/run/a".ljust(216, b"\0")), ["", ""]),
     "binary-local": (binary(0, 0), None),
     "binary-unspec": (binary(1, 0, b"", TLVS), None),
+    "binary-unspec-stream": (binary(1, 1), None),
 }
 
 
@@ -78,6 +80,38 @@ def test_a_client_is_not_believed_about_itself(serve):
     with server.connect() as connection:
         connection.send(LINE)
         assert remote(connection, [("X-Forwarded-For", "6.6.6.6")]) == CLIENT
+
+
+OTHERS = {key: header for key, (header, client) in HEADERS.items() if client != CLIENT and "6" not in key}
+
+
+@pytest.mark.parametrize("header", OTHERS.values(), ids=OTHERS.keys())
+def test_a_client_that_is_not_named_is_not_believed_about_itself(serve, header):
+    """Only LOCAL is the balancer's own connection. The connection moves to another worker in between."""
+    server = serve("environ", "--proxy-protocol", "auto", "--forwarded-allow-ips", "127.0.0.1,unix")
+    said = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Proto", "https"), ("X-Request-Id", "evil")]
+    believed = header == HEADERS["binary-local"][0]
+    with server.connect() as connection:
+        connection.send(header)
+        for moves in range(2):
+            environ = ask(connection, said)
+            assert (environ["REMOTE_ADDR"] == "6.6.6.6") == believed
+            assert environ["wsgi.url_scheme"] == ("https" if believed else "http")
+            assert ("HTTP_X_FORWARDED_FOR" in environ) == believed
+            if not moves:
+                old = server.worker_pid
+                os.kill(old, signal.SIGTERM)
+                wait_until(lambda: old not in server.worker_pids(), "it has left")
+
+
+@pytest.mark.parametrize("family, name", [(0x12, "UDP over IPv4"), (0x32, "Unix-domain datagrams")])
+def test_a_family_that_is_not_supported_is_told_as_that(serve, family, name):
+    server = serve("environ", "--proxy-protocol", "auto")
+    mark = len(server.log)
+    with server.connect() as connection:
+        connection.send(binary(1, family, b"\0" * 216))
+        connection.assert_closed()
+    server.wait_log(rf"a header of --proxy-protocol for {name} \(0x{family:x}\), which is not supported", mark)
 
 
 @pytest.mark.parametrize("version, header", [("v1", LINE), ("v2", binary(1, 0x11, V4))])

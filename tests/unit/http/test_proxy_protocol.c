@@ -22,33 +22,43 @@ static const struct {
     enum proxy_version version;
     struct slice bytes;
     const char *address, *port; /* NULL: there is no client in it */
+    enum proxy_source source;
 } headers[] = {
     {"a line with IPv4", PROXY_V1, SLICE("PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\nGET"), "203.0.113.9",
-     "4711"},
+     "4711", PROXY_CLIENT},
     {"a line with IPv6", PROXY_V1, SLICE("PROXY TCP6 2001:DB8::9 2001:db8::1 4711 443\r\nGET"), "2001:db8::9",
-     "4711"},
+     "4711", PROXY_CLIENT},
     {"the longest line", PROXY_V1,
      SLICE("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff9 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 "
            "65535\r\nGET"),
-     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff9", "65535"},
-    {"unknown", PROXY_V1, SLICE("PROXY UNKNOWN\r\nGET"), NULL, NULL},
+     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff9", "65535", PROXY_CLIENT},
+    {"unknown", PROXY_V1, SLICE("PROXY UNKNOWN\r\nGET"), NULL, NULL, PROXY_UNNAMED},
     {"unknown, and what may follow", PROXY_V1,
      SLICE("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
            "65535 "
            "65535\r\nGET"),
-     NULL, NULL},
+     NULL, NULL, PROXY_UNNAMED},
     {"ports at their ends", PROXY_V1, SLICE("PROXY TCP4 203.0.113.9 192.0.2.1 65535 0\r\nGET"), "203.0.113.9",
-     "65535"},
+     "65535", PROXY_CLIENT},
     {"a line, found out", PROXY_AUTO, SLICE("PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\nGET"),
-     "203.0.113.9", "4711"},
-    {"binary with IPv4", PROXY_V2, V2("\x21\x11\0\x0c" V4), "203.0.113.9", "4711"},
-    {"binary with IPv6", PROXY_V2, V2("\x21\x21\0\x24" V6), "2001:db8::9", "4711"},
-    {"TLVs are skipped", PROXY_V2, V2("\x21\x11\0\x16" V4 TLV), "203.0.113.9", "4711"},
-    {"nonsense in their place too", PROXY_V2, V2("\x21\x11\0\x0e" V4 "\xff\xff"), "203.0.113.9", "4711"},
-    {"the proxy's own", PROXY_V2, V2("\x20\0\0\0"), NULL, NULL},
-    {"the proxy's own, with addresses that mean nothing", PROXY_V2, V2("\x20\x11\0\x0c" V4), NULL, NULL},
-    {"of no family", PROXY_V2, V2("\x21\0\0\x0a" TLV), NULL, NULL},
-    {"binary, found out", PROXY_AUTO, V2("\x21\x11\0\x0c" V4), "203.0.113.9", "4711"},
+     "203.0.113.9", "4711", PROXY_CLIENT},
+    {"binary with IPv4", PROXY_V2, V2("\x21\x11\0\x0c" V4), "203.0.113.9", "4711", PROXY_CLIENT},
+    {"binary with IPv6", PROXY_V2, V2("\x21\x21\0\x24" V6), "2001:db8::9", "4711", PROXY_CLIENT},
+    {"TLVs are skipped", PROXY_V2, V2("\x21\x11\0\x16" V4 TLV), "203.0.113.9", "4711", PROXY_CLIENT},
+    {"nonsense in their place too", PROXY_V2, V2("\x21\x11\0\x0e" V4 "\xff\xff"), "203.0.113.9", "4711",
+     PROXY_CLIENT},
+    {"the proxy's own", PROXY_V2, V2("\x20\0\0\0"), NULL, NULL, PROXY_ITSELF},
+    {"the proxy's own, with addresses that mean nothing", PROXY_V2, V2("\x20\x11\0\x0c" V4), NULL, NULL,
+     PROXY_ITSELF},
+    {"of no family", PROXY_V2, V2("\x21\0\0\x0a" TLV), NULL, NULL, PROXY_UNNAMED},
+    {"of no family, with a transport", PROXY_V2, V2("\x21\x01\0\x00"), NULL, NULL, PROXY_UNNAMED},
+    {"of no family, with another transport", PROXY_V2,
+     V2("\x21\x02\0\x03"
+        "abc"),
+     NULL, NULL, PROXY_UNNAMED},
+    {"the proxy's own, of a family that is not supported", PROXY_V2, V2("\x20\x12\0\x0c" V4), NULL, NULL,
+     PROXY_ITSELF},
+    {"binary, found out", PROXY_AUTO, V2("\x21\x11\0\x0c" V4), "203.0.113.9", "4711", PROXY_CLIENT},
 };
 
 /* However few bytes there are, more are asked for; and what follows is not looked at. */
@@ -63,6 +73,7 @@ START_TEST(a_header_is_read_when_it_is_whole)
         ck_assert_msg(header.size == (size >= bytes.size - 3 ? bytes.size - 3 : 0), "%s, %zu bytes: %zu",
                       name, size, header.size);
     }
+    ck_assert_msg(header.source == headers[_i].source, "%s: %d", headers[_i].name, header.source);
     ck_assert_msg(header.has_client == (headers[_i].address != NULL), "%s", headers[_i].name);
     if (header.has_client) {
         ck_assert_str_eq(header.client.address, headers[_i].address);
@@ -106,8 +117,6 @@ static const struct {
     {"another command", PROXY_V2, SLICE(SIGNATURE "\x22\x11\0\x0c")},
     {"addresses that are too short", PROXY_V2, SLICE(SIGNATURE "\x21\x11\0\x0b" V4)},
     {"IPv6 addresses of IPv4's size", PROXY_V2, SLICE(SIGNATURE "\x21\x21\0\x0c" V4)},
-    {"datagrams", PROXY_V2, SLICE(SIGNATURE "\x21\x12\0\x0c" V4)},
-    {"a family that there is not", PROXY_V2, SLICE(SIGNATURE "\x21\x41\0\x0c" V4)},
 };
 
 START_TEST(what_is_no_header_is_refused)
@@ -115,6 +124,27 @@ START_TEST(what_is_no_header_is_refused)
     struct proxy_header header;
     ck_assert_msg(proxy_header_parse(nones[_i].version, nones[_i].bytes, &header) == -1, "%s",
                   nones[_i].name);
+    ck_assert_uint_eq(header.unsupported, 0);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    struct slice bytes;
+    unsigned family;
+} families[] = {
+    {"UDP over IPv4", SLICE(SIGNATURE "\x21\x12\0\x0c" V4), 0x12},
+    {"IPv4 with an unspecified transport", SLICE(SIGNATURE "\x21\x10\0\x0c" V4), 0x10},
+    {"a family or transport that the protocol does not define", SLICE(SIGNATURE "\x21\x41\0\x0c" V4), 0x41},
+    {"a family or transport that the protocol does not define", SLICE(SIGNATURE "\x21\x03\0\0"), 0x03},
+};
+
+START_TEST(a_family_that_is_not_supported_is_named)
+{
+    struct proxy_header header;
+    ck_assert_int_eq(proxy_header_parse(PROXY_V2, families[_i].bytes, &header), -1);
+    ck_assert_uint_eq(header.unsupported, families[_i].family);
+    ck_assert_str_eq(proxy_family_name(header.unsupported), families[_i].name);
 }
 END_TEST
 
@@ -125,6 +155,7 @@ START_TEST(a_client_of_a_unix_domain_socket_has_no_address)
     ck_assert_int_eq(proxy_header_parse(PROXY_AUTO, (struct slice){bytes, sizeof(bytes)}, &header), 0);
     ck_assert_uint_eq(header.size, sizeof(bytes));
     ck_assert(header.has_client);
+    ck_assert_int_eq(header.source, PROXY_UNNAMED);
     ck_assert_str_eq(header.client.address, "");
     ck_assert_str_eq(header.client.port, "");
 }
@@ -134,6 +165,7 @@ static void add(TCase *tests)
 {
     unit_add_rows(tests, a_header_is_read_when_it_is_whole, headers);
     unit_add_rows(tests, what_is_no_header_is_refused, nones);
+    unit_add_rows(tests, a_family_that_is_not_supported_is_named, families);
     tcase_add_test(tests, a_client_of_a_unix_domain_socket_has_no_address);
 }
 
