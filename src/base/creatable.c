@@ -3,19 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
+#include "base/place.h"
 
 int creatable_check(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *directory = slash != NULL ? xstrndup(path, (size_t)(slash + 1 - path)) : xstrdup(".");
-    int r = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS);
+    struct place place;
+    if (place_find(&place, path) < 0)
+        return -1;
+    int r = faccessat(place.directory, ".", W_OK | X_OK, AT_EACCESS);
     int error = errno;
-    free(directory);
+    place_close(&place);
     errno = error;
     return r;
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/place.h"
+
 /* What is done with each NAME=VALUE: 0, or -1 when it is not of that form. */
 static int check(char *text)
 {
@@ -64,7 +66,7 @@ static int read_line(char *line, int (*use)(char *text))
 static FILE *open_regular(const char *path)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = place_open_path(path, O_RDONLY);
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
         return fdopen(fd, "r");
     int error = fd >= 0 ? EINVAL : errno;
@@ -82,7 +84,7 @@ static int read_file(const char *path, int (*use)(char *text), char *message, si
     FILE *file = open_regular(path);
     if (file == NULL) {
         snprintf(message, message_size, "gateway: --env-file: %s: %s", path,
-                 errno == EINVAL ? "it is no regular file" : strerror(errno));
+                 errno == EINVAL ? "it is no regular file" : place_strerror(errno));
         return -1;
     }
     while (r == 0 && getline(&line, &room, file) >= 0) {

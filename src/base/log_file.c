@@ -13,6 +13,7 @@
 #include "base/log_file.h"
 
 #include "base/mem.h"
+#include "base/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,29 +59,26 @@ static bool is_socket(int fd)
 /* Whose the files are that root opens; 0: root's. */
 static uid_t belong_to;
 
-static bool is_roots_link(const char *path)
-{
-    struct stat status;
-    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && status.st_uid == 0;
-}
-
+/* A process that cannot open the file anew says so: a failure here is not told. */
 static void give_away(int fd)
 {
-    struct stat status;
-    /* On failure whoever can not open the file anew says so. */
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 &&
-        fchown(fd, belong_to, (gid_t)-1) < 0)
+    if (belong_to != 0 && geteuid() == 0 && fchown(fd, belong_to, (gid_t)-1) < 0)
         return;
 }
 
+/* A FIFO without a reader is an error, not a wait. */
 static int open_path(const char *path)
 {
-    bool gives = belong_to != 0 && geteuid() == 0;
-    int follow = gives && !is_roots_link(path) ? O_NOFOLLOW : 0;
-    /* O_NONBLOCK: a FIFO that nobody reads is an error, not a wait. */
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | follow, 0640);
-    if (fd >= 0 && gives)
+    struct place place;
+    bool made = false;
+    if (place_follow(&place, path) < 0)
+        return -1;
+    int fd = place_open_or_make(&place, O_WRONLY | O_APPEND, 0640, &made);
+    if (fd >= 0 && made)
         give_away(fd);
+    int error = errno;
+    place_close(&place);
+    errno = error;
     return fd;
 }
 

@@ -17,14 +17,14 @@
 struct log_file;
 
 /* path "-" is `standard` (a descriptor, which stays open and is never reopened). NULL and errno when the file cannot
- * be opened for appending. */
+ * be opened for appending. Root finds it as base/place.h says, whose place_strerror has the words for its refusals. */
 struct log_file *log_file_open(const char *path, int standard);
 /* `priority` is for the journal. */
 void log_file_write(struct log_file *file, enum journal_priority priority, const char *record, size_t size);
 /* Opens the path anew (USR1). On failure the old descriptor stays in use; -1 and errno. */
 int log_file_reopen(struct log_file *file);
-/* From now on, files that root opens belong to this user, so that a process without root's rights can open them anew. Root then
- * follows no symbolic link of another's making, and gives no file away that was somebody's or has a second name. */
+/* From now on, files that root makes belong to this user, so that a process without root's rights can open them anew. A file that was there
+ * before keeps its owner. */
 void log_files_belong_to(uid_t user);
 void log_file_close(struct log_file *file); /* NULL is fine */
 

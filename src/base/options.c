@@ -71,6 +71,11 @@ static bool is_config(const struct option_row *row)
     return row->kind == OPTION_STRING && row->field == offsetof(struct options, config);
 }
 
+static bool is_user(const struct option_row *row)
+{
+    return row->kind == OPTION_STRING && row->field == offsetof(struct options, user);
+}
+
 static bool is_check(const struct option_row *row)
 {
     return row->kind == OPTION_FLAG && row->field == offsetof(struct options, check_config);
@@ -460,6 +465,11 @@ static struct options find_only(bool (*only)(const struct option_row *row), int 
 char *options_find_config(int argc, char *const *argv, char *const *environment)
 {
     return find_only(is_config, argc, argv, environment).config;
+}
+
+char *options_find_user(int argc, char *const *argv, char *const *environment)
+{
+    return find_only(is_user, argc, argv, environment).user;
 }
 
 bool options_want_check(int argc, char *const *argv, char *const *environment)

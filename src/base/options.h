@@ -135,6 +135,8 @@ void options_tell_strays(char *const *environment, void (*tell)(const char *sent
 bool options_want_check(int argc, char *const *argv, char *const *environment); /* --check-config, likewise */
 /* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
 char *options_find_config(int argc, char *const *argv, char *const *environment);
+/* The user that --user names, but for what the file says; likewise. */
+char *options_find_user(int argc, char *const *argv, char *const *environment);
 struct settings *settings_new(const char *name);
 void settings_add(struct settings *settings, const char *key, const char *value);
 void settings_free(struct settings *settings); /* NULL is fine */

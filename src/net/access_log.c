@@ -1,12 +1,14 @@
 /* The access log: a file, and the format of what is written there. */
 #include "net/access_log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log_file.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "net/access_format.h"
 
 struct access_log {
@@ -24,8 +26,8 @@ struct access_log *access_log_open(const char *path, const char *format, char *m
     }
     log->file = log_file_open(path, STDOUT_FILENO);
     if (log->file == NULL) {
-        snprintf(message, message_size, "gateway: --access-logfile: %s can not be opened for writing: %m",
-                 path);
+        snprintf(message, message_size, "gateway: --access-logfile: %s can not be opened for writing: %s",
+                 path, place_strerror(errno));
         access_log_free(log);
         return NULL;
     }

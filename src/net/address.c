@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/slice.h"
 #include "net/occupant.h"
 
@@ -164,10 +165,23 @@ static void describe(struct address *address, int fd)
     address->url = xasprintf(address->family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
+/* lstat(2) of the socket file. */
+static int stat_path(const struct address *address, struct stat *status)
+{
+    struct place place;
+    int r = place_find(&place, address->path);
+    if (r == 0)
+        r = place_stat(&place, status);
+    int error = errno;
+    place_close(&place);
+    errno = error;
+    return r;
+}
+
 static bool is_other_file(const struct address *address)
 {
     struct stat status;
-    return address->path != NULL && lstat(address->path, &status) == 0 && !S_ISSOCK(status.st_mode);
+    return address->path != NULL && stat_path(address, &status) == 0 && !S_ISSOCK(status.st_mode);
 }
 
 int address_explain(const struct address *address, char *message, size_t size)
@@ -186,14 +200,58 @@ int address_explain(const struct address *address, char *message, size_t size)
         snprintf(message, size, "%s can not be bound: %s, by %s; stop that, or choose another with %s",
                  address->text, strerror(error), who, address->option);
     else
-        snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, strerror(error), hint,
+        snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, place_strerror(error), hint,
                  choose[0] != '\0' ? " choose another with " : "", choose);
     errno = error;
     return -1;
 }
 
+/* For bind(2) and connect(2), which know no directory. 0, or -1 and errno. */
+static int name_place(const struct place *place, const char *path, struct sockaddr_un *un)
+{
+    char *name = place_path(place, path);
+    size_t size = strlen(name);
+    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(un->sun_path, name, size < sizeof(un->sun_path) ? size : 0);
+    free(name);
+    if (size < sizeof(un->sun_path))
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+/* Notes which file it is that was made. 0, or -1 and errno. */
+static int bind_path(struct address *address, int fd)
+{
+    struct place place;
+    struct stat status;
+    if (place_find(&place, address->path) < 0)
+        return -1;
+    struct sockaddr_un un;
+    int r = name_place(&place, address->path, &un);
+    if (r == 0)
+        r = bind(fd, (const struct sockaddr *)&un, sizeof(un));
+    if (r == 0 && place_stat(&place, &status) == 0) {
+        address->owns_path = true;
+        address->path_device = status.st_dev;
+        address->path_inode = status.st_ino;
+    }
+    int error = errno;
+    place_close(&place);
+    errno = error;
+    return r;
+}
+
+/* 0, or -1 and errno. */
+static int bind_socket(struct address *address, int fd)
+{
+    if (address->path != NULL)
+        return bind_path(address, fd);
+    return bind(fd, (const struct sockaddr *)&address->socket_address, address->size);
+}
+
 /* A bound socket, or -1 and errno. */
-static int open_socket(const struct address *address, bool reuse_port)
+static int open_socket(struct address *address, bool reuse_port)
 {
     int on = 1, defer_seconds = 1;
     int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -208,7 +266,7 @@ static int open_socket(const struct address *address, bool reuse_port)
         if (reuse_port)
             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     }
-    if (bind(fd, (const struct sockaddr *)&address->socket_address, address->size) < 0) {
+    if (bind_socket(address, fd) < 0) {
         int error = errno;
         close(fd);
         errno = error;
@@ -221,16 +279,19 @@ static int open_socket(const struct address *address, bool reuse_port)
  * remove. */
 static void remove_stale(const struct address *address)
 {
+    struct place place;
     struct stat status;
-    if (lstat(address->path, &status) < 0 || !S_ISSOCK(status.st_mode))
+    if (place_find(&place, address->path) < 0)
         return;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return;
-    if (connect(fd, (const struct sockaddr *)&address->socket_address, address->size) < 0 &&
+    struct sockaddr_un un;
+    if (fd >= 0 && name_place(&place, address->path, &un) == 0 && place_stat(&place, &status) == 0 &&
+        S_ISSOCK(status.st_mode) && connect(fd, (const struct sockaddr *)&un, sizeof(un)) < 0 &&
         errno == ECONNREFUSED)
-        unlink(address->path);
-    close(fd);
+        place_unlink(&place);
+    if (fd >= 0)
+        close(fd);
+    place_close(&place);
 }
 
 static int listen_on(struct address *address, int fd, int backlog, char *message, size_t message_size)
@@ -257,14 +318,7 @@ static int open_shared(struct address *address)
     }
     if (address->path != NULL)
         remove_stale(address);
-    int fd = open_socket(address, false);
-    struct stat status;
-    if (fd >= 0 && address->path != NULL && lstat(address->path, &status) == 0) {
-        address->owns_path = true;
-        address->path_device = status.st_dev;
-        address->path_inode = status.st_ino;
-    }
-    return fd;
+    return open_socket(address, false);
 }
 
 /* The first socket is bound and listens without SO_REUSEPORT, which would happily join another server of the same user, and
@@ -348,9 +402,26 @@ static bool is_own(const struct address *address, const struct stat *status)
 
 static void remove_own_path(const struct address *address)
 {
+    struct place place;
     struct stat status;
-    if (lstat(address->path, &status) == 0 && is_own(address, &status))
-        unlink(address->path);
+    if (place_find(&place, address->path) < 0)
+        return;
+    if (place_stat(&place, &status) == 0 && is_own(address, &status))
+        place_unlink(&place);
+    place_close(&place);
+}
+
+/* The file as itself, whatever it is: -1 and errno. */
+static int open_own_path(const struct address *address)
+{
+    struct place place;
+    if (place_find(&place, address->path) < 0)
+        return -1;
+    int fd = openat(place.directory, place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int error = errno;
+    place_close(&place);
+    errno = error;
+    return fd;
 }
 
 int address_give(const struct address *address, uid_t user, gid_t group)
@@ -359,7 +430,7 @@ int address_give(const struct address *address, uid_t user, gid_t group)
     if (!address->owns_path)
         return 0;
     /* What is looked at is what is given, whoever else may write in the directory. */
-    int fd = open(address->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_own_path(address);
     if (fd < 0)
         return -1;
     int r = fstat(fd, &status);

@@ -11,6 +11,7 @@
 
 #include "base/creatable.h"
 #include "base/mem.h"
+#include "base/place.h"
 
 /* As a socket that has SO_REUSEADDR and does not listen, it is in nobody's way who has that too, and takes no connection from anybody.
  * That a port needs rights, or a host is not this machine's, comes before that it is in use. 0, or -1 and errno. */
@@ -30,12 +31,16 @@ static int try_tcp(const struct address *address)
 
 static int try_file(const char *path)
 {
+    struct place place;
     struct stat status;
-    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
-        errno = EADDRINUSE;
+    if (place_find(&place, path) < 0)
         return -1;
-    }
-    return creatable_check(path);
+    bool other_kind = place_stat(&place, &status) == 0 && !S_ISSOCK(status.st_mode);
+    place_close(&place);
+    if (!other_kind)
+        return creatable_check(path);
+    errno = EADDRINUSE;
+    return -1;
 }
 
 int address_check(const struct address *address, char *message, size_t message_size)
@@ -49,16 +54,16 @@ int address_check(const struct address *address, char *message, size_t message_s
 }
 
 /* Where TCP listens: an IPv4 address is ::ffff:A.B.C.D, as it is for a socket of both families. */
-struct place {
+struct tcp_place {
     bool v4, any;
     struct in6_addr host;
     uint32_t scope;
     in_port_t port;
 };
 
-static struct place place_of(const struct address *address)
+static struct tcp_place tcp_place_of(const struct address *address)
 {
-    struct place place = {.port = 0};
+    struct tcp_place place = {.port = 0};
     if (address->family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)&address->socket_address;
         place.host.s6_addr[10] = place.host.s6_addr[11] = 0xff;
@@ -89,7 +94,7 @@ static bool is_dual(void)
     return !only;
 }
 
-static bool covers(const struct place *a, const struct place *b)
+static bool covers(const struct tcp_place *a, const struct tcp_place *b)
 {
     if (a->any && (a->v4 == b->v4 || (!a->v4 && is_dual())))
         return true;
@@ -99,7 +104,7 @@ static bool covers(const struct place *a, const struct place *b)
 /* For port 0 the kernel chooses one that is free. */
 static bool tcp_overlaps(const struct address *a, const struct address *b)
 {
-    struct place first = place_of(a), second = place_of(b);
+    struct tcp_place first = tcp_place_of(a), second = tcp_place_of(b);
     return first.port == second.port && first.port != 0 &&
            (covers(&first, &second) || covers(&second, &first));
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "proc/fork.h"
 #include "proc/worker.h"
 #include "py/settings.h"
@@ -88,31 +89,49 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
-/* Nobody but root can change it, or put another in its place. */
+/* Nobody but root can change it, or put another in its place, in that directory or above. */
 static bool is_roots(const char *path)
 {
-    struct stat file, directory;
-    char *above = xstrndup(path, (size_t)(base_name(path) - path));
-    bool both = stat(path, &file) == 0 && stat(above, &directory) == 0;
-    free(above);
-    return both && file.st_uid == 0 && directory.st_uid == 0 &&
-           ((file.st_mode | directory.st_mode) & 022) == 0;
+    struct place place;
+    if (place_follow(&place, path) < 0)
+        return false;
+    bool roots = place_is_roots(&place);
+    place_close(&place);
+    return roots;
 }
 
-/* Started as root for somebody else's application, the service obeys what that one could have written only where root has named it: it
- * says whom the processes belong to, and what is written where. */
-static int trust(const struct options *options, const struct settings *settings, char *message, size_t size)
+static bool is_named(void)
 {
     char *named = options_find_config(origin.argc, origin.argv, environ);
-    bool good = settings == NULL || named != NULL || geteuid() != 0 || options->user == NULL ||
-                is_roots(settings->name);
     free(named);
-    if (good)
+    return named != NULL;
+}
+
+/* Started as root for another user's application, the service obeys what that user could have written only where root has named it: the
+ * file says whom the processes belong to, and what is written where. `user`: of --user, NULL without. */
+static int trust(const char *user, const char *path, char *message, size_t size)
+{
+    if (user == NULL || path == NULL || geteuid() != 0 || is_named() || is_roots(path))
         return 0;
     snprintf(message, size,
              "gateway: %s, which is read unasked, can be changed by others than root: name it with --config",
-             settings->name);
+             path);
     return -1;
+}
+
+/* Before the file is read. What the file itself says of --user is judged afterwards. */
+static int trust_unread(char *message, size_t size)
+{
+    char *user = options_find_user(origin.argc, origin.argv, environ);
+    int r = trust(user, origin.path, message, size);
+    free(user);
+    return r;
+}
+
+static int trust_read(const struct options *options, const struct settings *settings, char *message,
+                      size_t size)
+{
+    return trust(options->user, settings != NULL ? settings->name : NULL, message, size);
 }
 
 static int parse(const struct settings *settings, struct options *options, char *message, size_t size)
@@ -137,7 +156,7 @@ static void keep(struct settings *settings)
 static int use(struct settings *settings, struct options *options, char *message, size_t size)
 {
     int r = parse(settings, options, message, size);
-    if (r == 0 && (r = trust(options, settings, message, size)) < 0)
+    if (r == 0 && (r = trust_read(options, settings, message, size)) < 0)
         options_free(options);
     if (r == 0)
         keep(settings);
@@ -167,6 +186,8 @@ static struct settings *read_now(char *message, size_t size)
     struct text words;
     char block[4096];
     ssize_t n;
+    if (trust_unread(message, size) < 0)
+        return NULL;
     if (pipe2(ends, O_CLOEXEC) < 0) {
         snprintf(message, size, "gateway: %s can not be read: %s", origin.path, strerror(errno));
         return NULL;
@@ -235,7 +256,7 @@ void configuration_check(struct options *options, int argc, char *const *argv,
     if (origin.path != NULL && (settings = read_now(message, sizeof(message))) == NULL)
         note(mistakes, complain, message);
     options_parse_all(options, argc, argv, environ, settings, complain, mistakes);
-    if (trust(options, settings, message, sizeof(message)) < 0)
+    if (settings != NULL && trust_read(options, settings, message, sizeof(message)) < 0)
         note(mistakes, complain, message);
     settings_free(settings);
 }
@@ -290,6 +311,8 @@ int configuration_begin(struct errand *errand, char *message, size_t size)
     origin.path = find_file();
     if (origin.path == NULL)
         return 0;
+    if (trust_unread(message, size) < 0)
+        return -1;
     if (errand_start(errand, READING_MS, be_reader, NULL) == 0)
         return 1;
     snprintf(message, size, "%s can not be read: %s", origin.path, strerror(errno));

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/control_verbs.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/text.h"
 #include "net/address_check.h"
 #include "proc/address_heritage.h"
@@ -307,7 +308,7 @@ static const char *reason(int error)
         return "another service listens there, or it is no socket";
     if (error == ENAMETOOLONG)
         return "a socket's path has at most 107 bytes";
-    return strerror(error);
+    return place_strerror(error);
 }
 
 static int explain(const char *path, char *message, size_t size)

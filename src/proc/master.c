@@ -105,6 +105,7 @@ static void forget(const void *arg)
     control_forget(master->control);
     master_forget_signals(master);
     scoreboard_forget(master->service.board);
+    pid_file_forget(master->service.pid_file);
     if (master->service.status != NULL)
         close(master->service.status->sockets[0]);
 }
@@ -348,6 +349,7 @@ static void let_go(void *context)
     nursery_forget(master->nursery);
     master_forget_signals(master);
     scoreboard_forget(master->service.board);
+    pid_file_forget(master->service.pid_file);
     access_log_free(master->access_log);
     for (unsigned i = 0; i < master->count; i++)
         child_close(&master->children[i]);

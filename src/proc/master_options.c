@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/configuration.h"
@@ -101,7 +100,7 @@ static int take(struct master *master, const struct errand *errand, int status, 
     bool elsewhere =
         strcmp(options->tmp_dir, master->options->tmp_dir) != 0; /* the master waits for a disk only then */
     if (startup_check_extra_files(options, message, size) < 0 ||
-        environment_check(options, message, size) < 0 ||
+        startup_check_environment(options, message, size) < 0 ||
         (elsewhere && tmp_dir_check(options, message, size) < 0)) {
         discard(options);
         return -1;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "proc/master_state.h"
 
 static void stop_quickly(evutil_socket_t signal, short what, void *arg)
@@ -40,10 +41,10 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
     struct master *master = arg;
     if (log_reopen() < 0)
         log_error("--error-logfile: %s can not be opened: %s", master->options->error_logfile,
-                  strerror(errno));
+                  place_strerror(errno));
     if (master->access_log != NULL && access_log_reopen(master->access_log) < 0)
         log_error("--access-logfile: %s can not be opened: %s", master->options->access_logfile,
-                  strerror(errno));
+                  place_strerror(errno));
     master_tell_all(master, MESSAGE_REOPEN);
     status_process_reopen(master->status);
     nursery_reopen_logs(master->nursery);

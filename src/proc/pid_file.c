@@ -3,40 +3,39 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/creatable.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/slice.h"
 
-enum { PID_TEXT_SIZE = 32 };
+enum {
+    PID_TEXT_SIZE = 32,
+    TRIES_MAX = 16,   /* of a file that others replace meanwhile */
+    BESIDE_MAX = 100, /* names for the new file, of which all but the first are left from crashes */
+};
 
-/* The number that the file holds; 0 when there is no file, or no number in it. A FIFO must not hold us up. */
-static pid_t read_pid(const char *path)
+struct pid_file {
+    char *path;
+    int fd;
+};
+
+/* The number that the file holds; 0 when there is no number in it. */
+static pid_t read_pid(int fd)
 {
     char text[PID_TEXT_SIZE];
     uint64_t number;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return 0;
-    ssize_t size = read(fd, text, sizeof(text));
-    close(fd);
+    ssize_t size = pread(fd, text, sizeof(text), 0);
     while (size > 0 && strchr(" \t\r\n", text[size - 1]) != NULL)
         size--;
     if (size <= 0 || slice_to_uint64((struct slice){text, (size_t)size}, &number) < 0 || number > INT32_MAX)
         return 0;
     return (pid_t)number;
-}
-
-static bool is_alive(pid_t pid)
-{
-    return kill(pid, 0) == 0 || errno == EPERM;
 }
 
 static int put_pid(int fd)
@@ -50,68 +49,230 @@ static int put_pid(int fd)
     return write(fd, text, (size_t)size) == size ? 0 : -1;
 }
 
-/* As a new file beside it, that then takes its name. 0, or -1 and errno. */
-static int replace(const char *path)
+static bool is_same(const struct place *place, int fd)
 {
-    char *beside = xasprintf("%s.XXXXXX", path);
-    int fd = mkostemp(beside, O_CLOEXEC), error = 0;
-    if (fd < 0) {
-        error = errno;
-    } else {
-        if (put_pid(fd) < 0 || rename(beside, path) < 0) {
-            error = errno;
-            unlink(beside);
-        }
-        close(fd);
+    struct stat named, open;
+    return place_stat(place, &named) == 0 && fstat(fd, &open) == 0 && named.st_dev == open.st_dev &&
+           named.st_ino == open.st_ino;
+}
+
+static int lock(int fd)
+{
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_SETLK, &all);
+}
+
+/* The process that has a write lock on the file; 0: no process; -1: one that cannot be seen from this PID namespace. A process that may only
+ * read the file can put a read lock on it, which says nothing. */
+static pid_t find_owner(int fd)
+{
+    struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_GETLK, &all) < 0 || all.l_type == F_UNLCK)
+        return 0;
+    return all.l_pid > 0 ? all.l_pid : -1;
+}
+
+/* A file in the same directory, locked, with our number. *beside is to be freed, but not to be closed. -1 and errno. */
+static int make_beside(const struct place *place, struct place *beside)
+{
+    int fd = -1;
+    *beside = (struct place){.directory = place->directory, .exposed = place->exposed};
+    for (unsigned i = 0; fd < 0 && i < BESIDE_MAX; i++) {
+        free(beside->name);
+        beside->name = xasprintf("%s.%d.%u", place->name, (int)getpid(), i);
+        fd = openat(place->directory, beside->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
     }
-    free(beside);
+    if (fd < 0 || (put_pid(fd) == 0 && lock(fd) == 0))
+        return fd;
+    int error = errno;
+    place_unlink(beside);
+    close(fd);
     errno = error;
-    return error == 0 ? 0 : -1;
+    return -1;
+}
+
+/* What has the name now, but no link's target. -1 and errno. */
+static int open_old(const struct place *place)
+{
+    enum { FLAGS = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
+    int fd = openat(place->directory, place->name, O_RDWR | FLAGS);
+    return fd < 0 && errno == EACCES ? openat(place->directory, place->name, O_RDONLY | FLAGS) : fd;
+}
+
+/* Takes the name, where no file has it. 0, or -1 and errno; EEXIST: there is one now. */
+static int take_free_name(const struct place *place, const struct place *beside)
+{
+    if (linkat(beside->directory, beside->name, place->directory, place->name, 0) == 0)
+        return place_unlink(beside);
+    if (errno == EEXIST)
+        return -1;
+    /* A file system without hard links. */
+    return renameat(beside->directory, beside->name, place->directory, place->name);
+}
+
+/* Replaces what has the name. Of two processes that start at once, one gets the lock on the old file. 0, or -1 and errno: EEXIST when
+ * another file has the name by now, EBUSY when a process has the old one, which is *owner. */
+static int take_name(const struct place *place, const struct place *beside, pid_t *owner)
+{
+    int old = open_old(place), r = -1;
+    if (old < 0 && errno == ENOENT)
+        return take_free_name(place, beside);
+    *owner = old >= 0 && lock(old) < 0 ? find_owner(old) : 0;
+    if (*owner != 0)
+        errno = EBUSY;
+    else if (old >= 0 && !is_same(place, old))
+        errno = EEXIST;
+    else
+        r = renameat(beside->directory, beside->name, place->directory, place->name);
+    int error = errno;
+    if (old >= 0)
+        close(old);
+    errno = error;
+    return r;
+}
+
+/* The descriptor of the new file; -1 and errno, as take_name. */
+static int replace(const struct place *place, pid_t *owner)
+{
+    struct place beside;
+    int fd = make_beside(place, &beside), r = -1;
+    for (unsigned i = 0; fd >= 0 && r < 0 && i < TRIES_MAX; i++) {
+        r = take_name(place, &beside, owner);
+        if (r < 0 && errno != EEXIST)
+            break;
+    }
+    int error = errno;
+    if (fd >= 0 && r < 0) {
+        place_unlink(&beside);
+        close(fd);
+        fd = -1;
+    }
+    free(beside.name);
+    errno = error;
+    return fd;
 }
 
 /* Root could put its file in the place of /dev/null. */
-static bool is_other_kind(const char *path)
+static bool is_other_kind(const struct place *place)
 {
     struct stat status;
-    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-}
-
-static int refuse_other_kind(const char *path, char *message, size_t size)
-{
-    if (!is_other_kind(path))
-        return 0;
-    snprintf(message, size, "--pid: %s is not a regular file", path);
-    return -1;
+    return place_stat(place, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode);
 }
 
 static int explain(const char *path, char *message, size_t size)
 {
-    snprintf(message, size, "--pid: %s can not be written: %s", path, strerror(errno));
+    snprintf(message, size, "--pid: %s can not be written: %s", path, place_strerror(errno));
+    return -1;
+}
+
+static void explain_owner(const char *path, pid_t owner, char *message, size_t size)
+{
+    if (owner > 0)
+        snprintf(message, size,
+                 "--pid: %s belongs to process %d, which is running; stop it, or name another file", path,
+                 (int)owner);
+    else
+        snprintf(message, size,
+                 "--pid: %s belongs to a process that is running in another container; name another file",
+                 path);
+}
+
+/* 0, or -1 with one sentence in `message`. */
+static int find(struct place *place, const char *path, char *message, size_t size)
+{
+    if (place_find(place, path) < 0)
+        return explain(path, message, size);
+    if (!is_other_kind(place))
+        return 0;
+    snprintf(message, size, "--pid: %s is not a regular file", path);
+    place_close(place);
     return -1;
 }
 
 int pid_file_check(const char *path, char *message, size_t size)
 {
-    if (refuse_other_kind(path, message, size) < 0)
+    struct place place;
+    if (find(&place, path, message, size) < 0)
         return -1;
+    place_close(&place);
     return creatable_check(path) == 0 ? 0 : explain(path, message, size);
 }
 
-int pid_file_write(const char *path, char *message, size_t size)
+static struct pid_file *file_new(const char *path, int fd)
 {
-    pid_t other = read_pid(path);
-    if (refuse_other_kind(path, message, size) < 0)
-        return -1;
-    if (other != 0 && other != getpid() && is_alive(other)) {
-        snprintf(message, size,
-                 "--pid: %s belongs to process %d, which is running; stop it, or name another file", path,
-                 (int)other);
-        return -1;
-    }
-    return replace(path) == 0 ? 0 : explain(path, message, size);
+    struct pid_file *file = xcalloc(1, sizeof(*file));
+    file->path = xstrdup(path);
+    file->fd = fd;
+    return file;
 }
 
-int pid_file_remove(const char *path)
+struct pid_file *pid_file_write(const char *path, char *message, size_t size)
 {
-    return read_pid(path) == getpid() ? unlink(path) : 0;
+    struct place place;
+    pid_t owner = 0;
+    if (find(&place, path, message, size) < 0)
+        return NULL;
+    int fd = replace(&place, &owner);
+    if (owner != 0)
+        explain_owner(path, owner, message, size);
+    else if (fd < 0)
+        explain(path, message, size);
+    place_close(&place);
+    return fd >= 0 ? file_new(path, fd) : NULL;
+}
+
+bool pid_file_is_at(const struct pid_file *file, const char *path)
+{
+    struct place place;
+    if (strcmp(file->path, path) != 0 || place_find(&place, path) < 0)
+        return false;
+    bool same = is_same(&place, file->fd) && read_pid(file->fd) == getpid();
+    place_close(&place);
+    return same;
+}
+
+int pid_file_remove(const struct pid_file *file)
+{
+    struct place place;
+    if (place_find(&place, file->path) < 0)
+        return errno == ENOENT ? 0 : -1;
+    int r = is_same(&place, file->fd) && read_pid(file->fd) == getpid() ? place_unlink(&place) : 0;
+    int error = errno;
+    place_close(&place);
+    errno = error;
+    return r;
+}
+
+void pid_file_free(struct pid_file *file)
+{
+    if (file == NULL)
+        return;
+    close(file->fd);
+    free(file->path);
+    free(file);
+}
+
+void pid_file_forget(const struct pid_file *file)
+{
+    if (file != NULL)
+        close(file->fd);
+}
+
+const char *pid_file_path(const struct pid_file *file)
+{
+    return file->path;
+}
+
+void pid_file_bequeath(const struct pid_file *file, struct heritage *heritage)
+{
+    if (file != NULL)
+        heritage_add(heritage, "pid-file", file->path, HERITAGE_NUMBERS(heritage_keep(heritage, file->fd)));
+}
+
+struct pid_file *pid_file_inherit(const struct heritage *heritage)
+{
+    const struct heritage_line *line = heritage_next(heritage, "pid-file", NULL, 1);
+    return line != NULL ? file_new(line->text, (int)line->numbers[0]) : NULL;
 }

@@ -135,6 +135,49 @@ gid_t privileges_group(void)
     return target.group;
 }
 
+/* Root's groups, while the process has the user's rights. */
+static struct {
+    bool lent;
+    gid_t *groups;
+    int count;
+} own;
+
+static void remember_groups(void)
+{
+    own.count = getgroups(0, NULL);
+    own.groups = xcalloc((size_t)own.count + 1, sizeof(gid_t));
+    own.count = getgroups(own.count, own.groups);
+}
+
+/* The effective IDs alone: the saved ones are the way back. */
+int privileges_begin_as_user(void)
+{
+    if (target.user == NOBODY_NAMED || geteuid() != 0)
+        return 0;
+    remember_groups();
+    own.lent = true;
+    if (setgroups((size_t)target.group_count, target.groups) == 0 && setegid(target.group) == 0 &&
+        seteuid(target.user) == 0)
+        return 0;
+    int error = errno;
+    privileges_end_as_user();
+    errno = error;
+    return -1;
+}
+
+void privileges_end_as_user(void)
+{
+    if (!own.lent)
+        return;
+    /* A master that stayed the user would be one whose workers cannot be replaced: let it end instead. */
+    if (seteuid(0) < 0 || setegid(getgid()) < 0 || setgroups((size_t)own.count, own.groups) < 0)
+        abort();
+    prctl(PR_SET_DUMPABLE, 1); /* seteuid has taken it */
+    free(own.groups);
+    own.groups = NULL;
+    own.lent = false;
+}
+
 /* A kernel, a container or a module in between may do less than it says. */
 static bool is_dropped(void)
 {

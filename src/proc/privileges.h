@@ -25,4 +25,9 @@ gid_t privileges_group(void);
  * 0, or -1 with one sentence in `message`: then the process must not go on. */
 int privileges_drop(char *message, size_t size);
 
+/* In the master: from here to the end files are opened with the user's rights, and nothing else is to be done. Nothing happens when nobody is
+ * named, or the process is not root. 0, or -1 and errno: then the rights are root's still. */
+int privileges_begin_as_user(void);
+void privileges_end_as_user(void);
+
 #endif

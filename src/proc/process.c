@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/environment.h"
 #include "base/log.h"
 #include "base/log_file.h"
+#include "base/place.h"
 #include "proc/privileges.h"
 #include "proc/startup.h"
 #include "proc/tmp_dir.h"
@@ -25,7 +25,7 @@ static int enter_directory(struct options *options, struct access_log **access_l
         startup_settle_paths(options);
         return 0;
     }
-    snprintf(message, size, "gateway: --chdir: %s: %s", options->chdir, strerror(errno));
+    snprintf(message, size, "gateway: --chdir: %s: %s", options->chdir, place_strerror(errno));
     return -1;
 }
 
@@ -40,7 +40,7 @@ static int look_at_environment(struct options *options, struct access_log **acce
                                size_t size)
 {
     (void)access_log;
-    return environment_check(options, message, size);
+    return startup_check_environment(options, message, size);
 }
 
 static int find_user(struct options *options, struct access_log **access_log, char *message, size_t size)
@@ -68,7 +68,7 @@ static int open_log(struct options *options, struct access_log **access_log, cha
                                     .level = (enum log_level)options->log_level,
                                     .json = options->log_format == 1};
     if (log_open(&log) < 0) {
-        snprintf(message, size, "gateway: --error-logfile: %s: %s", log.path, strerror(errno));
+        snprintf(message, size, "gateway: --error-logfile: %s: %s", log.path, place_strerror(errno));
         return -1;
     }
     log_identify("master");
@@ -84,11 +84,11 @@ static int open_access_log(struct options *options, struct access_log **access_l
     return *access_log != NULL ? 0 : -1;
 }
 
-/* In this order: a relative name is one in the directory, and files are the user's. */
+/* In this order: a relative name is one in the directory, and files are read and made as the user. */
 static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
                             size_t size) = {
-    enter_directory, look_at_environment, find_user, look_at_extra_files, try_tmp_dir,
-    open_log,        open_access_log,
+    enter_directory, find_user, look_at_environment, look_at_extra_files,
+    try_tmp_dir,     open_log,  open_access_log,
 };
 enum { STEPS = sizeof(steps) / sizeof(steps[0]), STEPS_FOR_APPLICATION = 3 };
 

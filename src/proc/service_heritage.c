@@ -18,6 +18,7 @@ void service_bequeath(const struct service *service, const struct options *optio
         address_bequeath(&service->addresses[i], "bind", heritage);
     if (service->status != NULL)
         address_bequeath(service->status, "status", heritage);
+    pid_file_bequeath(service->pid_file, heritage);
     heritage_add(heritage, "board", NULL,
                  HERITAGE_NUMBERS(heritage_keep(heritage, board->memory), board->count, board->threads,
                                   board->seats, board->restarts, (uint64_t)options->workers));

@@ -11,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "proc/cpus.h"
-#include "proc/pid_file.h"
 #include "proc/privileges.h"
 #include "proc/tmp_dir.h"
 #include "proc/worker.h"
@@ -67,6 +68,17 @@ int startup_check_extra_files(const struct options *options, char *message, size
         return -1;
     }
     return 0;
+}
+
+int startup_check_environment(const struct options *options, char *message, size_t size)
+{
+    if (options->env_file != NULL && privileges_begin_as_user() < 0) {
+        snprintf(message, size, "gateway: --user: the user's rights can not be taken: %s", strerror(errno));
+        return -1;
+    }
+    int r = environment_check(options, message, size);
+    privileges_end_as_user();
+    return r;
 }
 
 /* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
@@ -275,18 +287,31 @@ static void announce(const struct service *service, const struct options *option
     announce_workers(options, reason);
 }
 
-/* 0, or -1 after a log record. */
-static int write_pid_file(struct service *service, const struct options *options)
+static void remove_pid_file(struct pid_file *file)
+{
+    if (file != NULL && pid_file_remove(file) < 0)
+        log_warning("--pid: %s can not be removed: %s", pid_file_path(file), place_strerror(errno));
+    pid_file_free(file);
+}
+
+/* The old program's file is the new one's, unless that is told another name. 0, or -1 after a log record. */
+static int write_pid_file(struct service *service, const struct options *options,
+                          const struct heritage *heritage)
 {
     char message[512];
+    struct pid_file *before = heritage != NULL ? pid_file_inherit(heritage) : NULL;
+    if (before != NULL && options->pid_file != NULL && pid_file_is_at(before, options->pid_file)) {
+        service->pid_file = before;
+        return 0;
+    }
+    remove_pid_file(before);
     if (options->pid_file == NULL)
         return 0;
-    if (pid_file_write(options->pid_file, message, sizeof(message)) < 0) {
-        log_error("%s", message);
-        return -1;
-    }
-    service->pid_file = xstrdup(options->pid_file);
-    return 0;
+    service->pid_file = pid_file_write(options->pid_file, message, sizeof(message));
+    if (service->pid_file != NULL)
+        return 0;
+    log_error("%s", message);
+    return -1;
 }
 
 /* Sockets and scoreboard. EXIT_STOPPED, or the exit status after one log record. */
@@ -317,7 +342,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
         service_close(service);
         return status;
     }
-    if (write_pid_file(service, options) < 0) {
+    if (write_pid_file(service, options, heritage) < 0) {
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
@@ -331,9 +356,7 @@ int service_open(struct service *service, struct options *options, unsigned seat
 
 void service_close(struct service *service)
 {
-    if (service->pid_file != NULL && pid_file_remove(service->pid_file) < 0)
-        log_warning("--pid: %s can not be removed: %s", service->pid_file, strerror(errno));
-    free(service->pid_file);
+    remove_pid_file(service->pid_file);
     close_addresses(service, true);
     scoreboard_free(service->board);
 }

@@ -8,6 +8,7 @@
 #include "base/scoreboard.h"
 #include "net/address.h"
 #include "proc/heritage.h"
+#include "proc/pid_file.h"
 
 struct service {
     struct address *addresses;
@@ -15,13 +16,16 @@ struct service {
     unsigned slots;         /* of the sockets and the board: more than there are workers at first */
     struct address *status; /* of the status process; NULL without --status */
     struct scoreboard *board;
-    char *pid_file; /* NULL until it is written */
+    struct pid_file *pid_file; /* NULL until it is written */
 };
 
 /* Names of files become absolute: after --chdir. */
 void startup_settle_paths(struct options *options);
 /* --reload watches files: a directory would be watched for nothing. 0, or -1 with one sentence in `message`. */
 int startup_check_extra_files(const struct options *options, char *message, size_t size);
+/* Whether each worker will be able to do what --env and --env-file say: the file is opened as --user, which may follow links that root does
+ * not. 0, or -1 with one sentence in `message`. */
+int startup_check_environment(const struct options *options, char *message, size_t size);
 /* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
 void startup_settle(struct options *options, char *reason, size_t size);
 

@@ -11,6 +11,8 @@ import pwd
 import signal
 import stat
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,164 @@ def test_a_process_that_lost_the_right_does_not_serve(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "can not be taken: Operation not permitted" in done.stderr
+
+
+# What belongs to the user: a directory in which the names of root's files lead where the user wants.
+
+def as_nobody(*command, cwd):
+    subprocess.run(command, check=True, user="nobody", group=nobody().pw_gid, extra_groups=[], cwd=cwd)
+
+
+@pytest.fixture
+def shop():
+    """nobody's directory, with log/ in it; and beside it etc/, which is root's."""
+    with tempfile.TemporaryDirectory(prefix="gateway-test-") as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        shop = root / "shop"
+        for path in (shop, shop / "log"):
+            path.mkdir()
+            os.chown(path, nobody().pw_uid, nobody().pw_gid)
+        (root / "etc").mkdir(mode=0o755)
+        (root / "etc" / "shadow").write_text("secret\n")
+        (root / "etc" / "shadow").chmod(0o600)
+        yield shop
+
+
+def turn(shop):
+    """log/ leads to root's directory."""
+    as_nobody("mv", "log", "moved", cwd=shop)
+    as_nobody("ln", "-s", "../etc", "log", cwd=shop)
+
+
+def assert_etc_is_as_it_was(shop):
+    etc = shop.parent / "etc"
+    assert [path.name for path in etc.iterdir()] == ["shadow"]
+    assert (etc / "shadow").stat().st_uid == 0
+    assert (etc / "shadow").read_text() == "secret\n"
+
+
+# What makes the master open its log again, and the log's name in etc/: a file that is there, or one that would be made.
+@pytest.mark.parametrize("name", ["shadow", "error.log"])
+@pytest.mark.parametrize("option", ["--error-logfile", "--access-logfile"])
+@pytest.mark.parametrize("how", ["a worker that dies", "USR1", "USR2"])
+def test_root_opens_no_log_behind_a_link_of_the_users(serve, shop, option, name, how):
+    log = shop / "log" / name
+    more = {"error_log": log} if option == "--error-logfile" else {}
+    server = start(serve, "--user", "nobody", option, log, **more)
+    turn(shop)
+    server.error_log = shop / "moved" / name if more else server.error_log
+    if how == "a worker that dies":
+        for deaths in range(1, 4):
+            os.kill(server.worker_pid, signal.SIGKILL)
+            wait_until(lambda deaths=deaths: server.log.count("was killed by signal 9") == deaths, "it is told")
+            server.get("/")
+            time.sleep(1.1)  # once a second a log's name is compared with what is open
+            wait_until(lambda: len(server.worker_pids()) == 1, "a successor")
+    elif how == "USR1":
+        server.signal(signal.SIGUSR1)
+        server.wait_log(f"{option}: {log} can not be opened: root follows no symbolic link that others could have placed")
+    else:
+        server.signal(signal.SIGUSR2)
+        server.wait_log("not upgraded: the check")
+    assert_etc_is_as_it_was(shop)
+
+
+def test_root_opens_no_log_that_has_another_name(serve, shop):
+    """A hard link, which a kernel without fs.protected_hardlinks allows: root makes it in the user's place."""
+    log = shop / "log" / "error.log"
+    server = start(serve, "--user", "nobody", "--access-logfile", log)
+    log.unlink()
+    os.link(shop.parent / "etc" / "shadow", log)
+    server.signal(signal.SIGUSR1)
+    server.wait_log(r"--access-logfile: .* can not be opened: the file has a second name \(a hard link\)")
+    server.get("/")
+    log.unlink()
+    assert_etc_is_as_it_was(shop)
+
+
+def test_a_fifo_in_the_place_of_a_log_holds_nobody_up(serve, shop):
+    log = shop / "log" / "error.log"
+    server = start(serve, "--user", "nobody", "--access-logfile", log)
+    as_nobody("rm", "log/error.log", cwd=shop)
+    as_nobody("mkfifo", "log/error.log", cwd=shop)
+    server.signal(signal.SIGUSR1)
+    server.wait_log("--access-logfile: .* can not be opened: No such device or address")
+    assert server.get("/").status == 200
+
+
+def test_a_log_in_the_users_directory_is_the_users_and_is_rotated(serve, shop):
+    log = shop / "log" / "access.log"
+    server = start(serve, "--user", "nobody", "--access-logfile", log)
+    assert log.stat().st_uid == nobody().pw_uid
+    as_nobody("mv", "log/access.log", "log/access.log.1", cwd=shop)
+    server.signal(signal.SIGUSR1)
+    wait_until(lambda: log.exists() and log.stat().st_uid == nobody().pw_uid, "it is there again")
+
+
+@pytest.mark.parametrize("option, status", [("--pid", 1), ("--bind", 4), ("--control-socket", 4), ("--error-logfile", 2)])
+def test_root_makes_nothing_behind_a_link_of_the_users(shop, option, status):
+    turn(shop)
+    path = f"{'unix:' if option == '--bind' else ''}{shop}/log/made"
+    bind = () if option == "--bind" else ("--bind", "127.0.0.1:0")
+    (shop / "app.py").write_text(APP)
+    for more in ((), ("--check-config",)):
+        done = run(*bind, "--user", "nobody", option, path, *more, "app", cwd=shop)
+        assert done.returncode == status, done.stderr
+        assert "root follows no symbolic link that others could have placed; name the path without it" in done.stderr
+        assert_etc_is_as_it_was(shop)
+
+
+@pytest.mark.parametrize("option", ["--pid", "--bind", "--control-socket"])
+def test_root_removes_nothing_behind_a_link_of_the_users(serve, shop, option):
+    (shop / "log" / "inner").mkdir()
+    path = shop / "log" / "inner" / "made"
+    bind = f"unix:{path}" if option == "--bind" else "127.0.0.1:0"
+    server = start(serve, "--user", "nobody", *(() if option == "--bind" else (option, path)), bind=bind)
+    assert path.exists()
+    turn(shop)
+    target = shop.parent / "etc" / "inner"
+    target.mkdir()
+    os.rename(shop / "moved" / "inner" / "made", target / "made")
+    server.stop()
+    assert (target / "made").exists()
+
+
+def test_a_unix_socket_in_the_users_directory_serves(serve, shop):
+    (shop / "log" / "inner").mkdir(mode=0o755)
+    path = shop / "log" / "inner" / "socket"
+    server = start(serve, "--user", "nobody", bind=f"unix:{path}")
+    with Connection(str(path)) as connection:
+        assert connection.exchange("GET", "/").status == 200
+    server.stop()
+    assert not path.exists()
+
+
+def test_what_root_is_not_to_follow_the_user_may(serve, shop):
+    """Releases have a link to the env file that they share; each worker reads it, as the user."""
+    (shop / "shared").write_text("HOME=/of/the/file\n")
+    as_nobody("ln", "-s", "shared", "env", cwd=shop)
+    server = start(serve, "--user", "nobody", "--env-file", shop / "env")
+    assert tell(server)["home"] == "/of/the/file"
+    (shop / "shared").chmod(0o600)
+    done = run("--bind", "127.0.0.1:0", "--user", "nobody", "--env-file", shop / "env", "app", cwd=server.directory)
+    assert done.returncode == 2
+    assert "--env-file: " in done.stderr and "Permission denied" in done.stderr
+
+
+def test_an_env_file_behind_a_link_of_others_is_not_root_s(shop):
+    (shop / "shared").write_text("HOME=/of/the/file\n")
+    (shop / "app.py").write_text(APP)
+    as_nobody("ln", "-s", "shared", "env", cwd=shop)
+    done = run("--check-config", "--env-file", shop / "env", "app", cwd=shop)
+    assert done.returncode == 2
+    assert "root follows no symbolic link that others could have placed" in done.stderr
+
+
+def test_a_configuration_is_not_even_read_where_a_directory_above_is_the_users(shop):
+    inner = shop / "inner"
+    inner.mkdir()
+    (inner / "gateway.toml").write_text("= = is no TOML")
+    done = run("--user", "nobody", "app", cwd=inner)
+    assert done.returncode == 2
+    assert "gateway.toml, which is read unasked, can be changed by others than root: name it with --config" in done.stderr

@@ -369,13 +369,15 @@ START_TEST(what_root_opens_belongs_to_who_is_to_open_it_anew)
 }
 END_TEST
 
-START_TEST(root_gives_no_file_away_that_has_another_owner_or_name)
+START_TEST(root_gives_no_file_away_that_was_there)
 {
     char second[80];
     snprintf(second, sizeof(second), "%s.2", path);
     close(open(path, O_WRONLY | O_CREAT, 0600));
-    ck_assert_int_eq(link(path, second), 0);
     log_files_belong_to(54321);
+    log_file_close(log_file_open(path, STDERR_FILENO));
+    ck_assert_uint_eq(owner_of(path), 0);
+    ck_assert_int_eq(link(path, second), 0);
     log_file_close(log_file_open(path, STDERR_FILENO));
     ck_assert_uint_eq(owner_of(path), 0);
     ck_assert_int_eq(unlink(second), 0);
@@ -393,6 +395,9 @@ START_TEST(root_follows_no_link_but_its_own)
     close(open(target, O_WRONLY | O_CREAT, 0600));
     ck_assert_int_eq(symlink(target, path), 0);
     log_files_belong_to(54321);
+    log_file_close(log_file_open(path, STDERR_FILENO));
+    ck_assert_uint_eq(owner_of(target), 0);
+    ck_assert_int_eq(unlink(target), 0);
     log_file_close(log_file_open(path, STDERR_FILENO));
     ck_assert_uint_eq(owner_of(target), 54321);
     ck_assert_int_eq(chown(target, 0, 0), 0);
@@ -434,7 +439,7 @@ static void add_roots(TCase *tests)
         return;
     }
     tcase_add_test(tests, what_root_opens_belongs_to_who_is_to_open_it_anew);
-    tcase_add_test(tests, root_gives_no_file_away_that_has_another_owner_or_name);
+    tcase_add_test(tests, root_gives_no_file_away_that_was_there);
     tcase_add_test(tests, root_follows_no_link_but_its_own);
 }
 

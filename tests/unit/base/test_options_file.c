@@ -115,6 +115,17 @@ START_TEST(the_file_is_found_whatever_else_is_said)
 }
 END_TEST
 
+START_TEST(the_user_is_found_whatever_else_is_said)
+{
+    char program[] = "gateway", nonsense[] = "--nonsense", option[] = "-u", user[] = "www";
+    char *arguments[] = {program, nonsense, option, user, NULL}, *environment[] = {NULL};
+    char *found = options_find_user(4, arguments, environment);
+    ck_assert_str_eq(found, "www");
+    free(found);
+    ck_assert_ptr_null(options_find_user(2, arguments, environment));
+}
+END_TEST
+
 static char told[128];
 
 static void note(void *context, const char *name)
@@ -157,6 +168,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_mistake_is_told_with_the_file, wrongs);
     tcase_add_test(tests, what_takes_one_value_is_said_once);
     unit_add_rows(tests, the_file_is_found_whatever_else_is_said, named);
+    tcase_add_test(tests, the_user_is_found_whatever_else_is_said);
     unit_add_rows(tests, what_needs_a_restart_is_told_and_stays, changes);
 }
 

@@ -131,6 +131,28 @@ START_TEST(the_way_down_has_no_way_back)
 }
 END_TEST
 
+START_TEST(files_are_opened_with_the_users_rights_for_a_moment)
+{
+    const gid_t roots[] = {0, 4};
+    gid_t groups[8];
+    ck_assert_int_eq(setgroups(2, roots), 0);
+    ck_assert_msg(resolve("54321", "54322") == 0, "%s", message);
+    ck_assert_int_eq(privileges_begin_as_user(), 0);
+    ck_assert_uint_eq(geteuid(), 54321);
+    ck_assert_uint_eq(getegid(), 54322);
+    ck_assert_int_eq(getgroups(8, groups), 1);
+    ck_assert_uint_eq(groups[0], 54322);
+    privileges_end_as_user();
+    ck_assert_uint_eq(geteuid(), 0);
+    ck_assert_uint_eq(getegid(), 0);
+    ck_assert_int_eq(getgroups(8, groups), 2);
+    ck_assert_uint_eq(groups[1], 4);
+    ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 1);
+    privileges_end_as_user();
+    ck_assert_uint_eq(geteuid(), 0);
+}
+END_TEST
+
 START_TEST(a_group_alone_is_taken_too)
 {
     ck_assert_msg(resolve(NULL, "54322") == 0, "%s", message);
@@ -187,6 +209,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_name_or_its_number_is_the_user_with_its_group);
     tcase_add_test(tests, a_number_that_nobody_knows_needs_a_group);
     tcase_add_test(tests, the_way_down_has_no_way_back);
+    tcase_add_test(tests, files_are_opened_with_the_users_rights_for_a_moment);
     tcase_add_test(tests, a_group_alone_is_taken_too);
     tcase_add_test(tests, who_is_not_root_can_only_be_who_he_is);
     tcase_add_test(tests, a_drop_that_fails_is_told);
