@@ -4,6 +4,8 @@
  */
 #include "py/application.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "py/application_object.h"
@@ -96,6 +98,14 @@ out:
     Py_XDECREF(name);
     Py_XDECREF(answer);
     return application;
+}
+
+void application_free(struct application *application)
+{
+    if (application == NULL)
+        return;
+    Py_DECREF(application->callable);
+    free(application);
 }
 
 void application_settle(void)

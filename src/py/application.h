@@ -18,7 +18,10 @@ struct application;
  */
 struct application *application_load(const char *spec, enum log_level warnings);
 
-/* Collects garbage and freezes what is left (gc.freeze), once the application is loaded. */
+/* Lets go of the callable, before interp_stop. NULL is fine. GIL held. */
+void application_free(struct application *application);
+
+/* Collects garbage and freezes what is left (gc.freeze), once the application is loaded. interp_stop undoes it. */
 void application_settle(void);
 
 #endif

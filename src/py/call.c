@@ -10,6 +10,7 @@
 #include "py/errors_stream.h"
 #include "py/exception.h"
 #include "py/file_wrapper.h"
+#include "py/header_cache.h"
 #include "py/interrupt.h"
 #include "py/start_response.h"
 
@@ -31,6 +32,13 @@ int call_init(const struct options *options, bool multiprocess)
         return 0;
     exception_log("the interpreter could not be prepared");
     return -1;
+}
+
+void call_fini(void)
+{
+    environ_free_discarded();
+    header_cache_clear();
+    errors_flush();
 }
 
 struct caller *caller_new(struct application *application)

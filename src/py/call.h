@@ -59,6 +59,8 @@ struct call_request {
 
 /* Once per process, before the first caller. 0, or -1 after a log record. GIL held. */
 int call_init(const struct options *options, bool multiprocess);
+/* After the last caller, and when the loop with its memo is gone: lets go of what calls have left. GIL held. */
+void call_fini(void);
 
 /* One per app thread: what its calls reuse (start_response and its kin, caches of what applications repeat). */
 struct caller;

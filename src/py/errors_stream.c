@@ -17,58 +17,58 @@
 /* A longer line becomes several records. */
 enum { ERRORS_LINE_MAX = 8192 };
 
-struct errors {
-    PyObject ob_base;
-    size_t size; /* bytes of the line under way */
-    char line[ERRORS_LINE_MAX];
-};
-
 static PyTypeObject *errors_type;
-static struct errors *errors;
+static PyObject *errors;
+
+/* The line that has no end yet. It is no part of the object, so that it can be logged when Python has ended. */
+static struct {
+    size_t size;
+    char text[ERRORS_LINE_MAX];
+} under_way;
 
 /* A record ends at a NUL: the pieces between them, joined by what the log shows for one. */
-static void log_pieces(const char *line, size_t size)
+static void log_pieces(const char *text, size_t size)
 {
     char shown[4 * ERRORS_LINE_MAX + 1];
     size_t n = 0;
-    if (memchr(line, '\0', size) == NULL) {
-        log_error("%.*s", (int)size, line);
+    if (memchr(text, '\0', size) == NULL) {
+        log_error("%.*s", (int)size, text);
         return;
     }
     for (size_t i = 0; i < size; i++)
-        if (line[i] != '\0')
-            shown[n++] = line[i];
+        if (text[i] != '\0')
+            shown[n++] = text[i];
         else
             n += (size_t)sprintf(shown + n, "\\x00");
     log_error("%.*s", (int)n, shown);
 }
 
-static void log_line(const char *line, size_t size)
+static void log_line(const char *text, size_t size)
 {
-    if (size > 0 && line[size - 1] == '\r')
+    if (size > 0 && text[size - 1] == '\r')
         size--;
     if (size > 0)
-        log_pieces(line, size);
+        log_pieces(text, size);
 }
 
 void errors_flush(void)
 {
-    if (errors == NULL || errors->size == 0)
+    if (under_way.size == 0)
         return;
-    log_line(errors->line, errors->size);
-    errors->size = 0;
+    log_line(under_way.text, under_way.size);
+    under_way.size = 0;
 }
 
 /* Bytes without a newline: kept until one comes. */
 static void keep(const char *data, size_t size)
 {
     while (size > 0) {
-        if (errors->size == sizeof(errors->line))
+        if (under_way.size == sizeof(under_way.text))
             errors_flush();
-        size_t room = sizeof(errors->line) - errors->size;
+        size_t room = sizeof(under_way.text) - under_way.size;
         size_t part = size < room ? size : room;
-        memcpy(errors->line + errors->size, data, part);
-        errors->size += part;
+        memcpy(under_way.text + under_way.size, data, part);
+        under_way.size += part;
         data += part;
         size -= part;
     }
@@ -79,11 +79,11 @@ static void write_bytes(const char *data, size_t size)
     const char *end = data + size, *newline;
 
     for (; data < end && (newline = memchr(data, '\n', (size_t)(end - data))) != NULL; data = newline + 1) {
-        size_t line = (size_t)(newline - data);
-        if (errors->size == 0 && line <= sizeof(errors->line)) {
-            log_line(data, line);
+        size_t part = (size_t)(newline - data);
+        if (under_way.size == 0 && part <= sizeof(under_way.text)) {
+            log_line(data, part);
         } else {
-            keep(data, line);
+            keep(data, part);
             errors_flush();
         }
     }
@@ -158,7 +158,7 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {
     .name = "gateway.Errors",
-    .basicsize = sizeof(struct errors),
+    .basicsize = sizeof(PyObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
@@ -168,15 +168,12 @@ int errors_init(void)
     errors_type = (PyTypeObject *)PyType_FromSpec(&spec);
     if (errors_type == NULL)
         return -1;
-    errors = PyObject_New(struct errors, errors_type);
-    if (errors == NULL)
-        return -1;
-    errors->size = 0;
-    return 0;
+    errors = PyObject_New(PyObject, errors_type);
+    return errors != NULL ? 0 : -1;
 }
 
 PyObject *errors_new(void)
 {
     Py_INCREF(errors);
-    return (PyObject *)errors;
+    return errors;
 }

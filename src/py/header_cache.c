@@ -84,6 +84,12 @@ static int add_new(struct response *response, PyObject *pair)
     return r;
 }
 
+void header_cache_clear(void)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        Py_CLEAR(cache[i].pair);
+}
+
 int header_cache_add(struct response *response, PyObject *pair)
 {
     const struct entry *entry = slot_of(pair);

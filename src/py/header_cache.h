@@ -13,4 +13,7 @@
 /* Adds the (name, value) pair to the response. 0, or -1 with an exception set for the application. */
 int header_cache_add(struct response *response, PyObject *pair);
 
+/* Lets go of all pairs. */
+void header_cache_clear(void);
+
 #endif

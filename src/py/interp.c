@@ -233,11 +233,25 @@ void interp_after_fork_in_child(void)
     PyOS_AfterFork_Child();
 }
 
+/* The garbage collector never looks at frozen objects (gc.freeze), so the cycles among them would not be destroyed. */
+static void unfreeze(void)
+{
+    PyObject *module = PyImport_ImportModule("gc");
+    PyObject *result = module == NULL ? NULL : PyObject_CallMethod(module, "unfreeze", NULL);
+
+    exception_log("gc.unfreeze");
+    Py_XDECREF(module);
+    Py_XDECREF(result);
+}
+
 void interp_stop(void)
 {
-    errors_flush();
+    if (!Py_IsInitialized())
+        return;
+    unfreeze();
     if (Py_FinalizeEx() != 0)
         log_warning("Python could not flush its output when it stopped");
+    errors_flush(); /* atexit functions and finalizers may have written a line without an end */
 }
 
 void gil_take(void)

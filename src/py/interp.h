@@ -24,7 +24,12 @@ int interp_start(const struct options *options);
 /* The virtual environment that interp_start will look at, as it is named; to be freed, NULL when there is none. */
 char *interp_venv(const struct options *options);
 
-/* Runs atexit functions and threading's shutdown, and flushes. GIL held; the caller has a deadline around it. */
+/*
+ * Ends Python as `python` ends it: threads and executors' jobs are waited for, atexit functions run, the objects of modules are
+ * destroyed, which flushes their files and runs their __del__. An object that C still holds is not destroyed, and neither is what
+ * it refers to: the caller has let go of the application (application_free, caller_free, call_fini) before. GIL held; the caller
+ * has a deadline around it. Does nothing when Python has not started.
+ */
 void interp_stop(void);
 
 /* For the calling thread, which keeps its thread state for life. Order: baton first, GIL second. */

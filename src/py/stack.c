@@ -56,6 +56,8 @@ static int register_signal(int signal, int file, bool all_threads)
     if (call_faulthandler("register", Py_BuildValue("(i)", signal), file, all_threads) < 0)
         return -1;
     sigaction(signal, NULL, &action);
+    if (action.sa_handler == handle)
+        return 0; /* registered before: only what it writes has changed */
     python_handler = action.sa_handler;
     action.sa_handler = handle;
     sigaction(signal, &action, NULL);
@@ -67,18 +69,37 @@ int stack_on_request(int fd)
     return register_signal(STACKS_SIGNAL, fd, true);
 }
 
-int stack_init(void)
+static int write_to_pipe(bool all_threads)
 {
-    if (pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC) < 0) {
+    if (pipe_ends[0] < 0 && pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC) < 0) {
         log_error("the pipe for stacks can not be made: %s", strerror(errno));
         return -1;
     }
-    return register_signal(STACK_SIGNAL, pipe_ends[1], false);
+    if (register_signal(STACK_SIGNAL, pipe_ends[1], all_threads) == 0)
+        return 0;
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    pipe_ends[0] = pipe_ends[1] = -1; /* the signal would end the process */
+    return -1;
+}
+
+int stack_init(void)
+{
+    return write_to_pipe(false);
+}
+
+int stack_of_all_threads(void)
+{
+    if (!Py_IsInitialized())
+        return 0;
+    return write_to_pipe(true);
 }
 
 void stack_request(pthread_t thread)
 {
     char rest[4096];
+    if (pipe_ends[0] < 0)
+        return;
     while (read(pipe_ends[0], rest, sizeof(rest)) > 0)
         ;
     pthread_kill(thread, STACK_SIGNAL);

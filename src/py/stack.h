@@ -23,6 +23,9 @@ int stack_on_request(int fd);
 /* For the stacks of threads that go on. Once per process, GIL held. 0, or -1 after a log record. */
 int stack_init(void);
 
+/* From now on stack_request gives the stacks of all threads, each with its number. GIL held. 0, or -1 after a log record. */
+int stack_of_all_threads(void);
+
 /* One at a time: what was not received of the one before is lost. The thread must exist. */
 void stack_request(pthread_t thread);
 

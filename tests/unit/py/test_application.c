@@ -300,6 +300,20 @@ START_TEST(what_may_be_a_factory_loads_with_a_warning)
 }
 END_TEST
 
+START_TEST(nothing_holds_an_application_that_was_freed)
+{
+    embedded_write("app.py", "def application(environ, start_response): pass\n");
+    struct application *application = application_load("app", LOG_WARNING);
+    ck_assert_ptr_nonnull(application);
+    ck_assert_int_eq(
+        PyRun_SimpleString("import gc, sys, weakref\nkept = weakref.ref(sys.modules.pop('app').application)"),
+        0);
+    application_free(application);
+    ck_assert_int_eq(PyRun_SimpleString("gc.collect()\nassert kept() is None"), 0);
+    application_free(NULL);
+}
+END_TEST
+
 START_TEST(settling_freezes_what_is_loaded)
 {
     application_settle();
@@ -313,6 +327,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, what_is_an_application_loads, loaded);
     unit_add_rows(tests, what_does_not_load_is_explained_in_one_record, refused);
     tcase_add_test(tests, what_may_be_a_factory_loads_with_a_warning);
+    tcase_add_test(tests, nothing_holds_an_application_that_was_freed);
     tcase_add_test(tests, settling_freezes_what_is_loaded);
 }
 

@@ -94,6 +94,19 @@ START_TEST(a_long_line_becomes_several_records)
 }
 END_TEST
 
+START_TEST(what_is_written_at_the_end_of_python_is_logged)
+{
+    PyObject *errors = errors_new(), *b_names = PyModule_GetDict(PyImport_AddModule("__main__"));
+    ck_assert_int_eq(PyDict_SetItemString(b_names, "errors", errors), 0);
+    Py_DECREF(errors);
+    ck_assert_int_eq(PyRun_SimpleString("import atexit\natexit.register(errors.write, 'the last words')"), 0);
+    interp_stop();
+    char *log = embedded_log();
+    ck_assert_ptr_nonnull(strstr(log, " error: the last words\n"));
+    free(log);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, start, embedded_stop);
@@ -101,6 +114,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, it_answers_like_a_text_stream, true_expressions);
     unit_add_rows(tests, what_is_no_text_raises_typeerror, wrong);
     tcase_add_loop_test(tests, a_long_line_becomes_several_records, 0, 2);
+    tcase_add_test(tests, what_is_written_at_the_end_of_python_is_logged);
 }
 
 int main(void)

@@ -125,6 +125,22 @@ START_TEST(a_kept_content_length_may_not_be_repeated)
 }
 END_TEST
 
+START_TEST(a_cache_that_was_cleared_holds_no_pair)
+{
+    PyObject *pair = embedded_evaluate("tuple(['Name', 'value'])", NULL);
+    Py_INCREF(pair);
+    free(add_once(pair));
+    ck_assert_int_eq(Py_REFCNT(pair), 3);
+    header_cache_clear();
+    ck_assert_int_eq(Py_REFCNT(pair), 2);
+    char *again = add_once(pair);
+    ck_assert_str_eq(again, "Name: value\r\n");
+    free(again);
+    Py_DECREF(pair);
+    Py_DECREF(pair);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, embedded_start, embedded_stop);
@@ -132,6 +148,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_pair_made_for_one_response_is_not_kept);
     tcase_add_test(tests, pairs_that_share_a_slot_replace_each_other);
     tcase_add_test(tests, a_kept_content_length_may_not_be_repeated);
+    tcase_add_test(tests, a_cache_that_was_cleared_holds_no_pair);
 }
 
 int main(void)

@@ -234,6 +234,24 @@ START_TEST(stopping_runs_atexit)
 }
 END_TEST
 
+/* Frozen, it is in no generation that the collector looks at. */
+START_TEST(stopping_destroys_what_is_frozen)
+{
+    embedded_start();
+    ck_assert_int_eq(PyRun_SimpleString("import gc, os\n"
+                                        "class Told:\n"
+                                        "    def __del__(self): os.close(os.open('told', os.O_CREAT))\n"
+                                        "def function(): pass\n"
+                                        "function.told = Told()\nfunction.itself = function\ndel function\n"
+                                        "gc.freeze()\n"),
+                     0);
+    interp_stop();
+    ck_assert_int_eq(access("told", F_OK), 0);
+    interp_stop(); /* there is nothing left to stop */
+    embedded_stop();
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_interpreter_is_like_an_ordinary_one, facts);
@@ -247,6 +265,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_fork_of_the_application_is_known_on_both_sides);
     unit_add_rows(tests, a_process_that_we_fork_has_an_interpreter_of_its_own, after_our_fork);
     tcase_add_test(tests, stopping_runs_atexit);
+    tcase_add_test(tests, stopping_destroys_what_is_frozen);
 }
 
 int main(void)

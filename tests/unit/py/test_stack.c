@@ -90,11 +90,40 @@ START_TEST(a_signal_to_the_process_shows_all_of_its_threads)
 }
 END_TEST
 
+START_TEST(all_threads_are_shown_when_that_is_wanted)
+{
+    embedded_start();
+    ck_assert_int_eq(stack_init(), 0);
+    ck_assert_int_eq(stack_of_all_threads(), 0);
+    ck_assert_int_eq(PyRun_SimpleString("import threading\nrest = threading.Event()\n"
+                                        "def other():\n rest.wait()\n"
+                                        "thread = threading.Thread(target=other)\nthread.start()\n"),
+                     0);
+    stack_request(pthread_self());
+    text[stack_receive(text, sizeof(text) - 1)] = '\0';
+    ck_assert_msg(strstr(text, "in other\n") != NULL, "%s", text);
+    ck_assert_uint_eq(embedded_count(text, "most recent call first"), 2);
+    ck_assert_int_eq(PyRun_SimpleString("rest.set()\nthread.join()"), 0);
+    embedded_stop();
+}
+END_TEST
+
+/* The signal would end the process. */
+START_TEST(nothing_is_requested_before_there_is_a_handler)
+{
+    ck_assert_int_eq(stack_of_all_threads(), 0);
+    stack_request(pthread_self());
+    ck_assert_uint_eq(stack_receive(text, sizeof(text)), 0);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_frames_are_those_of_the_thread, ways);
     tcase_add_test(tests, a_signal_to_the_process_shows_all_of_its_threads);
     tcase_add_test(tests, only_the_last_request_is_received);
+    tcase_add_test(tests, all_threads_are_shown_when_that_is_wanted);
+    tcase_add_test(tests, nothing_is_requested_before_there_is_a_handler);
 }
 
 int main(void)
