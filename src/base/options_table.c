@@ -103,7 +103,7 @@ const struct option_row option_rows[] = {
 
     { .section = "Times", .name = "graceful-timeout", .kind = OPTION_TIME, FIELD(graceful_timeout),
       .value = "TIME", .initial = "30s", .min = 0, .max = 24 * HOUR,
-      .help = "For requests in flight when asked to stop; 0 gives them none." },
+      .help = "For requests in flight when asked to stop, and for the end of Python; 0 gives requests none." },
     { .section = "Times", .name = "drain-delay", .kind = OPTION_TIME, FIELD(drain_delay), .value = "TIME",
       .initial = "0", .min = 0, .max = 24 * HOUR,
       .help = "When asked to stop, say not ready but serve on for so long, so that load balancers notice. Answers end their connections then." },

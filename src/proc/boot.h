@@ -11,7 +11,7 @@
 #include "proc/worker.h"
 #include "py/application.h"
 
-/* Leaves the GIL with this thread. NULL after a log record. When it crashes, or is asked for its stacks, they go to that descriptor. */
+/* Leaves the GIL with this thread. NULL after a log record; Python may have started by then. When it crashes, or is asked for its stacks, they go to that descriptor. */
 struct application *boot_application(const struct options *options, int crash_output,
                                      enum log_level warnings);
 /* Likewise, in a worker or a zygote; the one of slot 0 warns, for all. Of `setup`, only what all workers have in common, slot and

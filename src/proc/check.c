@@ -12,12 +12,8 @@
 #include "proc/notify.h"
 #include "proc/privileges.h"
 #include "proc/process.h"
-#include "proc/signals.h"
+#include "proc/python_end.h"
 #include "proc/startup.h"
-#include "py/interp.h"
-
-/* For atexit functions and threads. */
-enum { FINISH_SECONDS = 10 };
 
 /* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
 static void be_plain(void)
@@ -33,13 +29,13 @@ static void be_plain(void)
 /* `status`: of what was found before. */
 static int load(const struct options *options, int status)
 {
-    if (boot_application(options, STDERR_FILENO, LOG_WARNING) == NULL)
-        return status != EXIT_STOPPED ? status : EXIT_APPLICATION;
+    struct application *application = boot_application(options, STDERR_FILENO, LOG_WARNING);
+    if (application == NULL && status == EXIT_STOPPED)
+        status = EXIT_APPLICATION;
     if (status == EXIT_STOPPED)
         printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
     fflush(stdout);
-    signals_for_the_end(FINISH_SECONDS);
-    interp_stop();
+    python_end_alone(application, status, application != NULL ? (uint64_t)options->graceful_timeout : 0);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* The fleet's end. */
 #include "base/log.h"
 #include "proc/fleet_state.h"
+#include "proc/python_end.h"
 
 /* One that is still importing does not read its mail, and has nothing to finish. */
 static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
@@ -13,12 +14,18 @@ static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat
         fleet_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, seat->deadline_ms);
 }
 
+static uint64_t quit_by(const struct fleet *fleet, uint64_t now)
+{
+    uint64_t graceful = fleet->limits.graceful_ms;
+    return now + (graceful < PYTHON_END_QUICK_MS ? graceful : PYTHON_END_QUICK_MS) + GRACE_MS;
+}
+
 static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_BOOTING)
         fleet_kill_seat(fleet, slot, seat, now);
     else if (seat->state != SEAT_EMPTY)
-        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + GRACE_MS);
+        fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, quit_by(fleet, now));
 }
 
 static void stop(struct fleet *fleet, enum fleet_phase phase, uint64_t now,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, struct running_call *running)
@@ -15,4 +16,14 @@ bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, stru
     size_t size = strlen(request);
     running->request[log_escape(running->request, sizeof(running->request) - 1, request, size, true)] = '\0';
     return true;
+}
+
+void running_calls_warn(const struct scoreboard_call *calls, unsigned threads)
+{
+    for (unsigned i = 0; i < threads; i++) {
+        struct running_call call;
+        if (running_call_read(&calls[i], clock_ns(), &call))
+            log_warning("the application did not return in time from \"%s\" (after %.1f s)", call.request,
+                        (double)call.age_ms / 1000);
+    }
 }

@@ -18,4 +18,7 @@ struct running_call {
 /* What runs there at `now_ns` (clock_ns). False when nothing does. */
 bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, struct running_call *running);
 
+/* A warning for each that runs, in a worker that cannot wait for it. */
+void running_calls_warn(const struct scoreboard_call *calls, unsigned threads);
+
 #endif

@@ -1,9 +1,12 @@
 /* A worker's signals, and what becomes of them in a process that the application forks. */
 #include "proc/signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -151,8 +154,23 @@ void signals_are_the_loops(const struct loop *loop)
     around_fork.loop = loop;
 }
 
-void signals_for_the_end(unsigned seconds)
+static int hurry_fd = -1;
+
+static void hurry(int signal)
 {
-    set_handler(SIGALRM, leave_at_once); /* not the application's, if it had one */
-    alarm(seconds);
+    static const uint64_t one = 1;
+    int saved = errno;
+    (void)signal;
+    if (write(hurry_fd, &one, sizeof(one)) < 0)
+        ignore(signal);
+    errno = saved;
+}
+
+int signals_for_the_end(void)
+{
+    hurry_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        set_handler(stop_signals[i], hurry_fd < 0 || stop_signals[i] == SIGTERM ? ignore : hurry);
+    remember_handlers();
+    return hurry_fd;
 }

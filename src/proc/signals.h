@@ -27,7 +27,8 @@ void signals_for_worker(const struct worker_setup *setup); /* which must outlive
  * is gone. */
 void signals_are_the_loops(const struct loop *loop);
 
-/* Nothing may keep the process longer than so many seconds. */
-void signals_for_the_end(unsigned seconds);
+/* For the end of Python, when the loop has no signals any more: TERM says nothing new, each INT and QUIT makes the descriptor that is returned
+ * readable (an eventfd). -1 and errno: they are ignored, too. */
+int signals_for_the_end(void);
 
 #endif

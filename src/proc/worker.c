@@ -1,13 +1,9 @@
 /* A worker: boot, serve, drain, leave. */
 #include "proc/worker.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <event2/event.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "app/crew.h"
@@ -24,7 +20,8 @@
 #include "proc/fork.h"
 #include "proc/intake.h"
 #include "proc/mailbox.h"
-#include "proc/privileges.h"
+#include "proc/process.h"
+#include "proc/python_end.h"
 #include "proc/recycle.h"
 #include "proc/reloader.h"
 #include "proc/running_call.h"
@@ -39,14 +36,12 @@ enum stop {
     STOP_NOW,   /* not even that */
 };
 
-/* What atexit functions may take: longer when there is nobody waiting. */
-enum { FINISH_SECONDS = 5, FINISH_QUICK_SECONDS = 1 };
-
 /* Who waits for the GIL that long beside a call that is stuck waits for that call. */
 enum { GIL_LOST_MS = 1000 };
 
 struct worker {
     const struct worker_setup *setup;
+    struct application *application;
     struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
     struct crew *crew;
@@ -58,6 +53,8 @@ struct worker {
     struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
     bool python_signalled;
     enum stop stop;
+    int hurry_fd;       /* of signals_for_the_end */
+    uint64_t end_ms;    /* by when it should have left, Python's end included; once it stops */
     bool asked;         /* to be replaced */
     bool gave_up;       /* no thread was left to run anything */
     bool has_successor; /* who takes what is idle */
@@ -75,25 +72,23 @@ static void log_cut(const struct worker *worker)
 }
 
 /* Threads that are still in the application end with the process. */
-static int leave_threads_behind(struct worker *worker)
+static void leave_threads_behind(struct worker *worker)
 {
-    const struct worker_setup *setup = worker->setup;
-    for (unsigned i = 0; i < setup->threads; i++) {
-        struct running_call call;
-        if (running_call_read(&setup->calls[i], clock_ns(), &call))
-            log_warning("the application did not return in time from \"%s\" (after %.1f s)", call.request,
-                        (double)call.age_ms / 1000);
-    }
+    running_calls_warn(worker->setup->calls, worker->setup->threads);
     loop_abandon(worker->loop);
-    return EXIT_STOPPED;
+    worker->hurry_fd = signals_for_the_end();
 }
 
-/* The main thread should have left the crew. Whoever runs the loop leaves in its place. */
+/* The main thread should have left the crew. The thread that runs the loop leaves in its place; it cannot end Python. */
 static void main_is_stuck(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     log_cut(arg);
-    _exit(leave_threads_behind(arg));
+    leave_threads_behind(arg);
+    log_warning(
+        "the application does not let go of the main thread: atexit functions do not run, and what is "
+        "buffered is lost");
+    _exit(EXIT_STOPPED);
 }
 
 static void await_main(struct worker *worker)
@@ -109,6 +104,7 @@ static void start_deadline(struct worker *worker)
     int64_t ms = worker->setup->options->graceful_timeout;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     event_add(worker->graceful_end, &tv);
+    worker->end_ms = clock_ms() + (uint64_t)ms;
     worker->overdue = ms == 0;
     if (worker->overdue)
         await_main(worker);
@@ -137,6 +133,14 @@ static void keep_connections(struct worker *worker)
     event_base_loopbreak(worker->loop->base);
 }
 
+static void hurry(struct worker *worker)
+{
+    uint64_t end_ms = clock_ms() + python_end_quick_ms(worker->setup->options);
+    if (worker->end_ms == 0 || end_ms < worker->end_ms)
+        worker->end_ms = end_ms;
+    await_main(worker);
+}
+
 /* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
 static void stop(struct worker *worker, enum stop how)
 {
@@ -147,7 +151,7 @@ static void stop(struct worker *worker, enum stop how)
     if (how == STOP_DRAIN)
         drain(worker);
     else
-        await_main(worker);
+        hurry(worker);
     event_base_loopbreak(worker->loop->base);
 }
 
@@ -198,20 +202,6 @@ static void run_python_signals(void *context)
         _exit(EXIT_STOPPED);
 }
 
-/* What fails in the master too it has told already. */
-static void note_reopened(int r, const char *option)
-{
-    if (r < 0 && privileges_user() != (uid_t)-1)
-        log_error("--%s can not be opened by --user, the old file stays in use: %s", option, strerror(errno));
-}
-
-static void reopen_logs(struct worker *worker)
-{
-    note_reopened(log_reopen(), "error-logfile");
-    if (worker->setup->access_log != NULL)
-        note_reopened(access_log_reopen(worker->setup->access_log), "access-logfile");
-}
-
 /* No successor will want the listening sockets. */
 static void stop_for_good(struct worker *worker, enum stop how)
 {
@@ -231,7 +221,7 @@ static void retire(struct worker *worker)
 static void obey(struct worker *worker, enum message_kind kind)
 {
     if (kind == MESSAGE_REOPEN)
-        reopen_logs(worker);
+        process_reopen_logs(worker->setup->access_log);
     else if (kind == MESSAGE_RETIRE)
         retire(worker);
     else if (kind == MESSAGE_UNREADY)
@@ -393,6 +383,7 @@ static void close_loop(struct worker *worker)
 {
     for (int i = 0; i < STOP_SIGNALS; i++)
         event_free(worker->signals[i]);
+    worker->hurry_fd = signals_for_the_end();
     if (worker->python_signals != NULL)
         event_free(worker->python_signals);
     event_free(worker->graceful_end);
@@ -436,27 +427,37 @@ static void serve(struct worker *worker)
     log_cut(worker);
 }
 
-/* atexit functions and threads get their time, and no more. */
-static void finish(struct worker *worker)
+/* Python's end. Threads that were left behind use theirs of `wsgi`, but for the main thread's. */
+static void finish(struct worker *worker, bool all_threads_ended)
 {
-    signals_for_the_end(worker->stop == STOP_NOW ? FINISH_QUICK_SECONDS : FINISH_SECONDS);
+    const struct python_end end = {
+        .status = EXIT_STOPPED,
+        .deadline_ms = worker->end_ms,
+        .quick_ms = python_end_quick_ms(worker->setup->options),
+        .mailbox = worker->setup->mailbox,
+        .hurry = worker->hurry_fd,
+    };
+    python_end_begin(&end);
     gil_take();
-    for (unsigned i = 0; i < worker->setup->threads; i++)
+    for (unsigned i = 0; i < (all_threads_ended ? worker->setup->threads : 1); i++)
         wsgi_free(worker->wsgi[i]);
-    interp_stop();
+    call_fini();
+    application_free(worker->application);
+    python_end_finish();
 }
 
-static int fail(const struct worker_setup *setup)
+static int fail(const struct worker_setup *setup, struct application *application)
 {
     scoreboard_set(setup->row->state, WORKER_FAILED);
+    python_end_alone(application, EXIT_APPLICATION, 0);
     return EXIT_APPLICATION;
 }
 
 int worker_serve(const struct worker_setup *setup, struct application *application)
 {
-    struct worker worker = {.setup = setup};
+    struct worker worker = {.setup = setup, .application = application};
     if (open_threads(&worker, application) < 0)
-        return fail(setup);
+        return fail(setup, application);
     scoreboard_set(setup->row->state, WORKER_LOADED);
     int python_signals = interp_signal_fd();
     worker.reloader = reloader_new(setup);
@@ -466,10 +467,12 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
     fork_lives_alone();
     mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
     serve(&worker);
-    if (!crew_free(worker.crew))
-        return leave_threads_behind(&worker);
-    close_loop(&worker);
-    finish(&worker);
+    bool all_threads_ended = crew_free(worker.crew);
+    if (all_threads_ended)
+        close_loop(&worker);
+    else
+        leave_threads_behind(&worker);
+    finish(&worker, all_threads_ended);
     return EXIT_STOPPED;
 }
 
@@ -487,5 +490,5 @@ int worker_main(const struct worker_setup *setup)
     signals_for_boot(setup);
     worker_identify(setup);
     struct application *application = boot(setup);
-    return application != NULL ? worker_serve(setup, application) : fail(setup);
+    return application != NULL ? worker_serve(setup, application) : fail(setup, NULL);
 }

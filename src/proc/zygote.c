@@ -15,6 +15,7 @@
 #include "proc/cord.h"
 #include "proc/fork.h"
 #include "proc/memory.h"
+#include "proc/python_end.h"
 #include "proc/signals.h"
 #include "proc/sockets.h"
 #include "py/interp.h"
@@ -209,12 +210,13 @@ int zygote_main(const struct zygote_setup *setup)
     set_title(zygote.self.options);
     if (load(&zygote) < 0) {
         say(setup, CORD_FAILED);
+        python_end_alone(NULL, EXIT_APPLICATION, 0);
         return EXIT_APPLICATION;
     }
     signals_for_zygote();
     say(setup, CORD_LOADED);
     while (await_order(&zygote, &order))
         obey(&zygote, &order);
-    interp_stop();
+    python_end_alone(zygote.application, EXIT_STOPPED, python_end_quick_ms(zygote.self.options));
     return EXIT_STOPPED;
 }

@@ -13,9 +13,10 @@
 #include "base/mem.h"
 #include "proc/death.h"
 #include "proc/oom.h"
+#include "proc/python_end.h"
 
-/* For its atexit functions, or for the hooks of a fork. */
-enum { GRACE_SECONDS = 2 };
+/* For the hooks of a fork; and for the end of Python, beyond the time after which it is cut there. */
+enum { GRACE_MS = 2000 };
 
 struct zygote_child *zygote_child_new(unsigned generation)
 {
@@ -95,10 +96,15 @@ void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *orde
     zygote_child_kill(zygote); /* no answer would ever come */
 }
 
+static void allow(struct zygote_child *zygote, unsigned ms)
+{
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(zygote->deadline, &tv);
+}
+
 void zygote_child_hurry(struct zygote_child *zygote)
 {
-    static const struct timeval grace = {.tv_sec = GRACE_SECONDS};
-    event_add(zygote->deadline, &grace);
+    allow(zygote, GRACE_MS);
 }
 
 void zygote_child_end(struct zygote_child *zygote)
@@ -111,7 +117,7 @@ void zygote_child_end(struct zygote_child *zygote)
         return;
     }
     zygote_child_tell(zygote, CORD_END);
-    zygote_child_hurry(zygote);
+    allow(zygote, PYTHON_END_QUICK_MS + GRACE_MS);
 }
 
 void zygote_child_kill(struct zygote_child *zygote)

@@ -397,6 +397,7 @@ START_TEST(to_quit_has_a_deadline)
     begin_serving(1);
     fleet_quit(fleet, now);
     assert_done("quit 0.0");
+    ck_assert_uint_eq(fleet_due(fleet), now + GRACEFUL_MS + KILL_GRACE_MS);
     await_due();
     assert_done("kill 0.0");
 }
