@@ -84,10 +84,22 @@ int head_find_end(struct head_finder *finder, struct slice bytes, const struct p
     return status == 0 && bytes.size > limits->head ? 431 : status;
 }
 
-size_t head_skip_empty_lines(struct slice bytes)
+int head_check_line(struct head_finder *finder, struct slice bytes)
 {
-    size_t skipped = 0;
-    while (bytes.size - skipped >= 2 && bytes.data[skipped] == '\r' && bytes.data[skipped + 1] == '\n')
-        skipped += 2;
-    return skipped;
+    struct request request;
+    if (finder->line_size == 0 || finder->line_good)
+        return 0;
+    finder->line_good = true;
+    return request_line_parse(&request, (struct slice){bytes.data, finder->line_size});
+}
+
+int head_skip_empty_lines(struct slice *bytes, unsigned *count)
+{
+    while (bytes->size >= 2 && bytes->data[0] == '\r' && bytes->data[1] == '\n') {
+        if (++*count > EMPTY_LINES_MAX)
+            return 400;
+        bytes->data += 2;
+        bytes->size -= 2;
+    }
+    return 0;
 }

@@ -3,8 +3,14 @@
 
 #include <string.h>
 
+int head_reader_skip(struct head_reader *reader, struct slice *bytes)
+{
+    return head_skip_empty_lines(bytes, &reader->empty_lines);
+}
+
 void head_reader_begin(struct head_reader *reader)
 {
+    reader->empty_lines = 0;
     reader->finder = (struct head_finder){0};
 }
 
@@ -33,6 +39,8 @@ int head_read(struct head_reader *reader, struct memo *memo, const struct parser
     *head = (struct head){0};
     int status = head_find_end(&reader->finder, bytes, limits, &head->size);
     head->line = (struct slice){bytes.data, reader->finder.line_size};
+    if (status == 0 && head->size == 0)
+        status = head_check_line(&reader->finder, bytes);
     if (status != 0 || head->size == 0)
         return status;
     size_t line = reader->finder.line_size + 2;

@@ -11,6 +11,7 @@
 struct head_reader {
     unsigned memo_slot; /* where this client's section was last time; memo_recent() for a new client */
     struct head_finder finder;
+    unsigned empty_lines; /* since the last head */
 };
 
 struct head {
@@ -18,6 +19,9 @@ struct head {
     struct slice line; /* the request line without its CRLF, unparsed; empty while it is not whole */
     struct header_section *section; /* a reference for the caller; NULL unless all of the head is good */
 };
+
+/* Before a request: takes the empty lines off the front of what has arrived. 0, or 400 for too many of them. */
+int head_reader_skip(struct head_reader *reader, struct slice *bytes);
 
 /* Before the first byte of each request. */
 void head_reader_begin(struct head_reader *reader);

@@ -15,9 +15,10 @@ struct state {
     bool request_id;
 };
 
+/* Empty for a target without an authority (RFC 9112 3.2). */
 static int take_host(struct state *state, struct slice value)
 {
-    if (state->section->host.data != NULL || !slice_is_host(value))
+    if (state->section->host.data != NULL || (value.size > 0 && !slice_is_host(value)))
         return 400;
     state->section->host = value;
     return 0;

@@ -7,6 +7,7 @@
 #ifndef HTTP_PARSER_H
 #define HTTP_PARSER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct head_finder {
     size_t scanned;   /* bytes already searched */
     size_t line;      /* where the line under way begins */
     size_t line_size; /* of the request line, without CRLF; 0 until it is whole */
+    bool line_good;   /* head_check_line has found so */
 };
 
 /*
@@ -37,10 +39,16 @@ struct head_finder {
 int head_find_end(struct head_finder *finder, struct slice bytes, const struct parser_limits *limits,
                   size_t *head_size);
 
-/* The number of bytes of CRLF pairs at the start: a server should ignore them before a request line (RFC 9112 2.2). */
-size_t head_skip_empty_lines(struct slice bytes);
+/* When more of the head is needed: looks at the request line once it is whole, so that a client that does not speak HTTP need not
+ * wait for a time-out. 0, or the status of request_line_parse. */
+int head_check_line(struct head_finder *finder, struct slice bytes);
 
-/* `line` without its CRLF. 400; 501 for CONNECT; 505 for an HTTP version that is not 1.0 or 1.1. Fills all but section. */
+/* A server should ignore an empty line before a request line (RFC 9112 2.2), but not for ever. */
+enum { EMPTY_LINES_MAX = 8 };
+/* Takes empty lines off the front; *count is how many there were since the last request. 0, or 400 for too many. */
+int head_skip_empty_lines(struct slice *bytes, unsigned *count);
+
+/* `line` without its CRLF. 400; 501 for CONNECT; 505 for an HTTP version that is not 1.x. Fills all but section. */
 int request_line_parse(struct request *request, struct slice line);
 
 /*

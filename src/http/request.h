@@ -67,7 +67,7 @@ struct request {
     struct slice query;     /* without the "?"; empty when there is none */
     bool path_escaped;      /* path holds a percent escape (all of which were found well-formed) */
     bool is_head;
-    uint8_t minor;                  /* HTTP/1.minor: 0 or 1 */
+    uint8_t minor;                  /* HTTP/1.minor: 0, or 1 for all that are higher */
     struct header_section *section; /* a reference; NULL until the fields are parsed */
     /* The section's, when its sender is trusted. NULL where section->forwarding: those fields are not for the application. */
     const struct forwarded *forwarded;

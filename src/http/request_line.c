@@ -21,9 +21,10 @@ static int version_parse(struct request *request, struct slice version)
     if (version.size != 8 || memcmp(text, "HTTP/", 5) != 0 || text[6] != '.' ||
         !char_is((unsigned char)text[5], CHAR_DIGIT) || !char_is((unsigned char)text[7], CHAR_DIGIT))
         return 400;
-    if (text[5] != '1' || text[7] > '1')
+    if (text[5] != '1')
         return 505;
-    request->minor = (uint8_t)(text[7] - '0');
+    /* A higher minor version is served as the highest that is known (RFC 9110 2.5). */
+    request->minor = text[7] == '0' ? 0 : 1;
     return 0;
 }
 

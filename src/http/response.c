@@ -103,7 +103,7 @@ static const char *kind_note(struct response *response, enum field_kind kind, ui
             return "Content-Length must not be repeated";
         response->has_length = true;
         response->length = length;
-        *drop = response->status == 204; /* RFC 9110 8.6 */
+        *drop = response->status == 204 || response->status == 205; /* RFC 9110 8.6, 15.3.6 */
     } else if (kind == FIELD_DATE) {
         response->has_date = true;
     } else if (kind == FIELD_SERVER) {
@@ -165,6 +165,12 @@ static bool framing_decide(struct response *response, const struct request *requ
 {
     bool bodiless = response->status == 204 || response->status == 304;
     bool add = known && !response->has_length;
+    if (response->status ==
+        205) { /* no content, but its framing must say so (RFC 9110 15.3.6, RFC 9112 6.3) */
+        response->framing = RESPONSE_EMPTY;
+        response->length = 0;
+        return true;
+    }
     if (add)
         response->length = size;
     if (bodiless || request->is_head) {

@@ -17,7 +17,7 @@
 #include "http/request.h"
 
 enum response_framing {
-    RESPONSE_EMPTY,   /* no body may follow: HEAD, 204, 304 */
+    RESPONSE_EMPTY,   /* no body may follow: HEAD, 204, 205, 304 */
     RESPONSE_LENGTH,  /* Content-Length bytes */
     RESPONSE_CHUNKED, /* only to HTTP/1.1 */
     RESPONSE_CLOSE,   /* HTTP/1.0: the end of the connection is the end of the body */

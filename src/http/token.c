@@ -118,6 +118,22 @@ static bool is_ipv6(struct slice s)
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 
+/* "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ), RFC 3986 3.2.2. */
+static bool is_ip_future(struct slice s)
+{
+    size_t i = 1;
+    if (s.size == 0 || (s.data[0] | 0x20) != 'v')
+        return false;
+    while (i < s.size && char_is((unsigned char)s.data[i], CHAR_HEX))
+        i++;
+    if (i == 1 || i + 1 >= s.size || s.data[i] != '.')
+        return false;
+    for (i++; i < s.size; i++)
+        if (s.data[i] == '%' || (s.data[i] != ':' && !char_is((unsigned char)s.data[i], CHAR_HOST)))
+            return false;
+    return true;
+}
+
 /* port = *DIGIT (RFC 3986 3.2.3): empty is allowed, what no port can be is not. */
 static bool is_port(struct slice s)
 {
@@ -137,8 +153,10 @@ bool slice_is_host(struct slice s)
     struct slice rest = {s.data + size + literal, s.size - size - literal};
     if (rest.size > 0 && (rest.data[0] != ':' || !is_port((struct slice){rest.data + 1, rest.size - 1})))
         return false;
-    if (literal)
-        return is_ipv6((struct slice){host.data + 1, host.size - 1});
+    if (literal) {
+        struct slice address = {host.data + 1, host.size - 1};
+        return is_ipv6(address) || is_ip_future(address);
+    }
     return host.size > 0 && slice_all(host, CHAR_HOST) && escapes_are_whole(host);
 }
 

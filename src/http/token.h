@@ -31,8 +31,8 @@ int hex_value(unsigned char c);            /* 0-15, or -1 */
 size_t value_span(struct slice s);         /* how many bytes at the start are CHAR_VALUE */
 bool escapes_are_whole(struct slice s);    /* every "%" is followed by two hexadecimal digits */
 
-/* uri-host [ ":" port ] of RFC 9112 3.2: a registered name, an IPv4 address or an IPv6 literal in brackets; no userinfo.
- * The host must not be empty. */
+/* uri-host [ ":" port ] of RFC 9112 3.2: a registered name, an IPv4 address, or in brackets an IPv6 address or what RFC 3986 3.2.2
+ * keeps for the future; no userinfo. The host must not be empty. */
 bool slice_is_host(struct slice s);
 /* The two parts of what slice_is_host accepts; the port is empty when there is none. */
 struct slice host_name(struct slice host);

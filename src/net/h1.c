@@ -148,12 +148,24 @@ static void h1_begin_body(struct h1 *h, bool more)
     h1_enter(h, H1_BODY);
 }
 
+/* A request that is not whole: there may be no more of it than some bytes of a head. */
+static void h1_refuse_unfinished(struct h1 *h, int status)
+{
+    int unread;
+    struct exchange *exchange = h->exchange;
+    if (exchange == NULL)
+        exchange = exchange_new(&h->conn, (struct slice){"", 0}, NULL, &unread, h1_done);
+    h1_refuse(h, exchange, status);
+}
+
 /* Each consumes from the front of `bytes`, and returns false when it needs more or is done with the connection. */
 static bool consume_idle(struct h1 *h, struct slice *bytes)
 {
-    size_t empty = head_skip_empty_lines(*bytes);
-    bytes->data += empty;
-    bytes->size -= empty;
+    int status = head_reader_skip(&h->reader, bytes);
+    if (status != 0) {
+        h1_refuse_unfinished(h, status);
+        return false;
+    }
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     head_reader_begin(&h->reader);
@@ -241,16 +253,6 @@ static void h1_consume(struct h1 *h, struct slice bytes)
     while (consume[h->state](h, &bytes))
         ;
     pending_keep(&h->pending, bytes);
-}
-
-/* A request that is not whole: there may be no more of it than some bytes of a head. */
-static void h1_refuse_unfinished(struct h1 *h, int status)
-{
-    int unread;
-    struct exchange *exchange = h->exchange;
-    if (exchange == NULL)
-        exchange = exchange_new(&h->conn, (struct slice){"", 0}, NULL, &unread, h1_done);
-    h1_refuse(h, exchange, status);
 }
 
 /* The peer will send no more. A request under way can not be completed; an answer under way is still sent. */

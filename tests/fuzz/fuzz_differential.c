@@ -59,6 +59,12 @@ static bool framing_ends_in_tab(const struct session_answer *answer, const struc
            memchr(message->bytes.data, '\t', message->bytes.size) != NULL;
 }
 
+static bool minor_version_is_high(const struct session_answer *answer, const struct message *message)
+{
+    (void)answer;
+    return message->error == HPE_INVALID_VERSION;
+}
+
 /* What llhttp refuses, and why we do not follow. */
 static const struct {
     bool (*applies)(const struct session_answer *answer, const struct message *message);
@@ -66,6 +72,8 @@ static const struct {
 } differences[] = {
     {method_is_unknown,
      "llhttp knows a list of methods, and SOURCE only for ICE; any token is the application's to judge"},
+    {minor_version_is_high,
+     "llhttp takes no HTTP/1.2; RFC 9110 2.5 has it served as the highest minor version known"},
     {trailer_is_framing,
      "llhttp reads trailers as fields; ours are dropped, so what they say of framing means nothing"},
     {framing_ends_in_tab, "llhttp takes no tab behind a Content-Length or Transfer-Encoding; the white space "

@@ -54,6 +54,21 @@ def test_the_keys_of_pep_3333_are_there(server):
     assert "HTTPS" not in environ
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.9"])
+def test_a_higher_minor_version_is_served_as_the_highest_that_is_known(server, version):
+    """RFC 9110 2.5."""
+    for _ in range(3):
+        environ = seen(server, headers=[("Connection", "close")], version=version)
+        assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+
+
+def test_an_empty_host_is_shown_as_it_is(server):
+    with server.connect() as connection:
+        connection.send(b"GET / HTTP/1.1\r\nHost:\r\nAccept: application/json\r\n\r\n")
+        environ = json.loads(connection.receive().body)
+    assert (environ["HTTP_HOST"], environ["SERVER_NAME"]) == ("", "127.0.0.1")
+
+
 def test_remote_port_is_the_clients(server):
     with server.connect() as connection:
         environ = json.loads(connection.exchange("GET", "/", [JSON]).body)

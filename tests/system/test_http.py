@@ -2,7 +2,8 @@
 
 What went wrong once, in one server or another: pipelined requests stalled behind a thread that waited for
 readability, an early 413 was lost to a reset, a half-closed client got no answer, HEAD and 304 came with a
-body that the client took for the next answer, HTTP/1.0 clients got chunks.
+body that the client took for the next answer, HTTP/1.0 clients got chunks; a line that is no request line was answered after ten
+seconds, and two megabytes of empty lines never.
 """
 
 import re
@@ -164,7 +165,7 @@ REFUSED = [
     (417, b"POST / HTTP/1.1\r\nHost: a\r\nExpect: something\r\nContent-Length: 1\r\n\r\n"),
     (501, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"),
     (505, b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
-    (505, b"GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    (505, b"GET / HTTP/2.1\r\nHost: a\r\n\r\n"),
     (400, b"GET /\r\n\r\n"),
     (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
 ]
@@ -200,6 +201,31 @@ def test_head_has_the_headers_of_get_and_no_body(server):
         assert connection.exchange("GET", "/").text == "GET / 0\n"
     assert head.status == 200 and head.get("Content-Type") == "text/plain"
     assert head.get("Content-Length") in (None, str(len("HEAD / 0\n")))
+
+
+NO_REQUESTS = [
+    # what is sent, status
+    (b"garbage\r\n", 400),
+    (b"GET /\r\n", 400),
+    (b"GET / HTTP %\r\n", 400),
+    (b"GET / HTTP/2.0\r\n", 505),
+    (b"\r\n" * 20, 400),
+]
+
+
+@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
+@pytest.mark.parametrize("sent, status", NO_REQUESTS, ids=[repr(row[0][:20]) for row in NO_REQUESTS])
+def test_what_is_no_request_line_is_refused_when_it_is_whole(serve, sent, status, bytewise):
+    """Nothing is sent behind it, the connection stays open, and no time-out would end the waiting."""
+    server = serve("hello", "--header-timeout", "0", "--keep-alive", "1h")
+    with server.connect() as connection:
+        assert connection.exchange("GET", "/").status == 200
+        for n in range(len(sent)) if bytewise else []:
+            connection.send(sent[n : n + 1])
+        if not bytewise:
+            connection.send(sent)
+        response = connection.receive()
+        assert response.status == status and response.get("Connection") == "close"
 
 
 @pytest.mark.parametrize("status", ["204", "304"])

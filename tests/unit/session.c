@@ -16,6 +16,7 @@ struct run {
     struct slice input;
     size_t arrived, begin; /* begin: of what is not consumed yet */
     struct head_finder finder;
+    unsigned empty_lines;
     struct request request;
     struct body body;
     bool in_body;
@@ -74,9 +75,15 @@ static int head_parse(struct run *run, struct slice head)
 static bool head_advance(struct run *run)
 {
     size_t size;
-    run->begin += head_skip_empty_lines(unread(run));
     struct slice bytes = unread(run);
-    int status = head_find_end(&run->finder, bytes, &session_parser_limits, &size);
+    int status = head_skip_empty_lines(&bytes, &run->empty_lines);
+    run->begin = run->arrived - bytes.size;
+    if (status != 0)
+        return refuse(run, status);
+    status = head_find_end(&run->finder, bytes, &session_parser_limits, &size);
+    int line_status = head_check_line(&run->finder, bytes);
+    if (line_status != 0)
+        return refuse(run, line_status);
     if (status == 0 && size == 0)
         return false;
     if (status == 0)
@@ -84,6 +91,7 @@ static bool head_advance(struct run *run)
     if (status != 0)
         return refuse(run, status);
     run->begin += size;
+    run->empty_lines = 0;
     run->in_body = true;
     return true;
 }

@@ -76,12 +76,62 @@ END_TEST
 
 START_TEST(empty_lines_are_skipped_in_whole_pairs)
 {
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("")), 0);
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("GET")), 0);
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r")), 0);
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\n\n")), 0);
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r\n\r\n\rG")), 4);
-    ck_assert_uint_eq(head_skip_empty_lines(SLICE("\r\nGET")), 2);
+    static const struct {
+        struct slice bytes;
+        size_t skipped;
+    } rows[] = {
+        {SLICE(""), 0},     {SLICE("GET"), 0},         {SLICE("\r"), 0},
+        {SLICE("\n\n"), 0}, {SLICE("\r\n\r\n\rG"), 4}, {SLICE("\r\nGET"), 2},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct slice rest = rows[i].bytes;
+        unsigned count = 0;
+        ck_assert_int_eq(head_skip_empty_lines(&rest, &count), 0);
+        ck_assert_uint_eq(rows[i].bytes.size - rest.size, rows[i].skipped);
+        ck_assert_uint_eq(count, rows[i].skipped / 2);
+    }
+}
+END_TEST
+
+START_TEST(empty_lines_have_an_end_however_they_arrive)
+{
+    unsigned count = 0;
+    for (int i = 1; i <= EMPTY_LINES_MAX; i++) {
+        struct slice line = SLICE("\r\n");
+        ck_assert_int_eq(head_skip_empty_lines(&line, &count), 0);
+    }
+    struct slice line = SLICE("\r\nGET");
+    ck_assert_int_eq(head_skip_empty_lines(&line, &count), 400);
+}
+END_TEST
+
+static const struct {
+    struct slice bytes;
+    int status;
+} lines[] = {
+    {SLICE("GET / HTTP/1.1\r\nHo"), 0},
+    {SLICE("GET / HTTP/1.1\r"), 0},
+    {SLICE("garbage\r\n"), 400},
+    {SLICE("GET /\r\n"), 400},
+    {SLICE("garbage\r"), 0},
+    {SLICE("GET / HTTP %\r\n"), 400},
+    {SLICE("GET / HTTP/2.0\r\n"), 505},
+    {SLICE("CONNECT a:1 HTTP/1.1\r\n"), 501},
+};
+
+START_TEST(the_request_line_is_looked_at_when_it_is_whole)
+{
+    static const struct parser_limits wide = {.request_line = 99, .fields = 4, .field_size = 99, .head = 99};
+    struct head_finder finder = {0};
+    size_t head;
+    for (size_t size = 1; size < lines[_i].bytes.size; size++) {
+        struct slice arrived = {lines[_i].bytes.data, size};
+        ck_assert_int_eq(head_find_end(&finder, arrived, &wide, &head), 0);
+        if (arrived.data[size - 1] != '\n')
+            ck_assert_int_eq(head_check_line(&finder, arrived), 0);
+    }
+    ck_assert_int_eq(head_find_end(&finder, lines[_i].bytes, &wide, &head), 0);
+    ck_assert_msg(head_check_line(&finder, lines[_i].bytes) == lines[_i].status, "%s", lines[_i].bytes.data);
 }
 END_TEST
 
@@ -91,6 +141,8 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_answer_comes_with_the_byte_that_decides, cases);
     tcase_add_test(tests, the_request_line_is_measured);
     tcase_add_test(tests, empty_lines_are_skipped_in_whole_pairs);
+    tcase_add_test(tests, empty_lines_have_an_end_however_they_arrive);
+    unit_add_rows(tests, the_request_line_is_looked_at_when_it_is_whole, lines);
 }
 
 int main(void)

@@ -66,7 +66,6 @@ static const struct {
     {SLICE("CONNECT / HTTP/1.1"), 501},
     {SLICE("CONNECT / HTTP/9.1"), 505},
     {SLICE("GET / HTTP/0.9"), 505},
-    {SLICE("GET / HTTP/1.9"), 505},
 };
 
 START_TEST(the_line_is_refused_with_the_status_of_the_table)

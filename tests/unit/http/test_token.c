@@ -138,7 +138,15 @@ static const struct {
     {SLICE("[::1%eth0]"), false},
     {SLICE("[::1\0]"), false},
     {SLICE("[127.0.0.1]"), false},
-    {SLICE("[v1.a]"), false},
+    {SLICE("[v1.a]"), true},
+    {SLICE("[VfF.fe80::a+en1]:80"), true},
+    {SLICE("[v1.]"), false},
+    {SLICE("[v.a]"), false},
+    {SLICE("[v1]"), false},
+    {SLICE("[vg.a]"), false},
+    {SLICE("[v1.a%20]"), false},
+    {SLICE("[v1.a/b]"), false},
+    {SLICE("v1.a]"), false},
     {SLICE("[0000:0000:0000:0000:0000:0000:0000:0000:0000:0001]"), false},
 };
 
