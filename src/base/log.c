@@ -71,6 +71,12 @@ int log_reopen(void)
     return process_log.file == NULL ? 0 : log_file_reopen(process_log.file);
 }
 
+void log_part(void)
+{
+    if (process_log.file != NULL)
+        log_file_part(process_log.file);
+}
+
 void log_identify(const char *format, ...)
 {
     va_list args;

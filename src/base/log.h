@@ -28,6 +28,9 @@ struct log_options {
 int log_open(const struct log_options *options);
 int log_reopen(void); /* USR1; 0, or -1 and errno, the old file stays in use */
 
+/* After a fork, in the parent: see log_file_part. */
+void log_part(void);
+
 /* "master", "worker 3": what stands in the second brackets. Copied. */
 void log_identify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool log_enabled(enum log_level level);

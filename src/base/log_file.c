@@ -7,7 +7,9 @@
  *   regular file        does not block on a reader
  *   socket              MSG_DONTWAIT; an inherited one (journald) cannot be opened anew
  *   pipe, terminal      opened anew through /proc with O_NONBLOCK. Not fcntl: that would reach everyone who shares
- *                       the description, and the app's print() would fail with EAGAIN
+ *                       the description, and the app's print() would fail with EAGAIN.
+ *                       A parent opens them anew after each fork too: the child could take
+ *                       O_NONBLOCK off the description that both share
  *   ... not permitted   poll(2) first, and no more at once than a pipe that polls writable is sure to take
  */
 #include "base/log_file.h"
@@ -125,6 +127,21 @@ struct log_file *log_file_open(const char *path, int standard)
     file->owned = true;
     file->regular = is_regular(file->fd);
     return file;
+}
+
+void log_file_part(struct log_file *file)
+{
+    char path[64];
+    int error = errno;
+    if (!file->owned || file->method != WRITE || is_regular(file->fd))
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0) {
+        dup3(fd, file->fd, O_CLOEXEC);
+        close(fd);
+    }
+    errno = error;
 }
 
 int log_file_reopen(struct log_file *file)

@@ -26,6 +26,9 @@ int log_file_reopen(struct log_file *file);
 /* From now on, files that root makes belong to this user, so that a process without root's rights can open them anew. A file that was there
  * before keeps its owner. */
 void log_files_belong_to(uid_t user);
+/* After a fork, in the parent: opens a pipe or terminal anew, so that parent and child share no
+ * description. Where that fails the old one stays in use. */
+void log_file_part(struct log_file *file);
 void log_file_close(struct log_file *file); /* NULL is fine */
 
 #endif

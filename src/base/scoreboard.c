@@ -199,11 +199,12 @@ void scoreboard_note_setback(struct scoreboard *board, const char *text, size_t 
     size_t kept = size < SCOREBOARD_SETBACK_SIZE ? size : SCOREBOARD_SETBACK_SIZE;
     while (kept > 0 && kept < size && ((unsigned char)text[size - kept] & 0xc0) == 0x80)
         kept--;
-    scoreboard_add(setback->number, 1);
+    uint32_t number = 2 * ++board->setbacks;
+    scoreboard_set(setback->number, number - 1);
     atomic_thread_fence(memory_order_release);
-    setback->size = (uint32_t)kept;
+    scoreboard_set(setback->size, (uint32_t)kept);
     memcpy(setback->text, text + size - kept, kept);
-    scoreboard_publish(setback->number, scoreboard_get(setback->number) + 1);
+    scoreboard_publish(setback->number, number);
 }
 
 uint32_t scoreboard_setbacks(const struct scoreboard_setback *setback)
@@ -217,7 +218,7 @@ bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t 
     uint32_t number = scoreboard_see(setback->number);
     if (number == since || number % 2 != 0)
         return false;
-    *size = setback->size;
+    *size = scoreboard_get(setback->size);
     if (*size > SCOREBOARD_SETBACK_SIZE)
         return false;
     memcpy(text, setback->text, *size);

@@ -133,7 +133,7 @@ struct scoreboard_restart {
 enum { SCOREBOARD_SETBACK_SIZE = 32 * 1024 };
 struct scoreboard_setback {
     _Atomic uint32_t number; /* twice how many there have been, published; odd: the text is being written */
-    uint32_t size;
+    _Atomic uint32_t size;
     char text[SCOREBOARD_SETBACK_SIZE]; /* the end of it, where there is more */
 };
 
@@ -154,6 +154,7 @@ struct scoreboard {
     uint32_t count, threads;
     uint32_t seats;    /* rows per slot: the seats of a slot are neighbours */
     uint64_t restarts; /* that the master has noted */
+    uint32_t setbacks; /* likewise */
     struct scoreboard_service *service;
     struct scoreboard_row *rows;   /* `count` */
     struct scoreboard_call *calls; /* `count` times `threads` */

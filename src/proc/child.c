@@ -140,6 +140,12 @@ void child_is_not_born(struct child *child, const struct worker_setup *setup)
     scoreboard_set(setup->row->state, WORKER_NONE);
 }
 
+uint64_t child_requests(const struct child *child, const struct scoreboard_row *row)
+{
+    uint64_t requests = scoreboard_get(row->requests);
+    return requests > child->requests_before ? requests - child->requests_before : 0;
+}
+
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                               unsigned threads, int status, char *text, size_t size)
 {
@@ -148,7 +154,7 @@ enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, s
         .killed_by_us = child->killed,
         .no_memory = death_is_sudden(status) && !child->killed && oom_has_killed(),
         .age_ms = clock_ms() - child->forked_ms,
-        .requests = scoreboard_get(row->requests) - child->requests_before,
+        .requests = child_requests(child, row),
         .calls = calls,
         .threads = threads,
         .now_ns = clock_ns(),

@@ -55,6 +55,9 @@ void child_is_not_born(struct child *child, const struct worker_setup *setup);
 int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
                        const struct worker_setup *setup);
 
+/* That it has answered so far. */
+uint64_t child_requests(const struct child *child, const struct scoreboard_row *row);
+
 /* It has ended with `status`: empties the seat, describes the end in `text` and names its cause (see death_cause). `calls`: one per thread. */
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                               unsigned threads, int status, char *text, size_t size);

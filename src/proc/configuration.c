@@ -197,7 +197,7 @@ static struct settings *read_now(char *message, size_t size)
         be_reader(NULL, ends[1]);
     close(ends[1]);
     text_init(&words);
-    while ((n = read(ends[0], block, sizeof(block))) > 0)
+    while (words.size < ERRAND_WORDS_MAX && (n = read(ends[0], block, sizeof(block))) > 0)
         text_add(&words, block, (size_t)n);
     close(ends[0]);
     if (pid > 0)

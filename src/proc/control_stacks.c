@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -17,9 +16,9 @@
 enum { LOOK_MS = 20, PATIENCE_MS = 1000 };
 
 struct seat_stacks {
-    pid_t pid;        /* who owes an answer; 0: nobody */
-    char *calls;      /* what it ran then: the signal may be their end */
-    int before, size; /* bytes in the pipe: then, and when it was looked at last */
+    pid_t pid;           /* who owes an answer; 0: nobody */
+    char *calls;         /* what it ran then: the signal may be their end */
+    size_t before, size; /* bytes in the pipe: then, and when it was looked at last */
 };
 
 struct stacks {
@@ -29,13 +28,6 @@ struct stacks {
     uint64_t since_ms;
     struct seat_stacks seats[];
 };
-
-static int bytes_waiting(const struct child *child)
-{
-    int size = 0;
-    ioctl(child->last_words.master, FIONREAD, &size);
-    return size;
-}
 
 static void look_later(struct stacks *stacks, unsigned ms)
 {
@@ -78,7 +70,7 @@ static void ask(struct seat_stacks *seat, const struct control_view *view, unsig
     seat->calls = describe_calls(view, row);
     if (owes)
         return;
-    seat->before = seat->size = bytes_waiting(child);
+    seat->before = seat->size = last_words_waiting(&child->last_words);
     kill(child->pid, STACKS_SIGNAL);
 }
 
@@ -87,7 +79,7 @@ static bool has_answered(struct seat_stacks *seat, const struct child *child)
 {
     if (seat->pid == 0 || child->pid != seat->pid)
         return true;
-    int size = bytes_waiting(child);
+    size_t size = last_words_waiting(&child->last_words);
     bool quiet = size == seat->size;
     seat->size = size;
     return quiet && size > seat->before;
@@ -107,7 +99,9 @@ static void print_stacks(FILE *out, struct seat_stacks *seat, const struct child
         fprintf(out, "  has ended\n");
         return;
     }
-    size_t size = last_words_take(&child->last_words, words, sizeof(words)), before = (size_t)seat->before;
+    /* The worker may have emptied the pipe itself meanwhile. */
+    size_t size = last_words_take(&child->last_words, words, sizeof(words));
+    size_t before = seat->before < size ? seat->before : size;
     fwrite(words + before, 1, size - before, out);
     if (size == sizeof(words))
         fprintf(out, "\n  [...]\n");
@@ -153,7 +147,7 @@ static bool forget_late_answers(struct stacks *stacks)
     for (unsigned i = 0; i < stacks->control->view.count; i++) {
         struct seat_stacks *seat = &stacks->seats[i];
         const struct child *child = &stacks->control->view.children[i];
-        if (seat->pid == child->pid && bytes_waiting(child) > seat->before) {
+        if (seat->pid == child->pid && last_words_waiting(&child->last_words) > seat->before) {
             last_words_take(&child->last_words, words, sizeof(words));
             seat->pid = 0;
         }

@@ -98,8 +98,8 @@ static void say_worker(const struct control_view *view, struct control_client *c
     control_say(client, "%4u %7d %10u %-8s %7s %10" PRIu64 " %11" PRIu32 " %5" PRIu32 " %5u", berth.slot,
                 (int)child->pid, (unsigned)scoreboard_get(row->generation),
                 seat_state_name(fleet_seat(view->fleet, berth)), age(text, clock_ms() - child->forked_ms),
-                scoreboard_get(row->requests) - child->requests_before, scoreboard_get(row->connections),
-                scoreboard_get(row->ready), scoreboard_busy(view->board, i));
+                child_requests(child, row), scoreboard_get(row->connections), scoreboard_get(row->ready),
+                scoreboard_busy(view->board, i));
 }
 
 void verb_workers(struct control *control, struct control_client *client, struct slice argument)

@@ -2,17 +2,11 @@
 #include "proc/cord.h"
 
 #include <errno.h>
-#include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS = 2 };
-
-/* Room for the descriptors beside an order. */
-union beside {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
-};
+#include "base/ancillary.h"
 
 int cord_open(struct cord *cord)
 {
@@ -20,47 +14,37 @@ int cord_open(struct cord *cord)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
         return -1;
     *cord = (struct cord){fds[0], fds[1]};
+    ancillary_refuse(cord->master);
     return 0;
 }
 
 int cord_send_order(int fd, const struct cord_order *order)
 {
-    const int descriptors[DESCRIPTORS] = {order->mailbox, order->last_words};
+    const int descriptors[] = {order->mailbox, order->last_words};
     struct iovec vector = {(void *)order, sizeof(*order)};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    union beside beside;
-    memset(&beside, 0, sizeof(beside));
-    if (order->kind == CORD_FORK) {
-        message.msg_control = &beside;
-        message.msg_controllen = sizeof(beside);
-        beside.header = (struct cmsghdr){CMSG_LEN(sizeof(descriptors)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(&beside.header), descriptors, sizeof(descriptors));
-    }
+    union ancillary beside;
+    if (order->kind == CORD_FORK)
+        ancillary_put(&message, &beside, descriptors, 2);
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*order) ? 0 : -1;
 }
 
 /* -1 for those that have not come: the process had no room for them. */
 static void take_descriptors(struct msghdr *message, struct cord_order *order)
 {
-    int descriptors[DESCRIPTORS] = {-1, -1};
-    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-        memcpy(descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+    int descriptors[ANCILLARY_MAX];
+    ancillary_take(message, descriptors);
     order->mailbox = descriptors[0];
     order->last_words = descriptors[1];
 }
 
 int cord_await_order(int fd, struct cord_order *order)
 {
-    union beside beside;
+    union ancillary beside;
     struct iovec vector = {order, sizeof(*order)};
-    struct msghdr message = {
-        .msg_iov = &vector,
-        .msg_iovlen = 1,
-        .msg_control = &beside,
-        .msg_controllen = sizeof(beside),
-    };
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     ssize_t n;
+    ancillary_expect(&message, &beside);
     do
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -75,14 +59,25 @@ int cord_send_news(int fd, const struct cord_news *news)
     return send(fd, news, sizeof(*news), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
+/* The end of the cord reads as an empty message does. */
+static bool has_ended(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) != 0;
+}
+
 /* Without room for descriptors, so that nobody can fill the master with them. */
 int cord_receive_news(int fd, struct cord_news *news)
 {
+    struct cord_news heard = {0};
     ssize_t n;
     do
-        n = recv(fd, news, sizeof(*news), MSG_DONTWAIT);
+        n = recv(fd, &heard, sizeof(heard), MSG_DONTWAIT | MSG_TRUNC);
     while (n < 0 && errno == EINTR);
-    if (n == sizeof(*news))
-        return 1;
-    return n < 0 && errno == EAGAIN ? 0 : -1;
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    if (n == 0 && has_ended(fd))
+        return -1;
+    *news = n == sizeof(heard) ? heard : (struct cord_news){.kind = CORD_NOISE};
+    return 1;
 }

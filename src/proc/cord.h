@@ -26,10 +26,11 @@ struct cord_order {
 };
 
 enum cord_news_kind {
-    CORD_LOADED = 1, /* the application is */
-    CORD_FAILED,     /* it could not be, and that is told */
-    CORD_FORKED,     /* the worker is `pid`, a child of the master's; it begins when this is sent */
-    CORD_UNBORN,     /* there is none: `error` */
+    CORD_NOISE,  /* nothing that a zygote of ours would say */
+    CORD_LOADED, /* the application is */
+    CORD_FAILED, /* it could not be, and that is told */
+    CORD_FORKED, /* the worker is `pid`, a child of the master's; it begins when this is sent */
+    CORD_UNBORN, /* there is none: `error` */
 };
 
 /* From the zygote, or from whoever has taken it over. */
@@ -47,7 +48,7 @@ int cord_open(struct cord *cord); /* 0, or -1 and errno */
 
 /* The master's, which never waits. 0, or -1 and errno. */
 int cord_send_order(int fd, const struct cord_order *order);
-/* 1 and the news; 0 when there are none now; -1 when the zygote is gone. */
+/* 1 and the news, which may be anything; 0 when there are none now; -1 when the zygote is gone. */
 int cord_receive_news(int fd, struct cord_news *news);
 
 /* The zygote's, which waits for what to do. 0, or -1: the master is gone. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "proc/running_call.h"
+
 enum { CALLS_NAMED = 8 };
 
 static void __attribute__((format(printf, 3, 4))) append(char *out, size_t size, const char *format, ...)
@@ -36,14 +38,13 @@ bool death_is_sudden(int status)
 static void name_calls(const struct death *death, char *out, size_t size)
 {
     unsigned count = 0;
+    struct running_call call;
     for (unsigned i = 0; i < death->threads; i++) {
-        const struct scoreboard_call *call = &death->calls[i];
-        uint64_t since = scoreboard_get(call->since_ns);
-        if (since == 0)
+        if (!running_call_read(&death->calls[i], death->now_ns, &call))
             continue;
         if (++count <= CALLS_NAMED)
-            append(out, size, "%s\"%.*s\" (for %.1f s)", count == 1 ? ", while it ran " : ", ",
-                   SCOREBOARD_REQUEST_SIZE - 1, call->request, (double)(death->now_ns - since) / 1e9);
+            append(out, size, "%s\"%s\" (for %.1f s)", count == 1 ? ", while it ran " : ", ", call.request,
+                   (double)call.age_ms / 1000);
     }
     if (count > CALLS_NAMED)
         append(out, size, " and %u more", count - CALLS_NAMED);

@@ -18,11 +18,14 @@ static void is_late(evutil_socket_t fd, short what, void *arg)
     kill(errand->pid, SIGKILL);
 }
 
+/* An errand that never stops sending is heard again in the next turn, or not at all. */
 static void hear(struct errand *errand)
 {
     char block[4096];
-    ssize_t n;
-    while ((n = read(errand->fd, block, sizeof(block))) > 0) {
+    ssize_t n = -1;
+    for (size_t i = 0; i < ERRAND_WORDS_MAX / sizeof(block); i++) {
+        if ((n = read(errand->fd, block, sizeof(block))) <= 0)
+            break;
         size_t room = ERRAND_WORDS_MAX - errand->words.size;
         text_add(&errand->words, block, (size_t)n < room ? (size_t)n : room);
     }

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 pid_t fork_quietly(void)
 {
     sigset_t all, before;
@@ -14,6 +16,8 @@ pid_t fork_quietly(void)
     pid_t pid = fork();
     if (pid != 0)
         sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0)
+        log_part();
     return pid;
 }
 

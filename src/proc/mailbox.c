@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/ancillary.h"
+
 struct message {
     enum message_kind kind;
     pid_t worker;
@@ -16,6 +18,7 @@ int mailbox_open(struct mailbox *mailbox)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
         return -1;
     *mailbox = (struct mailbox){fds[0], fds[1]};
+    ancillary_refuse(mailbox->master);
     return 0;
 }
 
@@ -36,7 +39,7 @@ int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker)
     struct message message;
     ssize_t n;
     do
-        n = recv(fd, &message, sizeof(message), 0);
+        n = recv(fd, &message, sizeof(message), MSG_TRUNC);
     while (n < 0 && errno == EINTR);
     if (n != sizeof(message))
         return n < 0 && errno == EAGAIN ? 0 : -1;

@@ -34,7 +34,8 @@ int mailbox_open(struct mailbox *mailbox); /* 0, or -1 and errno */
 void mailbox_close(struct mailbox *mailbox);
 /* 0, or -1 and errno: EAGAIN when the other side does not read. */
 int mailbox_send(int fd, enum message_kind kind, pid_t worker);
-/* 1 and the message; 0 when there is none now; -1 when the other side is gone. */
+/* 1 and the message, whose numbers may be any; 0 when there is none now. -1 when the other side is
+ * gone, or has sent something of another size, which is taken. */
 int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker);
 
 #endif

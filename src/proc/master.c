@@ -41,6 +41,9 @@ static void look_for_upgrade(const struct master *master)
         event_base_loopbreak(master->base);
 }
 
+/* Of one seat: a worker has few things to say. */
+enum { MAIL_AT_ONCE = 16 };
+
 /* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
  * waits. */
 enum { PROVING_MS = 2000 };
@@ -229,7 +232,8 @@ void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
     struct master *master = mail->master;
     enum message_kind kind;
     pid_t pid;
-    while (mailbox_receive(fd, &kind, &pid) > 0) {
+    /* A worker that never stops sending is heard again in the next turn. */
+    for (int i = 0; i < MAIL_AT_ONCE && mailbox_receive(fd, &kind, &pid) > 0; i++) {
         nursery_read(master->nursery);
         if (pid != master->children[master_number_of(mail->berth)].pid)
             continue;
@@ -361,10 +365,12 @@ static void let_go(void *context)
         address_close(&master->service.addresses[i], false);
 }
 
-static bool is_status_process(void *context, pid_t pid)
+/* The child is neither a worker nor a zygote: a zygote may not pass it off as a worker. */
+static bool is_another_child(void *context, pid_t pid)
 {
     const struct master *master = context;
-    return status_process_is(master->status, pid);
+    return status_process_is(master->status, pid) || upgrade_is_checked_by(master->upgrade, pid) ||
+           master->reading.pid == pid;
 }
 
 static void open_nursery(struct master *master)
@@ -375,7 +381,7 @@ static void open_nursery(struct master *master)
         .count = master->count,
         .describe = describe_worker,
         .failed = not_forked,
-        .is_taken = is_status_process,
+        .is_taken = is_another_child,
         .context = master,
     };
     if (master->options->preload)

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 enum { STATUS_SIZE = 256, USEC_PER_MS = 1000 };
 
@@ -93,17 +94,22 @@ static void send_state(const char *state)
     }
 }
 
-/* A state of its own, and the status. A line break would start another assignment. */
+/* A state of its own, and the status, which may have text of a worker's in it. A line break would
+ * start another assignment, and systemd takes no message that is not UTF-8. */
 static void __attribute__((format(printf, 2, 0)))
 send_status(const char *state, const char *format, va_list args)
 {
-    char status[STATUS_SIZE], message[2 * STATUS_SIZE];
+    char status[STATUS_SIZE];
+    struct text message;
     if (!notify_is_open())
         return;
     vsnprintf(status, sizeof(status), format, args);
-    status[strcspn(status, "\n")] = '\0';
-    snprintf(message, sizeof(message), "%sSTATUS=%s", state, status);
-    send_state(message);
+    text_init(&message);
+    text_printf(&message, "%sSTATUS=", state);
+    text_add_plain(&message, status, strcspn(status, "\n"), false);
+    text_add(&message, "", 1);
+    send_state(message.data);
+    text_fini(&message);
 }
 
 void notify_ready(const char *format, ...)

@@ -16,6 +16,9 @@
 #include "proc/zygote.h"
 #include "proc/zygote_child.h"
 
+/* Of one zygote, which says one thing for each order. */
+enum { NEWS_AT_ONCE = 16 };
+
 struct nursery {
     struct nursery_setup setup;
     struct zygote_child *first;
@@ -159,10 +162,19 @@ static void obey(struct nursery *nursery, struct zygote_child *zygote, const str
     go_on(nursery, zygote);
 }
 
+/* A dead zygote's messages have an end. */
 static void read_all(struct nursery *nursery, struct zygote_child *zygote)
 {
     struct cord_news news;
     while (zygote_child_hear(zygote, &news) > 0)
+        obey(nursery, zygote, &news);
+}
+
+/* A zygote that never stops sending is heard again in the next turn. */
+static void read_some(struct nursery *nursery, struct zygote_child *zygote)
+{
+    struct cord_news news;
+    for (int i = 0; i < NEWS_AT_ONCE && zygote_child_hear(zygote, &news) > 0; i++)
         obey(nursery, zygote, &news);
 }
 
@@ -172,7 +184,7 @@ void nursery_read(struct nursery *nursery)
         return;
     /* One that is forked meanwhile is put in front. */
     for (struct zygote_child *zygote = nursery->first; zygote != NULL; zygote = zygote->next)
-        read_all(nursery, zygote);
+        read_some(nursery, zygote);
 }
 
 static void news_arrived(evutil_socket_t fd, short what, void *arg)

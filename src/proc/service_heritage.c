@@ -21,7 +21,8 @@ void service_bequeath(const struct service *service, const struct options *optio
     pid_file_bequeath(service->pid_file, heritage);
     heritage_add(heritage, "board", NULL,
                  HERITAGE_NUMBERS(heritage_keep(heritage, board->memory), board->count, board->threads,
-                                  board->seats, board->restarts, (uint64_t)options->workers));
+                                  board->seats, board->restarts, (uint64_t)options->workers,
+                                  board->setbacks));
 }
 
 static void replace(char **text, const char *with)
@@ -58,7 +59,7 @@ static void inherit_control_socket(struct options *options, const struct heritag
 
 int service_inherit(struct service *service, struct options *options, const struct heritage *heritage)
 {
-    const struct heritage_line *line = heritage_next(heritage, "board", NULL, 6);
+    const struct heritage_line *line = heritage_next(heritage, "board", NULL, 7);
     inherit_addresses(service, options, heritage);
     if (line == NULL || service->address_count == 0) {
         log_critical("the running service does not say what it has: restart it");
@@ -77,5 +78,6 @@ int service_inherit(struct service *service, struct options *options, const stru
     inherit_control_socket(options, heritage);
     options->workers = (int64_t)line->numbers[5];
     options->threads = threads;
+    service->board->setbacks = (uint32_t)line->numbers[6];
     return EXIT_STOPPED;
 }

@@ -115,6 +115,11 @@ void upgrade_abandon(struct upgrade *upgrade)
     upgrade->state = UPGRADE_IDLE;
 }
 
+bool upgrade_is_checked_by(const struct upgrade *upgrade, pid_t pid)
+{
+    return upgrade != NULL && upgrade->check.pid == pid;
+}
+
 bool upgrade_is_under_way(const struct upgrade *upgrade)
 {
     return upgrade->state != UPGRADE_IDLE;

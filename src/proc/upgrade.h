@@ -36,6 +36,8 @@ void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms);
 bool upgrade_ended(struct upgrade *upgrade, pid_t pid, int status);
 /* The service stops. */
 void upgrade_abandon(struct upgrade *upgrade);
+/* The process is the check, which has not ended yet. */
+bool upgrade_is_checked_by(const struct upgrade *upgrade, pid_t pid);
 bool upgrade_is_under_way(const struct upgrade *upgrade);
 /* The new program is good, and only waits for its turn. */
 bool upgrade_is_due(const struct upgrade *upgrade);

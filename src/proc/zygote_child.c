@@ -126,6 +126,15 @@ void zygote_child_kill(struct zygote_child *zygote)
     kill(zygote->pid, SIGKILL);
 }
 
+/* The application runs in the zygote, and can send anything at any time. News out of turn are
+ * dropped. */
+static bool is_expected(const struct zygote_child *zygote, enum cord_news_kind kind)
+{
+    bool loads = kind == CORD_LOADED || kind == CORD_FAILED,
+         forks = kind == CORD_FORKED || kind == CORD_UNBORN;
+    return (loads && zygote->state == ZYGOTE_LOADING) || (forks && zygote->state == ZYGOTE_FORKING);
+}
+
 int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
 {
     int r = cord_receive_news(zygote->cord.master, news);
@@ -133,7 +142,9 @@ int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
         event_del(zygote->news); /* the end, of which a signal tells us */
     if (r <= 0)
         return 0;
-    if (news->kind == CORD_FAILED) {
+    if (!is_expected(zygote, news->kind)) {
+        news->kind = CORD_NOISE;
+    } else if (news->kind == CORD_FAILED) {
         zygote->failed = true;
     } else {
         zygote->state = ZYGOTE_IDLE;

@@ -56,7 +56,8 @@ void zygote_child_hurry(struct zygote_child *zygote);
 void zygote_child_end(struct zygote_child *zygote);
 void zygote_child_kill(struct zygote_child *zygote);
 
-/* The next thing it has said: 1; 0 when there is nothing more now. */
+/* The zygote's next news: 1, CORD_NOISE where they were out of turn; 0 when there are no more now.
+ * */
 int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news);
 /* It has ended. What it has not said by now is not said: whoever waits for it to be heard (proc/birth.h) knows that it is dead. */
 void zygote_child_is_dead(struct zygote_child *zygote);

@@ -181,6 +181,27 @@ START_TEST(a_reader_that_stands_still_stops_nobody)
 }
 END_TEST
 
+/* A child takes O_NONBLOCK off the description that it shares with its parent. */
+START_TEST(a_child_cannot_make_its_parent_wait)
+{
+    int ends[2], status;
+    make_pipe(ends);
+    int own = dup(ends[1]); /* the number that the log's descriptor gets */
+    close(own);
+    struct log_file *file = log_file_open("-", ends[1]);
+    ck_assert_int_ne(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(fcntl(own, F_SETFL, 0));
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    log_file_part(file);
+    ck_assert_int_ne(fcntl(own, F_GETFD) & FD_CLOEXEC, 0);
+    overfill(file, 100);
+    log_file_close(file);
+}
+END_TEST
+
 START_TEST(a_json_log_is_told_in_json)
 {
     int ends[2];
@@ -452,6 +473,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, closing_no_file_is_fine);
     tcase_add_test(tests, the_standard_descriptor_stays_open);
     unit_add_rows(tests, a_reader_that_stands_still_stops_nobody, readers);
+    tcase_add_test(tests, a_child_cannot_make_its_parent_wait);
     tcase_add_test(tests, a_json_log_is_told_in_json);
     tcase_add_test(tests, the_journal_has_the_priority_of_each_line);
     tcase_add_test(tests, what_the_journal_did_not_take_is_a_warning_in_the_records_format);

@@ -4,9 +4,11 @@
 #include "proc/control.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "proc/control_fixture.h"
+#include "py/stack.h"
 
 enum { SLOTS = 2, THREADS = 2, ROWS = SLOTS * FLEET_SEATS };
 
@@ -187,6 +189,88 @@ START_TEST(requests_are_rows_the_oldest_first)
 }
 END_TEST
 
+/* A worker without Python in row 0, which stands still; the other rows are empty. */
+static void seat_a_process(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    ck_assert_int_eq(child_open(&children[0]), 0);
+    children[0].pid = pid;
+    children[2].pid = 0;
+}
+
+static void unseat_it(void)
+{
+    kill(children[0].pid, SIGKILL);
+    ck_assert_int_eq(waitpid(children[0].pid, NULL, 0), children[0].pid);
+    child_close(&children[0]);
+}
+
+static void write_much(size_t size)
+{
+    static char block[1000];
+    memset(block, 'x', sizeof(block));
+    block[sizeof(block) - 1] = '\n';
+    fcntl(children[0].last_words.worker, F_SETPIPE_SZ, 1 << 20);
+    for (size_t i = 0; i < size; i += sizeof(block))
+        ck_assert_int_eq(write(children[0].last_words.worker, block, sizeof(block)), sizeof(block));
+}
+
+static const size_t much[] = {1000, 64000, 66000, 100000, 1000000};
+
+/* Once: what the pipe had, by FIONREAD, was written out of a buffer that is smaller. */
+START_TEST(stacks_are_no_longer_than_what_was_read)
+{
+    signal(STACKS_SIGNAL, SIG_IGN);
+    seat_a_process();
+    int fd = control_begin("stacks\n");
+    write_much(much[_i]);
+    const char *answer = control_end(fd);
+    ck_assert_uint_le(strlen(answer), LAST_WORDS_MAX + 1000);
+    assert_has(answer, "worker 0 (pid ");
+    assert_has(answer, "xxxx");
+    assert_has(answer, "\nok\n");
+    unseat_it();
+}
+END_TEST
+
+START_TEST(what_was_there_before_and_is_gone_is_no_stack)
+{
+    char path[64], block[1000];
+    signal(STACKS_SIGNAL, SIG_IGN);
+    seat_a_process();
+    write_much(50000);
+    int fd = control_begin("stacks\n");
+    write_much(50000);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", children[0].last_words.worker);
+    int thief = open(path, O_RDONLY);
+    for (int i = 0; i < 90; i++)
+        ck_assert_int_eq(read(thief, block, sizeof(block)), sizeof(block));
+    assert_has(control_end(fd), "\nok\n");
+    close(thief);
+    unseat_it();
+}
+END_TEST
+
+START_TEST(noise_on_the_scoreboard_is_shown_without_harm)
+{
+    static const char *const questions[] = {"status\n", "workers\n", "requests\n"};
+    unsigned char *at = (void *)board->service;
+    for (unsigned round = 0; round < 30; round++) {
+        for (unsigned char *byte = at; byte < (unsigned char *)&board->calls[ROWS * THREADS]; byte++)
+            *byte = (unsigned char)(rand() >> 7);
+        for (size_t i = 0; i < UNIT_ROWS(questions); i++) {
+            const char *answer = control_ask(questions[i]);
+            assert_has(answer, "\nok\n");
+            for (const char *text = answer; *text != '\0'; text++)
+                ck_assert_msg(*text == '\n' || (*text >= ' ' && *text < 0x7f), "%s", answer);
+        }
+    }
+}
+END_TEST
+
 static const struct {
     const char *request;
     int signal;
@@ -315,6 +399,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, status_is_the_service_on_one_screen);
     tcase_add_test(tests, workers_are_rows);
     tcase_add_test(tests, requests_are_rows_the_oldest_first);
+    unit_add_rows(tests, stacks_are_no_longer_than_what_was_read, much);
+    tcase_add_test(tests, what_was_there_before_and_is_gone_is_no_stack);
+    tcase_add_test(tests, noise_on_the_scoreboard_is_shown_without_harm);
     unit_add_rows(tests, stop_and_reopen_are_the_signals, signals);
     tcase_add_test(tests, reload_does_not_wait);
     unit_add_rows(tests, a_reload_that_can_not_begin_says_why, reloads);

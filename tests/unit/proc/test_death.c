@@ -19,6 +19,9 @@ static const struct scoreboard_call three[] = {
     {.since_ns = 0, .request = "GET /over"},
     {.since_ns = 4 * (uint64_t)SECOND, .request = "GET /short"},
 };
+static const struct scoreboard_call odd[] = {
+    {.since_ns = UINT64_MAX, .request = "GET /\033[2J\n\xff"},
+};
 static struct scoreboard_call many[20];
 
 #define CALLS(calls, count) calls, count, NOW *(uint64_t)SECOND
@@ -59,6 +62,10 @@ static const struct {
     {"by another signal when somebody else had no memory",
      {SIGSEGV, false, true, 5000, 9, CALLS(NULL, 0)},
      "was killed by signal 11 (Segmentation fault) after 5.0 s and 9 requests"},
+    {"a call with control characters that begins later than now",
+     {SIGSEGV, false, false, 12000, 340, CALLS(odd, 1)},
+     "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "
+     "\"GET /\\x1b[2J\\x0a\\xff\" (for 0.0 s)"},
     {"an exit just before we killed it",
      {0, true, false, 5000, 9, CALLS(NULL, 0)},
      "exited with status 0 after 5.0 s and 9 requests"},

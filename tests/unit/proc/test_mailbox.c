@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/ancillary.h"
 #include "unit.h"
 
 static struct mailbox mailbox;
@@ -86,6 +87,43 @@ START_TEST(what_was_sent_before_the_end_is_read_first)
 }
 END_TEST
 
+/* Once: what was too long was taken for the message that its beginning is. */
+static const size_t sizes[] = {0, 1, 7, 9, 100, 60000};
+
+START_TEST(what_has_another_size_is_taken_and_no_message)
+{
+    static char noise[60000];
+    memset(noise, MESSAGE_READY, sizeof(noise));
+    ck_assert_int_eq(send(mailbox.worker, noise, sizes[_i], 0), (ssize_t)sizes[_i]);
+    ck_assert_int_eq(mailbox_send(mailbox.worker, MESSAGE_READY, 7), 0);
+    ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), -1);
+    ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), 1);
+    ck_assert_int_eq(worker, 7);
+    ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), 0);
+}
+END_TEST
+
+static int next_descriptor(void)
+{
+    int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+START_TEST(descriptors_that_come_along_are_not_left_open_in_the_master)
+{
+    const int descriptors[] = {0, mailbox.worker};
+    struct iovec vector = {(void *)descriptors, 8};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    union ancillary beside;
+    int before = next_descriptor();
+    ancillary_put(&message, &beside, descriptors, 2);
+    if (sendmsg(mailbox.worker, &message, 0) > 0)
+        ck_assert_int_eq(mailbox_receive(mailbox.master, &kind, &worker), 1);
+    ck_assert_int_eq(next_descriptor(), before);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -94,6 +132,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, both_ways_are_apart);
     tcase_add_test(tests, a_box_that_nobody_empties_fills_up);
     tcase_add_test(tests, what_was_sent_before_the_end_is_read_first);
+    unit_add_rows(tests, what_has_another_size_is_taken_and_no_message, sizes);
+    tcase_add_test(tests, descriptors_that_come_along_are_not_left_open_in_the_master);
 }
 
 int main(void)

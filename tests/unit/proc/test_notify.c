@@ -91,6 +91,16 @@ END_TEST
 
 static const char *const addresses[] = {NULL, "", "relative", "@", "/", "vsock:2:1234"};
 
+/* systemd does not take a message that is no UTF-8. */
+START_TEST(a_status_has_no_control_characters_and_is_utf8)
+{
+    manager_open(path);
+    notify_open();
+    notify_ready("\xc3\xa9 \033[2J\r\xff");
+    ck_assert_str_eq(manager_heard(), "READY=1\nSTATUS=\xc3\xa9 \\x1b[2J\\x0d\\xff");
+}
+END_TEST
+
 START_TEST(without_an_address_nothing_is_said)
 {
     if (addresses[_i] != NULL)
@@ -179,6 +189,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_abstract_socket_is_told);
     tcase_add_test(tests, a_reload_has_its_time);
     tcase_add_test(tests, a_status_is_one_line_and_not_too_long);
+    tcase_add_test(tests, a_status_has_no_control_characters_and_is_utf8);
     unit_add_rows(tests, without_an_address_nothing_is_said, addresses);
     tcase_add_test(tests, an_address_that_is_too_long_is_none);
     tcase_add_test(tests, a_manager_that_is_gone_is_told_of_once);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ enum faulty_generation {
     REPEATS,    /* itself: the second worker is the first */
     DIES,       /* when it is asked */
     STALLS,     /* likewise */
+    BABBLES,    /* what makes no sense, before each thing that does */
 };
 
 static struct event_base *base;
@@ -36,6 +38,22 @@ static unsigned worker_count = 2;
 static char failures[512]; /* "0: exited with status 3 [failed], ..." */
 
 static pid_t lie = 1;
+
+/* No message, one that is cut, one with something behind it; and news out of turn. */
+static void babble(int cord)
+{
+    static char noise[1000];
+    const struct cord_news news[] = {
+        {.kind = CORD_LOADED},
+        {.kind = CORD_FAILED},
+        {.kind = (enum cord_news_kind)77, .pid = -1},
+    };
+    send(cord, noise, 0, MSG_DONTWAIT);
+    send(cord, noise, 1, MSG_DONTWAIT);
+    send(cord, noise, sizeof(noise), MSG_DONTWAIT);
+    for (size_t i = 0; i < UNIT_ROWS(news); i++)
+        cord_send_news(cord, &news[i]);
+}
 
 static void answer(int cord, unsigned generation, const struct cord_order *order)
 {
@@ -57,6 +75,8 @@ static void answer(int cord, unsigned generation, const struct cord_order *order
     if (generation == REPEATS && first != 0)
         news.pid = first;
     first = news.pid;
+    if (generation == BABBLES)
+        babble(cord);
     cord_send_news(cord, &news);
     if (news.pid > 1)
         birth_begin(gate);
@@ -221,6 +241,17 @@ START_TEST(what_it_is_told_meanwhile_is_sent_when_it_is_born)
     ck_assert_int_eq(mailbox_receive(children[0].mailbox.worker, &kind, &pid), 1);
     ck_assert(kind == MESSAGE_REOPEN && pid == children[0].pid);
     ck_assert_int_eq(mailbox_receive(children[0].mailbox.worker, &kind, &pid), 0);
+}
+END_TEST
+
+/* Once: an empty message was taken for the zygote's end, and each other one for its answer. */
+START_TEST(noise_is_dropped)
+{
+    nursery_ask(nursery, 0, BABBLES);
+    nursery_ask(nursery, 1, BABBLES);
+    await(children[0].pid != 0 && children[1].pid != 0);
+    ck_assert_int_ne(children[0].pid, children[1].pid);
+    ck_assert_str_eq(failures, "");
 }
 END_TEST
 
@@ -429,6 +460,7 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_worker_is_expected_until_its_pid_is_known);
     tcase_add_test(tests, many_at_once_come_one_after_another);
+    tcase_add_test(tests, noise_is_dropped);
     tcase_add_test(tests, what_it_is_told_meanwhile_is_sent_when_it_is_born);
     unit_add_rows(tests, what_becomes_of_it_instead_is_told, faults);
     tcase_add_test(tests, no_process_has_two_seats);
