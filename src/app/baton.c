@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +32,6 @@ struct member {
     bool given; /* the baton, under the lock */
     struct member *next_idle;
     pthread_cond_t wake;
-    pthread_t thread; /* not of member 0 */
 };
 
 struct baton {
@@ -43,7 +41,6 @@ struct baton {
     atomic_bool monitor_sleeps;
 
     _Alignas(64) struct baton_work work;
-    sigset_t signals;     /* blocked in member 0: what the application calls its own */
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t monitor_wake;
     pthread_t monitor;
@@ -52,28 +49,26 @@ struct baton {
     bool monitor_runs;
     bool first_wanted; /* member 0 was not idle when it was to be given the baton: wake the loop when it is */
     bool closed;
-    struct member *idle; /* the one that parked last first: its caches are warm */
-    unsigned idle_count, started;
-    unsigned running;     /* member threads */
-    pthread_cond_t ended; /* a member thread; or the monitor has begun */
-    unsigned count;
+    struct member *idle;  /* the one that parked last first: its caches are warm */
+    unsigned serving;     /* threads in baton_serve */
+    pthread_cond_t ended; /* such a thread; or the monitor has begun */
     struct member members[];
 };
 
-static void *member_main(void *argument)
+static void note_serving(struct baton *baton, int change)
 {
-    struct member *member = argument;
-    struct baton *baton = member->baton;
-    /* Processes that the application starts inherit this: with everything blocked nobody could terminate them. Signals to our own
-     * process come to the main thread all the same, which the kernel prefers. */
-    pthread_sigmask(SIG_SETMASK, &baton->signals, NULL);
-    while (baton_wait(baton, member->number))
-        baton->work.lead(baton->work.context, member->number);
     pthread_mutex_lock(&baton->lock);
-    baton->running--;
+    baton->serving += (unsigned)change;
     pthread_cond_signal(&baton->ended);
     pthread_mutex_unlock(&baton->lock);
-    return NULL;
+}
+
+void baton_serve(struct baton *baton, unsigned member)
+{
+    note_serving(baton, 1);
+    while (baton_wait(baton, member))
+        baton->work.lead(baton->work.context, member);
+    note_serving(baton, -1);
 }
 
 /* Under the lock. Member 0 if it is idle and `first`; else whoever parked last; NULL when all are busy. */
@@ -87,7 +82,6 @@ static struct member *take_idle(struct baton *baton, bool first)
     if (member == NULL)
         return NULL;
     *link = member->next_idle;
-    baton->idle_count--;
     return member;
 }
 
@@ -97,30 +91,12 @@ static void give(struct member *member)
     pthread_cond_signal(&member->wake);
 }
 
-/* Under the lock. A member that has not run yet, with the baton; false when all do, or no thread is to be had. */
-static bool start_member(struct baton *baton)
-{
-    if (baton->started == baton->count)
-        return false;
-    struct member *member = &baton->members[baton->started];
-    member->given = true;
-    int error = thread_start(&member->thread, member_main, member);
-    if (error != 0) {
-        baton->count = baton->started; /* it would fail at each turn */
-        log_error("a thread can not be started (%s): %u of --threads run", strerror(error), baton->count);
-        return false;
-    }
-    baton->started++;
-    baton->running++;
-    return true;
-}
-
-/* Under the lock: to a member that is idle, or to one more. False when there is none. */
+/* Under the lock: to a member that is idle. False when there is none. */
 static bool give_to_member(struct baton *baton)
 {
     struct member *member = take_idle(baton, false);
     if (member == NULL)
-        return start_member(baton);
+        return false;
     give(member);
     return true;
 }
@@ -237,9 +213,6 @@ struct baton *baton_new(unsigned members, const struct baton_work *work)
     assert(baton != NULL && members > 0);
     memset(baton, 0, size);
     baton->work = *work;
-    pthread_sigmask(SIG_SETMASK, NULL, &baton->signals);
-    baton->count = members;
-    baton->started = 1;
     pthread_mutex_init(&baton->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -255,29 +228,26 @@ struct baton *baton_new(unsigned members, const struct baton_work *work)
     return baton;
 }
 
-bool baton_free(struct baton *baton)
+bool baton_close(struct baton *baton)
 {
     struct timespec end = from_now(CLOSE_NS);
     int r = 0;
     pthread_mutex_lock(&baton->lock);
     baton->closed = true;
     pthread_cond_signal(&baton->monitor_wake);
-    for (unsigned i = 1; i < baton->started; i++)
-        pthread_cond_signal(&baton->members[i].wake);
-    while (baton->running > 0 && r == 0)
+    for (struct member *member = baton->idle; member != NULL; member = member->next_idle)
+        pthread_cond_signal(&member->wake);
+    while (baton->serving > 0 && r == 0)
         r = pthread_cond_timedwait(&baton->ended, &baton->lock, &end);
-    bool all_ended = baton->running == 0;
+    bool all_ended = baton->serving == 0;
     pthread_mutex_unlock(&baton->lock);
     pthread_join(baton->monitor, NULL);
-    for (unsigned i = 1; i < baton->started; i++) {
-        if (all_ended)
-            pthread_join(baton->members[i].thread, NULL);
-        else
-            pthread_detach(baton->members[i].thread);
-    }
-    if (all_ended)
-        free(baton);
     return all_ended;
+}
+
+void baton_free(struct baton *baton)
+{
+    free(baton);
 }
 
 static void wake_monitor(struct baton *baton)
@@ -343,7 +313,6 @@ bool baton_wait(struct baton *baton, unsigned number)
     if (!member->given && !baton->closed) {
         member->next_idle = baton->idle;
         baton->idle = member;
-        baton->idle_count++;
         tell_loop(baton, member);
         while (!member->given && !baton->closed)
             pthread_cond_wait(&member->wake, &baton->lock);

@@ -23,7 +23,7 @@ struct baton;
 
 /* What is run under the baton, and how it is interrupted. */
 struct baton_work {
-    /* A member's thread: holds the baton when it begins, has lost it (or the baton is closed) when it returns. */
+    /* In a member's thread: holds the baton when it begins, has lost it (or the baton is closed) when it returns. */
     void (*lead)(void *context, unsigned member);
     /* The monitor's: one turn of I/O, which may wait for events. */
     void (*turn)(void *context);
@@ -32,12 +32,15 @@ struct baton_work {
     void *context;
 };
 
-/* The calling thread is member 0, and holds it. The others are started when they are first needed; `members` includes
- * 0. One that can not be started is logged, and done without. */
+/* The calling thread is member 0, and holds it; `members` includes that one. The caller starts the threads of the others. */
 struct baton *baton_new(unsigned members, const struct baton_work *work);
+/* What the thread of another member does until the baton is closed. A member whose thread does not is never given the baton. */
+void baton_serve(struct baton *baton, unsigned member);
 /* Held by the calling thread. Ends the monitor and the idle members. False: members are still busy; they, and the baton, are left
  * to the end of the process. */
-bool baton_free(struct baton *baton);
+bool baton_close(struct baton *baton);
+/* After baton_close and the end of all threads that were in baton_serve. */
+void baton_free(struct baton *baton);
 
 /* The holder, before something that may last. The number is for baton_take_back. One store, and a look at the monitor. */
 uint64_t baton_lend(struct baton *baton);

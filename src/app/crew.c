@@ -2,14 +2,17 @@
 #include "app/crew.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/baton.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "py/interp.h"
+#include "py/threads.h"
 
 /* Many short calls must not starve the I/O; one long call has had its turn. */
 enum { BATCH_NS = 1000000 };
@@ -28,12 +31,18 @@ struct average {
     _Atomic uint32_t known; /* there has been one */
 };
 
+struct member {
+    struct crew *crew;
+    struct thread *thread;           /* NULL: it could not be started, or is the main thread */
+    _Atomic uint64_t gil_awaited_ms; /* since when it waits for the GIL; 0: it does not */
+};
+
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
     struct average all;
-    struct average kinds[KINDS];       /* those whose paths fall together share one */
-    _Atomic uint64_t gil_awaited_ms[]; /* since when each thread waits for the GIL; 0: it does not */
+    struct average kinds[KINDS]; /* those whose paths fall together share one */
+    struct member members[];
 };
 
 enum { MAIN_MEMBER = 0 };
@@ -121,9 +130,10 @@ static bool run_ready(struct crew *crew, unsigned member)
 
 static void await_gil(struct crew *crew, unsigned member)
 {
-    atomic_store_explicit(&crew->gil_awaited_ms[member], clock_ms(), memory_order_relaxed);
+    _Atomic uint64_t *awaited_ms = &crew->members[member].gil_awaited_ms;
+    atomic_store_explicit(awaited_ms, clock_ms(), memory_order_relaxed);
     gil_take();
-    atomic_store_explicit(&crew->gil_awaited_ms[member], 0, memory_order_relaxed);
+    atomic_store_explicit(awaited_ms, 0, memory_order_relaxed);
 }
 
 unsigned crew_await_gil(const struct crew *crew, uint64_t ms)
@@ -131,7 +141,7 @@ unsigned crew_await_gil(const struct crew *crew, uint64_t ms)
     uint64_t now = clock_ms();
     unsigned count = 0;
     for (unsigned i = 0; i < crew->setup.threads; i++) {
-        uint64_t since = atomic_load_explicit(&crew->gil_awaited_ms[i], memory_order_relaxed);
+        uint64_t since = atomic_load_explicit(&crew->members[i].gil_awaited_ms, memory_order_relaxed);
         count += since != 0 && now - since >= ms;
     }
     return count;
@@ -183,21 +193,67 @@ static void wake(void *context)
     loop_wake(crew->setup.loop);
 }
 
+static void serve_as_member(void *context)
+{
+    struct member *member = context;
+    baton_serve(member->crew->baton, (unsigned)(member - member->crew->members));
+}
+
+/* All at once, on the main thread: what needs one cannot wait for the GIL to start it. One that cannot be started is done without,
+ * as are those after it. */
+static void start_threads(struct crew *crew)
+{
+    unsigned count = 1;
+    if (crew->setup.threads == 1)
+        return;
+    gil_take();
+    for (; count < crew->setup.threads; count++) {
+        struct member *member = &crew->members[count];
+        char name[32];
+        snprintf(name, sizeof(name), "gateway-%u", count);
+        member->thread = threads_start(name, serve_as_member, member);
+        if (member->thread == NULL)
+            break;
+    }
+    gil_release();
+    if (count < crew->setup.threads)
+        log_error("this worker serves with %u thread%s of the %u that --threads asks for", count,
+                  count == 1 ? "" : "s", crew->setup.threads);
+}
+
+/* After baton_close. False: one of them is not at its end. */
+static bool join_threads(struct crew *crew)
+{
+    bool all_ended = true;
+    if (crew->setup.threads == 1)
+        return true;
+    gil_take();
+    for (unsigned i = 1; i < crew->setup.threads && all_ended; i++)
+        if (crew->members[i].thread != NULL)
+            all_ended = threads_join(crew->members[i].thread);
+    gil_release();
+    return all_ended;
+}
+
 struct crew *crew_new(const struct crew_setup *setup)
 {
-    struct crew *crew = xcalloc(1, sizeof(*crew) + setup->threads * sizeof(crew->gil_awaited_ms[0]));
+    struct crew *crew = xcalloc(1, sizeof(*crew) + setup->threads * sizeof(crew->members[0]));
     const struct baton_work work = {
         .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
     crew->setup = *setup;
     setup->loop->has_forked = interp_has_forked();
     crew->baton = baton_new(setup->threads, &work);
+    for (unsigned i = 0; i < setup->threads; i++)
+        crew->members[i].crew = crew;
+    start_threads(crew);
     return crew;
 }
 
 bool crew_free(struct crew *crew)
 {
-    if (!baton_free(crew->baton))
+    if (!baton_close(crew->baton) || !join_threads(crew))
         return false;
+    baton_free(crew->baton);
     free(crew);
     return true;
 }

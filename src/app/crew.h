@@ -6,7 +6,8 @@
  * baton (app/baton.h), and the loop goes on in another one; the thread ends its call by exchange_finish_later. When calls of its
  * kind (method and path) are long on average, the baton is given away before the call and nobody waits for it.
  *
- * With one thread the application runs only ever on the main thread.
+ * With one thread the application runs only ever on the main thread. The other threads are threading.Thread objects of Python,
+ * "gateway-1" and so on, and are started with the crew.
  */
 #ifndef APP_CREW_H
 #define APP_CREW_H
@@ -26,7 +27,7 @@ struct crew_setup {
     void *context;
 };
 
-/* For the main thread, which is the first of the crew and holds the baton from here on. */
+/* For the main thread, without the GIL. It is the first of the crew and holds the baton from here on. */
 struct crew *crew_new(const struct crew_setup *setup);
 /* False: threads are still in the application, and are left there with what they use: end the process without Python's help. */
 bool crew_free(struct crew *crew);

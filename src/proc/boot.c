@@ -8,6 +8,7 @@
 #include "py/interp.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
+#include "py/threads.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
@@ -32,7 +33,7 @@ struct application *boot_application(const struct options *options, int crash_ou
     struct application *application = application_load(options->application, warnings);
     if (interp_is_fork())
         _exit(EXIT_STOPPED);
-    if (application == NULL || interrupt_init() < 0)
+    if (application == NULL || threads_init() < 0 || interrupt_init() < 0)
         return NULL;
     application_settle();
     return application;

@@ -1,14 +1,33 @@
-/* The threads of this process besides the calling one. */
+/* Threads: those that there are, and those that run the application. */
 #include "py/threads.h"
 
 #include "py/compat.h"
 
 #include <dirent.h>
-#include <stdbool.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "py/exception.h"
+#include "py/interp.h"
+
+enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread, with the hooks of tracers */
+
+int threads_init(void)
+{
+    PyObject *module = PyImport_ImportModule("threading");
+    if (module == NULL)
+        exception_log("threading cannot be imported");
+    Py_XDECREF(module);
+    return module != NULL ? 0 : -1;
+}
 
 /* threading.enumerate(); NULL, without an exception, when nobody has imported it: then Python has no names. */
 static PyObject *known_threads(void)
@@ -79,4 +98,160 @@ void threads_list(struct listing *listing)
     }
     Py_XDECREF(threads);
     closedir(tasks);
+}
+
+struct thread {
+    PyObject *object; /* the threading.Thread; NULL for a thread that Python does not know */
+    pthread_t native; /* that one */
+    pthread_t starter;
+    sigset_t signals; /* blocked in the thread that started it: what the application calls its own */
+    void (*run)(void *context);
+    void *context;
+    /* Under the GIL: */
+    unsigned references; /* the caller's, and the target's */
+    bool runs;
+    bool dropped; /* it is not to run any more */
+    bool is_none; /* the thread that started it would run it */
+};
+
+static const char capsule_name[] = "gateway.thread";
+
+static void unref(struct thread *thread)
+{
+    if (--thread->references == 0)
+        free(thread);
+}
+
+static void capsule_destroy(PyObject *capsule)
+{
+    unref(PyCapsule_GetPointer(capsule, capsule_name));
+}
+
+/* The target of the threading.Thread. Where "threads" are made of one thread, it would wait here for ever. */
+static PyObject *call_run(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    struct thread *thread = PyCapsule_GetPointer(self, capsule_name);
+    if (thread == NULL)
+        return NULL;
+    thread->is_none = pthread_equal(thread->starter, pthread_self());
+    if (thread->is_none || thread->dropped)
+        Py_RETURN_NONE;
+    thread->runs = true;
+    gil_release();
+    thread->run(thread->context);
+    gil_take();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef call_run_definition = {"run", call_run, METH_NOARGS, "Runs the application's calls."};
+
+/* threading.Thread(target=target, name=name, daemon=False); NULL with an exception. Not a daemon, as the main thread is none:
+ * threads that the application starts in a call take that over. */
+static PyObject *make_object(PyObject *target, const char *name)
+{
+    PyObject *module = PyImport_ImportModule("threading"), *object = NULL;
+    PyObject *type = module != NULL ? PyObject_GetAttrString(module, "Thread") : NULL;
+    PyObject *none = PyTuple_New(0);
+    PyObject *keywords = Py_BuildValue("{sOsssO}", "target", target, "name", name, "daemon", Py_False);
+    if (type != NULL && none != NULL && keywords != NULL)
+        object = PyObject_Call(type, none, keywords);
+    Py_XDECREF(module);
+    Py_XDECREF(type);
+    Py_XDECREF(none);
+    Py_XDECREF(keywords);
+    return object;
+}
+
+static PyObject *make_target(struct thread *thread)
+{
+    PyObject *capsule = PyCapsule_New(thread, capsule_name, capsule_destroy);
+    if (capsule == NULL)
+        return NULL;
+    thread->references++;
+    PyObject *target = PyCFunction_New(&call_run_definition, capsule);
+    Py_DECREF(capsule);
+    return target;
+}
+
+/* 0, or -1 after a log record. What fails may be a signal handler, after the thread has begun. */
+static int start_python_thread(struct thread *thread, const char *name)
+{
+    PyObject *target = make_target(thread);
+    PyObject *object = target != NULL ? make_object(target, name) : NULL;
+    PyObject *result = object != NULL ? PyObject_CallMethod(object, "start", NULL) : NULL;
+    thread->dropped = result == NULL && !thread->runs;
+    thread->object = object;
+    if (result == NULL)
+        exception_log("a thread cannot be started");
+    Py_XDECREF(target);
+    Py_XDECREF(result);
+    return thread->dropped ? -1 : 0;
+}
+
+static void *native_main(void *argument)
+{
+    struct thread *thread = argument;
+    /* Processes that the application starts inherit this: with everything blocked nobody could terminate them. Signals to our own
+     * process come to the main thread all the same, which the kernel prefers. */
+    pthread_sigmask(SIG_SETMASK, &thread->signals, NULL);
+    thread->run(thread->context);
+    return NULL;
+}
+
+/* 0; -1 after a log record. */
+static int start_native_thread(struct thread *thread)
+{
+    Py_CLEAR(thread->object);
+    pthread_sigmask(SIG_SETMASK, NULL, &thread->signals);
+    int error = thread_start(&thread->native, native_main, thread);
+    if (error == 0)
+        return 0;
+    log_error("a thread cannot be started: %s", strerror(error));
+    return -1;
+}
+
+struct thread *threads_start(const char *name, void (*run)(void *context), void *context)
+{
+    struct thread *thread = xcalloc(1, sizeof(*thread));
+    *thread = (struct thread){.starter = pthread_self(), .run = run, .context = context, .references = 1};
+    int r = start_python_thread(thread, name);
+    if (r == 0 && thread->is_none)
+        r = start_native_thread(thread);
+    if (r == 0)
+        return thread;
+    Py_CLEAR(thread->object);
+    unref(thread);
+    return NULL;
+}
+
+static bool join_native(const struct thread *thread)
+{
+    struct timespec end;
+    int error;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += JOIN_SECONDS;
+    Py_BEGIN_ALLOW_THREADS error = pthread_timedjoin_np(thread->native, NULL, &end);
+    Py_END_ALLOW_THREADS return error == 0;
+}
+
+static bool join_object(PyObject *object)
+{
+    PyObject *result = PyObject_CallMethod(object, "join", "i", JOIN_SECONDS);
+    PyObject *alive = result != NULL ? PyObject_CallMethod(object, "is_alive", NULL) : NULL;
+    bool ended = alive == Py_False;
+    if (alive == NULL)
+        exception_log("a thread of the application's cannot be joined");
+    Py_XDECREF(result);
+    Py_XDECREF(alive);
+    return ended;
+}
+
+bool threads_join(struct thread *thread)
+{
+    bool ended = thread->object != NULL ? join_object(thread->object) : join_native(thread);
+    Py_CLEAR(thread->object);
+    if (ended)
+        unref(thread);
+    return ended;
 }

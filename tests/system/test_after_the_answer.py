@@ -149,7 +149,6 @@ LATE = [
     ("/restart-empty", 200, b""),
     ("/shown", 500, b"500 Internal Server Error\n"),
     ("/threads", 200, b"4"),
-    ("/kept", 200, b"refused"),
 ]
 
 
@@ -164,6 +163,14 @@ def test_nothing_leaves_behind_the_answer(server, path, status, body):
         connection.assert_open()
     assert logged(server, path)["http.response.status_code"] == status
     assert server.worker_pid == pid
+
+
+def test_write_kept_from_an_earlier_call_writes_nothing(server):
+    with server.connect() as connection:
+        assert connection.exchange("GET", "/threads").status == 200
+        assert connection.exchange("GET", "/kept").body == b"refused"
+        assert connection.exchange("GET", "/").body == b"fine"
+        connection.assert_open()
 
 
 def test_a_generator_that_head_ends_before_its_end_writes_nothing(server):
