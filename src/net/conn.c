@@ -166,6 +166,13 @@ struct slice conn_receive(struct conn *conn)
     return (struct slice){scratch, 0};
 }
 
+void conn_look_again(struct conn *conn)
+{
+    /* The first edge of a connection that is not watched yet is still to come. */
+    if (conn->watched)
+        conn->readable = true;
+}
+
 /* Steps over `n` sent bytes. */
 static void skip(struct msghdr *message, size_t n)
 {

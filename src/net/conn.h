@@ -3,7 +3,9 @@
  *
  * The event is edge-triggered for reading, writing and the peer's end, armed once (when the first answer did not end the
  * connection anyway, or had to be waited for), so that no request costs an epoll_ctl. `readable` remembers an edge until the
- * socket is drained.
+ * socket is drained. A short read drains it of bytes, but the same edge may have told of a reset behind them: libevent tells a
+ * reset as reading and writing, and no edge comes again. A protocol that still waits for the peer after it has used what came
+ * calls conn_look_again.
  * No callback frees a connection: conn_close marks it, loop_turn frees it.
  *
  * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
@@ -103,6 +105,8 @@ bool conn_is_trusted(struct conn *conn);
 
 /* What the socket has, in loop->scratch; empty when there is nothing (now, or no more: conn->ended, conn->broken). */
 struct slice conn_receive(struct conn *conn);
+/* The bytes received are used up, and the peer has to say more: the socket is read once more, for a reset behind them. */
+void conn_look_again(struct conn *conn);
 
 /* Sends; what the socket does not take is copied to conn->output. 0, or -1 when the connection is broken or its spool failed
  * (logged): then it is to be closed. The vectors are used up: not valid afterwards. */

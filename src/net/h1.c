@@ -148,14 +148,26 @@ static void h1_begin_body(struct h1 *h, bool more)
     h1_enter(h, H1_BODY);
 }
 
-/* A request that is not whole: there may be no more of it than some bytes of a head. */
-static void h1_refuse_unfinished(struct h1 *h, int status)
+/* Of a request that is not whole: there may be no more of it than some bytes of a head. */
+static struct exchange *unfinished_exchange(struct h1 *h)
 {
     int unread;
-    struct exchange *exchange = h->exchange;
-    if (exchange == NULL)
-        exchange = exchange_new(&h->conn, (struct slice){"", 0}, NULL, &unread, h1_done);
-    h1_refuse(h, exchange, status);
+    if (h->exchange != NULL)
+        return h->exchange;
+    return exchange_new(&h->conn, (struct slice){"", 0}, NULL, &unread, h1_done);
+}
+
+static void h1_refuse_unfinished(struct h1 *h, int status)
+{
+    h1_refuse(h, unfinished_exchange(h), status);
+}
+
+/* A reset in the middle of a request: nothing can be sent, and the request is counted all the same. */
+static void h1_lose_unfinished(struct h1 *h)
+{
+    struct exchange *exchange = unfinished_exchange(h);
+    exchange_cut(exchange);
+    exchange_finish(exchange);
 }
 
 /* Each consumes from the front of `bytes`, and returns false when it needs more or is done with the connection. */
@@ -255,14 +267,14 @@ static void h1_consume(struct h1 *h, struct slice bytes)
     pending_keep(&h->pending, bytes);
 }
 
-/* The peer will send no more. A request under way can not be completed; an answer under way is still sent. */
+/* The peer will send no more. A request under way cannot be completed; an answer under way is still sent. */
 static void h1_ended(struct h1 *h)
 {
-    if ((h->state == H1_HEAD || h->state == H1_BODY) && !h->conn.broken) {
-        h1_refuse_unfinished(h, 400);
-    } else if (h->state == H1_BODY) {
-        exchange_cut(h->exchange);
-        exchange_finish(h->exchange);
+    if (h->state == H1_HEAD || h->state == H1_BODY) {
+        if (h->conn.broken)
+            h1_lose_unfinished(h);
+        else
+            h1_refuse_unfinished(h, 400);
     } else if (h->state == H1_PROXY) {
         h1_give_up_proxy(h);
     } else if (states[h->state].reads) {
@@ -277,6 +289,8 @@ static void h1_receive(struct h1 *h)
     if (bytes.size == 0)
         return;
     h1_consume(h, h->pending.data == NULL ? bytes : pending_append(&h->pending, bytes));
+    if (states[h->state].reads)
+        conn_look_again(&h->conn);
 }
 
 /* The service stops, and the connection idles. */

@@ -509,6 +509,148 @@ START_TEST(before_a_stop_each_answer_ends_its_connection)
 }
 END_TEST
 
+/* What a client has sent before, and what it sends together with its end: both are one edge to us. */
+static const struct {
+    const char *name, *options, *before, *last;
+    unsigned answers; /* to what was sent before */
+} edges[] = {
+    {"nothing", "", GET("/hello"), "", 1},
+    {"nothing, and never anything", "", "", "", 0},
+    {"an empty line", "", GET("/hello"), "\r\n", 1},
+    {"half an empty line", "", GET("/hello"), "\r", 1},
+    {"an empty line as the first thing", "", "", "\r\n", 0},
+    {"half a head", "", GET("/hello"), "GET /hell", 1},
+    {"half a head as the first thing", "", "", "GET /hell", 0},
+    {"more of a head", "", GET("/hello") "GET /hel", "lo HTTP/1.1\r\n", 1},
+    {"half a body", "", GET("/hello"), POST("5") "12", 1},
+    {"more of a body", "", POST("5") "12", "3", 0},
+    {"a head whose body is waited for", "", GET("/hello"), EXPECT, 1},
+    {"half a chunk", "", GET("/hello"), CHUNKS "5\r\n12", 1},
+    {"more of a chunk", "", CHUNKS "5\r\n12", "3", 0},
+    {"half of a chunk's size", "", CHUNKS, "5", 0},
+    {"a chunk without its end", "", CHUNKS, "2\r\n12", 0},
+    {"half a trailer", "", CHUNKS "0\r\n", "A: b", 0},
+    {"a whole request", "", GET("/hello"), GET("/hello"), 1},
+    {"a whole request and half of the next", "", GET("/hello"), GET("/hello") "GET /", 1},
+    {"bytes behind a refused request", "", GET("/hello") "bad\r\n\r\n", "more", 2},
+    {"half of the PROXY protocol's header", "--forwarded-allow-ips 192.0.2.7 --proxy-protocol v1", "",
+     "PROXY TCP4 203.0", 0},
+    {"more of the PROXY protocol's header", "--forwarded-allow-ips 192.0.2.7 --proxy-protocol v1",
+     "PROXY TCP4 203", ".0", 0},
+    {"nothing after the PROXY protocol's header", "--forwarded-allow-ips 192.0.2.7 --proxy-protocol v1", "",
+     "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n", 0},
+};
+
+static void go_by_closing(struct client *client, struct fixture *fixture)
+{
+    (void)fixture;
+    client_receive(client);
+    close(client->fd);
+}
+
+static void go_by_shutting(struct client *client, struct fixture *fixture)
+{
+    (void)fixture;
+    shutdown(client->fd, SHUT_WR);
+}
+
+static void go_by_reset(struct client *client, struct fixture *fixture)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    (void)fixture;
+    client_receive(client);
+    setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(client->fd);
+}
+
+/* The kernel makes a reset of it where an answer was not read. */
+static void go_unread(struct client *client, struct fixture *fixture)
+{
+    (void)fixture;
+    close(client->fd);
+}
+
+static void (*const goodbyes[])(struct client *client, struct fixture *fixture) = {
+    go_by_closing,
+    go_by_shutting,
+    go_by_reset,
+    go_unread,
+};
+static void (*const transports[])(struct client *client, struct fixture *fixture) = {
+    client_open_tcp,
+    client_open_unix,
+};
+
+/* No time-out ends it: each is longer than the test may take. */
+static void leave(int row, size_t transport, size_t goodbye, bool watched)
+{
+    struct fixture fixture;
+    struct client client;
+    char options[256];
+    snprintf(options, sizeof(options),
+             "--header-timeout 1h --keep-alive 1h --body-timeout 1h --min-body-rate 0 %s",
+             edges[row].options);
+    fixture_start(&fixture, options);
+    transports[transport](&client, &fixture);
+    client_say(&client, &fixture, edges[row].before);
+    for (int i = 0; watched && (i < 4 || scoreboard_get(fixture.row.requests) < edges[row].answers); i++)
+        fixture_turn(&fixture);
+    send(client.fd, edges[row].last, strlen(edges[row].last), MSG_NOSIGNAL);
+    goodbyes[goodbye](&client, &fixture);
+    for (int i = 0; i < 500 && fixture.loop->open_count > 0; i++) {
+        fixture_turn(&fixture);
+        usleep(i > 10 ? 2000 : 0);
+    }
+    ck_assert_msg(fixture.loop->open_count == 0,
+                  "%s: transport %zu, end %zu, watched %d: the connection is left", edges[row].name,
+                  transport, goodbye, watched);
+    for (int i = 0; i < CONNECTION_STATES; i++)
+        ck_assert_int_eq(scoreboard_get(fixture.row.connection_states[i]), 0);
+    if (goodbyes[goodbye] == go_by_shutting)
+        close(client.fd);
+    free(client.got);
+    fixture_stop(&fixture);
+}
+
+START_TEST(a_client_that_ends_within_the_edge_of_its_last_bytes_leaves_nothing_behind)
+{
+    for (size_t transport = 0; transport < UNIT_ROWS(transports); transport++)
+        for (size_t goodbye = 0; goodbye < UNIT_ROWS(goodbyes); goodbye++)
+            for (int watched = 0; watched < 2; watched++)
+                leave(_i, transport, goodbye, watched);
+}
+END_TEST
+
+static const struct {
+    const char *name, *last;
+    uint64_t lost; /* 499 */
+} lost[] = {
+    {"nothing", "", 0},
+    {"an empty line", "\r\n", 0},
+    {"half a head", "GET /hell", 1},
+    {"half a body", POST("5") "12", 1},
+    {"half a chunk", CHUNKS "5\r\n12", 1},
+};
+
+START_TEST(a_reset_within_a_request_is_counted_as_499)
+{
+    struct fixture fixture;
+    struct client client;
+    fixture_start(&fixture, "--header-timeout 1h --keep-alive 1h --body-timeout 1h");
+    client_open_tcp(&client, &fixture);
+    client_say(&client, &fixture, GET("/hello"));
+    client_await(&client, &fixture, received_size(HELLO), CLIENT_OPEN, 1000);
+    send(client.fd, lost[_i].last, strlen(lost[_i].last), MSG_NOSIGNAL);
+    go_by_reset(&client, &fixture);
+    fixture_await_open(&fixture, 0);
+    ck_assert_msg(scoreboard_get(fixture.row.answers[499 - SCOREBOARD_CODE_MIN]) == lost[_i].lost, "%s",
+                  lost[_i].name);
+    ck_assert_uint_eq(scoreboard_get(fixture.row.requests), 1 + lost[_i].lost);
+    free(client.got);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_outcome_is_that_of_the_table, cases);
@@ -525,6 +667,8 @@ static void add(TCase *tests)
     unit_add_rows(tests, draining_ends_what_is_idle_and_answers_what_is_not, drains);
     tcase_add_test(tests, a_request_that_arrives_with_the_drain_is_answered);
     tcase_add_test(tests, before_a_stop_each_answer_ends_its_connection);
+    unit_add_rows(tests, a_client_that_ends_within_the_edge_of_its_last_bytes_leaves_nothing_behind, edges);
+    unit_add_rows(tests, a_reset_within_a_request_is_counted_as_499, lost);
 }
 
 int main(void)
