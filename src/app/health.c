@@ -12,6 +12,7 @@ struct health_answer {
 static const struct health_answer alive = {SLICE("200 OK"), SLICE("alive\n")};
 static const struct health_answer ready = {SLICE("200 OK"), SLICE("ready\n")};
 static const struct health_answer draining = {SLICE("503 Service Unavailable"), SLICE("draining\n")};
+static const struct health_answer stalled = {SLICE("503 Service Unavailable"), SLICE("stalled\n")};
 static const struct health_answer saturated = {SLICE("503 Service Unavailable"), SLICE("saturated\n")};
 
 static const struct health_answer *find_answer(const struct loop *loop, const struct request *request)
@@ -31,6 +32,8 @@ static const struct health_answer *find_answer(const struct loop *loop, const st
         return NULL;
     if (loop->draining || loop->unready)
         return &draining;
+    if (scoreboard_get(loop->row->stalled) != 0)
+        return &stalled;
     return loop_is_saturated(loop) ? &saturated : &ready;
 }
 

@@ -8,6 +8,8 @@
 enum worker_state survey_state(const struct scoreboard_row *row)
 {
     uint32_t state = scoreboard_get(row->state);
+    if (state == WORKER_READY && scoreboard_get(row->stalled) != 0)
+        return WORKER_STALLED;
     return state < WORKER_STATES ? state : WORKER_NONE;
 }
 
@@ -36,7 +38,8 @@ static void add_present(struct survey *survey, struct scoreboard *board, uint32_
     enum worker_state state = survey_state(row);
     uint32_t busy = scoreboard_busy(board, number);
     survey->workers[state]++;
-    survey->threads += state == WORKER_READY || state == WORKER_DRAINING ? board->threads : 0;
+    bool serves = state == WORKER_READY || state == WORKER_DRAINING || state == WORKER_STALLED;
+    survey->threads += serves ? board->threads : 0;
     survey->busy += busy;
     survey->queued += scoreboard_get(row->ready);
     add_connections(survey, row, busy);
@@ -66,11 +69,13 @@ static enum service_state state_of(const struct survey *survey, const struct sco
     if (scoreboard_get(board->service->stops) && survey->workers[WORKER_NONE] < board->count)
         return SERVICE_DRAINING;
     for (uint32_t i = 0; i < board->count; i++)
-        if (scoreboard_get(board->rows[i].state) == WORKER_READY &&
+        if (survey_state(&board->rows[i]) == WORKER_READY &&
             !scoreboard_is_saturated(&board->rows[i], survey->now_ms))
             return SERVICE_READY;
     if (survey->workers[WORKER_READY] > 0)
         return SERVICE_SATURATED;
+    if (survey->workers[WORKER_STALLED] > 0)
+        return SERVICE_STALLED;
     if (survey->workers[WORKER_BOOTING] + survey->workers[WORKER_LOADED] > 0)
         return SERVICE_STARTING;
     return survey->workers[WORKER_DRAINING] > 0 ? SERVICE_DRAINING : SERVICE_DOWN;
@@ -99,8 +104,8 @@ void survey_take(struct survey *survey, struct scoreboard *board)
 const char *service_state_name(enum service_state state)
 {
     static const char *const names[SERVICE_STATES] = {
-        [SERVICE_STARTING] = "starting", [SERVICE_READY] = "ready", [SERVICE_SATURATED] = "saturated",
-        [SERVICE_DRAINING] = "draining", [SERVICE_DOWN] = "down",
+        [SERVICE_STARTING] = "starting", [SERVICE_READY] = "ready",       [SERVICE_SATURATED] = "saturated",
+        [SERVICE_STALLED] = "stalled",   [SERVICE_DRAINING] = "draining", [SERVICE_DOWN] = "down",
     };
     assert(state < SERVICE_STATES && names[state] != NULL);
     return names[state];

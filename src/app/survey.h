@@ -11,6 +11,7 @@ enum service_state {
     SERVICE_STARTING,  /* no worker serves yet */
     SERVICE_READY,     /* one at least takes requests */
     SERVICE_SATURATED, /* they serve, but refuse requests for lack of threads */
+    SERVICE_STALLED,   /* none of those that serve moves, or accepts, while clients wait */
     SERVICE_DRAINING,  /* the service stops; the last ones finish what they have */
     SERVICE_DOWN,      /* there is no worker */
     SERVICE_STATES

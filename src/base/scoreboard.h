@@ -30,7 +30,16 @@ enum worker_state {
     WORKER_LOADED,   /* it is; the worker does not serve yet */
     WORKER_READY,    /* serving */
     WORKER_DRAINING, /* told to stop: finishes what it has */
+    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (app/survey.h) */
     WORKER_STATES
+};
+
+/* Whether a worker accepts connections; if not, the reason. */
+enum intake_state {
+    INTAKE_OPEN,
+    INTAKE_FULL,           /* --worker-connections are open */
+    INTAKE_NO_DESCRIPTORS, /* the process has no descriptor left */
+    INTAKE_NO_RESOURCES,   /* the system has no descriptor or no memory left */
 };
 
 /* What a connection is at. Idle and active are not told apart by who counts, as most requests take a connection only from one to the
@@ -70,6 +79,7 @@ enum restart_cause {
     RESTART_STUCK,    /* its calls did not return */
     RESTART_ASKED,    /* it was asked to leave, by TERM */
     RESTART_RECYCLED, /* it had served long enough */
+    RESTART_STALLED,  /* it did not move, or could not accept, while clients waited */
     RESTART_CAUSES
 };
 
@@ -83,12 +93,16 @@ struct scoreboard_row {
     _Atomic uint32_t generation; /* of the reload that it is of */
     _Atomic uint32_t state;      /* enum worker_state */
     _Atomic uint32_t ready;      /* requests complete and waiting for a thread */
+    _Atomic uint32_t intake;     /* enum intake_state */
     _Atomic uint32_t connections;
     _Atomic uint32_t connection_states[CONNECTION_STATES]; /* their sum, but for a moment, is `connections` */
-    _Atomic uint64_t progress; /* turns of the event loop: a stuck worker's stands still */
+    _Atomic uint64_t progress; /* turns of the event loop; that it turns does not say that it accepts */
     _Atomic uint64_t forked_ms;
     _Atomic uint64_t requests_before; /* of the counter, when it was forked */
     _Atomic uint64_t refused_ms; /* clock_ms() when it refused a request for lack of a thread; 0: never */
+
+    /* By the master: clients wait, and the worker has not moved, or could not accept, for seconds. */
+    _Atomic uint32_t stalled;
 
     /* Of the first row of a slot: */
     _Atomic uint32_t orphaned; /* by the master: the others take what comes to it */
@@ -97,6 +111,7 @@ struct scoreboard_row {
     /* Since the row was made. */
     _Alignas(64) _Atomic uint64_t requests; /* ended, however */
     _Atomic uint64_t accepted;              /* connections */
+    _Atomic uint64_t adopted;               /* connections that came from other workers */
     _Atomic uint64_t received;              /* bytes */
     _Atomic uint64_t refused[REFUSALS];
     _Atomic uint64_t handed_over[HANDOVER_REASONS];

@@ -7,8 +7,9 @@
 const char *worker_state_name(enum worker_state state)
 {
     static const char *const names[WORKER_STATES] = {
-        [WORKER_NONE] = "none",     [WORKER_FAILED] = "failed", [WORKER_BOOTING] = "booting",
-        [WORKER_LOADED] = "loaded", [WORKER_READY] = "ready",   [WORKER_DRAINING] = "draining",
+        [WORKER_NONE] = "none",       [WORKER_FAILED] = "failed", [WORKER_BOOTING] = "booting",
+        [WORKER_LOADED] = "loaded",   [WORKER_READY] = "ready",   [WORKER_DRAINING] = "draining",
+        [WORKER_STALLED] = "stalled",
     };
     assert(state < WORKER_STATES && names[state] != NULL);
     return names[state];
@@ -37,8 +38,9 @@ const char *handover_reason_name(enum handover_reason reason)
 const char *restart_cause_name(enum restart_cause cause)
 {
     static const char *const names[RESTART_CAUSES] = {
-        [RESTART_EXITED] = "exited", [RESTART_SIGNAL] = "signal", [RESTART_KILLED] = "killed",
-        [RESTART_STUCK] = "stuck",   [RESTART_ASKED] = "asked",   [RESTART_RECYCLED] = "recycled",
+        [RESTART_EXITED] = "exited",   [RESTART_SIGNAL] = "signal", [RESTART_KILLED] = "killed",
+        [RESTART_STUCK] = "stuck",     [RESTART_ASKED] = "asked",   [RESTART_RECYCLED] = "recycled",
+        [RESTART_STALLED] = "stalled",
     };
     assert(cause < RESTART_CAUSES && names[cause] != NULL);
     return names[cause];

@@ -31,7 +31,6 @@ struct handover {
     struct loop *loop;
     struct handover_setup setup;
     struct timer *again, *level, *resume;
-    bool paused;            /* parcels wait for room: descriptors, or the kernel's memory */
     size_t surplus;         /* idle connections that are asked once more where they should be */
     char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
     struct inbox inboxes[]; /* one per slot */
@@ -50,15 +49,18 @@ static unsigned posted(const struct handover *handover, unsigned slot)
     return count > 0 ? (unsigned)count : 0;
 }
 
-/* The row of who serves in a slot, or NULL; its number in *number. */
+/* The row of the slot's worker if that takes connections, or NULL; its number in *number. */
 static const struct scoreboard_row *serving_row(const struct handover *handover, unsigned slot,
                                                 unsigned *number)
 {
+    unsigned first = slot * handover->setup.seats;
+    if (scoreboard_get(handover->setup.board->rows[first].orphaned) != 0)
+        return NULL;
     for (unsigned seat = 0; seat < handover->setup.seats; seat++) {
-        *number = slot * handover->setup.seats + seat;
+        *number = first + seat;
         const struct scoreboard_row *row = &handover->setup.board->rows[*number];
         if (scoreboard_get(row->state) == WORKER_READY)
-            return row;
+            return scoreboard_get(row->intake) == INTAKE_OPEN ? row : NULL;
     }
     return NULL;
 }
@@ -237,6 +239,7 @@ static void take(struct handover *handover, struct parcel *parcel)
     const struct handover_setup *setup = &handover->setup;
     const struct address *address =
         &setup->addresses[parcel->address < setup->address_count ? parcel->address : 0];
+    scoreboard_add(handover->loop->row->adopted, 1);
     conn_adopt(handover->loop, &h1_protocol, &address->local, parcel, handover->bytes);
 }
 
@@ -248,9 +251,13 @@ static bool is_want_of_room(int error)
 /* What can not be taken stays in the post, for us or for another. */
 static void pause_taking(struct handover *handover)
 {
-    if (!handover->paused)
+    struct loop *loop = handover->loop;
+    enum intake_state why = errno == EMFILE ? INTAKE_NO_DESCRIPTORS : INTAKE_NO_RESOURCES;
+    if (!loop->adopting_paused)
         log_error("connections from other workers wait: %s", strerror(errno));
-    handover->paused = true;
+    loop->adopting_paused = true;
+    if (scoreboard_get(loop->row->intake) != INTAKE_NO_DESCRIPTORS)
+        scoreboard_set(loop->row->intake, why);
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         if (handover->inboxes[slot].event != NULL)
             event_del(handover->inboxes[slot].event);
@@ -304,7 +311,9 @@ static void resume_taking(void *context)
         timer_set(handover->resume, RESUME_MS);
         return;
     }
-    handover->paused = false;
+    handover->loop->adopting_paused = false;
+    if (!handover->loop->accepting_paused)
+        scoreboard_set(handover->loop->row->intake, INTAKE_OPEN);
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         if (handover->inboxes[slot].event != NULL)
             event_add(handover->inboxes[slot].event, NULL);

@@ -4,12 +4,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -54,10 +56,11 @@ static void watch_all(struct listeners *all, bool on)
             on ? event_add(all->items[i].event, NULL) : event_del(all->items[i].event);
 }
 
-static void pause_all(struct listeners *all)
+static void pause_all(struct listeners *all, enum intake_state why)
 {
     watch_all(all, false);
     all->loop->accepting_paused = true;
+    scoreboard_set(all->loop->row->intake, why);
 }
 
 static void resume_all(void *context)
@@ -66,14 +69,36 @@ static void resume_all(void *context)
     if (all->stopped)
         return;
     all->loop->accepting_paused = false;
+    if (!all->loop->adopting_paused)
+        scoreboard_set(all->loop->row->intake, INTAKE_OPEN);
     event_del(all->retry);
     watch_all(all, true);
+}
+
+static void retry_soon(struct listeners *all)
+{
+    static const struct timeval soon = {.tv_usec = RETRY_MS * 1000};
+    event_add(all->retry, &soon);
+}
+
+/* The row must not say that this worker accepts only because nobody waits at the moment. */
+static bool has_descriptor(const struct listeners *all)
+{
+    int fd = fcntl(all->loop->wake_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return errno != EMFILE && errno != EINVAL; /* EINVAL: the limit is lower than that number */
+    close(fd);
+    return true;
 }
 
 static void retry(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    resume_all(arg);
+    struct listeners *all = arg;
+    if (scoreboard_get(all->loop->row->intake) == INTAKE_NO_DESCRIPTORS && !has_descriptor(all))
+        retry_soon(all);
+    else
+        resume_all(all);
 }
 
 static void format_v4(struct peer_endpoint *peer, const struct sockaddr_in *v4)
@@ -106,14 +131,14 @@ static void format_peer(struct peer_endpoint *peer, const struct sockaddr_storag
 
 static void out_of_descriptors(struct listeners *all)
 {
-    struct timeval soon = {.tv_usec = RETRY_MS * 1000};
+    enum intake_state why = errno == EMFILE ? INTAKE_NO_DESCRIPTORS : INTAKE_NO_RESOURCES;
     uint64_t now = clock_ms();
     if (all->reported == 0 || now - all->reported >= REPORT_MS) {
         log_warning("accepting pauses, %zu connections are open: %s", all->loop->open_count, strerror(errno));
         all->reported = now;
     }
-    pause_all(all);
-    event_add(all->retry, &soon);
+    pause_all(all, why);
+    retry_soon(all);
 }
 
 static bool errno_is_transient(void)
@@ -185,7 +210,7 @@ static void acceptable(evutil_socket_t fd, short what, void *arg)
     if (listener->burst > BURST_MAX)
         listener->burst = BURST_MAX;
     if (!has_room(all) && !all->loop->accepting_paused)
-        pause_all(all);
+        pause_all(all, INTAKE_FULL);
 }
 
 static void open_listener(struct listeners *all, struct listener *listener)

@@ -69,6 +69,7 @@ struct loop {
     size_t open_count;     /* connections */
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
+    bool adopting_paused;  /* connections from other workers wait, for want of descriptors or memory */
     const atomic_bool
         *has_forked; /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
     struct handover *handover;                /* NULL: connections stay */

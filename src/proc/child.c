@@ -57,6 +57,8 @@ static void empty_row(struct scoreboard_row *row, struct scoreboard_call *calls,
 {
     scoreboard_set(row->pid, 0);
     scoreboard_set(row->ready, 0);
+    scoreboard_set(row->intake, INTAKE_OPEN);
+    scoreboard_set(row->stalled, 0);
     scoreboard_set(row->connections, 0);
     for (unsigned i = 0; i < CONNECTION_STATES; i++)
         scoreboard_set(row->connection_states[i], 0);

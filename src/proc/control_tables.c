@@ -36,6 +36,7 @@ static const char *age(char text[AGE_SIZE], uint64_t ms)
 
 struct totals {
     unsigned by_state[SEAT_LEAVING + 1];
+    unsigned stalled;
     uint64_t connections, calls, requests;
 };
 
@@ -49,9 +50,18 @@ static void add_up(const struct control_view *view, struct totals *totals)
         if (!child_is_there(&view->children[i]))
             continue;
         totals->by_state[fleet_seat(view->fleet, berth_of_row(i))]++;
+        totals->stalled += scoreboard_get(row->stalled) != 0;
         totals->connections += scoreboard_get(row->connections);
         totals->calls += scoreboard_busy(view->board, i);
     }
+}
+
+/* What a worker is at, in a word. */
+static const char *state_of(const struct control_view *view, unsigned row)
+{
+    bool stalled = scoreboard_get(view->board->rows[row].stalled) != 0;
+    enum seat_state state = fleet_seat(view->fleet, berth_of_row(row));
+    return stalled && state == SEAT_SERVING ? worker_state_name(WORKER_STALLED) : seat_state_name(state);
 }
 
 /* "2 serving, 1 booting" */
@@ -63,6 +73,8 @@ static void describe_workers(const struct totals *totals, char *text, size_t siz
         if (totals->by_state[state] > 0 && used < size)
             used += (size_t)snprintf(text + used, size - used, "%s%u %s", used > 0 ? ", " : "",
                                      totals->by_state[state], seat_state_name((enum seat_state)state));
+    if (totals->stalled > 0 && used < size)
+        snprintf(text + used, size - used, " (%u stalled)", totals->stalled);
 }
 
 void verb_status(struct control *control, struct control_client *client, struct slice argument)
@@ -96,9 +108,9 @@ static void say_worker(const struct control_view *view, struct control_client *c
     struct berth berth = berth_of_row(i);
     char text[AGE_SIZE];
     control_say(client, "%4u %7d %10u %-8s %7s %10" PRIu64 " %11" PRIu32 " %5" PRIu32 " %5u", berth.slot,
-                (int)child->pid, (unsigned)scoreboard_get(row->generation),
-                seat_state_name(fleet_seat(view->fleet, berth)), age(text, clock_ms() - child->forked_ms),
-                child_requests(child, row), scoreboard_get(row->connections), scoreboard_get(row->ready),
+                (int)child->pid, (unsigned)scoreboard_get(row->generation), state_of(view, i),
+                age(text, clock_ms() - child->forked_ms), child_requests(child, row),
+                scoreboard_get(row->connections), scoreboard_get(row->ready),
                 scoreboard_busy(view->board, i));
 }
 

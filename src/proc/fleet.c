@@ -182,6 +182,12 @@ uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now)
     return now + fleet->limits.graceful_ms + GRACE_MS;
 }
 
+/* A worker that does not move has had its time. */
+static uint64_t retire_by(const struct fleet *fleet, const struct slot *slot, uint64_t now)
+{
+    return slot->replace == REPLACE_STALLED ? now + GRACE_MS : fleet_leave_by(fleet, now);
+}
+
 void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *seat, enum message_kind kind,
                          uint64_t deadline_ms)
 {
@@ -206,7 +212,7 @@ void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, 
     struct seat *predecessor = slot_find(slot, SEAT_SERVING);
     if (predecessor != NULL) {
         predecessor->replaced = slot->replace;
-        fleet_tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, fleet_leave_by(fleet, now));
+        fleet_tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, retire_by(fleet, slot, now));
     }
     slot->replace = REPLACE_NOT;
     seat->state = SEAT_SERVING;

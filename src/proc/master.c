@@ -48,15 +48,17 @@ enum { MAIL_AT_ONCE = 16 };
  * waits. */
 enum { PROVING_MS = 2000 };
 
-/* Two of these without a step, and a worker is stalled. */
-static const struct timeval tick_time = {.tv_usec = 200 * 1000};
+static const struct timeval tick_time = {.tv_usec = STALLS_LOOK_MS * 1000};
 
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct master *master = arg;
-    if (master->farewell.state == FAREWELL_NOT_YET && orphans_tick(master->orphans))
-        master_tell_all(master, MESSAGE_ORPHANS);
+    if (master->farewell.state == FAREWELL_NOT_YET) {
+        if (orphans_tick(master->orphans))
+            master_tell_all(master, MESSAGE_ORPHANS);
+        stalls_look(master->stalls, master->options);
+    }
     look_for_upgrade(master); /* who was being answered has left */
 }
 
@@ -211,6 +213,13 @@ static void ping_worker(void *context, unsigned number)
     child_tell(&master->children[number], MESSAGE_PING);
 }
 
+static void replace_stalled(void *context, unsigned number, enum replacement why)
+{
+    struct master *master = context;
+    fleet_replace(master->fleet, master->mail[number].berth, why, clock_ms());
+    master_follow_up(master);
+}
+
 static void worker_is_ready(struct master *master, struct berth berth)
 {
     nursery_ready(master->nursery, master_number_of(berth));
@@ -342,6 +351,8 @@ static void open_fleet(struct master *master)
     master->fleet = fleet_new(workers, &actions, &limits);
     master->orphans =
         orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
+    const struct stalls_actions stalls = {ping_worker, replace_stalled, master};
+    master->stalls = stalls_new(master->service.board, master->orphans, &stalls);
 }
 
 /* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */

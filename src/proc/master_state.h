@@ -15,6 +15,7 @@
 #include "proc/nursery.h"
 #include "proc/orphans.h"
 #include "proc/report.h"
+#include "proc/stalls.h"
 #include "proc/startup.h"
 #include "proc/status.h"
 #include "proc/upgrade.h"
@@ -47,6 +48,7 @@ struct master {
     unsigned proven;         /* the generation that serves, as the fleet said last */
     struct nursery *nursery; /* NULL without --preload */
     struct orphans *orphans;
+    struct stalls *stalls;
     struct event *tick;     /* for them */
     struct child *children; /* one per seat, as the scoreboard's rows */
     struct seat_mail *mail; /* likewise */

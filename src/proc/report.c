@@ -26,10 +26,16 @@ struct report {
     struct asked asked[];    /* one a row */
 };
 
+/* The loop of a worker without descriptors turns too. */
+static bool serves(const struct scoreboard_row *row)
+{
+    return scoreboard_get(row->state) == WORKER_READY && scoreboard_get(row->stalled) == 0;
+}
+
 static bool slot_serves(const struct report *report, unsigned slot)
 {
     for (unsigned seat = 0; seat < FLEET_SEATS; seat++)
-        if (scoreboard_get(report->board->rows[slot * FLEET_SEATS + seat].state) == WORKER_READY)
+        if (serves(&report->board->rows[slot * FLEET_SEATS + seat]))
             return true;
     return false;
 }
@@ -47,9 +53,9 @@ static bool has_moved(struct report *report, unsigned number)
 {
     const struct scoreboard_row *row = &report->board->rows[number];
     struct asked *asked = &report->asked[number];
-    uint32_t pid = scoreboard_get(row->pid), state = scoreboard_get(row->state);
+    uint32_t pid = scoreboard_get(row->pid);
     uint64_t progress = scoreboard_get(row->progress);
-    if (pid == 0 || (state != WORKER_READY && state != WORKER_DRAINING))
+    if (pid == 0 || (!serves(row) && scoreboard_get(row->state) != WORKER_DRAINING))
         return false;
     bool same = asked->pid == pid;
     if (same && asked->progress == progress)

@@ -114,7 +114,6 @@ static void drain(struct worker *worker)
 {
     start_deadline(worker);
     listeners_stop(worker->intake.listeners, worker->service_stops);
-    scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
     if (worker->has_successor) {
         handover_retire(worker->intake.handover);
         return;
@@ -147,7 +146,8 @@ static void stop(struct worker *worker, enum stop how)
     if (how <= worker->stop)
         return;
     worker->stop = how;
-    reloader_stop(worker->reloader); /* whoever comes after it watches */
+    scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
+    reloader_stop(worker->reloader);                            /* whoever comes after it watches */
     if (how == STOP_DRAIN)
         drain(worker);
     else

@@ -61,12 +61,11 @@ void worker_end_left(const struct worker_end *end)
 enum restart_cause worker_end_cause(const struct worker_end *end, enum replacement why)
 {
     static const enum restart_cause causes[] = {
-        [REPLACE_NOT] = RESTART_EXITED,
-        [REPLACE_PLANNED] = RESTART_RECYCLED,
-        [REPLACE_ASKED] = RESTART_ASKED,
-        [REPLACE_STUCK] = RESTART_STUCK,
+        [REPLACE_NOT] = RESTART_EXITED,      [REPLACE_PLANNED] = RESTART_RECYCLED,
+        [REPLACE_ASKED] = RESTART_ASKED,     [REPLACE_STUCK] = RESTART_STUCK,
+        [REPLACE_STARVED] = RESTART_STALLED, [REPLACE_STALLED] = RESTART_STALLED,
     };
-    if (end->as_asked || (end->cause == RESTART_KILLED && why == REPLACE_STUCK))
+    if (end->as_asked || (end->cause == RESTART_KILLED && why >= REPLACE_STUCK))
         return causes[why];
     return end->cause;
 }

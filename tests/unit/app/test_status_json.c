@@ -17,7 +17,8 @@ static const struct {
     {"its request, escaped", ",\"request\":\"GET /\\\"\\\\\\u0001\\u000d\\\\xff<b>\"}]"},
     {"threads", "\"threads\":{\"busy\":1,\"total\":2},\"queued\":0"},
     {"answers", "\"requests\":{\"total\":42,\"codes\":{\"200\":41,\"404\":1},\"refused\":{\"malformed\":0,"},
-    {"restarts", "\"causes\":{\"exited\":0,\"signal\":2,\"killed\":0,\"stuck\":0,\"asked\":0,\"recycled\":0},"
+    {"restarts", "\"causes\":{\"exited\":0,\"signal\":2,\"killed\":0,\"stuck\":0,\"asked\":0,\"recycled\":0,"
+                 "\"stalled\":0},"
                  "\"last\":[{\"at\":"},
     {"the last one first",
      "\"worker\":1,\"pid\":78,\"cause\":\"signal\",\"how\":\"died in \\\"GET /\\\"\"},{"},

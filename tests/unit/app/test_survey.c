@@ -55,6 +55,32 @@ START_TEST(the_service_is_what_its_workers_make_it)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    bool stalled[2], saturated[2];
+    enum service_state expected;
+} stalls[] = {
+    {"one is stalled", {true, false}, {false, false}, SERVICE_READY},
+    {"both are", {true, true}, {false, false}, SERVICE_STALLED},
+    {"one is, the other is saturated", {true, false}, {false, true}, SERVICE_SATURATED},
+};
+
+START_TEST(workers_that_are_stalled_do_not_count)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < 2; i++) {
+        scoreboard_set(board->rows[i].state, WORKER_READY);
+        scoreboard_set(board->rows[i].stalled, stalls[_i].stalled[i]);
+        scoreboard_set(board->rows[i].refused_ms, stalls[_i].saturated[i] ? clock_ms() : 0);
+        count += stalls[_i].stalled[i];
+    }
+    survey_take(&survey, board);
+    ck_assert_msg(survey.state == stalls[_i].expected, "%s: %s", stalls[_i].name,
+                  service_state_name(survey.state));
+    ck_assert_uint_eq(survey.workers[WORKER_STALLED], count);
+}
+END_TEST
+
 START_TEST(a_service_that_stops_is_not_ready)
 {
     scoreboard_set(board->service->stops, 1);
@@ -133,6 +159,7 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     unit_add_rows(tests, the_service_is_what_its_workers_make_it, states);
+    unit_add_rows(tests, workers_that_are_stalled_do_not_count, stalls);
     tcase_add_test(tests, a_service_that_stops_is_not_ready);
     tcase_add_test(tests, rows_are_added_up_whether_their_worker_lives_or_not);
     unit_add_rows(tests, connections_are_told_apart, connections);

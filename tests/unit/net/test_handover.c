@@ -321,13 +321,27 @@ START_TEST(many_that_wait_go_to_an_idle_thread_but_not_all)
 }
 END_TEST
 
-static const enum worker_state not_serving[] = {WORKER_NONE, WORKER_BOOTING, WORKER_LOADED, WORKER_DRAINING};
+static const struct {
+    enum worker_state state;
+    enum intake_state intake;
+    bool orphaned;
+} not_serving[] = {
+    {.state = WORKER_NONE},
+    {.state = WORKER_BOOTING},
+    {.state = WORKER_LOADED},
+    {.state = WORKER_DRAINING},
+    {.state = WORKER_READY, .intake = INTAKE_NO_DESCRIPTORS},
+    {.state = WORKER_READY, .intake = INTAKE_FULL},
+    {.state = WORKER_READY, .orphaned = true},
+};
 
 START_TEST(nothing_goes_to_who_does_not_serve)
 {
     struct client clients[3];
     begin("");
-    scoreboard_set(board->rows[THERE].state, not_serving[_i]);
+    scoreboard_set(board->rows[THERE].state, not_serving[_i].state);
+    scoreboard_set(board->rows[THERE].intake, not_serving[_i].intake);
+    scoreboard_set(board->rows[THERE].orphaned, not_serving[_i].orphaned);
     for (int i = 0; i < 3; i++) {
         client_open_tcp(&clients[i], &fixtures[HERE]);
         assert_greeted(&clients[i]);
@@ -457,10 +471,13 @@ START_TEST(without_descriptors_connections_wait_in_the_post)
     for (int i = 0; i < TURNS; i++)
         fixture_turn(&fixtures[THERE]);
     ck_assert_uint_eq(open_in(THERE), 0);
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].intake), INTAKE_NO_DESCRIPTORS);
     give_back();
     for (int i = 0; i < 50 && open_in(THERE) < CONNECTIONS / 2; i++)
         turn_both();
     ck_assert_uint_eq(open_in(THERE), CONNECTIONS / 2);
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].intake), INTAKE_OPEN);
+    ck_assert_uint_eq(scoreboard_get(board->rows[THERE].adopted), CONNECTIONS / 2);
     for (int i = 0; i < CONNECTIONS; i++)
         assert_greeted(&clients[i]);
     finish(clients, CONNECTIONS);

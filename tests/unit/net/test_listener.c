@@ -146,6 +146,7 @@ START_TEST(accepting_pauses_at_the_limit_and_goes_on)
     turn_for(50);
     ck_assert_uint_eq(fixture.loop->open_count, 2);
     ck_assert(fixture.loop->accepting_paused);
+    ck_assert_uint_eq(scoreboard_get(fixture.row.intake), INTAKE_FULL);
     for (int i = 2; i < 5; i++) {
         client_receive(&clients[i]);
         ck_assert_uint_eq(clients[i].size, 0);
@@ -189,11 +190,16 @@ START_TEST(without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on)
     while (clock_ms() - begun < 300)
         loop_turn(fixture.loop, true);
     ck_assert_uint_le(scoreboard_get(fixture.row.progress) - progress, 10);
+    ck_assert_uint_eq(scoreboard_get(fixture.row.intake), INTAKE_NO_DESCRIPTORS);
     close(used);
     close(used - 1);
     assert_answered(&clients[1]);
     assert_answered(&clients[2]);
-    for (int fd = used - 2; fd > clients[2].fd; fd--)
+    ck_assert_uint_eq(scoreboard_get(fixture.row.intake), INTAKE_NO_DESCRIPTORS); /* the last ones went */
+    close(used - 2);
+    while (scoreboard_get(fixture.row.intake) != INTAKE_OPEN)
+        fixture_turn(&fixture);
+    for (int fd = used - 3; fd > clients[2].fd; fd--)
         if (fd != clients[0].fd)
             close(fd);
     struct stat status;

@@ -857,6 +857,23 @@ START_TEST(who_has_to_be_replaced_is_a_restart)
 }
 END_TEST
 
+START_TEST(a_worker_that_does_not_move_is_not_waited_for)
+{
+    begin_serving(2);
+    done[0] = '\0';
+    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
+    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
+    assert_done("fork 1.1");
+    ready(1, 1);
+    assert_done("retire 1.0");
+    now += KILL_GRACE_MS;
+    fleet_tick(fleet, now);
+    assert_done("kill 1.0");
+    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
+    assert_done("");
+}
+END_TEST
+
 START_TEST(who_leaves_for_a_reload_or_for_good_is_no_restart)
 {
     begin_serving(2);
@@ -1102,6 +1119,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_stop_waits_for_those_of_slots_that_are_gone);
     tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
     tcase_add_test(tests, who_has_to_be_replaced_is_a_restart);
+    tcase_add_test(tests, a_worker_that_does_not_move_is_not_waited_for);
     tcase_add_test(tests, who_leaves_for_a_reload_or_for_good_is_no_restart);
     tcase_add_test(tests, a_fleet_is_calm_when_nobody_is_on_the_way);
     tcase_add_test(tests, another_program_goes_on_with_it_and_reloads);

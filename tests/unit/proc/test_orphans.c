@@ -1,5 +1,6 @@
 /*
- * Orphans: a slot is one while nobody serves there, or whoever does has stood still between two ticks with somebody waiting.
+ * Orphans: a slot is one while nobody serves there, or its worker has taken no client
+ * between two ticks although one waited.
  */
 #include "proc/orphans.h"
 
@@ -80,7 +81,14 @@ START_TEST(a_slot_is_an_orphan_until_somebody_serves_there)
 }
 END_TEST
 
-START_TEST(who_stands_still_is_an_orphan_only_when_somebody_waits)
+/* One connection more. */
+static void take_one(unsigned slot)
+{
+    scoreboard_add(row(slot, 0)->accepted, 1);
+    scoreboard_add(row(slot, 0)->progress, 1);
+}
+
+START_TEST(a_worker_that_takes_nobody_is_an_orphan_only_when_somebody_waits)
 {
     serve(0, 0);
     serve(1, 0);
@@ -89,18 +97,57 @@ START_TEST(who_stands_still_is_an_orphan_only_when_somebody_waits)
         ck_assert(!orphans_tick(orphans)); /* idle */
     fill_queues();
     ck_assert(!orphans_tick(orphans));
-    scoreboard_add(row(1, 0)->progress, 1); /* slow, but it moves */
+    take_one(1); /* slow, but it takes them */
     ck_assert(orphans_tick(orphans));
     ck_assert(is_orphan(0) && !is_orphan(1));
+    ck_assert(orphans_wait(orphans, 0) && !orphans_wait(orphans, 1));
     for (int i = 0; i < 3; i++) {
-        scoreboard_add(row(1, 0)->progress, 1);
+        take_one(1);
         ck_assert(!orphans_tick(orphans));
     }
     ck_assert(is_orphan(0));
-    scoreboard_add(row(0, 0)->progress, 1);
-    scoreboard_add(row(1, 0)->progress, 1);
+    take_one(0);
+    take_one(1);
     ck_assert(orphans_tick(orphans));
     ck_assert(!is_orphan(0));
+}
+END_TEST
+
+START_TEST(a_loop_that_turns_and_takes_nobody_is_no_progress)
+{
+    serve(0, 0);
+    serve(1, 0);
+    scoreboard_set(row(0, 0)->in_post, 1);
+    scoreboard_set(row(0, 0)->intake, INTAKE_NO_DESCRIPTORS);
+    for (int i = 0; i < 3; i++) {
+        scoreboard_add(row(0, 0)->progress, 1);
+        orphans_tick(orphans);
+    }
+    ck_assert(is_orphan(0) && !is_orphan(1));
+    scoreboard_set(row(0, 0)->in_post, 0);
+    for (int i = 0; i < 3; i++) {
+        scoreboard_add(row(0, 0)->progress, 1);
+        orphans_tick(orphans);
+    }
+    ck_assert_msg(is_orphan(0), "others have emptied its queue");
+    scoreboard_set(row(0, 0)->intake, INTAKE_OPEN);
+    scoreboard_add(row(0, 0)->progress, 1);
+    ck_assert(orphans_tick(orphans));
+    ck_assert(!is_orphan(0));
+}
+END_TEST
+
+START_TEST(clients_at_a_shared_socket_wait_for_every_worker)
+{
+    address.shared = true;
+    serve(0, 0);
+    serve(1, 0);
+    orphans_tick(orphans);
+    fill_queues();
+    ck_assert(!orphans_tick(orphans) && !orphans_wait(orphans, 0));
+    orphans_tick(orphans);
+    ck_assert(orphans_wait(orphans, 0) && orphans_wait(orphans, 1));
+    ck_assert(!is_orphan(0) && !is_orphan(1));
 }
 END_TEST
 
@@ -134,7 +181,9 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_slot_is_an_orphan_until_somebody_serves_there);
-    tcase_add_test(tests, who_stands_still_is_an_orphan_only_when_somebody_waits);
+    tcase_add_test(tests, a_worker_that_takes_nobody_is_an_orphan_only_when_somebody_waits);
+    tcase_add_test(tests, a_loop_that_turns_and_takes_nobody_is_no_progress);
+    tcase_add_test(tests, clients_at_a_shared_socket_wait_for_every_worker);
     tcase_add_test(tests, what_waits_in_a_post_counts_too);
     tcase_add_test(tests, an_orphan_stays_one_when_others_have_emptied_its_queue);
 }

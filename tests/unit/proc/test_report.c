@@ -83,6 +83,17 @@ START_TEST(the_service_is_ready_when_every_slot_is)
 }
 END_TEST
 
+START_TEST(a_worker_that_is_stalled_does_not_serve)
+{
+    start();
+    put(0, WORKER_READY);
+    put(FLEET_SEATS, WORKER_READY);
+    after(FLEET_SERVING);
+    scoreboard_set(board->rows[0].stalled, 1);
+    ck_assert_str_eq(after(FLEET_SERVING), "STATUS=1 of 2 workers ready");
+}
+END_TEST
+
 START_TEST(a_loss_and_its_mending_are_a_status)
 {
     start();
@@ -212,6 +223,7 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, nobody_to_tell_is_fine);
     tcase_add_test(tests, the_service_is_ready_when_every_slot_is);
+    tcase_add_test(tests, a_worker_that_is_stalled_does_not_serve);
     tcase_add_test(tests, a_loss_and_its_mending_are_a_status);
     tcase_add_test(tests, a_successor_is_no_news);
     unit_add_rows(tests, the_stop_is_told_and_is_the_last, stops);

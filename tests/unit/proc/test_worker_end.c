@@ -23,6 +23,8 @@ static const struct {
     {"we kill it", false, RESTART_KILLED, REPLACE_NOT, RESTART_KILLED},
     {"it was asked, and did not leave", false, RESTART_KILLED, REPLACE_ASKED, RESTART_KILLED},
     {"it is stuck altogether", false, RESTART_KILLED, REPLACE_STUCK, RESTART_STUCK},
+    {"it does not move", false, RESTART_KILLED, REPLACE_STALLED, RESTART_STALLED},
+    {"it leaves since it has no descriptors", true, RESTART_EXITED, REPLACE_STARVED, RESTART_STALLED},
 };
 
 START_TEST(the_cause_of_a_restart_is_named)
