@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "py/application_object.h"
 #include "py/exception.h"
+#include "py/library.h"
 #include "py/loader_help_source.h"
 #include "py/loader_source.h"
 
@@ -20,17 +21,24 @@ static const char loader_name[] = "<gateway>";
 static PyObject *loader_load(void)
 {
     PyObject *code = NULL, *globals = NULL, *result = NULL, *load = NULL;
+    PyObject *standard = NULL, *undisturbed = NULL;
 
+    if ((standard = library_function("standard")) == NULL ||
+        (undisturbed = library_function("undisturbed")) == NULL)
+        goto out;
     if ((code = Py_CompileString(loader_source, loader_name, Py_file_input)) == NULL)
         goto out;
-    if ((globals = Py_BuildValue("{sOssss}", "__builtins__", PyEval_GetBuiltins(), "__name__", loader_name,
-                                 "HELP_SOURCE", loader_help_source)) == NULL)
+    if ((globals = Py_BuildValue("{sOsssssOsO}", "__builtins__", PyEval_GetBuiltins(), "__name__",
+                                 loader_name, "HELP_SOURCE", loader_help_source, "standard", standard,
+                                 "undisturbed", undisturbed)) == NULL)
         goto out;
     if ((result = PyEval_EvalCode(code, globals, globals)) == NULL)
         goto out;
     load = PyDict_GetItemString(globals, "load");
     Py_XINCREF(load);
 out:
+    Py_XDECREF(standard);
+    Py_XDECREF(undisturbed);
     Py_XDECREF(code);
     Py_XDECREF(globals);
     Py_XDECREF(result);

@@ -1,10 +1,12 @@
 /*
- * Python exceptions as log records: formatted by Python's own traceback module, with less and less of it when
- * that fails too (an exception whose __str__ raises, no memory, no stack).
+ * Python exceptions as log records: formatted by Python's own traceback module, which is held from the start (py/library.h). When that
+ * fails, they are written from here, without a module: the application may have replaced one that the other imports when it needs it,
+ * or there is no descriptor left to read a source file. With too little memory for that, the type alone is logged.
  */
 #include "py/exception.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,19 +14,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "py/interp.h"
+#include "py/library.h"
 
 /* A record is one write(2), and a pipe takes no more than 64 KiB at once: of more, the two ends are kept. */
 enum { BLOCK_MAX = 32768 };
 
 static const char cut_mark[] = "\n  [...]\n";
 
-/* "".join(traceback.format_exception(type, value, traceback, chain=chain)); NULL with an exception. */
+/* "".join(traceback.format_exception(type, value, traceback, chain=chain)); NULL, with or without an exception. */
 static PyObject *format(PyObject *exception, int chain)
 {
     PyObject *module = NULL, *function = NULL, *traceback = NULL, *args = NULL, *kwargs = NULL;
     PyObject *lines = NULL, *empty = NULL, *text = NULL;
 
-    if ((module = PyImport_ImportModule("traceback")) == NULL)
+    if ((module = library_module("traceback")) == NULL)
         goto out;
     if ((function = PyObject_GetAttrString(module, "format_exception")) == NULL)
         goto out;
@@ -48,13 +51,122 @@ out:
     return text;
 }
 
-/* The traceback as UTF-8 in a bytes object; NULL, without an exception, when Python cannot do it. */
+static void write_text(PyObject *file, const char *text)
+{
+    if (PyFile_WriteString(text, file) < 0)
+        PyErr_Clear();
+}
+
+/* str(object), or `otherwise` when that raises or there is none. */
+static void write_object(PyObject *file, PyObject *object, const char *otherwise)
+{
+    if (object != NULL && PyFile_WriteObject(object, file, Py_PRINT_RAW) == 0)
+        return;
+    PyErr_Clear();
+    write_text(file, otherwise);
+}
+
+static void write_attribute(PyObject *file, PyObject *object, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    write_object(file, value, "?");
+    Py_XDECREF(value);
+}
+
+static bool is_named(PyObject *type, const char *module)
+{
+    PyObject *name = PyObject_GetAttrString(type, "__module__");
+    bool same = name != NULL && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, module) == 0;
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return same;
+}
+
+static void write_type(PyObject *file, PyObject *type)
+{
+    if (!is_named(type, "builtins") && !is_named(type, "__main__")) {
+        write_attribute(file, type, "__module__");
+        write_text(file, ".");
+    }
+    write_attribute(file, type, "__qualname__");
+}
+
+/* Where the error is, which is no frame. */
+static void write_syntax_error(PyObject *file, PyObject *exception)
+{
+    write_text(file, "  File \"");
+    write_attribute(file, exception, "filename");
+    write_text(file, "\", line ");
+    write_attribute(file, exception, "lineno");
+    write_text(file, "\n");
+}
+
+/* Its frames, with their source lines where these can be read, and "type: text". */
+static void write_exception(PyObject *file, PyObject *exception)
+{
+    PyObject *traceback = PyException_GetTraceback(exception), *text;
+    if (traceback != NULL && PyTraceBack_Print(traceback, file) < 0)
+        PyErr_Clear();
+    if (PyErr_GivenExceptionMatches(exception, PyExc_SyntaxError))
+        write_syntax_error(file, exception);
+    write_type(file, (PyObject *)Py_TYPE(exception));
+    text = PyObject_Str(exception);
+    PyErr_Clear();
+    if (text == NULL || PyUnicode_GetLength(text) > 0)
+        write_text(file, ": ");
+    write_object(file, text, "<its text cannot be shown>");
+    write_text(file, "\n");
+    Py_XDECREF(traceback);
+    Py_XDECREF(text);
+}
+
+enum { CHAIN_MAX = 8 };
+
+/* With the exceptions that led to it, before it. */
+static void write_chain(PyObject *file, PyObject *exception, unsigned length)
+{
+    PyObject *cause = PyException_GetCause(exception), *context = PyException_GetContext(exception);
+    PyObject *suppressed = PyObject_GetAttrString(exception, "__suppress_context__");
+    PyErr_Clear();
+    if (length < CHAIN_MAX && cause != NULL) {
+        write_chain(file, cause, length + 1);
+        write_text(file, "\nThe above exception was the direct cause of the following exception:\n\n");
+    } else if (length < CHAIN_MAX && context != NULL && suppressed != Py_True) {
+        write_chain(file, context, length + 1);
+        write_text(file, "\nDuring handling of the above exception, another exception occurred:\n\n");
+    }
+    write_exception(file, exception);
+    Py_XDECREF(cause);
+    Py_XDECREF(context);
+    Py_XDECREF(suppressed);
+}
+
+/* Without any module that is not built in; NULL, with or without an exception. */
+static PyObject *write_plainly(PyObject *exception)
+{
+    PyObject *module = PyImport_ImportModule("_io");
+    PyObject *file = module != NULL ? PyObject_CallMethod(module, "StringIO", NULL) : NULL;
+    PyObject *text = NULL;
+    if (file != NULL) {
+        write_chain(file, exception, 0);
+        text = PyObject_CallMethod(file, "getvalue", NULL);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(file);
+    return text;
+}
+
+/* The traceback as UTF-8 in a bytes object; NULL, without an exception, when there is no memory. */
 static PyObject *format_bytes(PyObject *exception)
 {
     PyObject *text = format(exception, 1);
     if (text == NULL) {
         PyErr_Clear();
         text = format(exception, 0);
+    }
+    if (text == NULL) {
+        PyErr_Clear();
+        text = write_plainly(exception);
     }
     PyObject *bytes = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     Py_XDECREF(text);

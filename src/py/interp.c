@@ -18,6 +18,7 @@
 #include "config.h" /* PYTHON_EXECUTABLE */
 #include "py/errors_stream.h"
 #include "py/exception.h"
+#include "py/library.h"
 #include "py/venv.h"
 
 /* The process's own state, set by the fork handlers. */
@@ -203,10 +204,12 @@ int interp_start(const struct options *options)
                   status.err_msg != NULL ? status.err_msg : "it wants to exit");
         return -1;
     }
+    library_hold();
     if (extend_path(options) != 0) {
         exception_log("sys.path cannot be set");
         return -1;
     }
+    library_give_way();
     int error = pthread_atfork(NULL, forked_parent, forked_child);
     if (error != 0) {
         log_error("fork handlers cannot be installed: %s", strerror(error));
@@ -249,6 +252,7 @@ void interp_stop(void)
     if (!Py_IsInitialized())
         return;
     unfreeze();
+    library_release();
     if (Py_FinalizeEx() != 0)
         log_warning("Python could not flush its output when it stopped");
     errors_flush(); /* atexit functions and finalizers may have written a line without an end */

@@ -1,5 +1,6 @@
 """Finds, imports and checks the application that the command line names. What there is to say about one that
-does not load is in loader_help.py (HELP_SOURCE), which shares the names of this file.
+does not load is in loader_help.py (HELP_SOURCE), which shares the names of this file. standard and undisturbed are
+library.py's: the application may have a module that is called as one of Python's library is.
 
 Both are embedded in the program and run inside each worker, with Python 3.9 and later. Start-up time matters:
 what only a failure needs is compiled and imported when there is one.
@@ -82,8 +83,7 @@ def parse_expression(spec, expression):
     """("a.b", None), or ("a.b", (args, kwargs)) for a call with literal arguments."""
     if is_dotted(expression):
         return expression, None
-    import ast
-
+    ast = standard("ast")
     try:
         node = ast.parse(expression, mode="eval").body
         path = ast.unparse(node.func)

@@ -72,8 +72,7 @@ def modules_here():
 
 def callables_in_file(path):
     """The names in a source file, not imported, that look like an application."""
-    import re
-
+    re = standard("re")
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             source = file.read(1 << 18)
@@ -122,9 +121,10 @@ def short(path):
 
 
 def near(name, names):
-    import difflib
-
-    return difflib.get_close_matches(name, names, 3)
+    try:
+        return standard("difflib").get_close_matches(name, names, 3)
+    except Exception:  # no descriptor is left to import it, say
+        return []
 
 
 def possible_callables(module):
@@ -232,17 +232,19 @@ def is_part(name, whole):
 def formatted(error):
     """The lines of the traceback without the frames of the import machinery."""
     try:
-        import traceback
-
-        shown = traceback.TracebackException(type(error), error, error.__traceback__)
-        strip(shown, set())
-        if isinstance(error, SyntaxError) and not shown.stack:
-            lines = [line for line in shown.format_exception_only() if line.startswith("    ")]
-        else:
-            lines = shown.format()
-        return "".join(lines).rstrip("\n").split("\n")
+        return undisturbed(traceback_lines, error)
     except Exception as second:
         return [f"  (its traceback cannot be shown: {type(second).__name__})"]
+
+
+def traceback_lines(error):
+    shown = standard("traceback").TracebackException(type(error), error, error.__traceback__)
+    strip(shown, set())
+    if isinstance(error, SyntaxError) and not shown.stack:
+        lines = [line for line in shown.format_exception_only() if line.startswith("    ")]
+    else:
+        lines = shown.format()
+    return "".join(lines).rstrip("\n").split("\n")
 
 
 def strip(shown, seen):

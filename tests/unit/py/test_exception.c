@@ -1,6 +1,7 @@
 #include "py/exception.h"
 
 #include "embedded.h"
+#include "py/library.h"
 
 static const struct {
     const char *name, *source;
@@ -29,12 +30,18 @@ static const struct {
     {"more than a record takes",
      "raise ValueError('x' * 1000000 + ' the end')",
      {"Traceback", "xxx\n  [...]\nxxx", "xxx the end\n"}},
+    {"one of the application's own",
+     "class A:\n class E(Exception): pass\nA.E.__module__ = 'm'\nraise A.E('no')",
+     {"\nm.A.E: no\n"}},
     {"a traceback module that does not work",
-     "import traceback\ndel traceback.format_exception\nraise KeyError('x')",
-     {"the app failed: KeyError (its traceback cannot be shown)\n"}},
+     "import traceback\ndel traceback.format_exception\ndef f(): raise KeyError('x')\nf()",
+     {"the app failed\nTraceback (most recent call last):\n", "line 3, in f\n", "\nKeyError: 'x'\n"}},
+    {"an ast module that does not work",
+     "import ast\nast.parse = None\ndef f(): return 1 + None\nf()",
+     {"the app failed\nTraceback (most recent call last):\n", "line 3, in f\n", "\nTypeError: "}},
 };
 
-START_TEST(an_exception_is_one_record)
+static void assert_is_one_record(int _i)
 {
     PyObject *names = PyModule_GetDict(PyImport_AddModule("__main__"));
     ck_assert_ptr_null(PyRun_String(cases[_i].source, Py_file_input, names, names));
@@ -48,6 +55,19 @@ START_TEST(an_exception_is_one_record)
         ck_assert_msg(strstr(log, cases[_i].expected[i]) != NULL, "%s: no \"%s\" in: %.2000s", cases[_i].name,
                       cases[_i].expected[i], log);
     free(log);
+}
+
+START_TEST(an_exception_is_one_record)
+{
+    assert_is_one_record(_i);
+}
+END_TEST
+
+START_TEST(without_the_traceback_module_it_is_told_as_well)
+{
+    library_release();
+    ck_assert_ptr_null(library_module("traceback"));
+    assert_is_one_record(_i);
 }
 END_TEST
 
@@ -74,6 +94,7 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, embedded_start, embedded_stop);
     unit_add_rows(tests, an_exception_is_one_record, cases);
+    unit_add_rows(tests, without_the_traceback_module_it_is_told_as_well, cases);
     tcase_add_test(tests, without_an_exception_nothing_is_logged);
     tcase_add_test(tests, an_exception_set_in_c_needs_no_traceback);
 }
