@@ -1,8 +1,9 @@
 /*
  * wsgi.input and wsgi.errors (PEP 3333, "Input and Error Streams").
  *
- * The body is complete before the application starts, so reading never waits. An input object owns its content: an
- * application that keeps it beyond the request does no harm.
+ * The body is complete before the application starts, so reading never waits, and it can be read again: the object behaves as an
+ * io.BufferedIOBase that is read-only and can seek. An input object owns its content: an application that keeps it beyond the
+ * request does no harm.
  */
 #ifndef PY_INPUT_H
 #define PY_INPUT_H

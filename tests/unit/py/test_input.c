@@ -58,7 +58,37 @@ static const struct {
     {"no body", "",
      "x.read() == b'' and x.read(9) == b'' and x.readline() == b'' and x.readlines() == [] and list(x) == "
      "[]"},
-    {"closing is harmless", "one", "x.close() is None and x.read() == b'one'"},
+    {"read1", "onetwo",
+     "[x.read1(4), x.read1(), x.read1(), x.read1(-1), x.read1(None)] == [b'onet', b'wo', b'', b'', b'']"},
+    {"readinto", "onetwo",
+     "[(x.readinto(b), bytes(b)) for b in [bytearray(4)] for _ in range(3)] == "
+     "[(4, b'onet'), (2, b'wo\\0\\0'), (0, b'wo\\0\\0')] or x.tell()"},
+    {"what it is and is not", "one",
+     "(x.readable(), x.seekable(), x.writable(), x.isatty(), x.closed, x.flush()) == "
+     "(True, True, False, False, False, None)"},
+    {"an io.BufferedIOBase", "one",
+     "isinstance(x, __import__('io').BufferedIOBase) and isinstance(x, __import__('io').IOBase)"},
+    {"a position", "onetwo",
+     "(x.tell(), x.read(4), x.tell(), x.read(), x.tell()) == (0, b'onet', 4, b'wo', 6)"},
+    {"back to the beginning", "one", "(x.read(), x.seek(0), x.read()) == (b'one', 0, b'one')"},
+    {"from where it is", "onetwo",
+     "(x.read(4), x.seek(-2, 1), x.read(2), x.seek(1, 1), x.read()) == "
+     "(b'onet', 2, b'et', 5, b'o')"},
+    {"from the end", "onetwo", "(x.seek(-3, 2), x.read(), x.seek(0, 2), x.read()) == (3, b'two', 6, b'')"},
+    {"before the beginning", "one", "(x.seek(-9, 1), x.seek(-9, 2), x.read()) == (0, 0, b'one')"},
+    {"beyond the end", "one",
+     "(x.seek(9), x.tell(), x.read(), x.read(2), x.readline(), x.readlines(), list(x), x.read1(), "
+     "x.readinto(bytearray(3)), x.seek(-7, 1), x.read()) == "
+     "(9, 9, b'', b'', b'', [], [], b'', 0, 2, b'e')"},
+    {"as a context", "one",
+     "[y.read() for y in [x.__enter__()]] == [b'one'] and x.__exit__(None, None, None) is None"},
+    {"closing, once and again", "one", "(x.close(), x.close(), x.closed) == (None, None, True)"},
+    {"text", "caf\xc3\xa9\n", "__import__('io').TextIOWrapper(x, 'utf-8').read() == 'caf\u00e9\\n'"},
+    {"lines of text", "one\r\ntwo\n",
+     "list(__import__('io').TextIOWrapper(x, 'utf-8')) == ['one\\n', 'two\\n']"},
+    {"a buffer around it", "one\ntwo",
+     "(lambda b: (b.peek(1)[:1], b.readline(), b.seek(1), b.read()))(__import__('io').BufferedReader(x)) == "
+     "(b'o', b'one\\n', 1, b'ne\\ntwo')"},
 };
 
 START_TEST(reading_answers_as_the_table_says)
@@ -77,6 +107,15 @@ START_TEST(a_large_body_reads_like_a_python_stream)
         "x[0].read() == x[1].read()",
         "list(x[0]) == list(x[1])",
         "x[0].readlines() == x[1].readlines()",
+        "all(x[0].read1(n) == x[1].read1(n) for n in (1, 32767, 5, 32768, 7, 65536, 3, 100000))",
+        "b''.join(iter(x[0].read1, b'')) == x[1].read()",
+        "all((x[0].readinto(a), a) == (x[1].readinto(b), b) for n in (1, 32767, 5, 32768, 7, 65536, 3, "
+        "100000, 1 << 20) "
+        "for a in [bytearray(n)] for b in [bytearray(n)])",
+        "all((x[0].seek(n), x[0].read(5)) == (x[1].seek(n), x[1].read(5)) for n in range(899990, 0, -7001))",
+        "list(__import__('io').TextIOWrapper(x[0], 'latin-1')) == list(__import__('io').TextIOWrapper(x[1], "
+        "'latin-1'))",
+        "list(__import__('io').BufferedReader(x[0])) == list(x[1])",
         "x[0].readlines(100000) == x[1].readlines(100000) and x[0].read() == x[1].read()",
         "all(x[0].readline(n % 977) == x[1].readline(n % 977) for n in range(20000))",
         "all(x[0].read(n) == x[1].read(n) for n in (1, 32767, 5, 32768, 7, 65536, 3, 100000, 1 << 40))",
@@ -112,6 +151,22 @@ static const struct {
     {"type('Sub', (type(x),), {})", &PyExc_TypeError},
     {"object.__new__(type(x))", &PyExc_TypeError},
     {"setattr(x, 'a', 1)", &PyExc_AttributeError},
+    {"x.readinto(b'abc')", &PyExc_TypeError},
+    {"x.readinto('abc')", &PyExc_TypeError},
+    {"x.seek()", &PyExc_TypeError},
+    {"x.seek(0, 0, 0)", &PyExc_TypeError},
+    {"x.seek(1.5)", &PyExc_TypeError},
+    {"x.seek('1')", &PyExc_TypeError},
+    {"x.seek(-1)", &PyExc_ValueError},
+    {"x.seek(0, 3)", &PyExc_ValueError},
+    {"x.seek(0, -1)", &PyExc_ValueError},
+    {"x.seek(1 << 63)", &PyExc_OverflowError},
+    {"x.seek((1 << 63) - 1, 2)", &PyExc_OverflowError},
+    {"x.write(b'x')", &PyExc_OSError}, /* io.UnsupportedOperation is one, and a ValueError */
+    {"x.writelines([])", &PyExc_ValueError},
+    {"x.truncate()", &PyExc_OSError},
+    {"x.fileno()", &PyExc_OSError},
+    {"x.detach()", &PyExc_ValueError},
 };
 
 START_TEST(misuse_raises)
@@ -125,10 +180,32 @@ START_TEST(misuse_raises)
 }
 END_TEST
 
+/* Of io.BytesIO. */
+START_TEST(after_it_is_closed_every_use_raises)
+{
+    static const char *const uses[] = {
+        "x.read()",     "x.read1()",    "x.readline()", "x.readlines()", "next(x)",
+        "list(x)",      "x.seek(0)",    "x.tell()",     "x.flush()",     "x.readinto(bytearray(1))",
+        "x.readable()", "x.seekable()", "x.writable()", "x.isatty()",    "x.__enter__()"};
+    for (size_t i = 0; i < UNIT_ROWS(uses); i++) {
+        PyObject *input = make("one", 3, _i);
+        embedded_assert("x.close() is None", input);
+        ck_assert_msg(embedded_evaluate(uses[i], input) == NULL, "%s", uses[i]);
+        ck_assert_msg(PyErr_ExceptionMatches(PyExc_ValueError), "%s", uses[i]);
+        PyErr_Clear();
+        Py_DECREF(input);
+    }
+}
+END_TEST
+
 START_TEST(empty_bodies_share_one_object)
 {
     PyObject *first = make("", 0, 0), *second = make("", 0, 1);
     ck_assert_ptr_eq(first, second);
+    embedded_assert("(x.seek(3), x.close(), x.closed, x.tell(), x.read()) == (3, None, False, 0, b'')",
+                    first);
+    embedded_assert("__import__('io').TextIOWrapper(x).read() == ''", first);
+    embedded_assert("x.read() == b''", second);
     Py_DECREF(first);
     Py_DECREF(second);
 }
@@ -167,6 +244,7 @@ static void add(TCase *tests)
     tcase_add_loop_test(tests, reading_answers_as_the_table_says, 0, 2 * (int)UNIT_ROWS(cases));
     tcase_add_loop_test(tests, a_large_body_reads_like_a_python_stream, 0, 2);
     unit_add_rows(tests, misuse_raises, wrong);
+    tcase_add_loop_test(tests, after_it_is_closed_every_use_raises, 0, 2);
     tcase_add_test(tests, empty_bodies_share_one_object);
     tcase_add_test(tests, the_spool_is_closed_with_the_object);
     tcase_add_loop_test(tests, a_spool_that_fails_raises_oserror, 0, 6);
