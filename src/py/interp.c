@@ -181,6 +181,33 @@ out:
     return result;
 }
 
+/* The module __main__, which is empty, as the program's: without a __file__ it would be that of an interactive session. A name that
+ * ends in .__main__ keeps multiprocessing's children from running the file as a script of Python's. 0, or -1 with an exception. */
+static int name_main_module(void)
+{
+    const char *path = program_path();
+    PyObject *b_main = PyImport_AddModule("__main__"), *module = NULL, *file = NULL, *spec = NULL;
+    int result = -1;
+
+    if (path == NULL)
+        return 0;
+    if (b_main == NULL || (file = PyUnicode_DecodeFSDefault(path)) == NULL)
+        goto out;
+    if ((module = PyImport_ImportModule("_frozen_importlib")) == NULL)
+        goto out;
+    if ((spec = PyObject_CallMethod(module, "ModuleSpec", "sO", "gateway.__main__", Py_None)) == NULL)
+        goto out;
+    if (PyObject_SetAttrString(spec, "origin", file) == 0 &&
+        PyObject_SetAttrString(b_main, "__file__", file) == 0 &&
+        PyObject_SetAttrString(b_main, "__spec__", spec) == 0)
+        result = 0;
+out:
+    Py_XDECREF(module);
+    Py_XDECREF(file);
+    Py_XDECREF(spec);
+    return result;
+}
+
 static void forked_parent(void)
 {
     atomic_store_explicit(&has_forked, true, memory_order_relaxed);
@@ -205,6 +232,10 @@ int interp_start(const struct options *options)
         return -1;
     }
     library_hold();
+    if (name_main_module() != 0) {
+        exception_log("__main__ cannot be named");
+        return -1;
+    }
     if (extend_path(options) != 0) {
         exception_log("sys.path cannot be set");
         return -1;

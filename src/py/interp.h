@@ -16,7 +16,7 @@
  * Finds the interpreter: that of options->venv (which is empty for none), else of the virtual environment in whose bin/ this
  * program was found, else of $VIRTUAL_ENV, else the python it was configured with. Checks that a virtual environment fits this libpython before anything is started, and starts it: site and the environment are
  * honoured, stdio is unbuffered, faulthandler is on, no signal handler is installed. sys.path begins with the working
- * directory and options->pythonpath; sys.argv is ["gateway"]; sys.executable is a real python.
+ * directory and options->pythonpath; sys.argv is ["gateway"]; sys.executable is a real python; __main__ is the program's.
  * On return the calling thread holds the GIL. 0, or -1 after one log record.
  */
 int interp_start(const struct options *options);

@@ -22,8 +22,10 @@ def test_an_application_may_have_processes(serve, threads):
     assert server.request("POST", "/filter", body=text).body == text.upper()
     assert server.get("/python").text == "the same"
     assert server.get("/wait").text == "7"
-    for page in ("/fork", "/forkserver", "/spawn", "/executor"):
+    for page in ("/fork", "/forkserver", "/spawn", "/executor-forkserver", "/executor-spawn"):
         assert (page, server.get(page).text) == (page, SQUARES)
+    for page in ("/process-forkserver", "/process-spawn"):
+        assert (page, server.get(page).text) == (page, "0")
     assert "Traceback" not in server.log, server.log
 
 

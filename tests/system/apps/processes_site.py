@@ -34,10 +34,23 @@ def pool(method):
     return run
 
 
-def executor(data):
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as workers:
-        return repr(list(workers.map(square, range(5)))).encode()
+def executor(method):
+    def run(data):
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as workers:
+            return repr(list(workers.map(square, range(5)))).encode()
+
+    return run
+
+
+def process(method):
+    def run(data):
+        child = multiprocessing.get_context(method).Process(target=square, args=(2,))
+        child.start()
+        child.join(20)
+        return str(child.exitcode).encode()
+
+    return run
 
 
 def fork_and_wait(data):
@@ -79,7 +92,10 @@ PAGES = {
     "/fork": pool("fork"),
     "/forkserver": pool("forkserver"),
     "/spawn": pool("spawn"),
-    "/executor": executor,
+    "/executor-forkserver": executor("forkserver"),
+    "/executor-spawn": executor("spawn"),
+    "/process-forkserver": process("forkserver"),
+    "/process-spawn": process("spawn"),
     "/wait": fork_and_wait,
     "/leave": leave_running,
     "/terminate": terminate,

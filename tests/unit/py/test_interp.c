@@ -4,10 +4,16 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/program.h"
 #include "config.h" /* PYTHON_EXECUTABLE */
 #include "embedded.h"
 
 static const char *const facts[] = {
+    "__import__('os').path.basename(__import__('__main__').__file__) == 'test_interp'",
+    "__import__('os').path.isabs(__import__('__main__').__file__)",
+    "__import__('__main__').__spec__.name == 'gateway.__main__'",
+    "__import__('__main__').__spec__.origin == __import__('__main__').__file__",
+    "repr(__import__('__main__')).startswith('<module ')",
     "__import__('sys').argv == ['gateway']",
     "__import__('os').access(__import__('sys').executable, 1)",
     "'python' in __import__('os').path.basename(__import__('sys').executable)",
@@ -20,6 +26,7 @@ static const char *const facts[] = {
 
 START_TEST(the_interpreter_is_like_an_ordinary_one)
 {
+    program_remember(NULL);
     embedded_start();
     embedded_assert(facts[_i], NULL);
     embedded_stop();
