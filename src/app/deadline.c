@@ -145,13 +145,13 @@ static bool time_out(struct deadline *deadline, struct watched *watched, uint64_
         return true; /* it has just returned */
     if (!exchange_preempt(exchange, GATEWAY_TIMEOUT))
         return false;
-    const char *what = ", longer than --timeout: its answer had left";
+    const char *what = ", longer than --timeout: its answer is cut";
     if (exchange->late_status == GATEWAY_TIMEOUT)
         what = ", longer than --timeout: 504 is its answer";
     else if (exchange->late_status != 0)
         what = ", longer than --timeout: its client has gone away";
-    else if (exchange->conn->broken)
-        what = ", longer than --timeout: its answer is cut";
+    else if (exchange->whole_sent)
+        what = ", longer than --timeout: its answer had left";
     find(deadline, watched, elapsed, what);
     raise_timeout(deadline, watched);
     return true;

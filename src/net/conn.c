@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/handover.h"
@@ -307,25 +308,51 @@ void conn_trim(struct conn *conn)
     conn->output = NULL;
 }
 
-int conn_wait(struct conn *conn)
+bool conn_prepare_wait(struct conn *conn, struct conn_wait *wait)
 {
-    int64_t timeout = conn->loop->options->write_timeout;
-    while (!conn->broken && conn_is_full(conn)) {
-        struct pollfd poll_for = {.fd = conn->fd, .events = POLLOUT};
-        struct output *output = conn->output;
-        int n = poll(&poll_for, 1, timeout > 0 ? (int)timeout : -1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
+    *wait = (struct conn_wait){conn->output, conn->fd};
+    if (wait->output == NULL)
+        return false;
+    output_hold(wait->output);
+    return true;
+}
+
+enum room { ROOM_NONE, ROOM_THERE, ROOM_NEVER };
+
+/* Sends what the socket takes. While the lock is held the loop cannot take the connection away; after that it is the loop's. */
+static enum room make_room(struct conn *conn, struct output *output, bool give_up)
+{
+    uint64_t sent = 0;
+    enum room room = ROOM_NEVER;
+    output_lock(output);
+    if (!output_is_abandoned(output) && !conn->broken) {
+        if (give_up)
             conn->broken = true;
-            break;
-        }
-        uint64_t sent = 0;
-        output_lock(output);
-        send_output(conn, output, &sent);
-        output_unlock(output);
+        else if (send_output(conn, output, &sent) == 0)
+            room = output_is_full(output) ? ROOM_NONE : ROOM_THERE;
     }
-    return conn->broken ? -1 : 0;
+    output_unlock(output);
+    return room;
+}
+
+int conn_wait(struct conn *conn, const struct conn_wait *wait)
+{
+    enum {
+        STEP_MS = 100
+    }; /* until it is seen that the connection was taken away: nothing wakes a poll for that */
+    const uint64_t timeout = (uint64_t)conn->loop->options->write_timeout;
+    uint64_t since = clock_ms();
+    bool give_up = false;
+    enum room room;
+    while ((room = make_room(conn, wait->output, give_up)) == ROOM_NONE) {
+        struct pollfd poll_for = {.fd = wait->fd, .events = POLLOUT};
+        if (poll(&poll_for, 1, STEP_MS) > 0)
+            since = clock_ms();
+        else
+            give_up = timeout > 0 && clock_ms() - since >= timeout;
+    }
+    output_release(wait->output);
+    return room == ROOM_THERE ? 0 : -1;
 }
 
 void conn_settle(struct conn *conn)
@@ -394,6 +421,23 @@ void conn_abandon(struct conn *conn)
     say_goodbye(conn, !conn->protocol->busy(conn) && conn_is_drained(conn));
 }
 
+void conn_take_away(struct conn *conn)
+{
+    struct output *output = conn->output;
+    conn->pins++;
+    if (output == NULL)
+        return;
+    output_lock(output);
+    output_abandon(output);
+    output_unlock(output);
+}
+
+void conn_unpin(struct conn *conn)
+{
+    if (--conn->pins == 0 && conn->fd < 0)
+        pool_give(&conn->loop->connections, conn);
+}
+
 static void conn_free(struct conn *conn)
 {
     struct loop *loop = conn->loop;
@@ -402,8 +446,10 @@ static void conn_free(struct conn *conn)
     if (conn->watched)
         event_del(&conn->event);
     conn_hang_up(conn);
-    output_free(conn->output);
-    pool_give(&loop->connections, conn);
+    conn->fd = -1;
+    conn_trim(conn);
+    if (conn->pins == 0)
+        pool_give(&loop->connections, conn);
     loop->open_count--;
     scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
     if (loop->accepting_paused && loop->open_count < loop->open_limit && loop->on_room != NULL)

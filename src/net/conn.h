@@ -9,7 +9,7 @@
  * No callback frees a connection: conn_close marks it, loop_turn frees it.
  *
  * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
- * conn_send, conn_send_file, conn_is_full and conn_wait; while it has it, the loop only remembers edges, drains the output, and
+ * conn_send, conn_send_file, conn_is_full and conn_wait, until conn_take_away; while it has it, the loop only remembers edges, drains the output, and
  * sends nothing but what exchange_ask and exchange_preempt do, each of which keeps that thread from sending meanwhile.
  * conn_peer and `broken` are for any thread while the exchange lasts.
  */
@@ -69,7 +69,8 @@ struct conn {
     struct conn *next_settled;
     struct conn *next_open, **open_link; /* in loop->open */
     _Atomic(struct output *) output;     /* NULL while the socket takes everything */
-    int fd;
+    int fd;                              /* -1: closed, and kept for the sake of pins */
+    unsigned pins;     /* exchanges whose threads may look at it still, see conn_take_away */
     bool watched : 1;  /* the event is added */
     bool placed : 1;   /* it stays with this worker, for all that the others have to do */
     bool readable : 1; /* an edge was seen and the socket was not drained since */
@@ -119,8 +120,15 @@ bool conn_is_drained(const struct conn *conn);
 void conn_trim(struct conn *conn);
 /* Sends what the socket takes of what waits, and tells the protocol. */
 void conn_drain(struct conn *conn);
-/* Blocks until the client has taken enough for more output, at most --write-timeout. 0, or -1: close it. */
-int conn_wait(struct conn *conn);
+/* Blocks until the client has taken enough for more output, at most --write-timeout, or the loop has taken the connection away
+ * (conn_take_away). 0, or -1: nothing more can be sent. In two steps: the first one while the thread is sure to have the
+ * connection, the second without that. False: there is nothing to wait for. */
+struct conn_wait {
+    struct output *output; /* held */
+    int fd;
+};
+bool conn_prepare_wait(struct conn *conn, struct conn_wait *wait);
+int conn_wait(struct conn *conn, const struct conn_wait *wait);
 
 /* To be looked at before the next poll, outside of any call that uses the connection. */
 void conn_settle(struct conn *conn);
@@ -134,6 +142,11 @@ void conn_hang_up(struct conn *conn);
 
 /* The process is about to end while threads may use the connection: the peer is told what it must know, the descriptor stays. */
 void conn_abandon(struct conn *conn);
+
+/* A thread's exchange has been answered without it, and the connection goes on without the thread: one that waits gives up. The
+ * memory of the connection lives until conn_unpin, for what that thread still reads. */
+void conn_take_away(struct conn *conn);
+void conn_unpin(struct conn *conn);
 
 /* While a thread has it: the peer sees at once that the answer is not whole; nothing more can be sent. */
 void conn_cut(struct conn *conn);

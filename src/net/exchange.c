@@ -87,7 +87,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->body_sent = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = exchange->whole_sent = exchange->counted = exchange->waiting = false;
-    exchange->zero_sent = false;
+    exchange->zero_sent = exchange->let_go = false;
     exchange->late_status = 0;
     exchange->late_size = 0;
     exchange->previous = NULL;
@@ -281,14 +281,24 @@ bool exchange_wants_more(const struct exchange *exchange)
     return exchange->response.framing != RESPONSE_EMPTY && !exchange->overrun;
 }
 
-bool exchange_is_full(const struct exchange *exchange)
+/* Behind the gate: the loop may take the connection away. */
+bool exchange_is_full(struct exchange *exchange)
 {
-    return conn_is_full(exchange->conn);
+    if (exchange->whole_sent || exchange->conn->output == NULL || !gate_pass(&exchange->gate, GATE_PASSED))
+        return false;
+    bool full = conn_is_full(exchange->conn);
+    gate_open(&exchange->gate);
+    return full;
 }
 
 int exchange_wait(struct exchange *exchange)
 {
-    return conn_wait(exchange->conn);
+    struct conn_wait wait;
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
+        return -1;
+    bool waits = conn_prepare_wait(exchange->conn, &wait);
+    gate_open(&exchange->gate);
+    return waits ? conn_wait(exchange->conn, &wait) : 0;
 }
 
 /* After an answer that is whole. */
@@ -305,11 +315,19 @@ static void end(struct exchange *exchange, enum ending ending)
     exchange->ending = ending;
 }
 
+/* The call has returned at last. */
+static void forget_lasting(struct conn *conn)
+{
+    conn->loop->lasting--;
+    conn_unpin(conn);
+}
+
 void exchange_finish(struct exchange *exchange)
 {
     struct conn *conn = exchange->conn;
     struct loop *loop = conn->loop;
     enum ending ending = exchange->ending;
+    bool let_go = exchange->let_go;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     if (exchange->late_status != 0) {
         exchange->response.status = exchange->late_status;
@@ -319,9 +337,13 @@ void exchange_finish(struct exchange *exchange)
     uint64_t duration_ns = tally_end(exchange);
     if (loop->access_log != NULL)
         access_log_write(loop->access_log, exchange, duration_ns);
-    conn->resetting = exchange->cut;
+    if (!let_go)
+        conn->resetting = exchange->cut;
     exchange_forget(exchange);
-    done(conn, ending);
+    if (let_go)
+        forget_lasting(conn);
+    else
+        done(conn, ending);
 }
 
 void exchange_finish_later(struct exchange *exchange)
@@ -387,17 +409,22 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
     end(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
 }
 
+/* Behind the gate. Without a length or chunks, or with a zero that may be taken for the last one, only a reset tells the client that
+ * this is not the end. */
+static bool only_reset_tells(const struct exchange *exchange)
+{
+    return exchange->head_sent && (exchange->response.framing == RESPONSE_CLOSE || exchange->zero_sent);
+}
+
+/* What was sent before it, other answers too, still reaches the client unless there has to be a reset. */
 void exchange_cut(struct exchange *exchange)
 {
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
-    /* Without a length or chunks, or with a zero that may be taken for the last one, only a reset tells the client that this is not
-     * the end. */
-    exchange->cut =
-        exchange->head_sent && (exchange->response.framing == RESPONSE_CLOSE || exchange->zero_sent);
-    end(exchange, ENDING_CLOSE);
+    exchange->cut = only_reset_tells(exchange);
+    end(exchange, exchange->cut ? ENDING_CLOSE : ENDING_LINGER);
 }
 
 /* The thread may be writing a head into its response: this answer has one of its own. */
@@ -413,20 +440,32 @@ static void answer_late(struct exchange *exchange, int status)
     exchange->late_status = status;
     scoreboard_add(exchange->conn->loop->row->refused[REFUSAL_TIMEOUT], 1);
     response_fini(&response);
-    if (conn_is_drained(exchange->conn))
-        conn_shut(exchange->conn);
+}
+
+/* The call lasts, and its connection waits for it no longer. */
+static void let_go(struct exchange *exchange, enum ending ending)
+{
+    struct conn *conn = exchange->conn;
+    exchange->let_go = true;
+    conn->loop->lasting++;
+    conn_take_away(conn);
+    conn->resetting = false;
+    exchange->done(conn, ending);
 }
 
 bool exchange_preempt(struct exchange *exchange, int status)
 {
+    enum ending ending = ENDING_LINGER;
     if (!gate_pass(&exchange->gate, GATE_SHUT))
         return false;
     exchange->preempted_ns = clock_ns();
-    if (!exchange->head_sent)
+    if (exchange->whole_sent)
+        ending = ending_of(exchange);
+    else if (!exchange->head_sent)
         answer_late(exchange, status);
-    else if (!exchange->whole_sent)
+    else if (only_reset_tells(exchange))
         conn_cut(exchange->conn);
-    end(exchange, ENDING_CLOSE);
+    let_go(exchange, ending);
     return true;
 }
 

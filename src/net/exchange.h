@@ -36,7 +36,7 @@ struct handler {
 /* What becomes of the connection after an exchange. */
 enum ending {
     ENDING_KEEP_ALIVE,
-    ENDING_CLOSE,  /* the client has said that it sends no more, or the answer is cut */
+    ENDING_CLOSE, /* the client has said that it sends no more, or only a reset tells that the answer is cut */
     ENDING_LINGER, /* we have decided so: the client may be sending still */
 };
 
@@ -69,7 +69,8 @@ struct exchange {
     enum presence presence;
     bool
         waiting; /* for its client, or did when it was preempted: nothing has to end its call. Belongs to the GIL */
-    bool cut;           /* the answer is not whole, and only a reset tells the client */
+    bool let_go; /* the connection is the protocol's again, though the call lasts: see exchange_preempt */
+    bool cut;    /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
     bool whole_sent;               /* behind the gate, as head_sent */
@@ -108,7 +109,7 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
 /* False when nothing more can be sent: no body may follow this head, or Content-Length was overrun. */
 bool exchange_wants_more(const struct exchange *exchange);
 /* Output that the client has not taken is over all limits: call exchange_wait (which blocks) before producing more. */
-bool exchange_is_full(const struct exchange *exchange);
+bool exchange_is_full(struct exchange *exchange);
 int exchange_wait(struct exchange *exchange); /* 0, or -1 as exchange_send */
 
 /* All was sent: what ends the body (or the head, if there was no body) leaves now. exchange_end does it otherwise. */
@@ -121,9 +122,13 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive);
 /* The client is gone, or must be able to tell that the answer is not whole. */
 void exchange_cut(struct exchange *exchange);
 
-/* From whoever runs the loop, while another thread has the exchange: nothing that the handler produces is sent from here on. The
- * client is answered with `status` if no byte has left, else its connection is cut, unless the whole answer has left. False when the thread sends just now, or has
- * ended the exchange: look again. */
+/* From whoever runs the loop, while another thread has the exchange: nothing that the handler produces is sent from here on.
+ *   no byte has left       the client is answered with `status`; the connection ends
+ *   a part has left        what was sent still reaches the client, then comes the end of the stream, within its framing; or, where
+ *                          only that tells, a reset
+ *   the whole has left     the connection goes on
+ * The connection is given back to its protocol at once and no longer waits for the call. False when the thread sends just now, or
+ * has ended the exchange: look again. */
 bool exchange_preempt(struct exchange *exchange, int status);
 
 /* From whoever runs the loop, when the client has ended its side of an HTTP/1.1 connection: sends what one that still reads

@@ -401,10 +401,8 @@ static bool h1_busy(const struct conn *conn)
 
 static bool h1_unfinished(const struct conn *conn)
 {
-    const struct h1 *h = (const struct h1 *)conn;
-    if (h->state == H1_APP)
-        return !exchange_was_preempted(h->exchange);
-    return h->state == H1_HEAD || h->state == H1_BODY || h->state == H1_SEND;
+    enum h1_state state = ((const struct h1 *)conn)->state;
+    return state == H1_HEAD || state == H1_BODY || state == H1_APP || state == H1_SEND;
 }
 
 static void h1_free(struct conn *conn)

@@ -64,9 +64,11 @@ struct loop {
     _Atomic(struct exchange *) posted; /* finished by other threads: loop_post */
     struct event *wake;                /* on wake_fd, an eventfd, for posts and loop_wake */
     int wake_fd;
-    struct conn *open;     /* all connections, the youngest first: see loop_close_in_child */
-    struct conn *settled;  /* to be watched, resumed or closed before the next poll */
-    size_t open_count;     /* connections */
+    struct conn *open;    /* all connections, the youngest first: see loop_close_in_child */
+    struct conn *settled; /* to be watched, resumed or closed before the next poll */
+    size_t open_count;    /* connections */
+    size_t
+        lasting; /* calls that were answered in their thread's place and have not returned (exchange_preempt) */
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
     bool adopting_paused;  /* connections from other workers wait, for want of descriptors or memory */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -23,6 +24,8 @@ struct stretch {
 
 struct output {
     pthread_mutex_t lock;
+    atomic_uint holders; /* the connection, and a thread that waits */
+    bool abandoned;
     const struct output_limits *limits;
     char *memory;
     size_t sent, size, capacity; /* memory[sent..size) is to be sent */
@@ -35,13 +38,25 @@ struct output *output_new(const struct output_limits *limits)
     struct output *output = xcalloc(1, sizeof(*output));
     pthread_mutex_init(&output->lock, NULL);
     output->limits = limits;
+    output->holders = 1;
     output->spool.fd = output->file.fd = -1;
     return output;
 }
 
 void output_free(struct output *output)
 {
-    if (output == NULL)
+    if (output != NULL)
+        output_release(output);
+}
+
+void output_hold(struct output *output)
+{
+    atomic_fetch_add(&output->holders, 1);
+}
+
+void output_release(struct output *output)
+{
+    if (atomic_fetch_sub(&output->holders, 1) > 1)
         return;
     if (output->spool.fd >= 0)
         close(output->spool.fd);
@@ -50,6 +65,16 @@ void output_free(struct output *output)
     pthread_mutex_destroy(&output->lock);
     free(output->memory);
     free(output);
+}
+
+void output_abandon(struct output *output)
+{
+    output->abandoned = true;
+}
+
+bool output_is_abandoned(const struct output *output)
+{
+    return output->abandoned;
 }
 
 void output_lock(struct output *output)

@@ -25,6 +25,13 @@ struct output_limits {
 struct output *output_new(const struct output_limits *limits); /* limits must outlive it */
 void output_free(struct output *output);                       /* NULL is fine */
 
+/* For a thread that waits for room: the output lives until it is released, though the connection lets go of it. */
+void output_hold(struct output *output);
+void output_release(struct output *output);
+/* Under the lock: the connection is taken from threads that wait. They see it under the lock, and touch neither again. */
+void output_abandon(struct output *output);
+bool output_is_abandoned(const struct output *output);
+
 void output_lock(struct output *output);
 void output_unlock(struct output *output);
 

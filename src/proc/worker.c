@@ -259,11 +259,11 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
     await_main(worker);
 }
 
-/* A call that is stuck, and its connection, are not waited for. */
+/* A call that is stuck is not waited for; it has no connection any more. */
 static bool is_drained(const struct worker *worker)
 {
-    return worker->stop == STOP_DRAIN && worker->loop->open_count <= deadline_stuck(worker->deadline) &&
-           worker->loop->ready_count == 0;
+    return worker->stop == STOP_DRAIN && worker->loop->open_count == 0 &&
+           worker->loop->lasting <= deadline_stuck(worker->deadline) && worker->loop->ready_count == 0;
 }
 
 static bool is_over(const struct worker *worker)

@@ -5,11 +5,12 @@ requests of one for the sake of one; a thread that hung was never found; the cli
 half an answer that looked whole; nobody could tell where the application had been.
 """
 
+import os
 import threading
 import time
 
 import pytest
-from client import Cut
+from client import Cut, request_bytes
 from harness import Server
 from timing import SLOW, wait_until
 
@@ -49,7 +50,11 @@ class Answer:
 
 class SlowClose(Answer):
     def close(self):
-        wait(20)
+        os.close(os.open("gate", os.O_RDONLY))  # until somebody opens it to write
+        note("let-through")
+
+
+DATA = bytes(range(256)) * 1000
 
 
 def application(environ, start_response):
@@ -60,6 +65,9 @@ def application(environ, start_response):
     if name == "slow-close":
         start_response("200 OK", [("Content-Length", "4")])
         return SlowClose([b"whol", b"e"[:0]])
+    if name == "data":
+        start_response("200 OK", [("Content-Length", str(len(DATA)))])
+        return [DATA]
     if name == "finally":
         try:
             wait(20)
@@ -151,12 +159,41 @@ def test_an_answer_that_has_begun_is_cut_so_that_the_client_can_tell(start, path
     assert server.get("/").text == "done"
 
 
-def test_an_answer_that_has_left_is_not_cut_for_what_comes_after_it(start):
+@pytest.mark.parametrize("path", ["/begun/length", "/begun/chunked"])
+def test_a_cut_destroys_no_other_answer_that_is_on_its_way(start, path):
+    """It was a reset, and the kernel threw away what it still had of the answer before: whole, and of another request."""
     server = start()
+    with server.connect(receive_buffer=4096) as connection:
+        connection.send(request_bytes("GET", "/data") + request_bytes("GET", path) + request_bytes("GET", "/"))
+        while "longer than --timeout: its answer is cut" not in server.log:
+            connection.buffer += connection.socket.recv(1000)  # until what is left fits into the kernel
+            time.sleep(0.005)
+        assert connection.receive().body == bytes(range(256)) * 1000
+        with pytest.raises(Cut) as cut:
+            connection.receive()
+        assert cut.value.response.body == b"begun"
+        assert connection.rest() == b"", "and nothing is run behind it"
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "Connection: close"])
+def test_an_answer_that_has_left_is_not_cut_for_what_comes_after_it(start, closes):
+    """Its connection goes on although close() lasts: the next request was not answered, and its client not told."""
+    server = start()
+    os.mkfifo(server.directory / "gate")
     with server.connect() as connection:
-        assert connection.exchange("GET", "/slow-close").text == "whol"
+        headers = [("Connection", "close")] if closes else []
+        assert connection.exchange("GET", "/slow-close", headers).text == "whol"
         server.wait_log("longer than --timeout: its answer had left")
-        connection.assert_closed()
+        if closes:
+            connection.assert_closed()
+        else:
+            connection.request()
+            if "3" in server.process.args:
+                assert connection.receive().text == "done"
+        assert notes(server) == []
+        with open(server.directory / "gate", "w"):
+            if not closes and "3" not in server.process.args:
+                assert connection.receive().text == "done"
     assert server.get("/").text == "done"
 
 

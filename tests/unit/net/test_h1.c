@@ -129,10 +129,10 @@ static const struct {
      "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n~\r\nContent-Length: 26\r\n\r\n"
      "500 Internal Server Error\n",
      KEPT, 0},
-    {"a late failure has no last chunk", GET("/fail-late"), CHUNKED "\r\n5\r\nbegun\r\n", CLOSED, 0},
+    {"a late failure has no last chunk", GET("/fail-late"), CHUNKED "\r\n5\r\nbegun\r\n", LINGERS, 0},
     {"a late failure to HTTP/1.0 is a reset", OLD("/fail-late"), NULL, RESET, 0},
-    {"a cut before the head", GET("/cut"), "", CLOSED, 0},
-    {"a body shorter than its length ends the connection", GET("/short"), OK("10") "\r\nshort", CLOSED, 0},
+    {"a cut before the head", GET("/cut"), "", LINGERS, 0},
+    {"a body shorter than its length ends the connection", GET("/short"), OK("10") "\r\nshort", LINGERS, 0},
     {"a body longer than its length is cut, the connection kept", GET("/long") GET("/hello"),
      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n~\r\n\r\nhello" HELLO, KEPT, 0},
     {"a file that is shorter than promised is a reset", GET("/file-short"), NULL, RESET, 0},
