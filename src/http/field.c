@@ -11,8 +11,8 @@ static const struct {
     {SLICE("Content-Length"), FIELD_CONTENT_LENGTH},
     {SLICE("Date"), FIELD_DATE},
     {SLICE("Server"), FIELD_SERVER},
-    {SLICE("Connection"), FIELD_HOP_BY_HOP},
-    {SLICE("Keep-Alive"), FIELD_HOP_BY_HOP},
+    {SLICE("Connection"), FIELD_PERSISTENCE}, /* or another: see connection_kind */
+    {SLICE("Keep-Alive"), FIELD_PERSISTENCE},
     {SLICE("Proxy-Authenticate"), FIELD_HOP_BY_HOP},
     {SLICE("Proxy-Authorization"), FIELD_HOP_BY_HOP},
     {SLICE("Proxy-Connection"), FIELD_HOP_BY_HOP},
@@ -32,6 +32,21 @@ static enum field_kind field_kind_of(struct slice name)
     return FIELD_PLAIN;
 }
 
+/* Of Connection. What it says of this connection alone, many applications say: each tutorial on server-sent events does. Other
+ * options announce fields of the connection (RFC 9110 7.6.1), which are the server's. */
+static enum field_kind connection_kind(struct slice value)
+{
+    enum field_kind kind = FIELD_PERSISTENCE;
+    while (value.data != NULL) {
+        struct slice option = slice_next(&value, ',');
+        if (slice_eq_nocase(option, SLICE("close")))
+            kind = FIELD_CLOSE;
+        else if (option.size > 0 && !slice_eq_nocase(option, SLICE("keep-alive")))
+            return FIELD_HOP_BY_HOP;
+    }
+    return kind;
+}
+
 bool field_text_is_plain(struct slice text)
 {
     return value_span(text) == text.size && (text.size == 0 || memchr(text.data, '\t', text.size) == NULL);
@@ -45,6 +60,8 @@ const char *response_field_check(struct slice name, struct slice value, enum fie
     if (!field_text_is_plain(value))
         return "a header value must not hold control characters";
     *kind = field_kind_of(name);
+    if (*kind == FIELD_PERSISTENCE && slice_eq_nocase(name, SLICE("Connection")))
+        *kind = connection_kind(value);
     if (*kind == FIELD_HOP_BY_HOP)
         return "hop-by-hop headers belong to the server, not to the application";
     if (*kind == FIELD_CONTENT_LENGTH &&

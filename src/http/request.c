@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "http/forwarded.h"
 #include "http/parser.h"
 #include "http/request.h"
@@ -98,4 +99,14 @@ size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE])
     memcpy(out + 2, id.data, id.size);
     memcpy(out + 2 + id.size, ")", 2);
     return id.size + 3;
+}
+
+const char *request_name(const struct request *request, char out[REQUEST_NAME_SIZE])
+{
+    enum { ROOM = REQUEST_NAME_SIZE - REQUEST_TAG_SIZE };
+    size_t n = log_escape(out, ROOM - 1, request->method.data, request->method.size, true);
+    out[n++] = ' ';
+    n += log_escape(out + n, ROOM - n, request->path.data, request->path.size, true);
+    request_tag(request, out + n);
+    return out;
 }

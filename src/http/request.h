@@ -94,4 +94,8 @@ struct slice request_path_info(const struct request *request, struct slice root,
 enum { REQUEST_TAG_SIZE = REQUEST_ID_MAX + sizeof(" ()") };
 size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE]);
 
+/* "GET /path (ID)", safe to log, in `out`. */
+enum { REQUEST_NAME_SIZE = 400 };
+const char *request_name(const struct request *request, char out[REQUEST_NAME_SIZE]);
+
 #endif

@@ -25,6 +25,7 @@ void response_init(struct response *response)
     response->status = 0;
     response->framing = RESPONSE_EMPTY;
     response->has_length = response->has_date = response->has_server = response->keep_alive = false;
+    response->has_connection = response->closes = false;
     response->length = 0;
     response->size = 0;
     response->capacity = RESPONSE_INLINE;
@@ -91,6 +92,7 @@ const char *response_start(struct response *response, struct slice status)
     response->size = status.size + 11;
     response->status = (status.data[0] - '0') * 100 + (status.data[1] - '0') * 10 + (status.data[2] - '0');
     response->has_length = response->has_date = response->has_server = false;
+    response->has_connection = response->closes = false;
     return NULL;
 }
 
@@ -98,6 +100,8 @@ const char *response_start(struct response *response, struct slice status)
 static const char *kind_note(struct response *response, enum field_kind kind, uint64_t length, bool *drop)
 {
     *drop = false;
+    if (kind == FIELD_PLAIN)
+        return NULL;
     if (kind == FIELD_CONTENT_LENGTH) {
         if (response->has_length)
             return "Content-Length must not be repeated";
@@ -108,6 +112,9 @@ static const char *kind_note(struct response *response, enum field_kind kind, ui
         response->has_date = true;
     } else if (kind == FIELD_SERVER) {
         response->has_server = true;
+    } else {
+        response->has_connection = *drop = true;
+        response->closes = response->closes || kind == FIELD_CLOSE;
     }
     return NULL;
 }
@@ -201,7 +208,7 @@ void response_finish(struct response *response, const struct request *request, b
 {
     if (request->answers_id)
         add_id(response, request->id);
-    response->keep_alive = keep_alive && request_keep_alive(request);
+    response->keep_alive = keep_alive && !response->closes && request_keep_alive(request);
     bool add_length = framing_decide(response, request, known, size);
     char *out = reserve(response, TAIL_MAX);
     if (!response->has_server)

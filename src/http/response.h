@@ -32,6 +32,8 @@ enum field_kind {
     FIELD_CONTENT_LENGTH,
     FIELD_DATE,
     FIELD_SERVER,
+    FIELD_PERSISTENCE, /* Connection: keep-alive, Keep-Alive: the server's to say, and taken off */
+    FIELD_CLOSE,       /* Connection: close: taken off, and obeyed */
     FIELD_HOP_BY_HOP, /* not an application's to send: Connection, Transfer-Encoding, ... (PEP 3333, RFC 9110 7.6.1) */
 };
 
@@ -39,6 +41,8 @@ struct response {
     int status;                            /* 0 until response_start */
     enum response_framing framing;         /* after response_finish */
     bool has_length, has_date, has_server; /* the application gave the field */
+    bool has_connection;                   /* it said of the connection what was taken off */
+    bool closes;                           /* it asked for the connection's end */
     bool keep_alive;                       /* after response_finish */
     uint64_t length;                       /* Content-Length, given or known */
     char *head;                            /* `buffer`, or the heap */
@@ -56,7 +60,8 @@ void response_fini(struct response *response);
  */
 const char *response_start(struct response *response, struct slice status);
 
-/* One field. NULL, or the reason for refusing: empty or non-token name, control characters in the value, a hop-by-hop name,
+/* One field. NULL, or the reason for refusing: empty or non-token name, control characters in the value, a hop-by-hop name
+ * (but Connection: close, keep-alive and Keep-Alive, which are noted and not sent),
  * a malformed or repeated Content-Length, a head over RESPONSE_HEAD_MAX. Values are trimmed. */
 const char *response_add(struct response *response, struct slice name, struct slice value);
 

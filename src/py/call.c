@@ -60,30 +60,17 @@ void caller_free(struct caller *caller)
     free(caller);
 }
 
-enum { NAME_SIZE = 400 }; /* of a request, in a message */
-
-/* "GET /path", safe to log; with its id, where it has one. */
-static const char *request_name(const struct caller *caller, char *out, size_t room)
-{
-    const struct request *request = caller->request->request;
-    size_t n = log_escape(out, room - 1 - REQUEST_TAG_SIZE, request->method.data, request->method.size, true);
-    out[n++] = ' ';
-    n += log_escape(out + n, room - n - REQUEST_TAG_SIZE, request->path.data, request->path.size, true);
-    request_tag(request, out + n);
-    return out;
-}
-
 /* The exception under way is the application's: logged, unless it is only that write() had nobody to write to. */
 static enum call_step failed(struct caller *caller)
 {
-    char name[NAME_SIZE];
+    char name[REQUEST_NAME_SIZE];
     responder_end_answer(&caller->trio); /* the log shows the exception by the application's own code */
     if (interrupt_is_under_way())        /* told already, with the stack at that time */
         PyErr_Clear();
     else if (caller->trio.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
         PyErr_Clear();
     else
-        exception_log("exception in the application at %s", request_name(caller, name, sizeof(name)));
+        exception_log("exception in the application at %s", request_name(caller->request->request, name));
     return CALL_FAILED;
 }
 
@@ -253,7 +240,7 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
 /* close() of the iterable, when it has one; what it raises is logged, nothing more. */
 static void close_result(struct caller *caller)
 {
-    char name[NAME_SIZE];
+    char name[REQUEST_NAME_SIZE];
     PyObject *close, *value = NULL;
     if (caller->result == NULL || PyList_CheckExact(caller->result) || PyTuple_CheckExact(caller->result))
         return;
@@ -264,7 +251,7 @@ static void close_result(struct caller *caller)
     }
     if (found < 0 || (found > 0 && value == NULL))
         exception_log("exception in close() of the application's iterable at %s",
-                      request_name(caller, name, sizeof(name)));
+                      request_name(caller->request->request, name));
     Py_XDECREF(value);
 }
 

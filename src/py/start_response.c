@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "py/header_cache.h"
 #include "py/latin1.h"
 
@@ -94,6 +95,20 @@ static int add_headers(struct response *response, PyObject *headers)
     return 0;
 }
 
+/* Once per worker: an application that says it says it in each answer. */
+static void tell_connection(const struct request *request)
+{
+    static bool told; /* guarded by the GIL */
+    char name[REQUEST_NAME_SIZE];
+    if (told)
+        return;
+    told = true;
+    log_warning("%s: the application set Connection or Keep-Alive, which are the server's to say; they are "
+                "taken off, "
+                "and \"close\" is obeyed (told once per worker)",
+                request_name(request, name));
+}
+
 static PyObject *respond(struct responder *responder, PyObject *status, PyObject *headers, PyObject *exc_info)
 {
     if (check_running(responder, "start_response") < 0 || check_order(responder, exc_info) < 0)
@@ -101,6 +116,8 @@ static PyObject *respond(struct responder *responder, PyObject *status, PyObject
     responder->started = false;
     if (start(responder->call->response, status) < 0 || add_headers(responder->call->response, headers) < 0)
         return NULL;
+    if (responder->call->response->has_connection)
+        tell_connection(responder->call->request);
     responder->started = true;
     Py_INCREF(responder->b_write);
     return responder->b_write;

@@ -3,7 +3,7 @@
 What went wrong once, in one server or another: a head left before the first byte so that an error page was
 no longer possible, a late failure looked like a complete answer, close() ran twice or not at all, read() on
 an empty body waited, a body shorter than its Content-Length left the client waiting on a connection that
-was kept.
+was kept; an application that says Connection: keep-alive, as each tutorial on server-sent events does, got a 500.
 """
 
 import hashlib
@@ -550,3 +550,58 @@ def test_the_ten_line_application_is_what_it_says():
     source = os.path.join(os.path.dirname(__file__), "..", "..", "pyapps", "tenlines.py")
     with open(source) as file:
         assert len(file.readlines()) <= 10
+
+
+# What applications say of the connection.
+
+SAYS = """
+PAIRS = {name: ("Connection", name.replace("+", ", ")) for name in ("keep-alive", "close", "Keep-Alive+close", "upgrade", "closed")}
+PAIRS["header"] = ("Keep-Alive", "timeout=5, max=100")  # constants: what is known of them is kept
+
+
+def app(environ, start_response):
+    name, way = environ["PATH_INFO"][1:].split("/")
+    pair = PAIRS[name] if way == "constant" else ("".join(PAIRS[name][0]), "".join(PAIRS[name][1]))
+    try:
+        if way == "replaced":
+            start_response("200 OK", [pair])
+            raise ValueError
+        start_response("200 OK", [("Content-Type", "text/event-stream"), pair])
+    except ValueError:
+        import sys
+        if way != "replaced":
+            raise
+        start_response("200 OK", [("Content-Type", "text/event-stream")], sys.exc_info())
+    yield b"data: 1\\n\\n"
+    yield b"data: 2\\n\\n"
+"""
+
+CLOSES = [("keep-alive", False), ("close", True), ("Keep-Alive+close", True), ("header", False)]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("way", ["constant", "new", "replaced"])
+@pytest.mark.parametrize("name, closes", CLOSES, ids=[row[0] for row in CLOSES])
+def test_what_it_says_of_the_connection_is_taken_off_and_close_is_obeyed(serve, name, closes, way, version):
+    server = serve("says:app", files={"says.py": SAYS})
+    closes = (closes and way != "replaced") or version == "1.0"  # the length is unknown
+    for _ in range(3):
+        with server.connect() as connection:
+            response = connection.exchange("GET", f"/{name}/{way}", version=version)
+            assert (response.status, response.body) == (200, b"data: 1\n\ndata: 2\n\n")
+            assert response.get("Keep-Alive") is None
+            assert response.get("Connection") == ("close" if closes else None)
+            if closes:
+                connection.assert_closed()
+            else:
+                assert connection.exchange("GET", f"/{name}/{way}").status == 200
+    told = server.log.count("the application set Connection or Keep-Alive, which are the server's to say")
+    assert told == 1
+
+
+@pytest.mark.parametrize("name", ["upgrade", "closed"])
+def test_other_options_of_the_connection_are_refused(serve, name):
+    server = serve("says:app", files={"says.py": SAYS})
+    for way in "constant", "new":
+        assert server.get(f"/{name}/{way}").status == 500
+    assert server.log.count("hop-by-hop headers belong to the server") == 2

@@ -141,10 +141,43 @@ START_TEST(starting_again_forgets_everything)
     response_add(&response, SLICE("Content-Length"), SLICE("7"));
     response_add(&response, SLICE("Server"), SLICE("x"));
     response_add(&response, SLICE("Date"), SLICE("now"));
+    response_add(&response, SLICE("Connection"), SLICE("close"));
     response_start(&response, SLICE("500 Oops"));
     response_finish(&response, &get, true, true, 3, SLICE(DATE));
     static const char expected[] = "HTTP/1.1 500 Oops\r\n" SERVER DATE "Content-Length: 3\r\n\r\n";
     unit_assert_bytes("again", response.head, response.size, expected, sizeof(expected) - 1);
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(close_is_obeyed_and_the_servers_to_say)
+{
+    static const char expected[] =
+        "HTTP/1.1 200 OK\r\nX: y\r\n" SERVER DATE "Content-Length: 3\r\n" CLOSE "\r\n";
+    struct response response;
+    response_init(&response);
+    response_start(&response, SLICE("200 OK"));
+    ck_assert_ptr_null(response_add(&response, SLICE("connection"), SLICE("Keep-Alive, close")));
+    ck_assert_ptr_null(response_add(&response, SLICE("X"), SLICE("y")));
+    ck_assert_ptr_null(response_add(&response, SLICE("Keep-Alive"), SLICE("timeout=5")));
+    ck_assert(response.has_connection);
+    response_finish(&response, &get, true, true, 3, SLICE(DATE));
+    ck_assert(!response.keep_alive);
+    unit_assert_bytes("close", response.head, response.size, expected, sizeof(expected) - 1);
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(keep_alive_changes_nothing)
+{
+    static const char expected[] = "HTTP/1.1 200 OK\r\n" SERVER DATE "Content-Length: 3\r\n\r\n";
+    struct response response;
+    response_init(&response);
+    response_start(&response, SLICE("200 OK"));
+    ck_assert_ptr_null(response_add(&response, SLICE("Connection"), SLICE("keep-alive")));
+    response_finish(&response, &get, true, true, 3, SLICE(DATE));
+    ck_assert(response.keep_alive);
+    unit_assert_bytes("kept", response.head, response.size, expected, sizeof(expected) - 1);
     response_fini(&response);
 }
 END_TEST
@@ -279,6 +312,8 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_head_is_as_the_table_says, cases);
     unit_add_rows(tests, a_status_is_taken_or_refused_as_the_table_says, statuses);
     tcase_add_test(tests, starting_again_forgets_everything);
+    tcase_add_test(tests, close_is_obeyed_and_the_servers_to_say);
+    tcase_add_test(tests, keep_alive_changes_nothing);
     tcase_add_test(tests, the_application_may_say_date_and_server);
     tcase_add_test(tests, an_answer_has_the_requests_id_unless_the_application_has_said_one);
     tcase_add_test(tests, a_length_is_said_once);

@@ -3,6 +3,8 @@
  */
 #include "py/start_response.h"
 
+#include "py/header_cache.h"
+
 #include "fake_call.h"
 
 static struct fake_call fake;
@@ -104,8 +106,12 @@ static const struct {
     {"CR in a value", "s('200 OK', [('A', 'b\\rC: d')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"NUL in a value", "s('200 OK', [('A', '\\0')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
     {"a tab in a value", "s('200 OK', [('A', 'b\\tc')])", "ValueError: header", "HTTP/1.1 200 OK\r\n", ""},
-    {"a hop-by-hop header", "s('200 OK', [('connection', 'close')])", "ValueError: header",
+    {"a hop-by-hop header", "s('200 OK', [('upgrade', 'h2c')])", "ValueError: header", "HTTP/1.1 200 OK\r\n",
+     ""},
+    {"the connection's options", "s('200 OK', [('connection', 'x')])", "ValueError: header",
      "HTTP/1.1 200 OK\r\n", ""},
+    {"what is taken off", "s('200 OK', [('connection', 'close'), ('A', 'b'), ('Keep-Alive', '')])", NULL,
+     "HTTP/1.1 200 OK\r\nA: b\r\n", ""},
     {"the server's framing", "s('200 OK', [('Transfer-Encoding', 'chunked')])", "ValueError: header",
      "HTTP/1.1 200 OK\r\n", ""},
     {"two lengths", "s('200 OK', [('Content-Length', '1'), ('Content-Length', '1')])", "ValueError: header",
@@ -279,6 +285,8 @@ START_TEST(calls_leave_nothing_behind)
 {
     fake_execute("del s, gone\n", globals);
     for (long run = 0, before = 0; run < 400; run++) {
+        if (run == 200 || run == 399)
+            header_cache_clear(); /* which slots are taken depends on addresses */
         if (run == 200)
             before = fake_blocks();
         end();
