@@ -23,6 +23,7 @@ struct caller {
     PyObject *result;   /* what the application returned */
     PyObject *iterator; /* over result; NULL before the first step of an iterable that is not a list */
     PyObject *chunk;    /* what output->chunks points into */
+    PyObject *ahead;    /* the chunk behind that, when it was asked for already; or NULL */
     uint64_t wanted;    /* bytes, of a file-like object that may be longer */
 };
 
@@ -132,12 +133,15 @@ static bool is_short_sequence(PyObject *result)
            PySequence_Fast_GET_SIZE(result) <= CALL_CHUNKS_MAX;
 }
 
-/* The first chunk of a sequence of length 1 is the whole body (PEP 3333, "Handling the Content-Length Header"). */
+/* The first chunk of an iterable of length 1 is the whole body (PEP 3333, "Handling the Content-Length Header"), if its length is
+ * right: that of an iterator may be what is left of it. Most generators have none: no exception is made to find that out. */
 static bool is_single(PyObject *result)
 {
-    if (!PySequence_Check(result))
+    const PyTypeObject *type = Py_TYPE(result);
+    if ((type->tp_as_sequence == NULL || type->tp_as_sequence->sq_length == NULL) &&
+        (type->tp_as_mapping == NULL || type->tp_as_mapping->mp_length == NULL))
         return false;
-    Py_ssize_t size = PySequence_Size(result);
+    Py_ssize_t size = PyObject_Size(result);
     if (size < 0)
         PyErr_Clear();
     return size == 1;
@@ -198,21 +202,42 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
     return step == CALL_FAILED ? step : first_step(caller, output);
 }
 
-/* The next chunk that is not empty, in caller->chunk. 1; 0 at the end; -1 with an exception. */
-static int next_chunk(struct caller *caller)
+/* The next chunk that is not empty, in *chunk. 1; 0 at the end; -1 with an exception. */
+static int next_chunk(struct caller *caller, PyObject **chunk)
 {
     for (;;) {
-        Py_XSETREF(caller->chunk, PyIter_Next(caller->iterator));
-        if (caller->chunk == NULL)
+        Py_XSETREF(*chunk, PyIter_Next(caller->iterator));
+        if (*chunk == NULL)
             return PyErr_Occurred() != NULL ? -1 : 0;
-        if (!PyBytes_Check(caller->chunk)) {
+        if (!PyBytes_Check(*chunk)) {
             PyErr_Format(PyExc_TypeError, "the application's iterable must produce bytes, not %.100s",
-                         Py_TYPE(caller->chunk)->tp_name);
+                         Py_TYPE(*chunk)->tp_name);
             return -1;
         }
-        if (PyBytes_GET_SIZE(caller->chunk) > 0)
+        if (PyBytes_GET_SIZE(*chunk) > 0)
             return 1;
     }
+}
+
+static int take_chunk(struct caller *caller)
+{
+    if (caller->ahead == NULL)
+        return next_chunk(caller, &caller->chunk);
+    Py_XSETREF(caller->chunk, caller->ahead);
+    caller->ahead = NULL;
+    return 1;
+}
+
+/* Whether the chunk is the last one, while it is held back: a length that is wrong must not cut the body. As take_chunk. */
+static int look_ahead(struct caller *caller)
+{
+    struct responder *responder = caller->trio.responder;
+    responder->holding = true;
+    int r = next_chunk(caller, &caller->ahead);
+    responder->holding = false;
+    if (r == 0)
+        Py_CLEAR(caller->iterator);
+    return r;
 }
 
 enum call_step call_next(struct caller *caller, struct call_output *output)
@@ -220,13 +245,15 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
     struct responder *responder = caller->trio.responder;
     if (caller->iterator == NULL || caller->wanted == 0)
         return ended(caller, output);
-    int r = next_chunk(caller);
+    int r = take_chunk(caller);
     if (r == 0)
         return ended(caller, output);
-    bool single = r > 0 && !responder->head_left && is_single(caller->result);
+    bool may_be_known = r > 0 && !responder->head_left && !caller->request->response->has_length;
+    if (may_be_known && is_single(caller->result) && !responder->head_left)
+        r = look_ahead(caller);
     if (r < 0 || !has_started(caller))
         return failed(caller);
-    output->known = single && !responder->head_left;
+    output->known = r == 0;
     responder->head_left = true;
     output->count = 1;
     output->size = (uint64_t)PyBytes_GET_SIZE(caller->chunk);
@@ -259,6 +286,7 @@ void call_finish(struct caller *caller)
 {
     responder_end_answer(&caller->trio);
     Py_CLEAR(caller->chunk);
+    Py_CLEAR(caller->ahead);
     Py_CLEAR(caller->iterator);
     close_result(caller);
     errors_flush();

@@ -178,6 +178,11 @@ static PyObject *write_data(PyObject *self, PyObject *data)
         PyErr_SetString(PyExc_AssertionError, "write() was called after start_response() had failed");
         return NULL;
     }
+    if (responder
+            ->holding) { /* PEP 3333: "applications must not invoke write() within their return iterable" */
+        PyErr_SetString(PyExc_AssertionError, "write() was called by the application's iterable");
+        return NULL;
+    }
     if (PyBytes_GET_SIZE(data) == 0)
         Py_RETURN_NONE;
     struct slice bytes = {PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
@@ -263,6 +268,7 @@ int responder_begin(struct responder_trio *trio, const struct call_request *call
     responder->call = call;
     responder->thread = pthread_self();
     responder->started = responder->head_left = responder->ended = responder->client_gone = false;
+    responder->holding = false;
     return 0;
 }
 

@@ -24,6 +24,7 @@ struct responder {
     bool started;                                  /* start_response has succeeded */
     bool head_left;       /* output was produced: the head can not be changed any more */
     bool ended;           /* the answer is whole, or has failed: the application produces no more of it */
+    bool holding;         /* a chunk of the iterable is held back: write() would overtake it */
     bool client_gone;     /* write() found nobody to write to */
     Py_ssize_t templates; /* that hold client_disconnected */
 };

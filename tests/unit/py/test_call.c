@@ -176,9 +176,35 @@ static const struct row iterables[] = {
      "class I:\n def __iter__(self): return iter([b'a'])\n def close(self): note('close')\n" APP START
      " return I()",
      "[a] end close", HEAD, NULL},
-    {"__len__ does not count without being a sequence",
-     "class I(Body):\n def __len__(self): return 1\n" APP START " return I(b'a')", "[a] end close", HEAD,
-     NULL},
+    {"an iterator of one", "class I(Body):\n def __len__(self): return 1\n" APP START " return I(b'a')",
+     "known[a] end close", HEAD, NULL},
+    {"an iterator whose length is what is left of it",
+     "class I(Body):\n n = 2\n def __len__(self): return self.n\n def __next__(self):\n  self.n -= 1\n  "
+     "return "
+     "super().__next__()\n" APP START " return I(b'a', b'b')",
+     "[a] [b] end close", HEAD, NULL},
+    {"a length of one that is wrong",
+     "class I(Body):\n def __len__(self): return 1\n" APP START " return I(b'a', b'', b'b', b'c')",
+     "[a] [b] [c] end close", HEAD, NULL},
+    {"empties behind one",
+     "class I(Body):\n def __len__(self): return 1\n" APP START " return I(b'a', b'', b'')",
+     "known[a] end close", HEAD, NULL},
+    {"one, and an exception",
+     "class I:\n def __len__(self): return 1\n def __iter__(self):\n  yield b'a'\n  "
+     "raise KeyError('late')\n" APP START " return I()",
+     "failed", HEAD, "KeyError: 'late'"},
+    {"one, and what is no bytes",
+     "class I:\n def __len__(self): return 1\n def __iter__(self):\n  yield b'a'\n  yield 'b'\n" APP START
+     " return I()",
+     "failed", HEAD, "must produce bytes, not str"},
+    {"one, and a write()",
+     "class I:\n def __len__(self): return 1\n def __iter__(self):\n  yield b'a'\n  self.w(b'b')\n" APP
+     " i = I()\n i.w = start_response(*OK)\n return i",
+     "failed", "HTTP/1.1 200 OK\r\n", "write() was called by the application's iterable"},
+    {"one, whose length the application has said: nothing is held back",
+     "class I:\n def __len__(self): return 1\n def __iter__(self):\n  yield b'a'\n  note('next')\n" APP
+     " start_response('200 OK', [('Content-Length', '1')])\n return I()",
+     "[a] next end", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n", NULL},
     {"a sequence of one",
      "class I:\n def __len__(self): return 1\n def __getitem__(self, i): return [b'a'][i]\n" APP START
      " return I()",
@@ -194,8 +220,9 @@ static const struct row iterables[] = {
      "class I(list):\n def __len__(self): raise KeyError\n" APP START " return I([b'a'])", "[a] end", HEAD,
      NULL},
     {"BytesIO", APP START " return io.BytesIO(b'a\\nb')", "[a\n] [b] end", HEAD, NULL},
-    {"a set", APP START " return {b'a'}", "[a] end", HEAD, NULL},
-    {"a dict", APP START " return {b'a': 1}", "[a] end", HEAD, NULL},
+    {"a set", APP START " return {b'a'}", "known[a] end", HEAD, NULL},
+    {"a dict", APP START " return {b'a': 1}", "known[a] end", HEAD, NULL},
+    {"a set of two", APP START " return {b'a': 1, b'b': 1}.keys()", "[a] [b] end", HEAD, NULL},
     {"a class that is called",
      "class app:\n def __init__(self, e, s): self.s = s\n def __iter__(self):\n  self.s(*OK)\n  yield b'a'\n",
      "[a] end", "HTTP/1.1 200 OK\r\n", NULL},
