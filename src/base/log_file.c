@@ -11,6 +11,9 @@
  *                       A parent opens them anew after each fork too: the child could take
  *                       O_NONBLOCK off the description that both share
  *   ... not permitted   poll(2) first, and no more at once than a pipe that polls writable is sure to take
+ *
+ * A record from the background of a terminal with tostop is no reason to stop: SIGTTOU is blocked for the write. Not ignored in the
+ * whole process: what the application executes would ignore it too.
  */
 #include "base/log_file.h"
 
@@ -21,6 +24,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,7 +41,8 @@ enum method { WRITE, SEND, POLL };
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
     int fd;
-    bool owned;   /* fd is ours to close */
+    bool owned; /* fd is ours to close */
+    bool terminal;
     bool journal; /* systemd's */
     _Atomic(enum method) method;
     _Atomic bool regular;
@@ -93,6 +98,7 @@ void log_files_belong_to(uid_t user)
 static void adopt(struct log_file *file, int standard)
 {
     file->fd = standard;
+    file->terminal = isatty(standard);
     if (is_regular(standard))
         return;
     if (is_socket(standard)) {
@@ -126,6 +132,7 @@ struct log_file *log_file_open(const char *path, int standard)
     file->path = xstrdup(path);
     file->owned = true;
     file->regular = is_regular(file->fd);
+    file->terminal = isatty(file->fd);
     return file;
 }
 
@@ -199,8 +206,7 @@ static size_t write_polled(int fd, const char *data, size_t size)
     return done;
 }
 
-/* The bytes that were taken; 0 when none were, whatever the reason: there is no place left to tell it. */
-static size_t put(const struct log_file *file, const char *data, size_t size)
+static size_t put_now(const struct log_file *file, const char *data, size_t size)
 {
     ssize_t written;
     if (file->method == POLL)
@@ -210,6 +216,20 @@ static size_t put(const struct log_file *file, const char *data, size_t size)
                                        : write(file->fd, data, size);
     } while (written < 0 && errno == EINTR);
     return written > 0 ? (size_t)written : 0;
+}
+
+/* The bytes that were taken; 0 when none were, whatever the reason: there is no place left to tell it. */
+static size_t put(const struct log_file *file, const char *data, size_t size)
+{
+    sigset_t stop, before;
+    if (!file->terminal)
+        return put_now(file, data, size);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &stop, &before);
+    size_t written = put_now(file, data, size);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return written;
 }
 
 static void drop(struct log_file *file, uint64_t count, bool torn)

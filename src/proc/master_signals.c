@@ -97,7 +97,8 @@ static void mask_signals(int how)
     sigprocmask(how, &set, NULL);
 }
 
-/* TTIN and TTOU stay blocked: the terminal sends none to who blocks them, so those that come were sent by somebody. */
+/* TTIN and TTOU stay blocked: the terminal sends none for what a process that blocks them writes. It does for the application's
+ * output, to the whole group: that is not an order. */
 static sigset_t counting_signals(void)
 {
     sigset_t set;
@@ -123,7 +124,8 @@ static void counted(evutil_socket_t fd, short what, void *arg)
     struct signalfd_siginfo info;
     char message[256];
     while (read(fd, &info, sizeof(info)) == sizeof(info))
-        master_resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1, message, sizeof(message));
+        if (info.ssi_code != SI_KERNEL)
+            master_resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1, message, sizeof(message));
 }
 
 void master_open_signals(struct master *master)

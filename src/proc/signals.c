@@ -112,9 +112,9 @@ void signals_for_boot(const struct worker_setup *setup)
     /* Not SIG_IGN, which the application's children would inherit. */
     set_handler(SIGHUP, ignore);
     set_handler(SIGUSR1, ignore);
-    /* A log record from the background of a terminal with tostop is no reason to stop. */
-    signal(SIGTTIN, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
+    /* As the application's children, which inherit what is ignored or blocked: for log records see base/log_file.c. */
+    signal(SIGTTIN, SIG_DFL);
+    signal(SIGTTOU, SIG_DFL);
     set_handler(STACKS_SIGNAL, ignore);
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     sigemptyset(&none);
