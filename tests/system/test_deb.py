@@ -3,8 +3,6 @@
 What went wrong once, in one package or another: it needed a library that it did not name, and only the builder's machine had; the
 interpreter that it embeds was there without its standard library; zsh's completion lay where Debian's zsh does not look; files stayed
 when it had gone; README.md linked to pages that were not there.
-
-The mirror is the one that this machine's apt uses. Nothing of what is fetched is kept.
 """
 
 import os
@@ -14,15 +12,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from harness import APPLICATIONS, GATEWAY, environment
+from clean_root import finish, inside, output, root, shell_environment, start, start_debootstrap, why_no_root  # noqa: F401
+from harness import APPLICATIONS, GATEWAY
 from timing import SANITIZED
 
 BUILD = Path(GATEWAY).parent
 SOURCES = Path(__file__).resolve().parents[2]
 COMPILERS = ["cc", "gcc", "clang", "tcc", "make"]
-NEEDED = ["chroot", "debootstrap", "dh", "dpkg-buildpackage", "lintian", "mount", "wget"]
 MAINTAINER = {"DEBFULLNAME": "Jane Doe", "DEBEMAIL": "jane@example.org"}
-SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 FILES = [
     "lib/systemd/system/gateway@.service",
     "lib/systemd/system/gateway@.socket",
@@ -44,89 +41,22 @@ LOAD = ". /usr/share/bash-completion/bash_completion; _completion_loader gateway
 RECORDS = re.compile(r"/(proc|var/(lib/(apt|dpkg)|cache|log))/|/etc/ld\.so\.cache$")
 
 
-def shell_environment():
-    return environment({"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH, **MAINTAINER, **proxies()})
-
-
-def output(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True).stdout
-    except OSError:
-        return ""
-
-
-def proxies():
-    """apt's, for those of its friends that do not read its configuration."""
-    text = output("apt-config", "shell", "http_proxy", "Acquire::http::Proxy", "https_proxy", "Acquire::https::Proxy")
-    return dict(re.findall(r"^(\w+)='(.+)'$", text, re.MULTILINE))
-
-
-def find_mirror():
-    """(mirror, release), of which this system is."""
-    release = output("sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME").strip()
-    targets = output("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
-    for mirror, name, component in re.findall(r"^(\S+) (\S+) (\S+)$", targets, re.MULTILINE):
-        if (name, component) == (release, "main"):
-            return mirror.rstrip("/"), release
-    return None
-
-
 def why_not():
     if SANITIZED:
         return "the package is not built with sanitizers"
-    if os.geteuid() != 0:
-        return "only root can make a root directory for another system"
-    missing = [name for name in NEEDED if shutil.which(name, path=SYSTEM_PATH) is None]
-    if missing:
-        return f"not installed: {', '.join(missing)}"
     if not (BUILD / "Makefile").exists():
         return f"{BUILD} has no Makefile"
-    if find_mirror() is None:
-        return "apt has no mirror for this release"
-    return None
+    return why_no_root("dh", "dpkg-buildpackage", "lintian")
 
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 
-def start(directory, *command, **keywords):
-    with open(directory / f"{command[0]}.log", "wb") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=shell_environment(), **keywords)
-
-
-def finish(directory, process):
-    status = process.wait(300)
-    assert status == 0, (directory / f"{process.args[0]}.log").read_text(errors="replace")[-4000:]
-
-
-@pytest.fixture
-def root(tmp_path):
-    """An empty directory, in memory where that can be: thousands of files are synchronised to it."""
-    path = tmp_path / "root"
-    path.mkdir(mode=0o755)
-    path.parent.chmod(0o755)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "gateway-test", path], capture_output=True)
-    yield path
-    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for mount in reversed(mounted):
-        if Path(mount) == path or path in Path(mount).parents:
-            subprocess.run(["umount", "-l", mount], check=True)
-
-
-def skip_without(mirror, release):
-    probe = ["wget", "--spider", "--tries=1", "--timeout=10", f"{mirror}/dists/{release}/InRelease"]
-    done = subprocess.run(probe, env=shell_environment(), capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"the mirror that apt uses does not answer: {done.stderr}")
-
-
 def build_package_and_root(directory, root):
     """Side by side: most of the one is computing, most of the other is waiting."""
-    mirror, release = find_mirror()
-    skip_without(mirror, release)
     started = [
-        start(directory, "debootstrap", "--variant=minbase", release, str(root), mirror),
-        start(directory, "make", "-s", "-C", str(BUILD), "deb", f"DEB_DIR={directory}"),
+        start_debootstrap(directory, root),
+        start(directory, "make", "-s", "-C", str(BUILD), "deb", f"DEB_DIR={directory}", extra=MAINTAINER),
     ]
     for process in started:
         finish(directory, process)
@@ -139,13 +69,6 @@ def assert_lintian_is_content(directory):
     command = ["lintian", "--allow-root", "--fail-on", "error,warning", changes]
     done = subprocess.run(command, env=shell_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def inside(root, *command):
-    done = subprocess.run(["chroot", root, *command], env=shell_environment(), stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def files(root):

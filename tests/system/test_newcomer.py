@@ -19,9 +19,10 @@ from timing import SLOW, wait_until
 CLONE = Path(__file__).resolve().parents[2]
 BOOTSTRAP = CLONE / "bootstrap"
 BUILT = CLONE / "build" / "gateway"
+CONFIGURED = CLONE / "build" / "bootstrap.configured"
 
 pytestmark = [
-    pytest.mark.skipif(not (BOOTSTRAP.exists() and BUILT.exists()), reason=f"{BUILT} is not built: this is no clone"),
+    pytest.mark.skipif(not (BOOTSTRAP.exists() and BUILT.exists() and CONFIGURED.exists()), reason="bootstrap has not built this program"),
     pytest.mark.deadline(180),  # what has been edited since is compiled
 ]
 
