@@ -13,50 +13,54 @@
 #include "unit.h"
 
 static char directory[] = "/tmp/test_occupant-XXXXXX";
-static char own[32];
+static char own[32], socket_file[32], pid[16];
 
 static void set_up(void)
 {
     ck_assert_ptr_nonnull(mkdtemp(directory));
     ck_assert_int_eq(chdir(directory), 0);
-    snprintf(own, sizeof(own), "process %ld (", (long)getpid());
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    snprintf(own, sizeof(own), "process %s (", pid);
+    snprintf(socket_file, sizeof(socket_file), "socket-%s", pid);
 }
 
 static void tear_down(void)
 {
-    unlink("socket");
+    unlink(socket_file);
     rmdir(directory);
 }
 
+/* "%s" is the port of `taken`, or in names the number of this process: others have such tests, too. */
 static const struct {
-    const char *name, *taken, *wanted; /* "%d" is the port of `taken` */
+    const char *name, *taken, *wanted;
     bool found;
 } cases[] = {
-    {"the same IPv4 address", "127.0.0.1:0", "127.0.0.1:%d", true},
-    {"every address taken, one wanted", "0.0.0.0:0", "127.0.0.1:%d", true},
-    {"one taken, every address wanted", "127.0.0.1:0", ":%d", true},
-    {"another address of the same port", "127.0.0.1:0", "127.0.0.2:%d", false},
+    {"the same IPv4 address", "127.0.0.1:0", "127.0.0.1:%s", true},
+    {"every address taken, one wanted", "0.0.0.0:0", "127.0.0.1:%s", true},
+    {"one taken, every address wanted", "127.0.0.1:0", ":%s", true},
+    {"another address of the same port", "127.0.0.1:0", "127.0.0.2:%s", false},
     {"another port", "127.0.0.1:0", "127.0.0.1:1", false},
-    {"the same IPv6 address", "[::1]:0", "[::1]:%d", true},
-    {"every address of IPv6 and IPv4 taken", "[::]:0", "127.0.0.1:%d", true},
-    {"a socket file", "unix:socket", "unix:socket", true},
-    {"another socket file", "unix:socket", "unix:socket2", false},
-    {"an abstract name", "unix:@test-occupant", "unix:@test-occupant", true},
-    {"the same name as a file", "unix:@test-occupant", "unix:test-occupant", false},
+    {"the same IPv6 address", "[::1]:0", "[::1]:%s", true},
+    {"every address of IPv6 and IPv4 taken", "[::]:0", "127.0.0.1:%s", true},
+    {"a socket file", "unix:socket-%s", "unix:socket-%s", true},
+    {"another socket file", "unix:socket-%s", "unix:socket2-%s", false},
+    {"an abstract name", "unix:@test-occupant-%s", "unix:@test-occupant-%s", true},
+    {"the same name as a file", "unix:@test-occupant-%s", "unix:test-occupant-%s", false},
 };
 
 START_TEST(who_listens_is_found)
 {
     struct address taken, wanted;
     char text[64], message[256], who[128] = "before";
-    ck_assert_msg(address_parse(&taken, "--bind", cases[_i].taken, message, sizeof(message)) == 0, "%s",
-                  message);
+    bool is_name = strncmp(cases[_i].taken, "unix:", 5) == 0;
+    snprintf(text, sizeof(text), cases[_i].taken, pid);
+    ck_assert_msg(address_parse(&taken, "--bind", text, message, sizeof(message)) == 0, "%s", message);
     if (address_listen(&taken, 1, 1, message, sizeof(message)) < 0) {
         ck_assert_msg(strstr(cases[_i].taken, "::") != NULL, "%s",
                       message); /* there are machines without IPv6 */
         return;
     }
-    snprintf(text, sizeof(text), cases[_i].wanted, atoi(taken.local.server_port));
+    snprintf(text, sizeof(text), cases[_i].wanted, is_name ? pid : taken.local.server_port);
     ck_assert_msg(address_parse(&wanted, "--bind", text, message, sizeof(message)) == 0, "%s", message);
     bool found =
         occupant_find((const struct sockaddr *)&wanted.socket_address, wanted.size, who, sizeof(who));
