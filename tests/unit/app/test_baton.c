@@ -11,11 +11,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "unit.h"
 
-enum { MEMBERS_MAX = 8, ITEMS = 1500, LONG_MS = 20 };
+enum { MEMBERS_MAX = 8, ITEMS = 1500 };
 
 struct item {
     struct item *next_posted;
@@ -27,13 +26,14 @@ static struct {
     struct baton *baton;
     atomic_int holders;
     /* The loop's own: */
-    unsigned due, produced, finished, turns, alone;
+    unsigned due, finished, turns, switches, last_leader;
     unsigned led[MEMBERS_MAX];
     unsigned char seen[ITEMS];
     bool passing;
     unsigned with_thread;
     pthread_t threads[MEMBERS_MAX];
     /* From any thread: */
+    atomic_uint produced, alone;
     _Atomic(struct item *) posted;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -117,6 +117,8 @@ static bool run_item(unsigned member, unsigned *random)
     enter();
     item->number = fake.produced++;
     fake.led[member]++;
+    fake.switches += member != fake.last_leader;
+    fake.last_leader = member;
     bool pass = fake.passing && rand_r(random) % 4 == 0;
     leave();
     if (pass)
@@ -199,19 +201,31 @@ static void nothing(unsigned item, unsigned *random)
     (void)item, (void)random;
 }
 
-static void nap(unsigned item, unsigned *random)
+/* Lasts until the monitor has had a turn of the loop. */
+static void last_beyond_a_turn(unsigned item, unsigned *random)
 {
+    unsigned before = fake.alone;
     (void)item, (void)random;
-    usleep(LONG_MS * 1000);
+    while (fake.alone == before)
+        usleep(1000);
 }
 
-static atomic_bool napping;
+static atomic_bool is_in_call;
 
-static void long_nap(unsigned item, unsigned *random)
+/* Lasts until another member has led the loop to the next item. */
+static void last_beyond_the_next(unsigned item, unsigned *random)
+{
+    (void)random;
+    while (item + 1 < fake.due && fake.produced < item + 2)
+        usleep(1000);
+}
+
+static void never_return(unsigned item, unsigned *random)
 {
     (void)item, (void)random;
-    napping = true;
-    usleep(800 * 1000);
+    is_in_call = true;
+    for (;;)
+        pause();
 }
 
 static void anything(unsigned item, unsigned *random)
@@ -229,27 +243,25 @@ START_TEST(short_calls_keep_the_baton)
 {
     start(2, nothing);
     serve(ITEMS);
-    ck_assert_uint_ge(fake.led[0], ITEMS - 5); /* the machine may be busy */
+    /* A thread that loses its core for long loses the baton. Otherwise it would change at every call. */
+    ck_assert_uint_lt(fake.switches, ITEMS / 10);
     stop();
 }
 END_TEST
 
 START_TEST(a_long_call_of_the_only_member_leaves_the_loop_to_the_monitor)
 {
-    start(1, nap);
-    uint64_t begun = clock_ns();
+    start(1, last_beyond_a_turn);
     serve(5);
     ck_assert_uint_eq(fake.led[0], 5);
     ck_assert_uint_ge(fake.alone, 5);
-    /* Each returned to its member as soon as that was idle. */
-    ck_assert_uint_le(clock_ns() - begun, (uint64_t)(5 * LONG_MS + 500) * 1000000);
     stop();
 }
 END_TEST
 
 START_TEST(a_long_call_leaves_the_loop_to_another_member)
 {
-    start(4, nap);
+    start(4, last_beyond_the_next);
     serve(4);
     for (int i = 1; i < 4; i++)
         ck_assert_uint_le(fake.led[i], 2);
@@ -260,11 +272,9 @@ END_TEST
 
 START_TEST(what_is_passed_is_not_waited_for)
 {
-    start(2, nap);
-    uint64_t before = clock_ns();
+    start(2, nothing);
     baton_pass(fake.baton);
     ck_assert(baton_wait(fake.baton, 0));
-    ck_assert_uint_le(clock_ns() - before, 500 * 1000000);
     serve(1);
     stop();
 }
@@ -302,7 +312,7 @@ START_TEST(an_idle_worker_costs_nothing)
     getrusage(RUSAGE_SELF, &after);
     ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 60); /* with ticks: 180 or more */
     /* And it is awake again when it is needed. */
-    fake.call = nap;
+    fake.call = last_beyond_the_next;
     serve(2);
     ck_assert_uint_ge(fake.led[1], 1);
     stop();
@@ -311,7 +321,7 @@ END_TEST
 
 START_TEST(a_member_without_a_thread_is_done_without)
 {
-    fake.call = nap;
+    fake.call = last_beyond_a_turn;
     open_baton(3, 1, lead_another);
     serve(3);
     ck_assert_uint_eq(fake.led[0], 3);
@@ -345,10 +355,10 @@ END_TEST
 
 START_TEST(a_member_that_does_not_come_back_is_left_behind)
 {
-    start(2, long_nap);
+    start(2, never_return);
     fake.due = 1;
     baton_pass(fake.baton); /* to member 1, once that waits */
-    while (!napping)
+    while (!is_in_call)
         usleep(1000);
     ck_assert(baton_wait(fake.baton, 0));
     ck_assert_uint_eq(fake.led[1], 1);

@@ -319,7 +319,8 @@ void fixture_turn(struct fixture *fixture)
 
 void fixture_await_open(struct fixture *fixture, size_t count)
 {
-    for (int i = 0; i < 500 && (fixture->loop->open_count != count || fixture->loop->settled != NULL); i++) {
+    for (int i = 0; i < 10000 && (fixture->loop->open_count != count || fixture->loop->settled != NULL);
+         i++) {
         fixture_turn(fixture);
         if (i > 10)
             usleep(2000);

@@ -33,7 +33,9 @@ static struct address parsed(const char *text)
 
 static int check(const char *text)
 {
-    struct address address = parsed(text);
+    char own[64];
+    snprintf(own, sizeof(own), text, (int)getpid()); /* other runs of the tests have names, too */
+    struct address address = parsed(own);
     int r = address_check(&address, message, sizeof(message));
     int error = errno;
     address_close(&address, true);
@@ -42,7 +44,7 @@ static int check(const char *text)
 }
 
 static const char *const good[] = {
-    "127.0.0.1:0", ":8000", "unix:socket", "unix:@gateway-test-check", "unix:/tmp/test_address_check",
+    "127.0.0.1:0", ":8000", "unix:socket", "unix:@gateway-test-check-%d", "unix:/tmp/test_address_check-%d",
 };
 
 START_TEST(what_could_be_listened_on_is_good)
@@ -84,14 +86,14 @@ START_TEST(a_port_may_need_rights)
 }
 END_TEST
 
-static const char *const kinds[] = {"127.0.0.1:0", "unix:socket", "unix:@gateway-test-taken"};
+static const char *const kinds[] = {"127.0.0.1:0", "unix:socket", "unix:@gateway-test-taken-%d"};
 
 START_TEST(one_in_use_is_good_and_stays_in_use)
 {
     char text[64];
-    struct address first = parsed(kinds[_i]);
+    snprintf(text, sizeof(text), kinds[_i], (int)getpid());
+    struct address first = parsed(text);
     ck_assert_int_eq(address_listen(&first, 2, 16, message, sizeof(message)), 0);
-    snprintf(text, sizeof(text), "%s", kinds[_i]);
     if (first.family == AF_INET)
         snprintf(text, sizeof(text), "127.0.0.1:%s", first.local.server_port);
     ck_assert_msg(check(text) == 0, "%s", message);

@@ -48,11 +48,11 @@ START_TEST(a_slow_client_gets_all_of_it_and_the_handler_does_not_wait)
         fixture_turn(&fixture);
     ck_assert(fixture.sent_all);
     ck_assert_uint_eq(scoreboard_get(fixture.row.requests), 1);
-    client_await(&client, &fixture, slow[_i].size + 90, CLIENT_OPEN, 10000);
+    client_await(&client, &fixture, slow[_i].size + 90, CLIENT_OPEN, 20000);
     assert_big(&client, slow[_i].size);
     size_t before = client.size;
     client_say(&client, &fixture, GET("/hello"));
-    client_await(&client, &fixture, before + 90, CLIENT_OPEN, 1000);
+    client_await(&client, &fixture, before + 90, CLIENT_OPEN, 20000);
     ck_assert_ptr_nonnull(memmem(client.got + before, client.size - before, "hello", 5));
     client_close(&client);
     fixture_stop(&fixture);
@@ -100,7 +100,7 @@ START_TEST(a_producer_does_not_wait_longer_than_the_write_timeout)
     client_say(&client, &fixture, GET("/big/90000000"));
     fixture_turn(&fixture);
     ck_assert(!fixture.sent_all);
-    ck_assert_uint_le(clock_ms() - begun, 1500);
+    ck_assert_uint_le(clock_ms() - begun, 30000); /* the default is 60 s */
     fixture_await_open(&fixture, 0);
     client_close(&client);
     fixture_stop(&fixture);
@@ -125,7 +125,7 @@ START_TEST(a_client_that_takes_nothing_is_reset_after_the_write_timeout)
     uint64_t begun = clock_ms();
     fixture_await_open(&fixture, 0);
     ck_assert_uint_ge(clock_ms() - begun + 10, 190);
-    client_await(&client, &fixture, 1, CLIENT_RESET, 1000);
+    client_await(&client, &fixture, 1, CLIENT_RESET, 20000);
     ck_assert_int_eq(client.end, CLIENT_RESET);
     client_close(&client);
     fixture_stop(&fixture);
@@ -137,11 +137,11 @@ START_TEST(the_write_timeout_begins_anew_when_something_is_taken)
     struct fixture fixture;
     struct client client;
     char bytes[20000];
-    fixture_start(&fixture, "--write-timeout 300ms");
+    fixture_start(&fixture, "--write-timeout 2s");
     client_open_tcp(&client, &fixture);
     client_say(&client, &fixture, GET("/big/1000000"));
     for (int i = 0; i < 8; i++) {
-        for (int j = 0; j < 10; j++) {
+        for (int j = 0; j < 40; j++) {
             fixture_turn(&fixture);
             usleep(10000);
         }
@@ -230,7 +230,7 @@ START_TEST(a_spool_that_fails_cuts_the_connection)
     client_open_tcp(&client, &fixture);
     client_say(&client, &fixture, GET("/big/3000000"));
     ck_assert(!fixture.sent_all);
-    client_await(&client, &fixture, 1, CLIENT_RESET, 1000);
+    client_await(&client, &fixture, 1, CLIENT_RESET, 20000);
     ck_assert_int_eq(client.end, CLIENT_RESET);
     client_close(&client);
     fixture_stop(&fixture);
@@ -323,7 +323,7 @@ START_TEST(the_end_is_seen_although_a_child_holds_the_socket)
         pause();
     }
     client_say(&client, &fixture, "GET /hello HTTP/1.0\r\n\r\n");
-    client_await(&client, &fixture, 90, CLIENT_ENDED, 1000);
+    client_await(&client, &fixture, 90, CLIENT_ENDED, 20000);
     ck_assert_int_eq(client.end, CLIENT_ENDED);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);

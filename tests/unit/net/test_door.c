@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -81,7 +82,9 @@ END_TEST
 START_TEST(a_unix_domain_socket_has_no_handshake)
 {
     int client;
-    open_address("unix:@door-of-a-test");
+    char text[64];
+    snprintf(text, sizeof(text), "unix:@door-of-a-test-%d", (int)getpid());
+    open_address(text);
     door_close(&address, 1);
     ck_assert(door_is_quiet(&address, 1));
     ck_assert(knock(&client));

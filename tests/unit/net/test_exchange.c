@@ -174,7 +174,7 @@ START_TEST(one_that_is_preempted_is_answered_in_the_handlers_place)
     exchange_head(exchange, false, 0);
     ck_assert_int_eq(send_some(exchange), -1);
     exchange_end(exchange);
-    client_await(&client, &fixture, 1, CLIENT_ENDED, 1000);
+    client_await(&client, &fixture, 1, CLIENT_ENDED, 20000);
     ck_assert_ptr_nonnull(strstr(client.got, "HTTP/1.1 504 Gateway Timeout\r\n"));
     ck_assert_ptr_null(strstr(client.got, "200 OK"));
     ck_assert_ptr_null(strstr(client.got, "some"));
@@ -202,7 +202,7 @@ START_TEST(one_that_is_preempted_after_its_head_is_cut)
     ck_assert_int_eq(send_some(exchange), 0);
     ck_assert(exchange_preempt(exchange, 504));
     ck_assert_int_eq(send_some(exchange), -1);
-    client_await(&client, &fixture, 0, begun[_i].end, 1000);
+    client_await(&client, &fixture, 0, begun[_i].end, 20000);
     ck_assert_msg(client.end == begun[_i].end, "%s: %d", begun[_i].name, client.end);
     if (begun[_i].end == CLIENT_ENDED)
         ck_assert_ptr_nonnull(strstr(client.got, "some"));
@@ -243,7 +243,7 @@ START_TEST(one_that_has_ended_can_not_be_preempted)
     exchange_fail(exchange, 500, true);
     ck_assert(!exchange_preempt(exchange, 504));
     ck_assert_int_eq(exchange->late_status, 0);
-    client_await(&client, &fixture, 1, CLIENT_OPEN, 1000);
+    client_await(&client, &fixture, 1, CLIENT_OPEN, 20000);
     ck_assert_ptr_nonnull(strstr(client.got, "500 Internal"));
     finish_and_stop(exchange);
 }

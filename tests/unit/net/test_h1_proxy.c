@@ -134,9 +134,9 @@ START_TEST(a_stop_does_not_wait_for_a_header_that_does_not_come)
     fixture_turn(&fixture);
     loop_drain(fixture.loop);
     client_say(&late, &fixture, TCP4 GET);
-    client_await(&late, &fixture, 1 << 20, CLIENT_ENDED, 2000);
+    client_await(&late, &fixture, 0, CLIENT_ENDED, 20000);
     ck_assert_msg(strstr(late.got, "\r\n\r\nhello") != NULL, "%s", late.got);
-    client_await(&silent, &fixture, 1, CLIENT_ENDED, 2000);
+    client_await(&silent, &fixture, 0, CLIENT_ENDED, 20000);
     ck_assert_int_eq(silent.end, CLIENT_ENDED);
     client_close(&silent);
     client_close(&late);

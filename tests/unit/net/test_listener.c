@@ -65,7 +65,7 @@ static void turn_for(int ms)
 
 static void assert_answered(struct client *client)
 {
-    client_await(client, &fixture, 90, CLIENT_OPEN, 2000);
+    client_await(client, &fixture, 90, CLIENT_OPEN, 30000);
     ck_assert_ptr_nonnull(strstr(client->got, "hello"));
 }
 
@@ -109,7 +109,7 @@ START_TEST(the_peer_is_known_by_address_and_port)
     ck_assert_int_eq(connect(client.fd, (struct sockaddr *)&address.socket_address, address.size), 0);
     ck_assert_int_eq(fcntl(client.fd, F_SETFL, O_NONBLOCK), 0);
     client_say(&client, &fixture, "GET /pause/0 HTTP/1.1\r\nHost: a\r\n\r\n");
-    client_await(&client, &fixture, 90, CLIENT_OPEN, 1000);
+    client_await(&client, &fixture, 90, CLIENT_OPEN, 20000);
     ck_assert_int_eq(getsockname(client.fd, (struct sockaddr *)&own, &size), 0);
     snprintf(port, sizeof(port), "%u", ntohs(((struct sockaddr_in *)&own)->sin_port));
     ck_assert_str_eq(seen.port, port);
@@ -128,7 +128,7 @@ START_TEST(a_unix_peer_has_no_address)
     memset(&seen, 'x', sizeof(seen));
     client_connect(&client);
     client_say(&client, &fixture, "GET /pause/0 HTTP/1.1\r\nHost: a\r\n\r\n");
-    client_await(&client, &fixture, 200, CLIENT_OPEN, 1000);
+    client_await(&client, &fixture, 200, CLIENT_OPEN, 20000);
     ck_assert_str_eq(seen.address, "");
     ck_assert_str_eq(seen.port, "");
     stop_all(&client, 1);
@@ -224,9 +224,12 @@ START_TEST(a_closed_connection_ends_the_pause_before_the_retry)
     turn_for(20);
     ck_assert(fixture.loop->accepting_paused);
     shutdown(clients[0].fd, SHUT_WR);
-    uint64_t begun = clock_ms();
+    while (fixture.loop->accepting_paused) {
+        fixture_turn(&fixture);
+        /* The turn that closes it goes on accepting, before the retry is due. */
+        ck_assert(!fixture.loop->accepting_paused || fixture.loop->open_count > 0);
+    }
     assert_answered(&clients[1]);
-    ck_assert_uint_lt(clock_ms() - begun, 80);
     _exit(0);
 }
 END_TEST

@@ -312,7 +312,7 @@ START_TEST(a_client_that_closes_within_a_stream_is_asked_between_two_chunks)
         exchange_end(exchange);
     exchange_finish(exchange);
     if (!closes) {
-        client_await(&client, &fixture, 90, CLIENT_ENDED, 1000);
+        client_await(&client, &fixture, 90, CLIENT_ENDED, 20000);
         ck_assert_ptr_nonnull(strstr(client.got, "\r\n\r\n4\r\nsome\r\n04\r\nsome\r\n0\r\n\r\n"));
     }
     stop();
@@ -333,7 +333,7 @@ START_TEST(an_answer_that_is_cut_behind_the_question_does_not_look_whole)
     turn_some();
     exchange_cut(exchange);
     exchange_finish(exchange);
-    client_await(&client, &fixture, 0, CLIENT_RESET, 1000);
+    client_await(&client, &fixture, 0, CLIENT_RESET, 20000);
     ck_assert_int_eq(client.end, CLIENT_RESET);
     stop();
 }

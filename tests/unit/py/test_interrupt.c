@@ -14,16 +14,25 @@ static bool is_due(void *context)
     return due;
 }
 
-static void *raise_soon(void *argument)
+/* Written by one thread, read by the Python code of another. */
+static int is_running, was_raised;
+
+static void *raise_when_it_runs(void *argument)
 {
     (void)argument;
-    usleep(100 * 1000);
+    while (!__atomic_load_n(&is_running, __ATOMIC_ACQUIRE))
+        usleep(1000);
     interrupt_raise(main_thread, is_due, &due);
+    __atomic_store_n(&was_raised, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
-/* Runs for half a second, unless it is interrupted. */
-static const char loop[] = "import time\nend = time.monotonic() + 0.5\nwhile time.monotonic() < end: pass\n";
+/* Runs until a while after it was raised, unless it is interrupted. */
+static const char loop[] = "import ctypes\n"
+                           "ctypes.c_int.from_address(%zu).value = 1\n"
+                           "raised = ctypes.c_int.from_address(%zu)\n"
+                           "while not raised.value: pass\n"
+                           "for i in range(100000): pass\n";
 
 static PyObject *run_while_it_is_raised(void)
 {
@@ -31,8 +40,10 @@ static PyObject *run_while_it_is_raised(void)
     PyObject *globals = PyDict_New();
     PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins());
     main_thread = pthread_self();
-    ck_assert_int_eq(pthread_create(&thread, NULL, raise_soon, NULL), 0);
-    PyObject *result = PyRun_String(loop, Py_file_input, globals, globals);
+    char *source = xasprintf(loop, (size_t)&is_running, (size_t)&was_raised);
+    ck_assert_int_eq(pthread_create(&thread, NULL, raise_when_it_runs, NULL), 0);
+    PyObject *result = PyRun_String(source, Py_file_input, globals, globals);
+    free(source);
     Py_BEGIN_ALLOW_THREADS;
     pthread_join(thread, NULL);
     Py_END_ALLOW_THREADS;

@@ -10,31 +10,42 @@
 #include "embedded.h"
 
 static const char *const ways[] = {
-    "time.sleep(0.6)",
-    "ctypes.PyDLL(None).usleep(600000)",
-    "while time.monotonic() < end: pass",
+    "os.read(%d, 1)",                       /* asleep, without the GIL */
+    "ctypes.PyDLL(None).read(%d, byte, 1)", /* asleep, with it */
+    "while not select.select([%d], [], [], 0)[0]: pass",
 };
 
 static char text[4096];
 static pthread_t main_thread;
 
+/* It has begun, and may end: the pipes by which the function and the asking thread wait for each other. */
+static int begun[2], end[2];
+
 /* Without a thread state, and while main has the GIL or sleeps without it. */
 static void *ask(void *argument)
 {
+    char byte;
+    size_t size = 0;
     (void)argument;
-    usleep(200 * 1000);
+    ck_assert_int_eq(read(begun[0], &byte, 1), 1);
     stack_request(main_thread);
-    usleep(100 * 1000);
-    text[stack_receive(text, sizeof(text) - 1)] = '\0';
+    do { /* the rest of it may still be on its way */
+        usleep(1000);
+        size += stack_receive(text + size, sizeof(text) - 1 - size);
+        text[size] = '\0';
+    } while (strstr(text, "in <module>\n") == NULL);
+    ck_assert_int_eq(write(end[1], "", 1), 1);
     return NULL;
 }
 
 START_TEST(the_frames_are_those_of_the_thread)
 {
     pthread_t thread;
-    char *source = xasprintf("import ctypes, time\nend = time.monotonic() + 0.6\n"
-                             "def inner():\n %s\ndef outer():\n inner()\nouter()\n",
-                             ways[_i]);
+    ck_assert(pipe(begun) == 0 && pipe(end) == 0);
+    char *way = xasprintf(ways[_i], end[0]);
+    char *source = xasprintf("import ctypes, os, select\nbyte = ctypes.create_string_buffer(1)\n"
+                             "def inner():\n os.write(%d, b'x')\n %s\ndef outer():\n inner()\nouter()\n",
+                             begun[1], way);
     embedded_start();
     ck_assert_int_eq(stack_init(), 0);
     main_thread = pthread_self();
@@ -46,6 +57,7 @@ START_TEST(the_frames_are_those_of_the_thread)
     const char *inner = strstr(text, "in inner\n"), *outer = strstr(text, "in outer\n");
     ck_assert_msg(inner != NULL && outer != NULL && inner < outer, "%s", text);
     free(source);
+    free(way);
     embedded_stop();
 }
 END_TEST
