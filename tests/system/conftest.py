@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 pytest.register_assert_rewrite(*(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "conftest"))
 
 from harness import Server  # noqa: E402
-from timing import GATEWAY, PATIENCE, SOAK  # noqa: E402
+from timing import GATEWAY, PATIENCE, SOAK, TIMING, figures  # noqa: E402
 
 DEADLINE = 3600 if SOAK else 3 * PATIENCE
 
@@ -22,6 +22,20 @@ DEADLINE = 3600 if SOAK else 3 * PATIENCE
 def pytest_configure(config):
     if not os.access(GATEWAY, os.X_OK):
         pytest.exit(f"there is no program to test at {GATEWAY}: build it, or set GATEWAY", returncode=2)
+
+
+def pytest_collection_modifyitems(config, items):
+    """What measures is left to `make timing`; nothing else is run there."""
+    chosen = [item for item in items if bool(item.get_closest_marker("timing")) == TIMING]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+def pytest_terminal_summary(terminalreporter):
+    if figures:
+        terminalreporter.section("figures")
+        for figure in figures:
+            terminalreporter.line(figure)
 
 
 def pytest_report_header(config):

@@ -6,54 +6,20 @@ thread was idle; a generator was stepped in another thread than the one that had
 answers of busy threads were cut, or the process did not end at all.
 """
 
+import os
 import signal
 import threading
 import time
 
 import pytest
-from block import Held
+from block import HOLD, Holding, begun
 from harness import Server
-from timing import SLOW, wait_until
+from timing import SLOW, report, wait_until
 
-APP = '''
-import ctypes, os, select, threading, time
+APP = HOLD + '''
+import time
 
-libc = ctypes.CDLL(None)
-libc_with_lock = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
 main = threading.main_thread().ident
-
-
-# Until there is a byte at the gate.
-def hold_sleep(gate):
-    os.read(gate, 1)
-
-
-def hold_lock(gate):
-    lock = threading.Lock()
-    lock.acquire()
-    threading.Thread(target=lambda: (os.read(gate, 1), lock.release())).start()
-    lock.acquire()
-
-
-def hold_compute(gate):
-    while not select.select([gate], [], [], 0)[0]:
-        for _ in range(100000):
-            pass
-    os.read(gate, 1)
-
-
-def hold_foreign(gate):
-    libc.read(gate, ctypes.create_string_buffer(1), 1)
-
-
-def hold_native(gate):
-    libc_with_lock.read(gate, ctypes.create_string_buffer(1), 1)
-
-
-def hold(way):
-    gate = os.open("gate", os.O_RDONLY)
-    globals()["hold_" + way](gate)
-    os.close(gate)
 
 
 def steps():
@@ -76,11 +42,9 @@ def application(environ, start_response):
         return [b"main" if threading.get_ident() == main else b"other"]
     if name == "big":
         return [b"x" * int(argument)]
-    if name == "touch":
-        time.sleep(float(argument))
-        open("touched", "w").close()
     if name == "hold":
         hold(argument)
+        open("touched", "w").close()
     if name == "sleep":
         time.sleep(float(argument))
     if name == "foreign":
@@ -102,8 +66,8 @@ def server(request):
 
 
 def block(server, way, count=1):
-    """Calls that have been noticed to last."""
-    calls = Held(server, way, count)
+    """Calls that have begun, and that have had the time to be noticed as calls that last."""
+    calls = Holding(server, way, count)
     time.sleep(0.05)
     return calls
 
@@ -203,6 +167,20 @@ def seconds_of(count, path, server):
 
 
 @pytest.mark.parametrize("way", ["sleep", "foreign"])
+def test_as_many_calls_run_at_once_as_there_are_threads(way):
+    with Server("app", "--threads", "8", files={"app.py": APP}) as server:
+        with server.connect(timeout=30) as ninth:
+            with Holding(server, way, 8) as calls:
+                ninth.request("GET", f"/hold/{way}")
+                ninth.assert_open(0.1)
+                assert begun(server) == 8
+                os.write(calls.gate, b"x")  # one of the eight ends
+                wait_until(lambda: begun(server) == 9, "the thread that is idle takes the ninth")
+            assert ninth.receive().body == b"done"
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("way", ["sleep", "foreign"])
 def test_calls_that_block_keep_all_threads_busy(way):
     threads, each, count = 8, 0.05, 80
     least = count / threads * each
@@ -213,6 +191,7 @@ def test_calls_that_block_keep_all_threads_busy(way):
             took = seconds_of(count, f"/{way}/{each}", server)
             assert took >= least
             if took <= least / 0.95 * SLOW:
+                report(f"{count} calls ({way}) of {each} s by {threads} threads", took)
                 return
         pytest.fail(f"{took:.3f} s for what takes {least} s")
 
@@ -220,50 +199,41 @@ def test_calls_that_block_keep_all_threads_busy(way):
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_stop_waits_for_every_thread(threads):
     with Server("app", "--threads", threads, files={"app.py": APP}) as server:
-        connections = [server.connect() for _ in range(threads)]
-        for connection in connections:
-            connection.request("GET", "/sleep/0.4")
-        time.sleep(0.2)
-        server.signal(signal.SIGTERM)
-        for connection in connections:
-            response = connection.receive()
-            assert response.body == b"done" and response.get("Connection") == "close"
-            connection.close()
+        with Holding(server, "sleep", threads) as calls:
+            server.signal(signal.SIGTERM)
+            wait_until(lambda: is_refused(server), "new connections are refused")
+            calls.open()
+            for connection in calls.connections:
+                response = connection.receive()
+                assert response.body == b"done" and response.get("Connection") == "close"
         assert server.wait() == 0
+
+
+def is_refused(server):
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_stop_refuses_others_at_once_while_a_call_runs(threads):
     with Server("app", "--threads", threads, files={"app.py": APP}) as server:
-        with server.connect() as connection:
-            connection.request("GET", "/native/0.6")
-            time.sleep(0.2)
+        with Holding(server, "native") as call:
             server.signal(signal.SIGTERM)
-
-            def refused():
-                try:
-                    server.connect().close()
-                except ConnectionRefusedError:
-                    return True
-                return False
-
-            wait_until(refused, "new connections are refused", 0.3 * SLOW)
-            assert connection.receive().body == b"done"
+            wait_until(lambda: is_refused(server), "new connections are refused")
+            call.assert_last()
         assert server.wait() == 0
 
 
 def test_threads_that_do_not_come_back_do_not_hold_a_stop():
     with Server("app", "--threads", "3", "--graceful-timeout", "300ms", files={"app.py": APP}) as server:
-        connections = [server.connect() for _ in range(2)]
-        for connection in connections:
-            connection.request("GET", "/sleep/30")
-        time.sleep(0.2)
-        begun = time.monotonic()
+        calls = Holding(server, "sleep", 2)
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
-        assert time.monotonic() - begun < 3 * SLOW
         assert "2 connections are cut" in server.log
-        for connection in connections:
+        for connection in calls.connections:
             with pytest.raises((AssertionError, ConnectionResetError)):
                 connection.receive()
             connection.close()
@@ -273,17 +243,21 @@ def test_a_client_that_goes_away_does_not_end_its_call(server):
     touched = server.directory / "touched"
     for goodbye in ("close", "reset"):
         touched.unlink(missing_ok=True)
-        connection = server.connect()
-        connection.request("GET", "/touch/0.3")
-        time.sleep(0.1)
-        getattr(connection, goodbye)()
+        call = Holding(server, "sleep")
+        getattr(call.connections[0], goodbye)()
+        assert server.threads == 1 or server.get("/").body == b"done"
+        assert not touched.exists()
+        call.open()
         wait_until(touched.exists, "the call has come to its end")
         assert server.get("/").body == b"done"
 
 
+@pytest.mark.timing
 def test_an_idle_worker_with_threads_uses_no_cpu(server):
     assert server.get("/sleep/0.01").body == b"done"
     time.sleep(0.3)
     before = server.cpu_seconds()
     time.sleep(1)
-    assert round(server.cpu_seconds() - before, 2) <= 0.01 * SLOW
+    used = server.cpu_seconds() - before
+    report("an idle worker with threads, CPU in a second", used)
+    assert round(used, 2) <= 0.01 * SLOW

@@ -13,15 +13,23 @@ import socket
 import time
 
 import pytest
-from client import request_bytes
+from block import HOLD, Holding
+from client import Connection, request_bytes
 from timing import PATIENCE, SLOW, wait_until
+from watcher import Watcher
 
-APP = """
+APP = HOLD + """
 def application(environ, start_response):
     body = environ["wsgi.input"].read()
     start_response("200 OK", [])
+    if environ["PATH_INFO"].startswith("/hold/"):
+        hold(environ["PATH_INFO"][6:])
+        return [b"done"]
     return [body]
 """
+
+
+DELAY = 4 * SLOW  # seconds; a busy machine, too, serves some requests in that time
 
 
 @pytest.fixture
@@ -107,29 +115,55 @@ def test_of_a_thousand_who_come_during_a_stop_each_is_answered_or_refused(start,
         refused = outcomes.pop("ConnectionRefusedError", 0) + outcomes.pop("FileNotFoundError", 0)
         # A unix-domain socket whose queue is full says so.
         refused += outcomes.pop("BlockingIOError", 0) if "unix" in bind else 0
+        # Those before the stop are answered. On a fast machine the others may be, too.
         assert outcomes.pop("answered") >= 400
-        assert refused > 0 and not outcomes, f"{outcomes}, {refused} refused"
+        assert not outcomes, f"{outcomes}, {refused} refused"
+
+
+def is_refused(address):
+    try:
+        Connection(address).close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "unix:socket"])
+def test_who_came_before_the_stop_is_answered_and_who_comes_after_it_is_refused(start, bind):
+    """The worker has one thread, and that is busy until the door is closed: the requests wait with it, or in the socket's queue."""
+    server = start(bind=bind, ready=lambda: True)
+    server.wait_log(r"\bready\b")
+    address = server.address if "127" in bind else str(server.directory / "socket")
+    server.connect = lambda **keywords: Connection(address, **keywords)
+    with Holding(server, "sleep") as call:
+        early = [Connection(address) for _ in range(100)]
+        for client in early:
+            client.request("POST", "/", body=b"x")
+        server.signal(signal.SIGTERM)
+        wait_until(lambda: is_refused(address), "new clients are refused")
+        call.assert_last()
+    for client in early:
+        assert client.receive().body == b"x"
+        client.close()
+    server.expect_end()
 
 
 def test_before_it_drains_the_service_says_that_it_is_not_ready_and_serves_on(start):
-    server = start("--drain-delay", "1s", "--health-path", "/health", workers=2)
+    server = start("--drain-delay", f"{DELAY}s", "--health-path", "/health", workers=2)
     assert server.get("/health/ready").status == 200
     begun = time.monotonic()
     server.signal(signal.SIGTERM)
-    wait_until(lambda: server.get("/health/ready").status == 503, "not ready", 0.5)
-    served = 0
-    while time.monotonic() - begun < 0.9:
+    wait_until(lambda: server.get("/health/ready").status == 503, "not ready")
+    for _ in range(5):
         assert server.request("POST", "/", body=b"x").body == b"x"
         assert server.get("/health/live").status == 200
-        served += 1
-    assert served > 5
-    assert server.seconds_to_end() < 2 * SLOW
-    assert time.monotonic() - begun >= 1
+    server.expect_end()
+    assert time.monotonic() - begun >= DELAY
 
 
 def test_before_it_drains_answers_send_clients_to_another_connection(start):
     """And close none that no answer has said it of."""
-    server = start("--drain-delay", f"{3 * SLOW}s", "--health-path", "/health")
+    server = start("--drain-delay", f"{2 * DELAY}s", "--health-path", "/health")
     with server.connect() as asking, server.connect() as idle, server.connect() as upload:
         upload.request("POST", "/", [("Content-Length", "2")], b"1")
         assert asking.exchange().get("Connection") is None and idle.exchange().get("Connection") is None
@@ -149,7 +183,7 @@ def test_before_it_drains_answers_send_clients_to_another_connection(start):
 
 
 def test_a_worker_that_comes_during_the_delay_is_not_ready_either(start):
-    server = start("--drain-delay", "5s", "--health-path", "/health")
+    server = start("--drain-delay", "60s", "--health-path", "/health")
     server.signal(signal.SIGTERM)
     wait_until(lambda: server.get("/health/ready").status == 503, "not ready")
     os.kill(server.worker_pid, signal.SIGKILL)
@@ -160,12 +194,13 @@ def test_a_worker_that_comes_during_the_delay_is_not_ready_either(start):
 
 
 def test_what_a_second_term_cuts_is_counted(start):
-    server = start(workers=2)
+    server = start("--status", "127.0.0.1:0", workers=2)
+    watcher = Watcher(server)
     with server.connect() as upload, server.connect() as head, server.connect() as idle:
         assert idle.exchange().status == 200
         upload.request("POST", "/", [("Content-Length", "2")], b"1")
         head.send(b"GET / HTTP/1.1\r\n")
-        time.sleep(0.2)
+        wait_until(lambda: watcher.json["connections"]["reading"] == 2, "both are being read")
         server.signal(signal.SIGTERM)
         idle.assert_closed()
         server.signal(signal.SIGTERM)
@@ -175,9 +210,9 @@ def test_what_a_second_term_cuts_is_counted(start):
 
 
 def test_a_second_term_does_not_wait(start):
-    server = start("--drain-delay", "60s")
+    server = start("--drain-delay", "600s", "--health-path", "/health")
     server.signal(signal.SIGTERM)
-    time.sleep(0.2)
+    wait_until(lambda: server.get("/health/ready").status == 503, "not ready")
     assert server.process.poll() is None
     server.signal(signal.SIGTERM)
-    assert server.seconds_to_end() < 2 * SLOW
+    server.expect_end()

@@ -1,4 +1,6 @@
-"""What the network owes to nobody's mercy: with every thread of the application blocked, the worker goes on within 20 ms.
+"""What the network owes to nobody's mercy: with every thread of the application blocked, the worker goes on.
+
+That it does so within 20 ms is measured by `make timing`.
 
 What went wrong once, in one server or another: it did go on, but only when a timer of 100 ms or a whole second had come
 round; and it was prompt in the middle of a long call, but not at its beginning, when nobody had noticed yet that it is one.
@@ -8,14 +10,13 @@ import statistics
 import time
 
 import pytest
-from block import Block
+from block import HOLD, Block, Holding
 from harness import Server
-from timing import SLOW
+from timing import SLOW, report
 
-APP = '''
-import ctypes, threading, time
+APP = HOLD + '''
+import time
 
-libc_with_lock = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
 gate = threading.Lock()
 gate.acquire()
 
@@ -39,7 +40,9 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if name == "big":
         return [b"x" * int(argument)]
-    if name in WAYS:
+    if name == "hold":
+        hold(argument)
+    elif name in WAYS:
         WAYS[name](float(argument))
     elif name == "length":
         return [environ["CONTENT_LENGTH"].encode()]
@@ -113,6 +116,39 @@ def longest_pause(reader):
     return longest
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_the_network_goes_on_while_every_thread_is_blocked(server, way):
+    readers = [server.connect(receive_buffer=65536) for _ in range(TRIES)]
+    for reader in readers:
+        reader.request("GET", f"/big/{ANSWER}")
+        assert reader.socket.recv(1) == b"H"
+    with server.connect() as kept, server.connect(timeout=60) as sender:
+        assert_alive(kept)
+        with Holding(server, way, server.threads) as calls:
+            late = list(lateness(server))
+            for reader in readers:
+                longest_pause(reader)
+                reader.close()
+            for what in (new_connection, refusal, welcome):
+                what(server)
+            assert_alive(kept)
+            sender.request("POST", "/length", [("Content-Length", str(BODY))])
+            sender.send(bytes(BODY))
+            calls.assert_last()
+        assert sender.receive().body == b"%d" % BODY
+    assert min(late) > -PROMPT, "no time-out is early"
+
+
+@pytest.mark.parametrize("way", ["sleep", "native"])
+def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
+    with server.connect() as kept:
+        for _ in range(3):
+            forget(kept)
+            with Holding(server, way, server.threads) as calls:
+                assert_alive(kept)
+                calls.assert_last()
+
+
 def observe(server, way, busy):
     """What happens in one time that every thread is blocked: name -> seconds of each try. None when that time was too short."""
     readers = [server.connect(receive_buffer=65536) for _ in range(TRIES)]
@@ -147,15 +183,20 @@ def observed(server, request):
     return found or pytest.fail("whatever was done took as long as the calls did")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("what", ["new_connection", "kept connection", "refusal", "welcome", "pause"])
 def test_the_network_goes_on_at_once_while_every_thread_is_blocked(observed, what):
+    report(f"beside blocked threads, {what}", *observed[what])
     assert statistics.median(observed[what]) < PROMPT, observed[what]
 
 
+@pytest.mark.timing
 def test_time_outs_are_punctual_while_every_thread_is_blocked(observed):
+    report("beside blocked threads, a time-out is late by", *observed["late"])
     assert min(observed["late"]) > -PROMPT and statistics.median(observed["late"]) < PROMPT, observed["late"]
 
 
+@pytest.mark.timing
 def test_a_body_is_taken_in_while_every_thread_is_blocked(observed):
     assert observed["body"] == b"%d" % BODY  # sent before the calls had ended: Block has looked
 
@@ -167,8 +208,9 @@ def forget(connection):
         assert connection.exchange().body == b"done"
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("way", ["sleep", "native"])
-def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
+def test_a_call_blocks_nobody_for_long_from_its_very_beginning(server, way):
     # So little time after it that nobody knows yet that it will last.
     for _ in ATTEMPTS:
         taken = []
@@ -180,5 +222,6 @@ def test_a_call_blocks_nobody_from_its_very_beginning(server, way):
                     took = seconds(assert_alive, kept)
                 taken.append(took if block.is_proof else 3 * PROMPT)
         if statistics.median(taken) < PROMPT:
+            report("an answer beside a call that has just begun", *taken)
             return
     pytest.fail(f"{taken} s")

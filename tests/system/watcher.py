@@ -4,17 +4,22 @@ import json
 import re
 import threading
 
+from block import HOLD
 from client import Connection
 
-APP = '''
-import ctypes, os, time
+APP = HOLD + '''
+import time
 
-if os.path.exists("slow"):
-    time.sleep(float(open("slow").read()))
+while os.path.exists("importing"):
+    time.sleep(0.01)
 
 
 def application(environ, start_response):
     name, _, argument = environ["PATH_INFO"][1:].partition("/")
+    if name == "hold":
+        hold(argument)
+        start_response("200 OK", [])
+        return [b"done"]
     if name == "sleep":
         time.sleep(float(argument))
     elif name == "native":  # with the GIL
