@@ -2,7 +2,8 @@
 #
 # Finds the Python to embed and asks that interpreter, not pkg-config, how it was built: python3-config and the .pc files
 # on a machine with several Pythons belong to any of them. Sets PYTHON, PYTHON_CPPFLAGS, PYTHON_LIBS and PYTHON_VERSION, and
-# defines PYTHON_EXECUTABLE in config.h: the interpreter itself, where PYTHON may be a version manager's shim or a venv.
+# defines in config.h PYTHON_EXECUTABLE, the interpreter itself, where PYTHON may be a version manager's shim or a venv, and
+# PYTHON_HOME, where its library is.
 AC_DEFUN([PYTHON_EMBED], [
   AC_ARG_VAR([PYTHON], [the Python to embed, $1 or later with a shared libpython (default: /usr/bin/python3)])
   AC_MSG_CHECKING([for the Python to embed])
@@ -34,6 +35,7 @@ answers = {
     "ldversion": var("LDVERSION") or version,
     "libdir": found@<:@0@:>@ if found else "",
     "executable": program,
+    "home": sys.base_prefix + ":" + sys.base_exec_prefix,
 }
 print("; ".join("python_%s=\x27%s\x27" % pair for pair in answers.items()))
 '`
@@ -74,4 +76,6 @@ print("; ".join("python_%s=\x27%s\x27" % pair for pair in answers.items()))
   AC_SUBST([PYTHON_LIBS])
   AC_DEFINE_UNQUOTED([PYTHON_EXECUTABLE], ["$python_executable"],
     [The Python this program was configured with; sys.executable when there is no virtual environment.])
+  AC_DEFINE_UNQUOTED([PYTHON_HOME], ["$python_home"],
+    [Where its library is, as PYTHONHOME would name it.])
 ])

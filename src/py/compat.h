@@ -10,6 +10,9 @@
 /* tomllib is of 3.11; before, it is a package, found where site looks. */
 #define TOML_NEEDS_SITE (PY_VERSION_HEX < 0x030b0000)
 
+/* From 3.14 on site takes the packages from where the library is said to be, not from beside sys.executable. */
+#define VENV_LIBRARY_APART (PY_VERSION_HEX < 0x030e0000)
+
 /* The attribute as a new reference in *value; 1. Not there: NULL and 0, without an exception. Error: NULL
  * and -1. */
 static inline int object_lookup(PyObject *object, PyObject *name, PyObject **value)

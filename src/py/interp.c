@@ -49,13 +49,31 @@ static char *absolute_path(const char *path)
     return absolute;
 }
 
-/* The bin/python of the virtual environment at `directory`; or NULL when it is not to be used: after a
- * record, and with *refused when that is an error. The variable outlives the directory in many a shell. */
-static char *venv_python(const char *directory, bool from_environment, bool *refused)
+/* What Python takes itself for. */
+struct python {
+    char *executable;         /* sys.executable; owned, NULL: none */
+    bool is_of_another_build; /* than the embedded one, whose library is to be used all the same */
+};
+
+static void tell_of_another_build(struct python *python, const char *message)
+{
+    python->is_of_another_build = VENV_LIBRARY_APART;
+    if (python->is_of_another_build)
+        log_info("%s: its packages are used, with the standard library of the embedded one", message);
+    else
+        log_warning(
+            "%s: the standard library comes from there, and modules of it that are written in C, as ssl and "
+            "sqlite3 are, may fail to be imported",
+            message);
+}
+
+/* The bin/python of the virtual environment at `directory`; none when it is not to be used: after a record, and with *refused when that
+ * is an error. The variable outlives the directory in many a shell. */
+static void venv_python(struct python *python, const char *directory, bool from_environment, bool *refused)
 {
     const struct venv_host host = {.version = interp_version(), .python = PYTHON_EXECUTABLE};
     char message[1024];
-    char *path = absolute_path(directory), *python = NULL;
+    char *path = absolute_path(directory);
     enum venv_answer answer = venv_check(path, &host, message, sizeof(message));
 
     *refused = answer == VENV_UNFIT || (answer == VENV_MISSING && !from_environment);
@@ -64,11 +82,10 @@ static char *venv_python(const char *directory, bool from_environment, bool *ref
     else if (answer == VENV_MISSING)
         log_warning("VIRTUAL_ENV is ignored: %s", message);
     else
-        python = xasprintf("%s/bin/python", path);
+        python->executable = xasprintf("%s/bin/python", path);
     if (answer == VENV_OTHER_BUILD)
-        log_warning("%s", message);
+        tell_of_another_build(python, message);
     free(path);
-    return python;
 }
 
 /* The directory, as it is named, or NULL. */
@@ -89,23 +106,45 @@ char *interp_venv(const struct options *options)
     return find_venv(options, &from_environment);
 }
 
-/* What sys.executable will be, and where CPython finds its library from: never left to $PATH. NULL after a
- * record. */
-static char *find_python(const struct options *options)
+/* What sys.executable will be is never left to $PATH. 0, or -1 after a record. */
+static int find_python(struct python *python, const struct options *options)
 {
     bool from_environment, refused = false;
     char *directory = find_venv(options, &from_environment);
-    char *python = directory != NULL ? venv_python(directory, from_environment, &refused) : NULL;
 
+    *python = (struct python){0};
+    if (directory != NULL)
+        venv_python(python, directory, from_environment, &refused);
     free(directory);
-    if (python != NULL || refused)
-        return python;
+    if (python->executable != NULL || refused)
+        return refused ? -1 : 0;
     if (access(PYTHON_EXECUTABLE, X_OK) != 0)
         log_warning("%s, which sys.executable will name: %s", PYTHON_EXECUTABLE, strerror(errno));
-    return xstrdup(PYTHON_EXECUTABLE);
+    python->executable = xstrdup(PYTHON_EXECUTABLE);
+    return 0;
 }
 
-static PyStatus initialize(const char *python, const struct options *options)
+/* The library is found from the executable, through the pyvenv.cfg beside it, unless `home` is set. The packages are found by site, from
+ * sys.executable, which may so be another build's. */
+static PyStatus set_paths(PyConfig *config, const struct python *python)
+{
+    const struct {
+        wchar_t **field;
+        const char *value;
+    } apart[] = {
+        {&config->home, PYTHON_HOME},
+        {&config->executable, python->executable},
+        {&config->base_executable, PYTHON_EXECUTABLE},
+    };
+    PyStatus status = PyConfig_SetBytesString(config, &config->program_name, python->executable);
+
+    for (size_t i = 0; python->is_of_another_build && i < sizeof(apart) / sizeof(apart[0]); i++)
+        if (!PyStatus_Exception(status))
+            status = PyConfig_SetBytesString(config, apart[i].field, apart[i].value);
+    return status;
+}
+
+static PyStatus initialize(const struct python *python, const struct options *options)
 {
     static char program[] = "gateway";
     char *argv[] = {program, NULL};
@@ -126,9 +165,9 @@ static PyStatus initialize(const char *python, const struct options *options)
     if (options->reload)
         config.write_bytecode = 0;
     config.buffered_stdio = 0; /* or print() shows nothing for long in a container */
-    status = PyConfig_SetBytesString(&config, &config.program_name, python);
+    status = PyConfig_SetBytesArgv(&config, 1, argv);
     if (!PyStatus_Exception(status))
-        status = PyConfig_SetBytesArgv(&config, 1, argv);
+        status = set_paths(&config, python);
     if (!PyStatus_Exception(status))
         status = Py_InitializeFromConfig(&config);
     PyConfig_Clear(&config);
@@ -181,6 +220,21 @@ out:
     return result;
 }
 
+/* multiprocessing's children get our sys.path, library and all, which the python that sys.executable names would not bear. */
+static void spawn_embedded_python(void)
+{
+    PyObject *standard = NULL, *module = NULL, *result = NULL;
+
+    if ((standard = library_function("standard")) != NULL)
+        module = PyObject_CallFunction(standard, "s", "multiprocessing.spawn");
+    if (module != NULL)
+        result = PyObject_CallMethod(module, "set_executable", "s", PYTHON_EXECUTABLE);
+    exception_log("multiprocessing cannot spawn %s", PYTHON_EXECUTABLE);
+    Py_XDECREF(standard);
+    Py_XDECREF(module);
+    Py_XDECREF(result);
+}
+
 /* The module __main__, which is empty, as the program's: without a __file__ it would be that of an interactive session. A name that
  * ends in .__main__ keeps multiprocessing's children from running the file as a script of Python's. 0, or -1 with an exception. */
 static int name_main_module(void)
@@ -220,18 +274,20 @@ static void forked_child(void)
 
 int interp_start(const struct options *options)
 {
-    char *python = find_python(options);
-    if (python == NULL)
+    struct python python;
+    if (find_python(&python, options) != 0)
         return -1;
 
-    PyStatus status = initialize(python, options);
-    free(python);
+    PyStatus status = initialize(&python, options);
+    free(python.executable);
     if (PyStatus_Exception(status)) {
         log_error("Python %s does not start: %s", interp_version(),
                   status.err_msg != NULL ? status.err_msg : "it wants to exit");
         return -1;
     }
     library_hold();
+    if (python.is_of_another_build)
+        spawn_embedded_python();
     if (name_main_module() != 0) {
         exception_log("__main__ cannot be named");
         return -1;

@@ -166,9 +166,8 @@ static enum venv_answer check_file(const char *directory, const struct venv_host
     if (file->home != NULL && !made_here(file, host)) {
         snprintf(
             message, message_size,
-            "virtualenv %s was made by another build of Python %.*s (in %s) than the one embedded here (%s): "
-            "the standard library comes from there. To be safe, recreate it: %s -m venv --clear %s",
-            directory, ours, host->version, file->home, host->python, python, directory);
+            "virtualenv %s was made by another build of Python %.*s (in %s) than the one embedded here (%s)",
+            directory, ours, host->version, file->home, host->python);
         return VENV_OTHER_BUILD;
     }
     return VENV_FITS;

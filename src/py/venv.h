@@ -2,8 +2,8 @@
  * Virtual environments: does one fit the libpython that is embedded here?
  *
  * Asked before the interpreter starts, because CPython starts with any: a virtualenv of another minor version
- * is left without its packages, one of another build gets that build's standard library, a missing one is not
- * noticed. Knows no Python.
+ * is left without its packages, one of another build gets that build's standard library, whose modules in C do not fit, a
+ * missing one is not noticed. Knows no Python.
  */
 #ifndef PY_VENV_H
 #define PY_VENV_H
@@ -17,10 +17,10 @@ struct venv_host {
 };
 
 enum venv_answer {
-    VENV_FITS,        /* `message` is empty */
-    VENV_OTHER_BUILD, /* the same minor version, made by a python elsewhere: a warning */
-    VENV_MISSING,     /* there is no such directory */
-    VENV_UNFIT,       /* it would not work */
+    VENV_FITS, /* `message` is empty */
+    VENV_OTHER_BUILD, /* the same minor version, made by a python elsewhere: its packages fit, its library does not */
+    VENV_MISSING, /* there is no such directory */
+    VENV_UNFIT,   /* it would not work */
 };
 
 /* Unless it fits, `message` gets one sentence: what is wrong and what to do. */

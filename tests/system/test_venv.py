@@ -1,7 +1,8 @@
 """Virtual environments: which one is used, and which is refused.
 
 What went wrong once, in one server or another: one of another Python was used without its packages, and the error was that of an
-import; the one that a shell had been left with won over the one that the program was installed in; sys.executable was no python.
+import; the one that a shell had been left with won over the one that the program was installed in; sys.executable was no python; one of another build of the same version brought its standard
+library, whose ssl could not be imported.
 """
 
 import json
@@ -131,3 +132,56 @@ def test_a_directory_does_not_matter_to_where_the_program_is(serve, venv, tmp_pa
     (tmp_path / "elsewhere" / "app.py").write_text(APP)
     start = ["/bin/sh", "-c", f'shift; cd {tmp_path}; exec venv/bin/gateway "$@"', "sh"]
     assert_uses(serve("app", "--chdir", "elsewhere", prefix=start), venv)
+
+
+# The library of another build is taken for one by os.py. What is taken from it ends Python.
+POISON = "raise SystemExit('the library of another build')\n"
+
+OF_ANOTHER_BUILD = """
+import json, multiprocessing, os, sqlite3, ssl, sys
+import only_in_venv
+
+def square(number):
+    return number * number
+
+def application(environ, start_response):
+    method = environ["PATH_INFO"][1:]
+    if method:
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            answer = pool.map(square, [2])
+    else:
+        answer = [sys.prefix, sys.executable, os.path.dirname(os.__file__).startswith(sys.base_prefix), sys.base_prefix]
+    start_response("200 OK", [])
+    return [json.dumps(answer).encode()]
+"""
+
+
+@pytest.fixture
+def foreign(venv, tmp_path):
+    """An environment of another build of the same version: of a directory that is one as far as Python can tell."""
+    (library,) = venv.glob("lib/python3*")
+    other = tmp_path / "other"
+    (other / "lib" / library.name / "lib-dynload").mkdir(parents=True)
+    (other / "lib" / library.name / "os.py").write_text(POISON)
+    (other / "bin").mkdir()
+    shutil.copy((venv / "bin" / "python").resolve(), other / "bin" / library.name)
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to(other / "bin" / library.name)
+    config = venv / "pyvenv.cfg"
+    config.write_text(re.sub(r"(?m)^home.*$", f"home = {other}/bin", config.read_text()))
+    (library / "site-packages" / "only_in_venv.py").write_text("")
+    return venv
+
+
+def test_one_of_another_build_gives_its_packages_and_not_its_library(serve, foreign):
+    server = serve("app", "--venv", foreign, files={"app.py": OF_ANOTHER_BUILD})
+    prefix, executable, own_library, base = json.loads(server.get("/").body)
+    assert (prefix, executable) == (str(foreign), str(foreign / "bin" / "python"))
+    assert own_library and not base.startswith(str(foreign.parent))
+    assert len(re.findall("info: virtualenv .* was made by another build of Python 3.*: its packages are used", server.log)) == 1
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_are_spawned_in_one_of_another_build_are_of_the_embedded_one(serve, foreign, method):
+    server = serve("app", "--venv", foreign, "--timeout", "5s", files={"app.py": OF_ANOTHER_BUILD})
+    assert server.get(f"/{method}").body == b"[4]"
