@@ -146,17 +146,46 @@ static PyObject *call_run(PyObject *self, PyObject *unused)
 
 static PyMethodDef call_run_definition = {"run", call_run, METH_NOARGS, "Runs the application's calls."};
 
-/* threading.Thread(target=target, name=name, daemon=False); NULL with an exception. Not a daemon, as the main thread is none:
- * threads that the application starts in a call take that over. */
+/* Thread.daemon of a thread of ours: true when it is started, false while it runs. threading asks at the start, for its shutdown: a
+ * call that does not return must not keep other threads and atexit functions from their end. Later it is asked for what the
+ * application starts in a call, which is no daemon there, as on the main thread. */
+static PyObject *is_daemon(PyObject *module, PyObject *thread)
+{
+    (void)module;
+    PyObject *alive = PyObject_CallMethod(thread, "is_alive", NULL);
+    int r = alive != NULL ? PyObject_IsTrue(alive) : -1;
+    Py_XDECREF(alive);
+    return r < 0 ? NULL : PyBool_FromLong(!r);
+}
+
+static PyMethodDef is_daemon_definition = {"daemon", is_daemon, METH_O, NULL};
+
+/* A subclass of threading.Thread; NULL with an exception. */
+static PyObject *make_type(void)
+{
+    PyObject *module = PyImport_ImportModule("threading"), *daemon = NULL, *type = NULL;
+    PyObject *base = module != NULL ? PyObject_GetAttrString(module, "Thread") : NULL;
+    PyObject *function = PyCFunction_New(&is_daemon_definition, NULL);
+    if (function != NULL)
+        daemon = PyObject_CallFunctionObjArgs((PyObject *)&PyProperty_Type, function, NULL);
+    if (base != NULL && daemon != NULL)
+        type = PyObject_CallFunction((PyObject *)&PyType_Type, "s(O){sssO}", "Thread", base, "__module__",
+                                     "gateway", "daemon", daemon);
+    Py_XDECREF(module);
+    Py_XDECREF(base);
+    Py_XDECREF(function);
+    Py_XDECREF(daemon);
+    return type;
+}
+
+/* Thread(target=target, name=name, daemon=True); NULL with an exception. */
 static PyObject *make_object(PyObject *target, const char *name)
 {
-    PyObject *module = PyImport_ImportModule("threading"), *object = NULL;
-    PyObject *type = module != NULL ? PyObject_GetAttrString(module, "Thread") : NULL;
+    PyObject *type = make_type(), *object = NULL;
     PyObject *none = PyTuple_New(0);
-    PyObject *keywords = Py_BuildValue("{sOsssO}", "target", target, "name", name, "daemon", Py_False);
+    PyObject *keywords = Py_BuildValue("{sOsssO}", "target", target, "name", name, "daemon", Py_True);
     if (type != NULL && none != NULL && keywords != NULL)
         object = PyObject_Call(type, none, keywords);
-    Py_XDECREF(module);
     Py_XDECREF(type);
     Py_XDECREF(none);
     Py_XDECREF(keywords);
