@@ -33,7 +33,8 @@ const struct option_row option_rows[] = {
       .help = "Import the application once, in a process that then forks the workers: they share its memory." },
     { .section = "Server", .name = "worker-connections", .kind = OPTION_NUMBER, FIELD(worker_connections),
       .value = "N|auto", .initial = "auto", .word = "auto", .min = 0, .max = 1000000,
-      .help = "Connections per worker; at the limit accepting pauses. auto: from the descriptor limit." },
+      .help = "Connections per worker; at the limit idle ones are closed for new ones, or accepting pauses. auto: from "
+              "the descriptor limit." },
     { .section = "Server", .name = "forwarded-allow-ips", .kind = OPTION_NETWORKS, FIELD(forwarded_allow_ips),
       .value = "LIST", .initial = "127.0.0.1,::1,unix", .variable = "FORWARDED_ALLOW_IPS",
       .help = "Proxies, whose X-Forwarded-For and the like, or Forwarded, say who the client is: addresses, ADDRESS/BITS, unix for "
@@ -118,7 +119,7 @@ const struct option_row option_rows[] = {
       .help = "How long a connection may idle between requests; 0 closes it after each." },
     { .section = "Times", .name = "header-timeout", .kind = OPTION_TIME, FIELD(header_timeout), .value = "TIME",
       .initial = "10s", .min = 0, .max = 24 * HOUR,
-      .help = "For a whole request head, from its first byte: 408. 0: no limit." },
+      .help = "For a whole request head, from its first byte: 408; and for a new connection to send that byte. 0: no limit." },
     { .section = "Times", .name = "body-timeout", .kind = OPTION_TIME, FIELD(body_timeout), .value = "TIME",
       .initial = "30s", .min = 0, .max = 24 * HOUR,
       .help = "How long a request body may stand still: 408. 0: no limit." },

@@ -48,7 +48,10 @@ struct protocol {
     void (*readable)(struct conn *conn); /* conn->readable was set, or it was settled with bytes left over */
     void (*drained)(struct conn *conn);  /* some output was taken; conn_is_drained tells whether all of it */
     void (*timed_out)(struct conn *conn, enum timeout_class class);
-    void (*drain)(struct conn *conn);            /* idle or reading a head, and the worker is stopping */
+    void (*drain)(struct conn *conn); /* idle or reading a head, and the worker is stopping */
+    /* The oldest in its time-out's queue, TIMEOUT_KEEP_ALIVE or TIMEOUT_SILENT, and room is needed. True: it was idle, or silent, and
+     * is closed. False: it was not; it has left that queue. */
+    bool (*give_way)(struct conn *conn);
     bool (*busy)(const struct conn *conn);       /* its exchange is with the application */
     bool (*unfinished)(const struct conn *conn); /* a request, or its answer, is on its way */
     /* For another worker (net/handover.h): describes what was received and not answered, in at most PARCEL_PIECES pieces that

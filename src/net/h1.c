@@ -17,7 +17,8 @@ static const struct {
     int timeout_status; /* to answer with; 0: close */
     enum connection_state counts_as;
 } states[H1_STATES] = {
-    [H1_PROXY] = {true, TIMEOUT_HEADER, 0, CONNECTION_READING},
+    [H1_PROXY] = {true, TIMEOUT_SILENT, 0, CONNECTION_READING},
+    [H1_NEW] = {true, TIMEOUT_SILENT, 0, CONNECTION_IDLE},
     [H1_IDLE] = {true, TIMEOUT_KEEP_ALIVE, 0, CONNECTION_IDLE},
     [H1_HEAD] = {true, TIMEOUT_HEADER, 408, CONNECTION_READING},
     [H1_BODY] = {true, TIMEOUT_BODY, 408, CONNECTION_READING},
@@ -82,6 +83,8 @@ static void h1_next(struct h1 *h)
         h1_enter(h, H1_IDLE);
         if (unread || h->conn.ended || !h->conn.placed || h->conn.loop->draining || h->conn.loop->retiring)
             conn_settle(&h->conn);
+        if (h->conn.loop->accepting_paused)
+            loop_offer_idle(h->conn.loop);
     } else if ((unread || h->ending == ENDING_LINGER) && !h->conn.resetting) {
         h1_linger(h);
     } else {
@@ -181,7 +184,6 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     head_reader_begin(&h->reader);
-    h->asked = true;
     h->state = H1_HEAD; /* most often the head is whole: the time-out is set when it is not */
     return true;
 }
@@ -255,9 +257,10 @@ static bool consume_all(struct h1 *h, struct slice *bytes)
 }
 
 static bool (*const consume[H1_STATES])(struct h1 *h, struct slice *bytes) = {
-    [H1_PROXY] = h1_consume_proxy, [H1_IDLE] = consume_idle,  [H1_LAST] = consume_idle,
-    [H1_HEAD] = consume_head,      [H1_BODY] = consume_body,  [H1_APP] = consume_nothing,
-    [H1_SEND] = consume_nothing,   [H1_LINGER] = consume_all, [H1_CLOSED] = consume_all,
+    [H1_PROXY] = h1_consume_proxy, [H1_NEW] = consume_idle,     [H1_IDLE] = consume_idle,
+    [H1_LAST] = consume_idle,      [H1_HEAD] = consume_head,    [H1_BODY] = consume_body,
+    [H1_APP] = consume_nothing,    [H1_SEND] = consume_nothing, [H1_LINGER] = consume_all,
+    [H1_CLOSED] = consume_all,
 };
 
 static void h1_consume(struct h1 *h, struct slice bytes)
@@ -293,10 +296,16 @@ static void h1_receive(struct h1 *h)
         conn_look_again(&h->conn);
 }
 
+/* No request is on this side of the connection. */
+static bool is_waiting(const struct h1 *h)
+{
+    return h->state == H1_IDLE || h->state == H1_NEW;
+}
+
 /* The service stops, and the connection idles. */
 static void h1_part(struct h1 *h)
 {
-    if (h->asked) {
+    if (h->state == H1_IDLE) {
         h1_linger(h);
         return;
     }
@@ -311,13 +320,13 @@ static void h1_readable(struct conn *conn)
         presence_look(h->exchange);
         return;
     }
-    if (h->pending.data != NULL && h->state == H1_IDLE)
+    if (h->pending.data != NULL && is_waiting(h))
         h1_consume(h, pending_slice(&h->pending));
     if (states[h->state].reads && conn->readable)
         h1_receive(h);
     if (states[h->state].reads && peer_has_ended(h))
         h1_ended(h);
-    else if (h->state == H1_IDLE && conn->loop->draining && !conn->readable)
+    else if (is_waiting(h) && conn->loop->draining && !conn->readable)
         h1_part(h);
     else if (h->state == H1_PROXY && conn->loop->draining && conn->timeout.class != TIMEOUT_LAST)
         timeout_set(conn->loop->timeouts, &conn->timeout, TIMEOUT_LAST);
@@ -331,7 +340,7 @@ static void h1_open(struct conn *conn)
     h->reader.memo_slot = memo_recent(conn->loop->memo);
     h->counted = CONNECTION_IDLE;
     scoreboard_add(conn->loop->row->connection_states[CONNECTION_IDLE], 1);
-    h1_enter(h, h1_expects_proxy(conn) ? H1_PROXY : H1_IDLE);
+    h1_enter(h, h1_expects_proxy(conn) ? H1_PROXY : H1_NEW);
 }
 
 static void h1_drained(struct conn *conn)
@@ -370,7 +379,7 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
     if (states[h->state].timeout == TIMEOUT_NONE || h1_was_in_time(h))
         return;
     int status = states[h->state].timeout_status;
-    if (h->state == H1_IDLE || h->state == H1_LAST) {
+    if (is_waiting(h) || h->state == H1_LAST) {
         h1_linger(h);
         return;
     }
@@ -388,10 +397,27 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
 /* The worker is stopping: a request that has just arrived is still answered. */
 static void h1_drain(struct conn *conn)
 {
-    if (h1_of(conn)->state != H1_IDLE && h1_of(conn)->state != H1_PROXY)
+    if (!is_waiting(h1_of(conn)) && h1_of(conn)->state != H1_PROXY)
         return;
     conn->readable = true;
     h1_readable(conn);
+}
+
+/* A request that has just arrived is still answered; one that is on its way meets the end of the connection. */
+static bool h1_give_way(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    if (is_waiting(h) || h->state == H1_PROXY) {
+        conn->readable = true;
+        h1_readable(conn);
+    }
+    if (is_waiting(h) || (h->state == H1_PROXY && h->pending.data == NULL))
+        h1_close(h);
+    else if (h->state == H1_PROXY)
+        timeout_set(conn->loop->timeouts, &conn->timeout, TIMEOUT_HEADER);
+    else if (states[h->state].timeout == TIMEOUT_NONE)
+        timeout_clear(&conn->timeout);
+    return h->state == H1_CLOSED;
 }
 
 static bool h1_busy(const struct conn *conn)
@@ -419,6 +445,7 @@ const struct protocol h1_protocol = {
     .drained = h1_drained,
     .timed_out = h1_timed_out,
     .drain = h1_drain,
+    .give_way = h1_give_way,
     .busy = h1_busy,
     .unfinished = h1_unfinished,
     .pack = h1_pack,

@@ -1,13 +1,13 @@
 /*
  * HTTP/1.0 and HTTP/1.1 on a connection (RFC 9112): from bytes to exchanges, one at a time, in order.
  *
- *   PROXY ──> IDLE, where the peer has to send the PROXY protocol's header first
+ *   PROXY ──> NEW, where the peer has to send the PROXY protocol's header first
  *
- *            ┌──────────────── answered, kept alive ────────────────┐
+ *            ┌──────────────── answered, kept alive: IDLE ───────────┐
  *            v                                                      │
- *   ──> IDLE ──> HEAD ──> BODY ──> APP ──> (SEND while the client is slow) ──> closed
+ *   ──> NEW ──> HEAD ──> BODY ──> APP ──> (SEND while the client is slow) ──> closed
  *     │            └────────┴── refused ──────────────> SEND ──> LINGER ──────────┘
- *     └── the service stops: ──> LINGER; one that has never asked: ──> LAST, half a second ──> LINGER
+ *     └── the service stops: IDLE ──> LINGER; NEW ──> LAST, half a second ──> LINGER
  */
 #ifndef NET_H1_H
 #define NET_H1_H

@@ -36,11 +36,12 @@ int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
 {
     struct h1 *h = h1_of(conn);
     int count = 0;
-    parcel->asked = h->asked;
+    parcel->asked = h->state != H1_NEW && h->state != H1_PROXY;
+    parcel->awaits_proxy = h->state == H1_PROXY;
     parcel->unnamed = conn->unnamed;
     if (h->state == H1_APP && loop_has_ready(conn->loop, h->exchange))
         count = pack_request(h->exchange, parcel, pieces);
-    else if (h->state != H1_IDLE || conn->ended)
+    else if ((h->state != H1_IDLE && parcel->asked) || conn->ended)
         return -1;
     if (!conn_is_drained(conn)) /* an interim answer */
         return -1;
@@ -105,9 +106,11 @@ static void unpack_request(struct h1 *h, const struct parcel *parcel, const char
 void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
 {
     struct h1 *h = h1_of(conn);
-    if (h->state == H1_PROXY) /* it has sent its header, to another worker */
+    /* A header of the PROXY protocol is expected where the connection was accepted, and for as long as it is expected here. */
+    if (parcel->asked)
         h1_enter(h, H1_IDLE);
-    h->asked = parcel->asked;
+    else if (!parcel->awaits_proxy)
+        h1_enter(h, H1_NEW);
     conn->unnamed = parcel->unnamed;
     conn->judged = false;
     pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});

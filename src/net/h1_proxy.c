@@ -52,7 +52,7 @@ bool h1_consume_proxy(struct h1 *h, struct slice *bytes)
         conn->peer = header.client;
     conn->unnamed = header.source == PROXY_UNNAMED;
     conn->judged = false;
-    h1_enter(h, H1_IDLE);
+    h1_enter(h, H1_NEW);
     return bytes->size > 0;
 }
 

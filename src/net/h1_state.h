@@ -11,7 +11,8 @@
 #include "net/pending.h"
 
 enum h1_state {
-    H1_PROXY,  /* before the first request: the PROXY protocol's header, from a peer that has to send one */
+    H1_PROXY,  /* before all else: the PROXY protocol's header, from a peer that has to send one */
+    H1_NEW,    /* before the first request, of which nothing has come */
     H1_IDLE,   /* between requests */
     H1_HEAD,   /* reading a request head */
     H1_BODY,   /* reading a request body */
@@ -27,7 +28,6 @@ struct h1 {
     struct conn conn;
     enum h1_state state;
     enum connection_state counted; /* in the scoreboard */
-    bool asked;                    /* a request has begun, once */
     struct exchange *exchange;     /* in H1_BODY and H1_APP */
     enum ending ending;            /* in H1_SEND: what follows */
     struct head_reader reader;     /* in H1_HEAD */

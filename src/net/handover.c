@@ -345,11 +345,18 @@ static void settle_idle(struct timeout *timeout)
     conn_settle(conn_of_timeout(timeout));
 }
 
+/* Those that idle, and those that have said nothing yet. */
+static void offer_idle(struct handover *handover)
+{
+    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
+    timeouts_each(handover->loop->timeouts, TIMEOUT_SILENT, settle_idle);
+}
+
 static void look_again(void *context)
 {
     struct handover *handover = context;
     if (handover->loop->retiring)
-        timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
+        offer_idle(handover);
 }
 
 void handover_retire(struct handover *handover)
@@ -357,7 +364,7 @@ void handover_retire(struct handover *handover)
     handover->loop->retiring = true;
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         close_inbox(&handover->inboxes[slot]);
-    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
+    offer_idle(handover);
 }
 
 struct handover *handover_new(struct loop *loop, const struct handover_setup *setup)

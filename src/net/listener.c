@@ -39,7 +39,8 @@ struct listener {
 struct listeners {
     struct loop *loop;
     struct event *retry;
-    uint64_t reported; /* when the lack of descriptors was logged last, ms */
+    uint64_t reported;      /* when the lack of descriptors was logged last, ms */
+    uint64_t room_reported; /* when it was logged last that idle connections are closed, ms */
     bool stopped;
     bool shut; /* and nobody else will take what comes */
     const struct address *addresses;
@@ -198,19 +199,38 @@ static bool has_room(const struct listeners *all)
     return all->loop->open_count < all->loop->open_limit;
 }
 
+/* Somebody waits, and --worker-connections are open. Room that is made is there in the next turn. */
+static void make_room(struct listeners *all)
+{
+    struct loop *loop = all->loop;
+    uint64_t now = clock_ms();
+    if (!loop_make_room(loop)) {
+        if (!loop->accepting_paused)
+            pause_all(all, INTAKE_FULL);
+        return;
+    }
+    if (all->room_reported == 0 || now - all->room_reported >= REPORT_MS) {
+        log_warning("all %zu connections of --worker-connections are open: idle ones are closed for new ones",
+                    loop->open_limit);
+        all->room_reported = now;
+    }
+}
+
 static void acceptable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct listener *listener = arg;
     struct listeners *all = listener->all;
     unsigned accepted = 0;
+    if (!has_room(all)) {
+        make_room(all);
+        return;
+    }
     while (accepted < listener->burst && has_room(all) && accept_one(listener))
         accepted++;
     listener->burst = accepted < listener->burst ? 1 : listener->burst * 2;
     if (listener->burst > BURST_MAX)
         listener->burst = BURST_MAX;
-    if (!has_room(all) && !all->loop->accepting_paused)
-        pause_all(all, INTAKE_FULL);
 }
 
 static void open_listener(struct listeners *all, struct listener *listener)

@@ -1,8 +1,9 @@
 /*
  * A worker's listeners: the sockets of its slot, accepted from while there is room.
  *
- * At --worker-connections, or when the process or the system has no descriptor left, accepting pauses: the kernel keeps what
- * waits, nothing is dropped, nothing spins. It goes on when a connection closes, or shortly after.
+ * At --worker-connections the connection that has idled for the longest time is closed for the one that comes, as nginx does; a
+ * request may be on its way on it. When all are in use, or the process or the system has no descriptor left, accepting pauses: the
+ * kernel keeps what waits, nothing is dropped, nothing spins. It goes on when a connection closes or idles, or shortly after.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H

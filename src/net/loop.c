@@ -144,10 +144,11 @@ static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row)
 {
-    /* Without keep-alive, what idles is a client that has not sent its only request yet. */
+    /* Without keep-alive, a connection that idles has come from a worker that had it. */
     int64_t idle = options->keep_alive > 0 ? options->keep_alive : options->header_timeout;
     const uint64_t durations[TIMEOUT_CLASSES] = {
         [TIMEOUT_KEEP_ALIVE] = (uint64_t)idle,
+        [TIMEOUT_SILENT] = (uint64_t)options->header_timeout,
         [TIMEOUT_HEADER] = (uint64_t)options->header_timeout,
         [TIMEOUT_BODY] = (uint64_t)options->body_timeout,
         [TIMEOUT_WRITE] = (uint64_t)options->write_timeout,
@@ -398,6 +399,29 @@ void loop_watch_ready(struct loop *loop, uint64_t waited_ms)
     }
 }
 
+static bool close_oldest(struct loop *loop, enum timeout_class class)
+{
+    struct timeout *oldest;
+    while ((oldest = timeouts_oldest(loop->timeouts, class)) != NULL) {
+        struct conn *conn = conn_of_timeout(oldest);
+        if (conn->protocol->give_way(conn))
+            return true;
+    }
+    return false;
+}
+
+bool loop_make_room(struct loop *loop)
+{
+    return close_oldest(loop, TIMEOUT_KEEP_ALIVE) || close_oldest(loop, TIMEOUT_SILENT);
+}
+
+/* At the limit alone: an idle connection's place is no descriptor to one who lacks them all. */
+void loop_offer_idle(struct loop *loop)
+{
+    if (loop->open_count >= loop->open_limit && loop->on_room != NULL)
+        loop->on_room(loop->on_room_context);
+}
+
 static void drain_idle(struct timeout *timeout)
 {
     struct conn *conn = conn_of_timeout(timeout);
@@ -408,5 +432,6 @@ void loop_drain(struct loop *loop)
 {
     loop->draining = true;
     timeouts_each(loop->timeouts, TIMEOUT_KEEP_ALIVE, drain_idle);
+    timeouts_each(loop->timeouts, TIMEOUT_SILENT, drain_idle);
     timeouts_each(loop->timeouts, TIMEOUT_HEADER, drain_idle);
 }

@@ -81,7 +81,7 @@ struct loop {
     /* No answer keeps its connection; read by all threads: */
     atomic_bool unready;  /* the service will stop soon: whoever looks after it should send nobody */
     atomic_bool draining; /* it stops: idle connections are closed, too */
-    void (*on_room)(void *context);
+    void (*on_room)(void *context); /* accepting is paused, and has reason to go on */
     void *on_room_context;
 };
 
@@ -132,6 +132,12 @@ size_t loop_count_unfinished(const struct loop *loop);
 /* clock_ns() when the first request of this turn came, which is when all that came with it were there: one look at the clock for
  * them together. */
 uint64_t loop_now(struct loop *loop);
+
+/* Closes the connection that has idled for the longest time; where none idles, the one that has been silent for the longest time
+ * since it was accepted. It is gone after the next turn. False: all are in use. */
+bool loop_make_room(struct loop *loop);
+/* Accepting is paused and a connection begins to idle: one that waits to be accepted may have its place. */
+void loop_offer_idle(struct loop *loop);
 
 /* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
 void loop_drain(struct loop *loop);

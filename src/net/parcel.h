@@ -24,8 +24,9 @@ struct parcel {
     enum handover_reason reason;
     unsigned address; /* that it was accepted on: its index */
     struct peer_endpoint peer;
-    bool asked;   /* a request has begun on it, once */
-    bool unnamed; /* see net/conn.h */
+    bool asked;        /* a request has begun on it, once */
+    bool awaits_proxy; /* the header of --proxy-protocol has not come, or not all of it */
+    bool unnamed;      /* see net/conn.h */
     uint64_t started_ns,
         ready_ns;      /* of a whole request: see net/exchange.h (base/clock.h: the same in all processes) */
     size_t head, body; /* bytes of a whole request's head and body; head is 0 when there is none */

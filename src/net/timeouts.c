@@ -115,6 +115,12 @@ void timeout_clear(struct timeout *timeout)
         unlink_timeout(timeout);
 }
 
+struct timeout *timeouts_oldest(struct timeouts *timeouts, enum timeout_class class)
+{
+    struct queue *queue = &timeouts->queues[class];
+    return queue->head.next != &queue->head ? queue->head.next : NULL;
+}
+
 void timeouts_each(struct timeouts *timeouts, enum timeout_class class,
                    void (*visit)(struct timeout *timeout))
 {

@@ -16,6 +16,7 @@ struct timeouts;
 enum timeout_class {
     TIMEOUT_NONE, /* waits without a deadline */
     TIMEOUT_KEEP_ALIVE,
+    TIMEOUT_SILENT, /* as long as TIMEOUT_HEADER, in a queue of its own */
     TIMEOUT_HEADER,
     TIMEOUT_BODY,
     TIMEOUT_WRITE,
@@ -40,6 +41,9 @@ void timeouts_free(struct timeouts *timeouts); /* NULL is fine */
 /* From now, in whatever queue it was before. It expires not before the duration, and at most a 64th of it later (and a tick). */
 void timeout_set(struct timeouts *timeouts, struct timeout *timeout, enum timeout_class class);
 void timeout_clear(struct timeout *timeout);
+
+/* The one in the class that was set first, with the slack of its deadline; NULL: none is. */
+struct timeout *timeouts_oldest(struct timeouts *timeouts, enum timeout_class class);
 
 /* Calls `visit` for everyone in one class, oldest first; visit may clear or free the one it is given, and no other. */
 void timeouts_each(struct timeouts *timeouts, enum timeout_class class,

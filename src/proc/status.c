@@ -26,8 +26,8 @@
 #include "proc/worker.h"
 #include "py/interp.h"
 
-/* Of those who watch, there are few. */
-enum { CONNECTIONS = 256, REQUEST_BODY = 1024 };
+/* Of those who watch, there are few, and what they ask is short. */
+enum { CONNECTIONS = 256, REQUEST_BODY = 1024, PATIENCE_MS = 5000 };
 
 struct status_process {
     const struct options *options;
@@ -76,11 +76,28 @@ static void sample(void *context)
     timer_set(sampler->timer, HISTORY_INTERVAL_MS);
 }
 
+static void bound(int64_t *ms)
+{
+    if (*ms == 0 || *ms > PATIENCE_MS)
+        *ms = PATIENCE_MS;
+}
+
+/* A client that says nothing, or takes nothing, keeps its connection for seconds. */
+static void bound_times(struct options *options)
+{
+    bound(&options->header_timeout);
+    bound(&options->body_timeout);
+    bound(&options->write_timeout);
+    if (options->keep_alive > 0)
+        bound(&options->keep_alive);
+}
+
 static void __attribute__((noreturn)) serve(const struct options *given, const struct service *service)
 {
     struct options options = *given;
     options.worker_connections = CONNECTIONS;
     options.limit_request_body = REQUEST_BODY;
+    bound_times(&options);
     options.proxy_protocol = PROXY_OFF; /* it is not what stands behind the load balancer */
     static struct scoreboard_row row;   /* its own requests are nobody's business */
     struct loop *loop = loop_new(&options, &status_handler, NULL, &row);

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from client import Cut, request_bytes
+from client import Connection, Cut, request_bytes
 from harness import Server
 from timing import PATIENCE, SANITIZED, SLOW, wait_until
 
@@ -213,17 +213,52 @@ def test_a_pause_of_the_application_is_not_the_clients_fault(quick):
 
 
 def test_worker_connections_pauses_accepting_and_drops_nobody(serve):
-    server = serve("hello", "--worker-connections", "5", "--keep-alive", "30s")
+    server = serve("hello", "--worker-connections", "5", "--header-timeout", "1h")
     connections = [server.connect() for _ in range(5)]
     for connection in connections:
         assert connection.exchange("GET", "/").status == 200
+        connection.send(b"GET /again HTTP/1.1\r\n")
     with server.connect() as waiting:
         waiting.request("GET", "/waited")
         waiting.assert_open(0.3)
         connections.pop().close()
         assert waiting.receive().text == "Hello, waited!\n"
     for connection in connections:
-        assert connection.exchange("GET", "/again").status == 200
+        connection.send(b"Host: a\r\n\r\n")
+        assert connection.receive().status == 200
+        connection.close()
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["idle", "silent"])
+def test_connections_that_nobody_uses_lock_nobody_out(serve, asked):
+    """As many as are allowed waited for --keep-alive, and so did all others."""
+    options = ["--worker-connections", "5", "--header-timeout", "1h", "--keep-alive", "1h", "--bind", "unix:socket"]
+    server = serve("hello", *options)
+    address = str(server.directory / "socket")
+    unused = []
+    for _ in range(20):
+        unused.append(Connection(address))
+        if asked:
+            assert unused[-1].exchange("GET", "/").status == 200
+    for _ in range(10):
+        with Connection(address) as connection:
+            assert connection.exchange("GET", "/").status == 200
+    server.wait_log("all 5 connections of --worker-connections are open: idle ones are closed for new ones")
+    for connection in unused:
+        connection.close()
+
+
+def test_the_status_address_is_locked_for_nobody(serve):
+    """256 clients that said nothing kept /ready, /live and /metrics from being answered for 75 s."""
+    long = ["--header-timeout", "1h", "--keep-alive", "1h", "--write-timeout", "1h"]
+    server = serve("hello", "--status", "unix:status", *long)
+    address = str(server.directory / "status")
+    silent = [Connection(address) for _ in range(300)]
+    for path in ("/ready", "/live", "/metrics"):
+        with Connection(address) as connection:
+            assert connection.exchange("GET", path).status == 200
+    silent[-1].assert_closed()  # within seconds
+    for connection in silent:
         connection.close()
 
 

@@ -155,6 +155,22 @@ def test_the_client_moves_with_its_connection(serve, header):
         assert remote(connection) == client
 
 
+@pytest.mark.parametrize("sent", [b"", LINE[:9]], ids=["silent", "within the header"])
+def test_a_connection_in_front_of_its_header_moves_at_a_reload(serve, sent):
+    """It stayed with the old worker, which waited for it, and was closed."""
+    server = serve("environ", "--proxy-protocol", "auto", "--header-timeout", "1h", "--bind", "unix:socket")
+    with Connection(str(server.directory / "socket")) as connection:
+        connection.send(sent)
+        with Connection(str(server.directory / "socket")) as other:
+            other.send(LINE)
+            assert remote(other) == ["203.0.113.9", "4711"], "its turn: the first connection is accepted"
+        old = server.worker_pid
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: old not in server.worker_pids(), "it has left")
+        connection.send(LINE[len(sent) :])
+        assert remote(connection) == ["203.0.113.9", "4711"]
+
+
 def test_uploads_and_the_access_log(serve):
     server = serve(
         "upload", "--proxy-protocol", "v2", "--access-logfile", "access", "--access-logformat", "%(h)s %(s)s"

@@ -335,9 +335,16 @@ static const struct {
     int least_ms, most_ms;
     bool resets;
 } timeouts[] = {
-    {"a connection that never sends", "--keep-alive 200ms", "", "", 200, 8000, false},
+    {"a connection that never sends", "--header-timeout 200ms", "", "", 200, 8000, false},
     {"an idle connection", "--keep-alive 200ms", GET("/hello"), HELLO, 200, 8000, false},
-    {"empty lines are not a request", "--keep-alive 200ms", "\r\n", "", 200, 8000, false},
+    {"empty lines are not a request", "--header-timeout 200ms", "\r\n", "", 200, 8000, false},
+    {"empty lines after a request are none either", "--keep-alive 200ms", GET("/hello") "\r\n", HELLO, 200,
+     8000, false},
+    {"one that never sends the PROXY protocol's header",
+     "--header-timeout 200ms --forwarded-allow-ips 192.0.2.7 --proxy-protocol v1", "", "", 200, 8000, false},
+    {"one that never sends after the PROXY protocol's header",
+     "--header-timeout 200ms --forwarded-allow-ips 192.0.2.7 --proxy-protocol v1",
+     "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n", "", 200, 8000, false},
     {"a head that does not end", "--header-timeout 200ms", "GET /", ERROR("408 Request Timeout", "20"), 200,
      8000, false},
     {"the second head", "--header-timeout 200ms", GET("/hello") "GET /",
@@ -621,6 +628,49 @@ START_TEST(a_client_that_ends_within_the_edge_of_its_last_bytes_leaves_nothing_b
 }
 END_TEST
 
+#define PROXIED "--forwarded-allow-ips 192.0.2.7 --proxy-protocol v1"
+
+static const struct {
+    const char *name, *options, *seen,
+        *unseen; /* what the worker has read of what it was sent, and what it has not */
+    bool gives_way;
+} rooms[] = {
+    {"one that idles", "", GET("/hello"), "", true},
+    {"one that has sent an empty line since", "", GET("/hello"), "\r\n", true},
+    {"one that has said nothing", "", "", "", true},
+    {"one that is in front of the PROXY protocol's header", PROXIED, "", "", true},
+    {"one behind it", PROXIED, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n", "", true},
+    {"one within it", PROXIED, "PROXY TCP4", "", false},
+    {"one within a head", "", GET("/hello") "GET", "", false},
+    {"one within a body", "", POST("5") "12", "", false},
+    {"one whose request has just come", "", GET("/hello"), GET("/hello"), false},
+    {"a new one whose request has just come", "", "", GET("/hello"), false},
+};
+
+START_TEST(only_a_connection_that_is_not_in_use_gives_way)
+{
+    struct fixture fixture;
+    struct client client;
+    fixture_start(&fixture, rooms[_i].options);
+    client_open_tcp(&client, &fixture);
+    client_say(&client, &fixture, rooms[_i].seen);
+    for (int i = 0; i < 4; i++)
+        fixture_turn(&fixture);
+    send(client.fd, rooms[_i].unseen, strlen(rooms[_i].unseen), MSG_NOSIGNAL);
+    ck_assert_msg(loop_make_room(fixture.loop) == rooms[_i].gives_way, "%s", rooms[_i].name);
+    loop_turn(fixture.loop, false);
+    ck_assert_msg(fixture.loop->open_count == !rooms[_i].gives_way, "%s", rooms[_i].name);
+    ck_assert(!loop_make_room(fixture.loop));
+    if (rooms[_i].unseen[0] == 'G') {
+        size_t before = client.size;
+        client_await(&client, &fixture, before + received_size(HELLO), CLIENT_OPEN, 1000);
+        ck_assert_str_eq(client.got + client.size - 5, "hello");
+    }
+    client_close(&client);
+    fixture_stop(&fixture);
+}
+END_TEST
+
 static const struct {
     const char *name, *last;
     uint64_t lost; /* 499 */
@@ -669,6 +719,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, before_a_stop_each_answer_ends_its_connection);
     unit_add_rows(tests, a_client_that_ends_within_the_edge_of_its_last_bytes_leaves_nothing_behind, edges);
     unit_add_rows(tests, a_reset_within_a_request_is_counted_as_499, lost);
+    unit_add_rows(tests, only_a_connection_that_is_not_in_use_gives_way, rooms);
 }
 
 int main(void)

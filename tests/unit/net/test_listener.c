@@ -135,14 +135,29 @@ START_TEST(a_unix_peer_has_no_address)
 }
 END_TEST
 
-START_TEST(accepting_pauses_at_the_limit_and_goes_on)
+/* Its connection is in use until the rest of the head comes. */
+static void client_begin(struct client *client)
+{
+    *client = (struct client){.fd = socket(address.family, SOCK_STREAM, 0), .got = strdup("")};
+    ck_assert_int_eq(connect(client->fd, (struct sockaddr *)&address.socket_address, address.size), 0);
+    ck_assert_int_eq(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_gt(send(client->fd, HELLO, 5, 0), 0);
+}
+
+static void client_complete(struct client *client)
+{
+    ck_assert_int_gt(send(client->fd, HELLO + 5, strlen(HELLO) - 5, 0), 0);
+}
+
+START_TEST(accepting_pauses_while_all_connections_are_in_use_and_goes_on)
 {
     struct client clients[5];
     start("--worker-connections 2", "127.0.0.1:0");
-    for (int i = 0; i < 5; i++)
+    client_begin(&clients[0]);
+    client_begin(&clients[1]);
+    fixture_await_open(&fixture, 2);
+    for (int i = 2; i < 5; i++)
         client_connect(&clients[i]);
-    assert_answered(&clients[0]);
-    assert_answered(&clients[1]);
     turn_for(50);
     ck_assert_uint_eq(fixture.loop->open_count, 2);
     ck_assert(fixture.loop->accepting_paused);
@@ -150,11 +165,52 @@ START_TEST(accepting_pauses_at_the_limit_and_goes_on)
     for (int i = 2; i < 5; i++) {
         client_receive(&clients[i]);
         ck_assert_uint_eq(clients[i].size, 0);
-        client_close(&clients[i - 2]);
-        assert_answered(&clients[i]);
-        ck_assert_uint_eq(fixture.loop->open_count, 2);
     }
-    stop_all(clients + 3, 2);
+    client_close(&clients[0]);
+    for (int i = 2; i < 5; i++)
+        assert_answered(&clients[i]);
+    client_complete(&clients[1]);
+    assert_answered(&clients[1]);
+    stop_all(clients + 1, 4);
+}
+END_TEST
+
+START_TEST(the_end_of_a_request_makes_room_for_one_who_waits)
+{
+    struct client clients[2];
+    start("--worker-connections 1", "127.0.0.1:0");
+    client_begin(&clients[0]);
+    fixture_await_open(&fixture, 1);
+    client_connect(&clients[1]);
+    turn_for(20);
+    ck_assert(fixture.loop->accepting_paused);
+    client_complete(&clients[0]);
+    assert_answered(&clients[1]);
+    client_receive(&clients[0]);
+    ck_assert_ptr_nonnull(strstr(clients[0].got, "hello"));
+    ck_assert_int_eq(clients[0].end, CLIENT_ENDED);
+    stop_all(clients, 2);
+}
+END_TEST
+
+/* The deadlines of a queue have a slack: a 64th. */
+START_TEST(the_connection_that_idles_for_the_longest_time_is_closed_for_a_new_one)
+{
+    struct client clients[5];
+    start("--worker-connections 3 --keep-alive 640ms --header-timeout 1h", "127.0.0.1:0");
+    for (int i = 0; i < 3; i++) {
+        client_connect(&clients[i]);
+        assert_answered(&clients[i]);
+        turn_for(20);
+    }
+    size_t before = clients[0].size;
+    ck_assert_int_gt(send(clients[0].fd, HELLO, strlen(HELLO), 0), 0);
+    client_await(&clients[0], &fixture, 2 * before, CLIENT_OPEN, 2000);
+    client_connect(&clients[3]);
+    assert_answered(&clients[3]);
+    client_await(&clients[1], &fixture, 0, CLIENT_ENDED, 1000);
+    ck_assert_int_eq(clients[1].end, CLIENT_ENDED);
+    stop_all(clients, 4);
 }
 END_TEST
 
@@ -239,11 +295,15 @@ START_TEST(stopping_leaves_what_waits)
 {
     struct client clients[4];
     start("--worker-connections 2", "127.0.0.1:0");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
+        client_begin(&clients[i]);
+    fixture_await_open(&fixture, 2);
+    for (int i = 2; i < 4; i++)
         client_connect(&clients[i]);
     turn_for(20);
     listeners_stop(listeners, false);
     for (int i = 0; i < 2; i++) {
+        client_complete(&clients[i]);
         assert_answered(&clients[i]);
         client_close(&clients[i]);
     }
@@ -261,12 +321,17 @@ START_TEST(stopping_for_good_takes_what_waits_and_refuses_who_comes)
 {
     struct client clients[4];
     start("--worker-connections 2", "127.0.0.1:0");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
+        client_begin(&clients[i]);
+    fixture_await_open(&fixture, 2);
+    for (int i = 2; i < 4; i++)
         client_connect(&clients[i]);
     turn_for(20);
     listeners_stop(listeners, true);
     listeners_stop(listeners, true);
     listeners_stop(listeners, false);
+    for (int i = 0; i < 2; i++)
+        client_complete(&clients[i]);
     for (int i = 0; i < 4; i++)
         assert_answered(&clients[i]);
     struct client late = {.fd = socket(address.family, SOCK_STREAM, 0), .got = strdup("")};
@@ -310,7 +375,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, more_than_a_burst_is_accepted);
     unit_add_rows(tests, the_peer_is_known_by_address_and_port, peer_addresses);
     tcase_add_test(tests, a_unix_peer_has_no_address);
-    tcase_add_test(tests, accepting_pauses_at_the_limit_and_goes_on);
+    tcase_add_test(tests, accepting_pauses_while_all_connections_are_in_use_and_goes_on);
+    tcase_add_test(tests, the_end_of_a_request_makes_room_for_one_who_waits);
+    tcase_add_test(tests, the_connection_that_idles_for_the_longest_time_is_closed_for_a_new_one);
     tcase_add_test(tests, without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on);
     tcase_add_test(tests, a_closed_connection_ends_the_pause_before_the_retry);
     tcase_add_test(tests, stopping_leaves_what_waits);
