@@ -31,12 +31,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum method { WRITE, SEND, POLL };
+
+/* Shared by all processes that have the file from one parent: the next record of any of them ends
+ * the line and tells the count, also when the process that could not write is gone. */
+struct gap {
+    _Atomic uint64_t dropped; /* records since one last went through */
+    _Atomic bool torn;        /* the last of them was cut: its line has no end */
+};
 
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
@@ -46,9 +54,8 @@ struct log_file {
     bool journal; /* systemd's */
     _Atomic(enum method) method;
     _Atomic bool regular;
-    _Atomic int64_t checked;  /* the second in which the path was last compared with fd */
-    _Atomic uint64_t dropped; /* records since one last went through */
-    _Atomic bool torn;        /* the last of them was cut: its line has no end */
+    _Atomic int64_t checked; /* the second in which the path was last compared with fd */
+    struct gap *gap;
 };
 
 static bool is_regular(int fd)
@@ -117,21 +124,42 @@ static void adopt(struct log_file *file, int standard)
     }
 }
 
+/* The last line has no end: a process was cut in a record, perhaps before this start. */
+static bool is_torn(int fd)
+{
+    char path[64], last = '\n';
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int reader = open(path, O_RDONLY | O_CLOEXEC);
+    if (reader < 0)
+        return false;
+    off_t size = lseek(reader, 0, SEEK_END);
+    bool torn = size > 0 && pread(reader, &last, 1, size - 1) == 1 && last != '\n';
+    close(reader);
+    return torn;
+}
+
+static void note_kind(struct log_file *file)
+{
+    file->regular = is_regular(file->fd);
+    file->gap->torn = file->regular && is_torn(file->fd);
+}
+
 struct log_file *log_file_open(const char *path, int standard)
 {
     struct log_file *file = xcalloc(1, sizeof(*file));
-    if (strcmp(path, "-") == 0) {
-        adopt(file, standard);
-        return file;
-    }
-    file->fd = open_path(path);
-    if (file->fd < 0) {
+    bool inherited = strcmp(path, "-") == 0;
+    if (!inherited && (file->fd = open_path(path)) < 0) {
         free(file);
         return NULL;
     }
+    file->gap = xshared(sizeof(*file->gap));
+    if (inherited) {
+        adopt(file, standard);
+        return file;
+    }
     file->path = xstrdup(path);
     file->owned = true;
-    file->regular = is_regular(file->fd);
+    note_kind(file);
     file->terminal = isatty(file->fd);
     return file;
 }
@@ -161,7 +189,7 @@ int log_file_reopen(struct log_file *file)
     int result = dup3(fd, file->fd, O_CLOEXEC) < 0 ? -1 : 0;
     int error = errno;
     close(fd);
-    file->regular = is_regular(file->fd);
+    note_kind(file);
     errno = error;
     return result;
 }
@@ -234,9 +262,9 @@ static size_t put(const struct log_file *file, const char *data, size_t size)
 
 static void drop(struct log_file *file, uint64_t count, bool torn)
 {
-    file->dropped += count;
+    file->gap->dropped += count;
     if (torn)
-        file->torn = true;
+        file->gap->torn = true;
 }
 
 static void add_record(struct text *out, const struct log_file *file, enum journal_priority priority,
@@ -262,17 +290,19 @@ static void add_notice(struct text *out, const struct log_file *file, uint64_t d
 static void put_after_gap(struct log_file *file, enum journal_priority priority, struct slice record)
 {
     struct text out;
-    uint64_t dropped = atomic_exchange(&file->dropped, 0);
-    bool torn = atomic_exchange(&file->torn, false);
+    uint64_t dropped = atomic_exchange(&file->gap->dropped, 0);
+    bool torn = atomic_exchange(&file->gap->torn, false);
     text_init(&out);
     text_add(&out, "\n", torn);
-    add_notice(&out, file, dropped, record.size > 0 && record.data[0] == '{');
+    if (dropped > 0)
+        add_notice(&out, file, dropped, record.size > 0 && record.data[0] == '{');
+    size_t told = out.size;
     add_record(&out, file, priority, record);
     size_t written = put(file, out.data, out.size);
-    if (written == 0)
-        drop(file, dropped + 1, torn);
+    if (written < told)
+        drop(file, dropped + 1, written > 0 ? out.data[written - 1] != '\n' : torn);
     else if (written < out.size)
-        drop(file, 1, true);
+        drop(file, 1, out.data[written - 1] != '\n');
     text_fini(&out);
 }
 
@@ -280,7 +310,7 @@ static void put_record(struct log_file *file, struct slice record)
 {
     size_t written = put(file, record.data, record.size);
     if (written < record.size)
-        drop(file, 1, written > 0);
+        drop(file, 1, written > 0 && record.data[written - 1] != '\n');
 }
 
 static void put_entries(struct log_file *file, enum journal_priority priority, struct slice record)
@@ -296,7 +326,7 @@ void log_file_write(struct log_file *file, enum journal_priority priority, const
 {
     int error = errno;
     follow(file);
-    if (file->dropped > 0)
+    if (file->gap->dropped > 0 || file->gap->torn)
         put_after_gap(file, priority, (struct slice){record, size});
     else if (file->journal)
         put_entries(file, priority, (struct slice){record, size});
@@ -311,6 +341,7 @@ void log_file_close(struct log_file *file)
         return;
     if (file->owned)
         close(file->fd);
+    munmap(file->gap, sizeof(*file->gap));
     free(file->path);
     free(file);
 }

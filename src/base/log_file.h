@@ -1,10 +1,12 @@
 /*
- * A log's destination: a file, or a descriptor that was inherited. One write(2) a record; where that is systemd's journal,
- * each line of it begins with its priority.
+ * A log's destination: a file, or a descriptor that was inherited. One write(2) a record; where
+ * that is systemd's journal, each line of it begins with its priority.
  *
- * Logging never blocks: what a full pipe does not take is dropped and counted, and the count is told once there is
- * room. A file that was moved away is reopened by itself within a second, and at log_file_reopen.
- * Thread-safe: records are written whole by O_APPEND (or PIPE_BUF). The process ignores SIGPIPE and SIGXFSZ.
+ * Logging never blocks: what a full pipe does not take is dropped and counted, and the count is
+ * told once there is room, by any process that has the log_file from the same parent. So is the end
+ * of a line that was cut. A file that was moved away is reopened by itself within a second, and at
+ * log_file_reopen. Thread-safe: records are written whole by O_APPEND (or PIPE_BUF). The process
+ * ignores SIGPIPE and SIGXFSZ.
  */
 #ifndef BASE_LOG_FILE_H
 #define BASE_LOG_FILE_H

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Neither stdio nor the log: both may allocate, and this must not. _exit: handlers may allocate too. */
@@ -41,6 +42,12 @@ void *xcalloc(size_t count, size_t size)
 void *xrealloc(void *p, size_t size)
 {
     return must(realloc(p, size > 0 ? size : 1));
+}
+
+void *xshared(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return must(p != MAP_FAILED ? p : NULL);
 }
 
 char *xstrdup(const char *text)

@@ -302,6 +302,66 @@ START_TEST(a_record_that_was_cut_does_not_swallow_the_next)
 }
 END_TEST
 
+/* A child that is cut in the middle of a record, and drops another, and is killed. */
+static void tear_a_line_and_die(struct log_file *file)
+{
+    struct rlimit little = {6, 6};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &little);
+    write_text(file, "one\n");
+    write_text(file, "two\n");
+    write_text(file, "three\n");
+    kill(getpid(), SIGKILL);
+}
+
+/* Once: the count went with the child, and its line took the parent's record in. */
+START_TEST(what_a_child_could_not_write_is_told_by_another_process)
+{
+    int status;
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    pid_t child = fork();
+    if (child == 0)
+        tear_a_line_and_die(file);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, SIGKILL);
+    write_text(file, "four\n");
+    write_text(file, "five\n");
+    log_file_close(file);
+    assert_holds(path, "one\ntw\n2 log records were dropped here\nfour\nfive\n");
+}
+END_TEST
+
+START_TEST(a_line_that_was_torn_before_the_start_is_ended)
+{
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "one\ntw");
+    log_file_close(file);
+    file = log_file_open(path, STDERR_FILENO);
+    write_text(file, "three\n");
+    log_file_close(file);
+    assert_holds(path, "one\ntw\nthree\n");
+}
+END_TEST
+
+/* Room for the end of the torn line and a part of the count is not room for the count. */
+START_TEST(a_count_that_was_cut_is_told_again)
+{
+    struct rlimit limit, little;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, SIG_IGN);
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    for (rlim_t room = 6; room < 12; room++) {
+        little = (struct rlimit){room, limit.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &little);
+        write_text(file, "one two three\n");
+    }
+    setrlimit(RLIMIT_FSIZE, &limit);
+    write_text(file, "four\n");
+    log_file_close(file);
+    assert_holds(path, "one tw\n2\n4\n6 log records were dropped here\nfour\n");
+}
+END_TEST
+
 static void assert_follows(struct log_file *file)
 {
     struct stat status;
@@ -479,6 +539,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_the_journal_did_not_take_is_a_warning_in_the_records_format);
     tcase_add_test(tests, what_a_full_disk_does_not_take_is_told_when_there_is_room);
     tcase_add_test(tests, a_record_that_was_cut_does_not_swallow_the_next);
+    tcase_add_test(tests, what_a_child_could_not_write_is_told_by_another_process);
+    tcase_add_test(tests, a_line_that_was_torn_before_the_start_is_ended);
+    tcase_add_test(tests, a_count_that_was_cut_is_told_again);
     tcase_add_test(tests, a_file_that_was_moved_away_is_made_anew);
     tcase_add_test(tests, a_file_that_was_removed_is_made_anew);
     tcase_add_test(tests, reopening_puts_the_next_record_into_the_new_file);
