@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "net/handover.h"
 
@@ -22,7 +22,8 @@ static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
     if (r == 0)
         return 0;
     if (errno == EIO)
-        log_error("a file became shorter while it was being sent; the connection is cut");
+        log_limited(LOG_FILE, LOG_ERROR,
+                    "a file became shorter while it was being sent; the connection is cut");
     conn->broken = true;
     return -1;
 }
@@ -190,8 +191,9 @@ static void skip(struct msghdr *message, size_t n)
 
 static int spool_failed(struct conn *conn)
 {
-    log_error("an answer to a slow client could not be kept in %s: %s; the connection is cut",
-              conn->loop->output_limits.tmp_dir, strerror(errno));
+    log_limited(LOG_ANSWER_SPOOL, LOG_ERROR,
+                "an answer to a slow client could not be kept in %s: %s; the connection is cut",
+                conn->loop->output_limits.tmp_dir, strerror(errno));
     conn->broken = true;
     return -1;
 }
@@ -266,7 +268,7 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
 
 static int file_failed(struct conn *conn)
 {
-    log_error("a file could not be sent: %s; the connection is cut", strerror(errno));
+    log_limited(LOG_FILE, LOG_ERROR, "a file could not be sent: %s; the connection is cut", strerror(errno));
     conn->broken = true;
     return -1;
 }

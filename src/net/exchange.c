@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "http/parser.h"
 #include "net/access_log.h"
@@ -158,8 +158,9 @@ static void log_overrun(struct exchange *exchange)
 {
     char text[TEXT_SIZE];
     if (!exchange->overrun)
-        log_error("%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
-                  request_text(exchange, text), exchange->response.length);
+        log_limited(LOG_CONTENT_LENGTH, LOG_ERROR,
+                    "%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
+                    request_text(exchange, text), exchange->response.length);
     exchange->overrun = true;
 }
 
@@ -374,9 +375,10 @@ void exchange_end(struct exchange *exchange)
     }
     if (response->framing == RESPONSE_LENGTH && exchange->body_sent < response->length) {
         char text[TEXT_SIZE];
-        log_error("%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
-                  "; the connection is closed",
-                  request_text(exchange, text), exchange->body_sent, response->length);
+        log_limited(LOG_CONTENT_LENGTH, LOG_ERROR,
+                    "%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
+                    "; the connection is closed",
+                    request_text(exchange, text), exchange->body_sent, response->length);
         exchange_cut(exchange);
         return;
     }

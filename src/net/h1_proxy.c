@@ -1,5 +1,5 @@
 /* The PROXY protocol's header, in front of the first request. */
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "http/proxy_protocol.h"
 #include "net/h1_state.h"
 
@@ -12,7 +12,7 @@ static void tell(const struct h1 *h, struct slice bytes, const char *what)
     const char *address = h->conn.peer.address;
     size_t size = bytes.size < SHOWN ? bytes.size : SHOWN;
     shown[log_escape(shown, sizeof(shown) - 1, bytes.data, size, true)] = '\0';
-    log_warning("a connection of %s %s: \"%s\"; it is closed",
+    log_limited(LOG_PROXY_HEADER, LOG_WARNING, "a connection of %s %s: \"%s\"; it is closed",
                 address[0] != '\0' ? address : "a unix-domain socket", what, shown);
 }
 
@@ -22,7 +22,8 @@ static void tell_wrong(const struct h1 *h, struct slice bytes, const struct prox
     if (header->unsupported == 0)
         tell(h, bytes, "does not begin with a header of --proxy-protocol");
     else
-        log_warning(
+        log_limited(
+            LOG_PROXY_HEADER, LOG_WARNING,
             "a connection of %s begins with a header of --proxy-protocol for %s (0x%02x), which is not "
             "supported: TCP, Unix-domain streams and AF_UNSPEC are; it is closed",
             address[0] != '\0' ? address : "a unix-domain socket", proxy_family_name(header->unsupported),

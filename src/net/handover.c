@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "net/h1.h"
@@ -254,7 +254,7 @@ static void pause_taking(struct handover *handover)
     struct loop *loop = handover->loop;
     enum intake_state why = errno == EMFILE ? INTAKE_NO_DESCRIPTORS : INTAKE_NO_RESOURCES;
     if (!loop->adopting_paused)
-        log_error("connections from other workers wait: %s", strerror(errno));
+        log_limited(LOG_PARCELS_WAIT, LOG_ERROR, "connections from other workers wait: %s", strerror(errno));
     loop->adopting_paused = true;
     if (scoreboard_get(loop->row->intake) != INTAKE_NO_DESCRIPTORS)
         scoreboard_set(loop->row->intake, why);
@@ -262,6 +262,18 @@ static void pause_taking(struct handover *handover)
         if (handover->inboxes[slot].event != NULL)
             event_del(handover->inboxes[slot].event);
     timer_set(handover->resume, RESUME_MS);
+}
+
+static void tell_lost(int error)
+{
+    if (error == EBADMSG)
+        log_limited(LOG_PARCEL, LOG_ERROR,
+                    "a connection from another worker is lost: the last descriptors went while it was taken");
+    else if (error == EPROTO)
+        log_limited(LOG_PARCEL, LOG_ERROR,
+                    "a message from another worker is dropped: it is no connection that gateway has sent");
+    else
+        loop_broken("received from other workers");
 }
 
 /* False when there is none, or none can be taken now. */
@@ -275,10 +287,8 @@ static bool take_one(struct inbox *inbox)
         pause_taking(handover);
         return false;
     }
-    if (r < 0 && errno != EBADMSG)
-        loop_broken("received from other workers");
     if (r < 0)
-        log_error("a connection from another worker is lost: the last descriptors went while it was taken");
+        tell_lost(errno);
     if (r == 0) {
         atomic_store_explicit(count, 0, memory_order_relaxed);
         return false;

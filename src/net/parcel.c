@@ -5,33 +5,17 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* The socket, and a spool. */
-enum { DESCRIPTORS = 2 };
-
-union control {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
-};
-
-static void add_descriptors(struct msghdr *message, union control *control, const struct parcel *parcel)
-{
-    const int descriptors[DESCRIPTORS] = {parcel->fd, parcel->spool};
-    size_t size = (parcel->spool >= 0 ? 2 : 1) * sizeof(int);
-    message->msg_control = control->bytes;
-    message->msg_controllen = CMSG_SPACE(size);
-    struct cmsghdr *header = CMSG_FIRSTHDR(message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(header), descriptors, size);
-}
+#include "base/ancillary.h"
+#include "base/clock.h"
 
 int parcel_send(int socket, const struct parcel *parcel, const struct iovec *pieces, int count)
 {
     struct iovec vectors[1 + PARCEL_PIECES] = {{(void *)parcel, sizeof(*parcel)}};
-    union control control = {0};
+    const int descriptors[] = {parcel->fd, parcel->spool};
+    union ancillary beside;
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 1 + (size_t)count};
     if (parcel->head + parcel->body + parcel->rest > PARCEL_MAX) {
         errno = EMSGSIZE;
@@ -39,34 +23,86 @@ int parcel_send(int socket, const struct parcel *parcel, const struct iovec *pie
     }
     for (int i = 0; i < count; i++)
         vectors[1 + i] = pieces[i];
-    add_descriptors(&message, &control, parcel);
+    ancillary_put(&message, &beside, descriptors, parcel->spool >= 0 ? 2 : 1);
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-static void take_descriptors(struct msghdr *message, struct parcel *parcel)
+/* A bool that is neither 0 nor 1 must not be looked at as one. */
+static bool is_bool(const bool *value)
 {
-    int descriptors[DESCRIPTORS] = {-1, -1};
-    struct cmsghdr *header = CMSG_FIRSTHDR(message);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-        memcpy(descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
-    parcel->fd = descriptors[0];
-    parcel->spool = descriptors[1];
+    unsigned char byte;
+    memcpy(&byte, value, sizeof(byte));
+    return byte <= 1;
 }
 
-static bool is_whole(const struct parcel *parcel, const struct msghdr *message, size_t size)
+static bool is_text(const char *text, size_t room)
 {
-    return (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && size >= sizeof(*parcel) &&
-           parcel->fd >= 0 && size - sizeof(*parcel) == parcel->head + parcel->body + parcel->rest;
+    return memchr(text, '\0', room) != NULL;
+}
+
+/* The bytes behind the parcel are what it says. */
+static bool has_its_sizes(const struct parcel *parcel, size_t bytes)
+{
+    bool small = parcel->head <= PARCEL_MAX && parcel->body <= PARCEL_MAX && parcel->rest <= PARCEL_MAX;
+    return small && parcel->head + parcel->body + parcel->rest == bytes &&
+           (parcel->head > 0 || parcel->body == 0);
+}
+
+static bool has_its_fields(const struct parcel *parcel)
+{
+    uint64_t now = clock_ns();
+    return parcel->reason < HANDOVER_REASONS && is_bool(&parcel->asked) && is_bool(&parcel->unnamed) &&
+           is_text(parcel->peer.address, sizeof(parcel->peer.address)) &&
+           is_text(parcel->peer.port, sizeof(parcel->peer.port)) && parcel->started_ns <= now &&
+           parcel->ready_ns <= now;
+}
+
+/* Of a stream, and one that no read or write waits for. */
+static bool is_connection(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+}
+
+/* The body of a whole request is in the spool. */
+static bool is_spool(const struct parcel *parcel, int fd)
+{
+    struct stat status;
+    return parcel->head > 0 && parcel->body == 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+           (uint64_t)status.st_size >= parcel->spool_size;
+}
+
+static bool has_its_descriptors(const struct parcel *parcel, const int *descriptors, int count)
+{
+    if (parcel->spool < 0)
+        return count == 1 && parcel->spool_size == 0 && is_connection(descriptors[0]);
+    return count == 2 && is_connection(descriptors[0]) && is_spool(parcel, descriptors[1]);
+}
+
+/* Siblings send parcels, and the application runs in them: anything may come. 0, or an error. */
+static int check(const struct parcel *parcel, const struct msghdr *message, size_t size,
+                 const int *descriptors, int count)
+{
+    bool whole = (message->msg_flags & MSG_TRUNC) == 0 && size >= sizeof(*parcel);
+    if (!whole || !has_its_sizes(parcel, size - sizeof(*parcel)) || !has_its_fields(parcel))
+        return EPROTO;
+    if ((message->msg_flags & MSG_CTRUNC) != 0 && count < (parcel->spool < 0 ? 1 : 2))
+        return EBADMSG; /* another thread had the last descriptors meanwhile */
+    if ((message->msg_flags & MSG_CTRUNC) != 0 || !has_its_descriptors(parcel, descriptors, count))
+        return EPROTO;
+    return 0;
 }
 
 bool parcel_has_room(int socket)
 {
-    int taken[DESCRIPTORS], count = 0;
-    while (count < DESCRIPTORS && (taken[count] = fcntl(socket, F_DUPFD_CLOEXEC, 0)) >= 0)
+    int taken[ANCILLARY_MAX], count = 0;
+    while (count < ANCILLARY_MAX && (taken[count] = fcntl(socket, F_DUPFD_CLOEXEC, 0)) >= 0)
         count++;
     for (int i = 0; i < count; i++)
         close(taken[i]);
-    return count == DESCRIPTORS;
+    return count == ANCILLARY_MAX;
 }
 
 /* Nothing is taken, because of `error`: -1 with that, or 0 when there is nothing. */
@@ -82,12 +118,11 @@ static int leave(int socket, int error)
 int parcel_receive(int socket, struct parcel *parcel, char *bytes)
 {
     struct iovec vectors[] = {{parcel, sizeof(*parcel)}, {bytes, PARCEL_MAX}};
-    union control control;
-    struct msghdr message = {.msg_iov = vectors,
-                             .msg_iovlen = 2,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
+    union ancillary beside;
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 2};
+    int descriptors[ANCILLARY_MAX];
     ssize_t n;
+    ancillary_expect(&message, &beside);
     /* The kernel would take it, and drop what has no room. */
     if (!parcel_has_room(socket))
         return leave(socket, errno);
@@ -96,14 +131,14 @@ int parcel_receive(int socket, struct parcel *parcel, char *bytes)
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -1;
-    take_descriptors(&message, parcel);
-    if (is_whole(parcel, &message, (size_t)n))
+    int count = ancillary_take(&message, descriptors);
+    int error = check(parcel, &message, (size_t)n, descriptors, count);
+    parcel->fd = descriptors[0];
+    parcel->spool = descriptors[1];
+    if (error == 0)
         return 1;
-    /* Another thread had the last descriptors meanwhile. */
-    if (parcel->fd >= 0)
-        close(parcel->fd);
-    if (parcel->spool >= 0)
-        close(parcel->spool);
-    errno = EBADMSG;
+    for (int i = 0; i < count; i++)
+        close(descriptors[i]);
+    errno = error;
     return -1;
 }

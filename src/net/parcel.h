@@ -39,8 +39,10 @@ struct parcel {
  * -1 and errno: EAGAIN when nobody takes them at the moment, EMSGSIZE when there are too many bytes. */
 int parcel_send(int socket, const struct parcel *parcel, const struct iovec *pieces, int count);
 
-/* 1: the parcel, its bytes in `bytes` (PARCEL_MAX of them), its descriptors ours; 0: there is none now; -1 and errno: EMFILE or
- * ENOMEM when there is one, and no room for its descriptors: it has not been taken; EBADMSG when it is lost. */
+/* 1: the parcel, its bytes in `bytes` (PARCEL_MAX of them), its descriptors ours; 0: there is none
+ * now; -1 and errno: EMFILE or ENOMEM when there is one, and no room for its descriptors: it has
+ * not been taken; EBADMSG when it is lost; EPROTO when it was none of ours, which is dropped with
+ * its descriptors. */
 int parcel_receive(int socket, struct parcel *parcel, char *bytes);
 /* There is room for the descriptors of one; or errno. */
 bool parcel_has_room(int socket);

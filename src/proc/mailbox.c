@@ -31,7 +31,7 @@ void mailbox_close(struct mailbox *mailbox)
 int mailbox_send(int fd, enum message_kind kind, pid_t worker)
 {
     struct message message = {kind, worker};
-    return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message) ? 0 : -1;
+    return send(fd, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(message) ? 0 : -1;
 }
 
 int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker)
@@ -39,7 +39,7 @@ int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker)
     struct message message;
     ssize_t n;
     do
-        n = recv(fd, &message, sizeof(message), MSG_TRUNC);
+        n = recv(fd, &message, sizeof(message), MSG_TRUNC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n != sizeof(message))
         return n < 0 && errno == EAGAIN ? 0 : -1;

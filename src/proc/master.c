@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/environment.h"
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proc/control.h"
@@ -59,6 +59,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
             master_tell_all(master, MESSAGE_ORPHANS);
         stalls_look(master->stalls, master->options);
     }
+    log_limit_tell(false);
     look_for_upgrade(master); /* who was being answered has left */
 }
 
@@ -442,7 +443,7 @@ static void run(struct master *master)
 
 static void libevent_says(int severity, const char *text)
 {
-    log_write(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
+    log_limited(LOG_LIBEVENT, severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
 }
 
 int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage)
@@ -450,6 +451,7 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     struct master master = {
         .pid = getpid(), .options = options, .access_log = access_log, .heritage = heritage};
     event_set_log_callback(libevent_says);
+    log_limit_open();
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;
@@ -479,6 +481,7 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     status_process_stop(master.status);
     control_close(master.control);
     service_close(&master.service);
+    log_limit_tell(true);
     if (status == EXIT_STOPPED)
         log_info("stopped");
     return status;

@@ -3,7 +3,7 @@
 Each path is one such deed, which is over when it is answered."""
 
 APP = '''
-import array, contextlib, fcntl, os, random, re, socket, stat, struct
+import array, contextlib, fcntl, os, random, re, socket, stat, struct, time
 
 F_SETPIPE_SZ = 1031
 
@@ -95,6 +95,17 @@ def attach():
             for count in (1, 2, 3, 60):
                 for data in PACKETS[1:]:
                     send(one, data, [null.fileno()] * count)
+
+
+def flood():
+    """Until others have read thousands of messages that are no parcels."""
+    ends, sent = [one.dup() for one in packet_sockets()], 0
+    while sent < 3000:
+        for one in ends:
+            try:
+                sent += one.send(b"x" * 300, socket.MSG_DONTWAIT) > 0
+            except OSError:
+                time.sleep(0.001)
 
 
 def noise():

@@ -7,6 +7,7 @@ by SIGSEGV; one sibling made another read behind its memory.
 
 import json
 import os
+import re
 import signal
 
 import control
@@ -71,6 +72,18 @@ def test_the_master_goes_on(forger, deed):
     look_everywhere(forger)
     assert control.gatewayctl(forger, "reload", "--wait")[0] == 0
     forger.stop()
+
+
+def test_the_log_is_not_filled(serve):
+    """Once 227,000 records in three seconds."""
+    server = serve("app", *AS_ANOTHER, files={"app.py": APP}, workers=2)
+    wait_until(lambda: len(server.worker_pids()) == 2, "both workers")
+    server.get("/flood")
+    server.wait_log("a message from another worker is dropped")
+    server.get("/flood")
+    assert server.log.count("a message from another worker") <= 40
+    server.stop()
+    assert re.search(r"\d+ more records are not shown: connections from other workers", server.final_log)
 
 
 def test_a_forged_status_names_no_request_in_control_characters(serve):

@@ -414,7 +414,7 @@ END_TEST
 START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
 {
     struct client client;
-    struct parcel filler = {.fd = 0, .spool = -1}, parcel;
+    struct parcel filler = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), .spool = -1}, parcel;
     static char bytes[PARCEL_MAX];
     int count = 0;
     begin("");

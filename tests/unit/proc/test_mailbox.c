@@ -35,6 +35,17 @@ START_TEST(neither_end_blocks_nor_survives_an_exec)
 }
 END_TEST
 
+/* The application has the worker's end too, and libraries make what they find blocking. */
+START_TEST(an_end_whose_o_nonblock_was_taken_off_blocks_nobody)
+{
+    fcntl(mailbox.worker, F_SETFL, 0);
+    ck_assert_int_eq(mailbox_receive(mailbox.worker, &kind, &worker), 0);
+    while (mailbox_send(mailbox.worker, MESSAGE_PING, 7) == 0)
+        ;
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
 static const enum message_kind kinds[] = {MESSAGE_READY, MESSAGE_REPLACE, MESSAGE_RETIRE, MESSAGE_DRAIN,
                                           MESSAGE_QUIT,  MESSAGE_REOPEN,  MESSAGE_PING};
 
@@ -128,6 +139,7 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, neither_end_blocks_nor_survives_an_exec);
+    tcase_add_test(tests, an_end_whose_o_nonblock_was_taken_off_blocks_nobody);
     tcase_add_test(tests, messages_arrive_whole_and_in_order);
     tcase_add_test(tests, both_ways_are_apart);
     tcase_add_test(tests, a_box_that_nobody_empties_fills_up);
