@@ -65,7 +65,7 @@ const struct option_row option_rows[] = {
 
     { .section = "Application", .name = "chdir", .restart = true, .kind = OPTION_STRING, FIELD(chdir), .value = "DIR",
       .initial = ".", .min = 1,
-      .help = "Change to this directory first; it leads sys.path." },
+      .help = "Change to this directory first; it leads sys.path. A reload follows its name anew, which may be a link." },
     { .section = "Application", .name = "pythonpath", .kind = OPTION_STRING, FIELD(pythonpath), .value = "DIRS",
       .word = "",
       .help = "Directories to put in front of sys.path, separated by colons." },

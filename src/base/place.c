@@ -315,7 +315,14 @@ int place_unlink(const struct place *place)
 
 char *place_path(const struct place *place, const char *path)
 {
-    return place->exposed ? xasprintf("/proc/self/fd/%d/%s", place->directory, place->name) : xstrdup(path);
+    return place->exposed ? place_descriptor_path(place) : xstrdup(path);
+}
+
+char *place_descriptor_path(const struct place *place)
+{
+    if (place->directory == AT_FDCWD)
+        return xstrdup(place->name);
+    return xasprintf("/proc/self/fd/%d/%s", place->directory, place->name);
 }
 
 bool place_is_roots(const struct place *place)

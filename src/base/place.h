@@ -41,6 +41,8 @@ int place_unlink(const struct place *place);
 
 /* A path that leads there, for system calls that know no directory: as it was given, unless others could turn it. The caller frees it. */
 char *place_path(const struct place *place, const char *path);
+/* The same by the descriptor, in any case: it is short. */
+char *place_descriptor_path(const struct place *place);
 
 /* Whether nobody but root can change the file, or choose which one it is. */
 bool place_is_roots(const struct place *place);

@@ -130,6 +130,22 @@ int address_parse(struct address *address, const char *option, const char *text,
     return (is_tcp(text) ? parse_tcp : parse_local)(address, message, message_size);
 }
 
+/* The name that bind(2) takes may be shorter: see name_place. */
+void address_settle(struct address *address, const char *directory)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)&address->socket_address;
+    if (address->path == NULL || address->path[0] == '/')
+        return;
+    char *path = xasprintf("%s/%s", directory, address->path);
+    free(address->path);
+    address->path = path;
+    size_t size = strlen(path);
+    if (size >= sizeof(un->sun_path))
+        return;
+    memcpy(un->sun_path, path, size + 1);
+    address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
+}
+
 /* Of an inherited socket, which may have no name at all. */
 static char *unix_url(const struct address *address)
 {
@@ -209,7 +225,8 @@ int address_explain(const struct address *address, char *message, size_t size)
 /* For bind(2) and connect(2), which know no directory. 0, or -1 and errno. */
 static int name_place(const struct place *place, const char *path, struct sockaddr_un *un)
 {
-    char *name = place_path(place, path);
+    bool fits = strlen(path) < sizeof(un->sun_path);
+    char *name = fits ? place_path(place, path) : place_descriptor_path(place);
     size_t size = strlen(name);
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(un->sun_path, name, size < sizeof(un->sun_path) ? size : 0);

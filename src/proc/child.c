@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "proc/death.h"
+#include "proc/directory.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/oom.h"
@@ -46,6 +48,10 @@ int child_leave_master(const struct child *children, unsigned count, struct even
     notify_forget();
     if (setup->forget != NULL)
         setup->forget(setup->master_state);
+    if (setup->directory != NULL && directory_enter_living(setup->directory) < 0) {
+        log_critical("the working directory can not be entered: %s", strerror(errno));
+        return -1;
+    }
     if (privileges_drop(message, sizeof(message)) == 0)
         return 0;
     log_critical("%s", message);

@@ -50,7 +50,7 @@ void child_is_born(struct child *child, const struct worker_setup *setup, pid_t 
 /* It will not come. */
 void child_is_not_born(struct child *child, const struct worker_setup *setup);
 
-/* In a child of fork_quietly (proc/fork.h): lets go of what is the master's (see child_fork) and becomes --user, before it asks to die with the master: that the
+/* In a child of fork_quietly (proc/fork.h): lets go of what is the master's (see child_fork), enters its generation's directory and becomes --user, before it asks to die with the master: that the
  * kernel forgets when the user changes. 0, or -1 after a log record: then it must not go on. */
 int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
                        const struct worker_setup *setup);

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/place.h"
+#include "base/program.h"
 #include "proc/fork.h"
 #include "proc/worker.h"
 #include "py/settings.h"
@@ -22,7 +23,6 @@ enum { READING_MS = 10000 };
 static struct {
     int argc;
     char *const *argv;
-    char *directory;
     char *path;                /* of the file that is being read, absolute */
     struct settings *settings; /* what the file said when it was last good; NULL: there was none */
 } origin;
@@ -43,7 +43,12 @@ static const char *table_in(const char *path)
 
 static char *in_directory(const char *path)
 {
-    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", origin.directory, path);
+    if (path[0] == '/')
+        return xstrdup(path);
+    char *directory = program_directory_now();
+    char *absolute = xasprintf("%s/%s", directory, path);
+    free(directory);
+    return absolute;
 }
 
 /* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
@@ -211,9 +216,6 @@ static void remember(int argc, char *const *argv)
 {
     origin.argc = argc;
     origin.argv = argv;
-    origin.directory = getcwd(NULL, 0);
-    if (origin.directory == NULL)
-        origin.directory = xstrdup(".");
     origin.path = find_file();
 }
 

@@ -123,6 +123,7 @@ static void describe_worker(void *context, unsigned number, unsigned generation,
     const struct child *child = &master->children[number];
     *setup = (struct worker_setup){
         .options = options,
+        .directory = master_directory_of(master, generation),
         .generation = generation,
         .addresses = master->service.addresses,
         .address_count = master->service.address_count,
@@ -452,6 +453,7 @@ int master_main(struct options *options, struct access_log *access_log, struct h
         .pid = getpid(), .options = options, .access_log = access_log, .heritage = heritage};
     event_set_log_callback(libevent_says);
     log_limit_open();
+    master.directory = directory_here();
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;

@@ -30,6 +30,16 @@ static void limit_fleet(const struct master *master)
     fleet_limit(master->fleet, &limits);
 }
 
+/* The master goes where the generation is that serves, so that nothing of an old release is held. */
+static void move_to(struct master *master, struct directory *directory)
+{
+    directory_close(master->directory);
+    master->directory = directory;
+    if (directory != NULL && directory_enter(directory) < 0)
+        log_warning("the working directory of the workers can not be entered by the master: %s",
+                    strerror(errno));
+}
+
 /* From now on they are the service's; those who have a pointer to them see the new ones. */
 static void promote(struct master *master, struct generation_options *of)
 {
@@ -37,6 +47,7 @@ static void promote(struct master *master, struct generation_options *of)
     options_free(master->options);
     *master->options = *of->options;
     free(of->options);
+    move_to(master, of->directory);
     *of = (struct generation_options){.options = NULL};
     limit_fleet(master);
 }
@@ -50,9 +61,17 @@ const struct options *master_options_of(struct master *master, unsigned generati
         return master->options;
     if (newest->options != NULL)
         promote(master, newest); /* the reload before was not over, but its generation had proved itself */
-    *newest = (struct generation_options){generation, master->pending};
+    *newest = (struct generation_options){generation, master->pending, master->pending_directory};
     master->pending = NULL;
+    master->pending_directory = NULL;
     return newest->options;
+}
+
+const struct directory *master_directory_of(const struct master *master, unsigned generation)
+{
+    const struct generation_options *newest = &master->newest;
+    return newest->options != NULL && newest->generation == generation ? newest->directory
+                                                                       : master->directory;
 }
 
 void master_options_reloaded(struct master *master, unsigned generation, bool good)
@@ -64,7 +83,8 @@ void master_options_reloaded(struct master *master, unsigned generation, bool go
         promote(master, newest);
     } else {
         discard(newest->options);
-        newest->options = NULL;
+        directory_close(newest->directory);
+        *newest = (struct generation_options){.options = NULL};
     }
 }
 
@@ -85,6 +105,29 @@ static void fail(struct master *master, const char *message)
     control_not_configured(master->control, master->readings, message);
 }
 
+/* What the next generation enters. NULL, where not even this one can be had any more. */
+static struct directory *find_directory(void)
+{
+    struct directory *directory = directory_open();
+    if (directory != NULL)
+        return directory;
+    log_warning("the working directory %s can not be entered: %s; the next generation is started in the one "
+                "that the service has",
+                directory_name(), strerror(errno));
+    return directory_here();
+}
+
+/* A relative env file is in the directory of the next generation. */
+static int check_environment_in(const struct master *master, const struct directory *directory,
+                                const struct options *options, char *message, size_t size)
+{
+    bool there = directory != NULL && directory_enter(directory) == 0;
+    int r = startup_check_environment(options, message, size);
+    if (there && master->directory != NULL && directory_enter(master->directory) < 0)
+        log_warning("the working directory can not be entered again: %s", strerror(errno));
+    return r;
+}
+
 /* With what the configuration says now. 0, or -1 with one sentence in `message`. */
 static int take(struct master *master, const struct errand *errand, int status, char *message, size_t size)
 {
@@ -94,19 +137,23 @@ static int take(struct master *master, const struct errand *errand, int status, 
         free(options);
         return -1;
     }
+    struct directory *directory = find_directory();
     startup_settle_paths(options);
     startup_settle(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
     bool elsewhere =
         strcmp(options->tmp_dir, master->options->tmp_dir) != 0; /* the master waits for a disk only then */
     if (startup_check_extra_files(options, message, size) < 0 ||
-        startup_check_environment(options, message, size) < 0 ||
+        check_environment_in(master, directory, options, message, size) < 0 ||
         (elsewhere && tmp_dir_check(options, message, size) < 0)) {
         discard(options);
+        directory_close(directory);
         return -1;
     }
     discard(master->pending);
+    directory_close(master->pending_directory);
     master->pending = options;
+    master->pending_directory = directory;
     limit_fleet(master);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "proc/child.h"
 #include "proc/control.h"
+#include "proc/directory.h"
 #include "proc/errand.h"
 #include "proc/farewell.h"
 #include "proc/fleet.h"
@@ -26,14 +27,17 @@ struct master_signals;
 struct generation_options {
     unsigned generation;
     struct options *options; /* NULL: there is none */
+    struct directory *directory;
 };
 
 struct master {
     pid_t pid;
     struct options *options;          /* of the generation that serves */
+    struct directory *directory;      /* likewise */
     struct generation_options newest; /* of the one that is being reloaded */
     struct options *pending;          /* of the next reload; NULL: those that there are */
-    struct errand reading;            /* of the configuration */
+    struct directory *pending_directory;
+    struct errand reading; /* of the configuration */
     bool read_again;
     unsigned readings; /* that have ended */
     int more_workers;  /* than there are, or fewer, by the options */
@@ -95,6 +99,8 @@ bool master_configuration_ended(struct master *master, pid_t pid, int status);
 bool master_configuration_is_settled(const struct master *master);
 /* For the workers of a generation: valid until that is dropped, or its reload is over. */
 const struct options *master_options_of(struct master *master, unsigned generation);
+/* What its workers enter; likewise. */
+const struct directory *master_directory_of(const struct master *master, unsigned generation);
 /* The reload of that generation is over: it serves, or was dropped. */
 void master_options_reloaded(struct master *master, unsigned generation, bool good);
 

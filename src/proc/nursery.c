@@ -211,7 +211,8 @@ static void be_zygote(struct nursery *nursery, struct zygote_child *zygote)
         .cord = zygote->cord.zygote,
         .last_words = zygote->last_words.worker,
     };
-    struct worker_setup any = setup_of(nursery, 0);
+    struct worker_setup any;
+    nursery->setup.describe(nursery->setup.context, 0, zygote->generation, &any);
     log_identify("zygote");
     if (child_leave_master(nursery->setup.children, nursery->setup.count, nursery->setup.base, &any) < 0)
         _exit(zygote_excuse(&setup));

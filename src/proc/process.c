@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/log_file.h"
 #include "base/place.h"
+#include "proc/directory.h"
 #include "proc/privileges.h"
 #include "proc/startup.h"
 #include "proc/tmp_dir.h"
@@ -21,7 +22,7 @@ static int enter_directory(struct options *options, struct access_log **access_l
                            size_t size)
 {
     (void)access_log;
-    if (chdir(options->chdir) == 0) {
+    if (directory_begin(options->chdir) == 0) {
         startup_settle_paths(options);
         return 0;
     }
@@ -87,8 +88,8 @@ static int open_access_log(struct options *options, struct access_log **access_l
 /* In this order: a relative name is one in the directory, and files are read and made as the user. */
 static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
                             size_t size) = {
-    enter_directory, find_user, look_at_environment, look_at_extra_files,
-    try_tmp_dir,     open_log,  open_access_log,
+    find_user,   enter_directory, look_at_environment, look_at_extra_files,
+    try_tmp_dir, open_log,        open_access_log,
 };
 enum { STEPS = sizeof(steps) / sizeof(steps[0]), STEPS_FOR_APPLICATION = 3 };
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "proc/boot.h"
+#include "proc/directory.h"
 #include "proc/mailbox.h"
 #include "proc/watch.h"
 #include "py/modules.h"
@@ -147,18 +148,30 @@ static void open_events(struct reloader *reloader, struct loop *loop)
     event_priority_set(reloader->quiet, PRIORITY_FIRST);
 }
 
+/* Modules are known by paths without links. That the working directory's name leads to another release is seen by a file in it. */
+static void watch_directory_name(struct watch *watch, const struct options *options)
+{
+    int size = (int)strcspn(options->application, ".:");
+    char *path = xasprintf("%s/%.*s.py", directory_name(), size, options->application);
+    watch_file(watch, path, false);
+    free(path);
+}
+
 /* First watched, and then looked at: so nothing falls between. */
 static void watch_all(struct reloader *reloader)
 {
     const struct options *options = reloader->setup->options;
     const struct string_list *extra = &options->reload_extra_file;
-    char *const own[] = {options->config, options->env_file};
+    char *env_file = options->env_file != NULL ? directory_find(options->env_file) : NULL;
+    char *const own[] = {options->config, env_file};
     watch_listed(reloader, false);
     watch_options(reloader->watch, options);
+    watch_directory_name(reloader->watch, options);
     watch_warn(reloader->watch);
     look_for_changes(reloader, reloader->files.paths, reloader->files.count);
     look_for_changes(reloader, own, sizeof(own) / sizeof(own[0]));
     look_for_changes(reloader, extra->items, extra->count);
+    free(env_file);
 }
 
 void reloader_begin(struct reloader *reloader, struct loop *loop)

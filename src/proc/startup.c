@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "proc/cpus.h"
+#include "proc/directory.h"
 #include "proc/privileges.h"
 #include "proc/tmp_dir.h"
 #include "proc/worker.h"
@@ -30,23 +31,18 @@ enum { APPLICATION_SHARE = 4, OWN_FILES = 16 };
 /* Fewer connections than this are worth a warning, if nobody has chosen them. */
 enum { FEW_CONNECTIONS = 1000 };
 
-/* The application may change the directory later; what the user named stays where it was. */
+/* The application may change the directory later. */
 static void make_absolute(char **path)
 {
     if (*path == NULL || (*path)[0] == '/' || strcmp(*path, "-") == 0)
         return;
-    char *directory = getcwd(NULL, 0);
-    if (directory == NULL)
-        return;
-    char *absolute = xasprintf("%s/%s", directory, *path);
-    free(directory);
+    char *absolute = xasprintf("%s/%s", directory_base(), *path);
     free(*path);
     *path = absolute;
 }
 
 void startup_settle_paths(struct options *options)
 {
-    make_absolute(&options->env_file);
     make_absolute(&options->tmp_dir);
     make_absolute(&options->control_socket);
     make_absolute(&options->error_logfile);
@@ -160,8 +156,10 @@ static void warn_of_descriptors(const struct options *options, bool chosen)
 int startup_parse_address(struct address *address, const char *option, const char *text)
 {
     char message[512];
-    if (address_parse(address, option, text, message, sizeof(message)) == 0)
+    if (address_parse(address, option, text, message, sizeof(message)) == 0) {
+        address_settle(address, directory_base());
         return EXIT_STOPPED;
+    }
     int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
     log_error("%s", message);
     return status;

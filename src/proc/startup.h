@@ -19,7 +19,7 @@ struct service {
     struct pid_file *pid_file; /* NULL until it is written */
 };
 
-/* Names of files become absolute: after --chdir. */
+/* Names of files become absolute, after directory_begin, but for the env file: a worker finds that in the directory that it has entered. */
 void startup_settle_paths(struct options *options);
 /* --reload watches files: a directory would be watched for nothing. 0, or -1 with one sentence in `message`. */
 int startup_check_extra_files(const struct options *options, char *message, size_t size);

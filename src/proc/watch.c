@@ -15,6 +15,7 @@
 #include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proc/directory.h"
 
 enum {
     EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF |
@@ -284,8 +285,10 @@ void watch_options(struct watch *watch, const struct options *options)
     const struct string_list *extra = &options->reload_extra_file;
     if (options->config != NULL)
         watch_file(watch, options->config, false);
-    if (options->env_file != NULL)
-        watch_file(watch, options->env_file, false);
+    char *env_file = options->env_file != NULL ? directory_find(options->env_file) : NULL;
+    if (env_file != NULL)
+        watch_file(watch, env_file, false);
+    free(env_file);
     for (size_t i = 0; i < extra->count; i++)
         watch_file(watch, extra->items[i], false);
 }

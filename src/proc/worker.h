@@ -20,6 +20,7 @@ struct application;
 /* What the master hands to a worker; all of it outlives the worker. */
 struct worker_setup {
     const struct options *options;
+    const struct directory *directory; /* of its generation; NULL: where the master is */
     const struct address *addresses;
     size_t address_count;
     pid_t master;

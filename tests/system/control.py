@@ -11,7 +11,7 @@ GATEWAYCTL = os.path.join(os.path.dirname(GATEWAY), "gatewayctl")
 
 
 def path_of(server):
-    return server.directory / "control"
+    return getattr(server, "control", server.directory / "control")
 
 
 def start(server, *arguments, **keywords):
