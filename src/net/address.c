@@ -18,6 +18,7 @@
 #include "base/place.h"
 #include "base/slice.h"
 #include "net/occupant.h"
+#include "net/socket_file.h"
 
 #define FORMS "give HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N"
 
@@ -181,31 +182,12 @@ static void describe(struct address *address, int fd)
     address->url = xasprintf(address->family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
-/* lstat(2) of the socket file. */
-static int stat_path(const struct address *address, struct stat *status)
-{
-    struct place place;
-    int r = place_find(&place, address->path);
-    if (r == 0)
-        r = place_stat(&place, status);
-    int error = errno;
-    place_close(&place);
-    errno = error;
-    return r;
-}
-
-static bool is_other_file(const struct address *address)
-{
-    struct stat status;
-    return address->path != NULL && stat_path(address, &status) == 0 && !S_ISSOCK(status.st_mode);
-}
-
 int address_explain(const struct address *address, char *message, size_t size)
 {
     int error = errno;
     const char *hint = "", *choose = "";
     char who[128];
-    if (error == EADDRINUSE && is_other_file(address))
+    if (error == EADDRINUSE && socket_file_is_other(address))
         hint = "; a file that is no socket has this name";
     else if (error == EADDRINUSE)
         hint = "; stop what listens there, or", choose = address->option;
@@ -222,48 +204,11 @@ int address_explain(const struct address *address, char *message, size_t size)
     return -1;
 }
 
-/* For bind(2) and connect(2), which know no directory. 0, or -1 and errno. */
-static int name_place(const struct place *place, const char *path, struct sockaddr_un *un)
-{
-    bool fits = strlen(path) < sizeof(un->sun_path);
-    char *name = fits ? place_path(place, path) : place_descriptor_path(place);
-    size_t size = strlen(name);
-    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(un->sun_path, name, size < sizeof(un->sun_path) ? size : 0);
-    free(name);
-    if (size < sizeof(un->sun_path))
-        return 0;
-    errno = ENAMETOOLONG;
-    return -1;
-}
-
-/* Notes which file it is that was made. 0, or -1 and errno. */
-static int bind_path(struct address *address, int fd)
-{
-    struct place place;
-    struct stat status;
-    if (place_find(&place, address->path) < 0)
-        return -1;
-    struct sockaddr_un un;
-    int r = name_place(&place, address->path, &un);
-    if (r == 0)
-        r = bind(fd, (const struct sockaddr *)&un, sizeof(un));
-    if (r == 0 && place_stat(&place, &status) == 0) {
-        address->owns_path = true;
-        address->path_device = status.st_dev;
-        address->path_inode = status.st_ino;
-    }
-    int error = errno;
-    place_close(&place);
-    errno = error;
-    return r;
-}
-
 /* 0, or -1 and errno. */
 static int bind_socket(struct address *address, int fd)
 {
     if (address->path != NULL)
-        return bind_path(address, fd);
+        return socket_file_bind(address, fd);
     return bind(fd, (const struct sockaddr *)&address->socket_address, address->size);
 }
 
@@ -292,25 +237,6 @@ static int open_socket(struct address *address, bool reuse_port)
     return fd;
 }
 
-/* A socket file whose server is gone is in the way; one that somebody serves, or another kind of file, is not ours to
- * remove. */
-static void remove_stale(const struct address *address)
-{
-    struct place place;
-    struct stat status;
-    if (place_find(&place, address->path) < 0)
-        return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un un;
-    if (fd >= 0 && name_place(&place, address->path, &un) == 0 && place_stat(&place, &status) == 0 &&
-        S_ISSOCK(status.st_mode) && connect(fd, (const struct sockaddr *)&un, sizeof(un)) < 0 &&
-        errno == ECONNREFUSED)
-        place_unlink(&place);
-    if (fd >= 0)
-        close(fd);
-    place_close(&place);
-}
-
 static int listen_on(struct address *address, int fd, int backlog, char *message, size_t message_size)
 {
     if (fd >= 0 && listen(fd, backlog) == 0) {
@@ -334,7 +260,7 @@ static int open_shared(struct address *address)
         return address->inherited;
     }
     if (address->path != NULL)
-        remove_stale(address);
+        socket_file_remove_stale(address);
     return open_socket(address, false);
 }
 
@@ -411,61 +337,64 @@ int address_adopt(struct address *address, const char *option, const char *text,
     return 0;
 }
 
-/* The file may be another server's by now. */
-static bool is_own(const struct address *address, const struct stat *status)
+static void share(struct address *address, int fd)
 {
-    return status->st_dev == address->path_device && status->st_ino == address->path_inode;
+    for (unsigned slot = 0; slot < address->slots; slot++)
+        address->sockets[slot] = fd;
 }
 
-static void remove_own_path(const struct address *address)
+void address_close_previous(struct address *address)
 {
-    struct place place;
-    struct stat status;
-    if (place_find(&place, address->path) < 0)
+    if (address->previous > 0)
+        close(address->previous);
+    address->previous = 0;
+}
+
+void address_revert(struct address *address)
+{
+    if (address->previous <= 0)
         return;
-    if (place_stat(&place, &status) == 0 && is_own(address, &status))
-        place_unlink(&place);
-    place_close(&place);
+    socket_file_remove(address);
+    close(address->sockets[0]);
+    share(address, address->previous);
+    address->previous = 0;
+    address->path_device = address->previous_device;
+    address->path_inode = address->previous_inode;
 }
 
-/* The file as itself, whatever it is: -1 and errno. */
-static int open_own_path(const struct address *address)
+int address_renew(struct address *address, int backlog, uid_t user, gid_t group, char *message,
+                  size_t message_size)
 {
-    struct place place;
-    if (place_find(&place, address->path) < 0)
-        return -1;
-    int fd = openat(place.directory, place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    int error = errno;
-    place_close(&place);
-    errno = error;
-    return fd;
-}
-
-int address_give(const struct address *address, uid_t user, gid_t group)
-{
-    struct stat status;
-    if (!address->owns_path)
+    address_close_previous(address);
+    if (!address->owns_path || socket_file_is_own(address))
         return 0;
-    /* What is looked at is what is given, whoever else may write in the directory. */
-    int fd = open_own_path(address);
-    if (fd < 0)
+    const dev_t device = address->path_device;
+    const ino_t inode = address->path_inode;
+    int fd = listen_on(address, open_shared(address), backlog, message, message_size);
+    if (fd < 0) {
+        address->path_device = device;
+        address->path_inode = inode;
         return -1;
-    int r = fstat(fd, &status);
-    if (r == 0 && is_own(address, &status))
-        r = fchownat(fd, "", user, group, AT_EMPTY_PATH);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return r;
+    }
+    address->previous = address->sockets[0];
+    address->previous_device = device;
+    address->previous_inode = inode;
+    share(address, fd);
+    if (address_give(address, user, group) == 0)
+        return 1;
+    snprintf(message, message_size, "%s can not be given to --user: %s", address->text, strerror(errno));
+    address_revert(address);
+    return -1;
 }
 
 void address_close(struct address *address, bool unlink_path)
 {
+    address_close_previous(address);
     for (unsigned slot = 0; slot < address->slots; slot++)
         if (address->sockets[slot] >= 0 && (slot == 0 || !address->shared))
             close(address->sockets[slot]);
     if (unlink_path && address->owns_path)
-        remove_own_path(address);
+        socket_file_remove(address);
     free(address->sockets);
     free(address->text);
     free(address->url);

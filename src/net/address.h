@@ -33,6 +33,10 @@ struct address {
     bool owns_path; /* we made the socket file, which is: */
     dev_t path_device;
     ino_t path_inode;
+    /* After address_renew: the socket whose file is gone, and which file that was. Clients may wait in its queue. 0: none. */
+    int previous;
+    dev_t previous_device;
+    ino_t previous_inode;
 };
 
 /* 0, or -1 with one sentence in `message`: errno is EINVAL when `text` is not of a form above, anything else when the host is
@@ -59,6 +63,16 @@ int address_listen_more(const struct address *address, unsigned slot, int backlo
  * owns the socket file is for the caller to say. 0, or -1: the text is none. */
 int address_adopt(struct address *address, const char *option, const char *text, const int *sockets,
                   unsigned count, unsigned slots);
+
+/* When the file of a socket that we made is gone, no client reaches it: binds a new one in its place, which listens and belongs to the
+ * user and the group, as address_give has it. The old one stays open as `previous`, until the next call of this function. 1; or 0 when
+ * nothing was to be done; or -1 with one sentence in `message`, and nothing has changed. */
+int address_renew(struct address *address, int backlog, uid_t user, gid_t group, char *message,
+                  size_t message_size);
+/* Takes the last renewal back: the new file is removed. Nothing happens without a previous socket. */
+void address_revert(struct address *address);
+/* The previous socket, if there is one, is closed. */
+void address_close_previous(struct address *address);
 
 /* Gives the socket file, if we made it, to a user and a group; -1 leaves either as it is. 0, or -1 and errno. */
 int address_give(const struct address *address, uid_t user, gid_t group);

@@ -47,7 +47,7 @@ struct listeners {
     size_t address_count;
     unsigned slot; /* ours */
     size_t count;
-    struct listener items[]; /* of each slot one per address */
+    struct listener items[]; /* of each slot one per address; then one per address for its previous socket */
 };
 
 static void watch_all(struct listeners *all, bool on)
@@ -248,10 +248,29 @@ static void close_listener(struct listener *listener)
     listener->event = NULL;
 }
 
+static struct listener *of_previous(struct listeners *all, size_t address)
+{
+    return &all->items[all->addresses[0].slots * all->address_count + address];
+}
+
+/* Clients that connected before its file was removed may wait in its queue. */
+static void serve_previous(struct listeners *all, bool serve)
+{
+    for (size_t i = 0; i < all->address_count; i++) {
+        struct listener *listener = of_previous(all, i);
+        if (serve && listener->event == NULL && listener->fd > 0)
+            open_listener(all, listener);
+        else if (!serve)
+            close_listener(listener);
+    }
+}
+
 void listeners_serve(struct listeners *all, unsigned slot, bool serve)
 {
     if (all->stopped)
         return;
+    if (slot == all->slot)
+        serve_previous(all, serve);
     for (size_t i = 0; i < all->address_count; i++) {
         struct listener *listener = &all->items[slot * all->address_count + i];
         bool shared = all->addresses[i].shared && slot != all->slot;
@@ -262,14 +281,14 @@ void listeners_serve(struct listeners *all, unsigned slot, bool serve)
     }
 }
 
-static void init_listener(struct listeners *all, const struct address *address, unsigned slot,
+static void init_listener(struct listeners *all, const struct address *address, int fd,
                           struct listener *listener)
 {
     *listener = (struct listener){
         .all = all,
         .local = &address->local,
-        .fd = address->sockets[slot],
-        .inode = inode_of(address->sockets[slot]),
+        .fd = fd,
+        .inode = fd > 0 ? inode_of(fd) : 0,
         .ours = address->inherited < 0,
         .tcp = address->family != AF_UNIX,
     };
@@ -279,18 +298,20 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
                                 unsigned slot)
 {
     unsigned slots = count > 0 ? addresses[0].slots : 0;
-    struct listeners *all = xcalloc(1, sizeof(*all) + count * slots * sizeof(all->items[0]));
+    struct listeners *all = xcalloc(1, sizeof(*all) + count * (slots + 1) * sizeof(all->items[0]));
     all->loop = loop;
     all->addresses = addresses;
     all->address_count = count;
     all->slot = slot;
-    all->count = count * slots;
+    all->count = count * (slots + 1);
     all->retry = evtimer_new(loop->base, retry, all);
     loop->on_room = resume_all;
     loop->on_room_context = all;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         for (unsigned of = 0; of < slots; of++)
-            init_listener(all, &addresses[i], of, &all->items[of * count + i]);
+            init_listener(all, &addresses[i], addresses[i].sockets[of], &all->items[of * count + i]);
+        init_listener(all, &addresses[i], addresses[i].previous, of_previous(all, i));
+    }
     listeners_serve(all, slot, true);
     return all;
 }
@@ -307,6 +328,13 @@ static void shut(struct listener *listener)
         shutdown(listener->fd, SHUT_RDWR);
 }
 
+/* Of our slot, or of all workers and no slot. */
+static bool is_own(const struct listeners *all, size_t item)
+{
+    size_t slot = item / all->address_count;
+    return slot == all->slot || (slot == all->addresses[0].slots && all->items[item].fd > 0);
+}
+
 void listeners_stop(struct listeners *all, bool for_good)
 {
     if (all->shut || (all->stopped && !for_good))
@@ -315,7 +343,7 @@ void listeners_stop(struct listeners *all, bool for_good)
     all->shut = for_good;
     for (size_t i = 0; i < all->count; i++) {
         close_listener(&all->items[i]);
-        if (for_good && i / all->address_count == all->slot)
+        if (for_good && is_own(all, i))
             shut(&all->items[i]);
     }
     event_del(all->retry);

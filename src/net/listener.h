@@ -13,7 +13,7 @@
 
 struct listeners;
 
-/* Starts accepting. The addresses' sockets of `slot` must outlive the listeners; they are not closed. */
+/* Starts accepting. The addresses' sockets of `slot`, and their previous ones, must outlive the listeners; they are not closed. */
 struct listeners *listeners_new(struct loop *loop, const struct address *addresses, size_t count,
                                 unsigned slot);
 /* Accepts from another slot's sockets, too, while nobody serves there. What all slots share is served already. */

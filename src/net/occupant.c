@@ -65,6 +65,38 @@ static unsigned long unix_inode(const char *line, const void *wanted)
     return (flags & ACCEPTS) != 0 && strcmp(line + path, wanted) == 0 ? inode : 0;
 }
 
+/* Whether a process has the socket of that inode, which its descriptors name "socket:[INODE]". */
+static bool has_socket(const char *pid, const char *name)
+{
+    char path[300], link[NAME_MAX_SIZE];
+    snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    bool found = false;
+    if (directory == NULL)
+        return false;
+    while (!found && (entry = readdir(directory)) != NULL) {
+        ssize_t size = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        found = strcmp(link, name) == 0;
+    }
+    closedir(directory);
+    return found;
+}
+
+static void name_socket(unsigned long inode, char name[NAME_MAX_SIZE])
+{
+    snprintf(name, NAME_MAX_SIZE, "socket:[%lu]", inode);
+}
+
+/* Nobody is helped by the advice to stop the process that asks. */
+static bool is_own(unsigned long inode)
+{
+    char name[NAME_MAX_SIZE];
+    name_socket(inode, name);
+    return has_socket("self", name);
+}
+
 /* The first that `inode_of` finds in a table of /proc/net, or 0. */
 static unsigned long search(const char *table, unsigned long (*inode_of)(const char *, const void *),
                             const void *wanted)
@@ -79,6 +111,8 @@ static unsigned long search(const char *table, unsigned long (*inode_of)(const c
     while (inode == 0 && (size = getline(&line, &room, file)) > 0) {
         line[size - 1] = '\0';
         inode = inode_of(line, wanted);
+        if (inode != 0 && is_own(inode))
+            inode = 0;
     }
     free(line);
     fclose(file);
@@ -97,25 +131,6 @@ static unsigned long find_inode(const struct sockaddr *address, socklen_t size)
     }
     unsigned long inode = search("/proc/net/tcp", tcp_inode, address);
     return inode != 0 ? inode : search("/proc/net/tcp6", tcp_inode, address);
-}
-
-/* Whether a process has the socket of that inode, which its descriptors name "socket:[INODE]". */
-static bool has_socket(const char *pid, const char *name)
-{
-    char path[300], link[NAME_MAX_SIZE];
-    snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-    DIR *directory = opendir(path);
-    const struct dirent *entry;
-    bool found = false;
-    if (directory == NULL)
-        return false;
-    while (!found && (entry = readdir(directory)) != NULL) {
-        ssize_t size = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
-        link[size > 0 ? size : 0] = '\0';
-        found = strcmp(link, name) == 0;
-    }
-    closedir(directory);
-    return found;
 }
 
 /* Not its command line, which may hold what is nothing for a log. */
@@ -141,7 +156,7 @@ bool occupant_find(const struct sockaddr *address, socklen_t size, char *text, s
     text[0] = '\0';
     if (processes == NULL)
         return false;
-    snprintf(name, sizeof(name), "socket:[%lu]", inode);
+    name_socket(inode, name);
     while ((entry = readdir(processes)) != NULL) {
         long pid = strtol(entry->d_name, NULL, 10);
         if (pid > 0 && (lowest == 0 || pid < lowest) && has_socket(entry->d_name, name))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "proc/directory.h"
 
 enum { FIRST_SOCKET = 4 };
 
@@ -34,6 +35,7 @@ const struct heritage_line *address_inherit(struct address *address, const char 
         sockets[i] = (int)line->numbers[FIRST_SOCKET + i];
     int r = address_adopt(address, option, line->text, sockets, count, (unsigned)line->numbers[0]);
     free(sockets);
+    address_settle(address, directory_base());
     address->owns_path = line->numbers[1];
     address->path_device = (dev_t)line->numbers[2];
     address->path_inode = (ino_t)line->numbers[3];

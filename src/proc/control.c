@@ -170,6 +170,12 @@ void control_close(struct control *control)
     free(control);
 }
 
+void control_renew(struct control *control)
+{
+    if (control != NULL)
+        control_socket_renew(control->socket);
+}
+
 bool control_is_quiet(const struct control *control)
 {
     return control == NULL || control_socket_is_quiet(control->socket);

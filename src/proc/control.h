@@ -38,6 +38,8 @@ struct control_view {
 struct control *control_open(const struct control_view *view, char *message, size_t size);
 
 /* Each of these is nothing for NULL. */
+/* See control_socket_renew. */
+void control_renew(struct control *control);
 void control_close(struct control *control);
 /* In a child: it lets go of the descriptors. */
 void control_forget(const struct control *control);

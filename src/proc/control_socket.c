@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/control_verbs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/text.h"
@@ -300,6 +301,42 @@ static int listen_at(struct address *address, const char *path)
     free(text);
     errno = error;
     return r;
+}
+
+/* As many as there can be at once: others are refused. */
+static void take_waiting(struct control_socket *socket, int fd)
+{
+    int accepted;
+    for (unsigned i = 0;
+         i < BACKLOG && (accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0; i++)
+        receive_client(socket, accepted);
+}
+
+static int renew_address(struct address *address, char *message, size_t size)
+{
+    mode_t before = umask(0177);
+    int r = address_renew(address, BACKLOG, (uid_t)-1, (gid_t)-1, message, size);
+    umask(before);
+    return r;
+}
+
+void control_socket_renew(struct control_socket *socket)
+{
+    char message[512];
+    int r = renew_address(&socket->address, message, sizeof(message));
+    if (r < 0)
+        log_error("--control-socket: the file %s is not there any more, and cannot be made anew: %s",
+                  socket->address.path, message);
+    if (r <= 0)
+        return;
+    log_warning("--control-socket: the file %s was not there any more: it has been made anew",
+                socket->address.path);
+    event_del(socket->arrivals);
+    event_assign(socket->arrivals, socket->base, socket->address.sockets[0], EV_READ | EV_PERSIST,
+                 somebody_comes, socket);
+    event_add(socket->arrivals, NULL);
+    take_waiting(socket, socket->address.previous);
+    address_close_previous(&socket->address);
 }
 
 static const char *reason(int error)

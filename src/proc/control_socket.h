@@ -32,6 +32,8 @@ control_socket_open(struct event_base *base, const char *path, const struct heri
 int control_socket_check(struct address *address, const char *path, char *message, size_t size);
 /* Removes the file. Whoever still waits is told that the service has ended. */
 void control_socket_close(struct control_socket *socket);
+/* When its file is gone: it listens there anew, and that is told. Clients that wait in the old queue are answered. */
+void control_socket_renew(struct control_socket *socket);
 /* In a child: it lets go of all descriptors. */
 void control_socket_forget(const struct control_socket *socket);
 /* Nobody is being answered. */

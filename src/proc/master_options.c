@@ -61,6 +61,7 @@ const struct options *master_options_of(struct master *master, unsigned generati
         return master->options;
     if (newest->options != NULL)
         promote(master, newest); /* the reload before was not over, but its generation had proved itself */
+    service_renew(&master->service, master->options);
     *newest = (struct generation_options){generation, master->pending, master->pending_directory};
     master->pending = NULL;
     master->pending_directory = NULL;
@@ -81,7 +82,9 @@ void master_options_reloaded(struct master *master, unsigned generation, bool go
         return;
     if (good) {
         promote(master, newest);
+        service_renew_pid_file(&master->service);
     } else {
+        service_revert(&master->service);
         discard(newest->options);
         directory_close(newest->directory);
         *newest = (struct generation_options){.options = NULL};
@@ -165,6 +168,9 @@ static void begin(struct master *master)
         return;
     }
     control_configured(master->control, master->readings);
+    control_renew(master->control);
+    if (service_renew_status(&master->service, master->options))
+        status_process_restart(master->status);
     fleet_reload(master->fleet, clock_ms());
     master_follow_up(master);
 }

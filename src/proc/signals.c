@@ -62,9 +62,12 @@ static void after_fork_in_parent(void)
 /* The port must not stay taken because a child lives longer than the service. */
 static void close_listeners(const struct worker_setup *setup)
 {
-    for (size_t i = 0; i < setup->address_count; i++)
+    for (size_t i = 0; i < setup->address_count; i++) {
         for (unsigned slot = 0; slot < setup->addresses[i].slots; slot++)
             close(setup->addresses[i].sockets[slot]);
+        if (setup->addresses[i].previous > 0)
+            close(setup->addresses[i].previous);
+    }
 }
 
 static void let_go(void)

@@ -352,6 +352,55 @@ int service_open(struct service *service, struct options *options, unsigned seat
     return EXIT_STOPPED;
 }
 
+/* A file that is gone, or is another's by now, leads no client here, though the socket listens. */
+static bool renew(struct address *address, const struct options *options)
+{
+    char message[512];
+    int r = address_renew(address, (int)options->backlog, privileges_user(), privileges_group(), message,
+                          sizeof(message));
+    if (r > 0)
+        log_warning("%s: the file of %s was not there any more: it has been made anew", address->option,
+                    address->text);
+    else if (r < 0)
+        log_error("%s: the file of %s is not there any more, so no client comes by it, and it cannot be made "
+                  "anew: %s",
+                  address->option, address->text, message);
+    return r > 0;
+}
+
+void service_renew(struct service *service, const struct options *options)
+{
+    for (size_t i = 0; i < service->address_count; i++)
+        renew(&service->addresses[i], options);
+}
+
+void service_revert(struct service *service)
+{
+    for (size_t i = 0; i < service->address_count; i++)
+        address_revert(&service->addresses[i]);
+}
+
+bool service_renew_status(struct service *service, const struct options *options)
+{
+    return service->status != NULL && renew(service->status, options);
+}
+
+void service_renew_pid_file(struct service *service)
+{
+    char message[512];
+    struct pid_file *before = service->pid_file;
+    if (before == NULL || pid_file_is_at(before, pid_file_path(before)))
+        return;
+    struct pid_file *file = pid_file_write(pid_file_path(before), message, sizeof(message));
+    if (file == NULL) {
+        log_error("the PID file is not there any more, and cannot be made anew: %s", message);
+        return;
+    }
+    log_warning("--pid: %s was not there any more: it has been made anew", pid_file_path(file));
+    remove_pid_file(before);
+    service->pid_file = file;
+}
+
 void service_close(struct service *service)
 {
     remove_pid_file(service->pid_file);

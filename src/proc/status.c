@@ -211,14 +211,28 @@ void status_process_reopen(struct status_process *process)
         kill(process->pid, SIGUSR1);
 }
 
-void status_process_stop(struct status_process *process)
+static void end(struct status_process *process)
 {
-    if (process == NULL)
-        return;
     if (process->pid != 0) {
         kill(process->pid, SIGKILL);
         waitpid(process->pid, NULL, 0);
     }
+    process->pid = 0;
+}
+
+void status_process_restart(struct status_process *process)
+{
+    if (process == NULL || process->pid == 0)
+        return;
+    end(process);
+    fork_it(process);
+}
+
+void status_process_stop(struct status_process *process)
+{
+    if (process == NULL)
+        return;
+    end(process);
     event_free(process->retry);
     free(process);
 }

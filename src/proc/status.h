@@ -23,6 +23,8 @@ pid_t status_process_pid(const struct status_process *process); /* 0: it is not 
 bool status_process_is(const struct status_process *process, pid_t pid);
 /* The log files have new names. NULL is fine. */
 void status_process_reopen(struct status_process *process);
+/* Its socket is another: it begins anew. NULL is fine. */
+void status_process_restart(struct status_process *process);
 /* A child has ended: true when it was this one. */
 bool status_process_ended(struct status_process *process, pid_t pid, int status);
 /* Kills it, if it is there, and waits for that. NULL is fine. */

@@ -236,6 +236,98 @@ START_TEST(what_took_the_place_of_a_socket_file_is_not_given_away)
 }
 END_TEST
 
+static ino_t inode_of(const char *name)
+{
+    struct stat status;
+    return lstat(name, &status) == 0 ? status.st_ino : 0;
+}
+
+static int renew(void)
+{
+    message[0] = '\0';
+    return address_renew(&address, 16, (uid_t)-1, (gid_t)-1, message, sizeof(message));
+}
+
+START_TEST(a_file_that_is_gone_is_made_anew_and_the_old_queue_stays)
+{
+    ck_assert_int_eq(listen_at(bind_path, 2), 0);
+    int old = address.sockets[0];
+    int waiting = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(waiting, (struct sockaddr *)&address.socket_address, address.size), 0);
+    ck_assert_int_eq(renew(), 0);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_msg(renew() == 1, "%s", message);
+    ck_assert_int_eq(address.previous, old);
+    ck_assert_int_ne(address.sockets[0], old);
+    ck_assert_int_eq(address.sockets[1], address.sockets[0]);
+    ck_assert_int_ge(accept(old, NULL, NULL), 0);
+    assert_connects(&address);
+    ck_assert_int_eq(renew(), 0);
+    ck_assert_int_eq(address.previous, 0);
+    ck_assert_int_eq(fcntl(old, F_GETFD), -1);
+    address_close(&address, true);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_renewal_is_taken_back)
+{
+    char moved[80];
+    snprintf(moved, sizeof(moved), "%s.moved", path);
+    ck_assert_int_eq(listen_at(bind_path, 1), 0);
+    int old = address.sockets[0];
+    ino_t inode = inode_of(path);
+    address_revert(&address);
+    ck_assert_uint_eq(inode_of(path), inode);
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_msg(renew() == 1, "%s", message);
+    address_revert(&address);
+    ck_assert_uint_eq(inode_of(path), 0);
+    ck_assert_int_eq(address.sockets[0], old);
+    ck_assert_int_eq(rename(moved, path), 0);
+    assert_connects(&address);
+    address_close(&address, true);
+    ck_assert_uint_eq(inode_of(path), 0);
+}
+END_TEST
+
+START_TEST(what_has_the_name_by_now_is_left)
+{
+    ck_assert_int_eq(listen_at(bind_path, 1), 0);
+    int old = address.sockets[0];
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(renew(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "a file that is no socket has this name"));
+    ck_assert_int_eq(address.sockets[0], old);
+    address_close(&address, true);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(a_relative_path_is_one_in_the_directory_that_is_said)
+{
+    char deep[64 + 120];
+    ck_assert_int_eq(parse("unix:socket"), 0);
+    address_settle(&address, directory);
+    ck_assert_str_eq(address.path, path);
+    ck_assert_str_eq(address.text, "unix:socket");
+    ck_assert_int_eq(address_listen(&address, 1, 16, message, sizeof(message)), 0);
+    ck_assert_uint_ne(inode_of(path), 0);
+    assert_connects(&address);
+    address_close(&address, true);
+    /* Longer than a socket's path may be. */
+    snprintf(deep, sizeof(deep), "%s/%0110d", directory, 1);
+    ck_assert_int_eq(mkdir(deep, 0700), 0);
+    ck_assert_int_eq(parse("unix:socket"), 0);
+    address_settle(&address, deep);
+    ck_assert_msg(address_listen(&address, 1, 16, message, sizeof(message)) == 0, "%s", message);
+    ck_assert_uint_ne(inode_of(address.path), 0);
+    address_close(&address, true);
+    ck_assert_int_eq(rmdir(deep), 0);
+}
+END_TEST
+
 START_TEST(where_there_is_no_file_none_is_given_away)
 {
     ck_assert_int_eq(listen_at("127.0.0.1:0", 1), 0);
@@ -368,6 +460,10 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_living_unix_socket_is_not_taken_nor_removed);
     tcase_add_test(tests, a_socket_file_is_given_away);
     tcase_add_test(tests, what_took_the_place_of_a_socket_file_is_not_given_away);
+    tcase_add_test(tests, a_file_that_is_gone_is_made_anew_and_the_old_queue_stays);
+    tcase_add_test(tests, a_renewal_is_taken_back);
+    tcase_add_test(tests, what_has_the_name_by_now_is_left);
+    tcase_add_test(tests, a_relative_path_is_one_in_the_directory_that_is_said);
     tcase_add_test(tests, where_there_is_no_file_none_is_given_away);
     tcase_add_test(tests, another_kind_of_file_is_not_removed);
     tcase_add_test(tests, an_abstract_socket_has_no_file);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/address.h"
@@ -48,6 +49,25 @@ static const struct {
     {"the same name as a file", "unix:@test-occupant-%s", "unix:test-occupant-%s", false},
 };
 
+/* Another process, that has none of ours: what it finds, in `who`. */
+static bool find_in_child(const struct address *taken, const struct address *wanted, char *who, size_t size)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(taken->sockets[0]);
+        bool found = occupant_find((const struct sockaddr *)&wanted->socket_address, wanted->size, who, size);
+        _exit(write(ends[1], who, strlen(who) + 1) > 0 && found ? 1 : 0);
+    }
+    int status;
+    close(ends[1]);
+    ck_assert_int_gt(read(ends[0], who, size), 0);
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status) == 1;
+}
+
 START_TEST(who_listens_is_found)
 {
     struct address taken, wanted;
@@ -62,11 +82,13 @@ START_TEST(who_listens_is_found)
     }
     snprintf(text, sizeof(text), cases[_i].wanted, is_name ? pid : taken.local.server_port);
     ck_assert_msg(address_parse(&wanted, "--bind", text, message, sizeof(message)) == 0, "%s", message);
-    bool found =
-        occupant_find((const struct sockaddr *)&wanted.socket_address, wanted.size, who, sizeof(who));
+    bool found = find_in_child(&taken, &wanted, who, sizeof(who));
     ck_assert_msg(found == cases[_i].found, "%s: %s", cases[_i].name, who);
     ck_assert_msg(found ? strncmp(who, own, strlen(own)) == 0 : who[0] == '\0', "%s: %s", cases[_i].name,
                   who);
+    /* "Stop that process" is no advice for itself. */
+    ck_assert(!occupant_find((const struct sockaddr *)&wanted.socket_address, wanted.size, who, sizeof(who)));
+    ck_assert_str_eq(who, "");
     address_close(&wanted, false);
     address_close(&taken, true);
 }
