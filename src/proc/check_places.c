@@ -25,25 +25,13 @@ static void fail(struct places *places, struct address *address, int status)
     address_close(address, false);
 }
 
-static const struct address *find_overlap(const struct places *places, const struct address *address)
-{
-    for (size_t i = 0; i < places->count; i++)
-        if (address_overlaps(&places->addresses[i], address))
-            return &places->addresses[i];
-    return NULL;
-}
-
 /* Which could be had if there were no others. */
 static void add(struct places *places, struct address *address)
 {
-    const struct address *other = find_overlap(places, address);
-    if (other != NULL) {
-        log_error("%s can not be bound: %s %s is in its way; choose another with %s", address->text,
-                  other->option, other->text, address->option);
+    if (startup_tell_overlap(places->addresses, places->count, address))
         fail(places, address, EXIT_ADDRESS);
-        return;
-    }
-    places->addresses[places->count++] = *address;
+    else
+        places->addresses[places->count++] = *address;
 }
 
 static void look_at(struct places *places, const char *option, const char *text)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
+#include "net/address_check.h"
 #include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"
@@ -165,6 +166,45 @@ int startup_parse_address(struct address *address, const char *option, const cha
     return status;
 }
 
+bool startup_tell_overlap(const struct address *addresses, size_t count, const struct address *address)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct address *other = &addresses[i];
+        if (!address_overlaps(other, address))
+            continue;
+        if (strcmp(other->option, address->option) == 0 && strcmp(other->text, address->text) == 0)
+            log_error("%s %s is given twice: take one of them away", address->option, address->text);
+        else
+            log_error("%s %s and %s %s are in each other's way: choose another address for one of them",
+                      other->option, other->text, address->option, address->text);
+        return true;
+    }
+    return false;
+}
+
+static bool control_overlaps(const struct service *service, const char *path)
+{
+    char message[512], *text = xasprintf("unix:%s", path);
+    struct address control;
+    bool found = address_parse(&control, "--control-socket", text, message, sizeof(message)) == 0 &&
+                 (startup_tell_overlap(service->addresses, service->address_count, &control) ||
+                  (service->status != NULL && startup_tell_overlap(service->status, 1, &control)));
+    address_close(&control, false);
+    free(text);
+    return found;
+}
+
+/* Before any is bound: the kernel would say of the second that this process has it. */
+static bool overlap(const struct service *service, const struct options *options)
+{
+    bool found = false;
+    for (size_t i = 0; i < service->address_count; i++)
+        found |= startup_tell_overlap(service->addresses, i, &service->addresses[i]);
+    if (service->status != NULL)
+        found |= startup_tell_overlap(service->addresses, service->address_count, service->status);
+    return (options->control_socket != NULL && control_overlaps(service, options->control_socket)) || found;
+}
+
 /* With `spares` sockets more for workers that come later. 0, or -1 with one sentence in `message`. */
 static int listen_at(struct address *address, unsigned slots, unsigned spares, const struct options *options,
                      char *message, size_t size)
@@ -230,6 +270,8 @@ int service_check(struct options *options, const struct heritage *heritage)
 static int open_addresses(struct service *service, const struct options *options)
 {
     int status = parse_addresses(service, options);
+    if (status == EXIT_STOPPED && overlap(service, options))
+        return EXIT_ADDRESS;
     for (size_t i = 0; status == EXIT_STOPPED && i < options->bind.count; i++)
         status = listen_on(&service->addresses[i], (unsigned)options->workers, SPARE_SLOTS, options);
     if (status == EXIT_STOPPED && service->status != NULL)

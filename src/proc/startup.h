@@ -32,6 +32,9 @@ void startup_settle(struct options *options, char *reason, size_t size);
 /* As address_parse: EXIT_STOPPED, or the exit status after one log record. */
 int startup_parse_address(struct address *address, const char *option, const char *text);
 
+/* Whether one of the addresses would be in the way of another that the same service is to have: then after one log record. */
+bool startup_tell_overlap(const struct address *addresses, size_t count, const struct address *address);
+
 /* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. The options
  * say then what there is; the reload that follows finds out what has changed. */
 void service_bequeath(const struct service *service, const struct options *options,
