@@ -89,7 +89,7 @@ static void prepare_row(struct child *child, const struct worker_setup *setup)
 static void note_pid(struct child *child, const struct worker_setup *setup, pid_t pid)
 {
     child->pid = pid;
-    child->killed = false;
+    child->killed = KILL_NOT;
     scoreboard_set(setup->row->pid, (uint32_t)pid);
 }
 
@@ -124,13 +124,13 @@ void child_expect(struct child *child, const struct worker_setup *setup)
 {
     prepare_row(child, setup);
     child->expected = true;
-    child->killed = false;
+    child->killed = KILL_NOT;
     child->mail = 0;
 }
 
 void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid)
 {
-    bool to_be_killed = child->killed;
+    enum kill_reason to_be_killed = child->killed;
     child->expected = false;
     child->forked_ms = clock_ms();
     scoreboard_set(setup->row->forked_ms, child->forked_ms);
@@ -138,8 +138,8 @@ void child_is_born(struct child *child, const struct worker_setup *setup, pid_t 
     for (unsigned kind = 0; child->mail >> kind != 0; kind++)
         if (child->mail >> kind & 1)
             child_tell(child, (enum message_kind)kind);
-    if (to_be_killed)
-        child_kill(child);
+    if (to_be_killed != KILL_NOT)
+        child_kill(child, to_be_killed);
 }
 
 void child_is_not_born(struct child *child, const struct worker_setup *setup)
@@ -159,8 +159,8 @@ enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, s
 {
     struct death death = {
         .status = status,
-        .killed_by_us = child->killed,
-        .no_memory = death_is_sudden(status) && !child->killed && oom_has_killed(),
+        .killed = child->killed,
+        .no_memory = death_is_sudden(status) && child->killed == KILL_NOT && oom_has_killed(),
         .age_ms = clock_ms() - child->forked_ms,
         .requests = child_requests(child, row),
         .calls = calls,
@@ -182,9 +182,10 @@ void child_tell(struct child *child, enum message_kind kind)
         child->mail |= 1U << kind;
 }
 
-void child_kill(struct child *child)
+void child_kill(struct child *child, enum kill_reason why)
 {
-    child->killed = child_is_there(child);
+    if (child->killed == KILL_NOT && child_is_there(child))
+        child->killed = why;
     if (child->pid != 0)
         kill(child->pid, SIGKILL);
 }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/scoreboard.h"
+#include "proc/death.h"
 #include "proc/last_words.h"
 #include "proc/mailbox.h"
 #include "proc/worker.h"
@@ -25,7 +26,7 @@ struct child {
     struct last_words last_words;
     uint64_t forked_ms;
     uint64_t requests_before; /* of the row's counter, when this worker was forked */
-    bool killed;              /* by us */
+    enum kill_reason killed;  /* by us; the first reason counts */
 };
 
 /* Somebody is in the seat, or on the way there. */
@@ -64,6 +65,6 @@ enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, s
 
 /* One that does not read its mail any more is left to its deadline. */
 void child_tell(struct child *child, enum message_kind kind);
-void child_kill(struct child *child);
+void child_kill(struct child *child, enum kill_reason why);
 
 #endif

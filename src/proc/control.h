@@ -15,6 +15,7 @@
 #include "proc/heritage.h"
 
 struct control;
+struct zygote_child;
 
 /* What the verbs look at, and what they do; all of it outlives the control. */
 struct control_view {
@@ -25,6 +26,8 @@ struct control_view {
     unsigned count;
     const struct fleet *fleet;
     const struct heritage *heritage; /* for control_open; NULL: nothing was left to us */
+    /* The zygote that imports the application before the row's worker can be forked, or NULL; none without it. */
+    const struct zygote_child *(*importer)(void *context, unsigned row);
     /* How many times the configuration will have been read, when it is that of who asks for a reload now. */
     unsigned (*next_reading)(void *context);
     /* Asks the fleet for a reload. 0, or -1 and why not. */

@@ -1,5 +1,5 @@
 /*
- * The verb `stacks`: a signal makes each worker write the Python stacks of all its threads into its seat's pipe for last words, without
+ * The verb `stacks`: a signal makes each worker, or the zygote that imports for it, write the Python stacks of all its threads into its seat's pipe for last words, without
  * the GIL and without its help. What has come is looked at again and again, for a moment.
  */
 #include <signal.h>
@@ -10,13 +10,15 @@
 #include "base/mem.h"
 #include "proc/control_view.h"
 #include "proc/running_call.h"
+#include "proc/zygote_child.h"
 #include "py/stack.h"
 
 /* Python writes them in a few milliseconds; a machine may be busy. */
 enum { LOOK_MS = 20, PATIENCE_MS = 1000 };
 
 struct seat_stacks {
-    pid_t pid;           /* who owes an answer; 0: nobody */
+    pid_t pid; /* who owes an answer; 0: nobody */
+    bool is_zygote;
     char *calls;         /* what it ran then: the signal may be their end */
     size_t before, size; /* bytes in the pipe: then, and when it was looked at last */
 };
@@ -43,6 +45,36 @@ static FILE *open_text(char **text, size_t *size)
     return out;
 }
 
+/* The process that is asked in the name of a row: its worker, or the zygote that imports the application for it. */
+struct speaker {
+    pid_t pid; /* 0: none */
+    const struct last_words *words;
+    bool is_zygote;
+};
+
+static const struct zygote_child *importer_of(const struct control_view *view, unsigned row)
+{
+    return view->importer != NULL ? view->importer(view->context, row) : NULL;
+}
+
+/* Workers may wait for one zygote together: the first of them speaks for it. */
+static bool is_first_of(const struct control_view *view, unsigned row, const struct zygote_child *zygote)
+{
+    unsigned first = 0;
+    while (importer_of(view, first) != zygote)
+        first++;
+    return first == row;
+}
+
+static struct speaker find_speaker(const struct control_view *view, unsigned row)
+{
+    const struct child *child = &view->children[row];
+    const struct zygote_child *zygote = importer_of(view, row);
+    if (zygote == NULL)
+        return (struct speaker){child->pid, &child->last_words, false};
+    return (struct speaker){is_first_of(view, row, zygote) ? zygote->pid : 0, &zygote->last_words, true};
+}
+
 /* A line for each; the caller frees it. */
 static char *describe_calls(const struct control_view *view, unsigned row)
 {
@@ -62,45 +94,46 @@ static char *describe_calls(const struct control_view *view, unsigned row)
 /* One that still owes an answer is not asked again: the signals would queue up. */
 static void ask(struct seat_stacks *seat, const struct control_view *view, unsigned row)
 {
-    const struct child *child = &view->children[row];
-    bool owes = seat->pid == child->pid;
-    seat->pid = child->pid;
-    if (child->pid == 0)
+    struct speaker speaker = find_speaker(view, row);
+    bool owes = seat->pid == speaker.pid;
+    seat->pid = speaker.pid;
+    if (speaker.pid == 0)
         return;
+    seat->is_zygote = speaker.is_zygote;
     seat->calls = describe_calls(view, row);
     if (owes)
         return;
-    seat->before = seat->size = last_words_waiting(&child->last_words);
-    kill(child->pid, STACKS_SIGNAL);
+    seat->before = seat->size = last_words_waiting(speaker.words);
+    kill(speaker.pid, STACKS_SIGNAL);
 }
 
 /* It has written, and has stopped writing. Of one that has ended nothing will come. */
-static bool has_answered(struct seat_stacks *seat, const struct child *child)
+static bool has_answered(struct seat_stacks *seat, const struct speaker *speaker)
 {
-    if (seat->pid == 0 || child->pid != seat->pid)
+    if (seat->pid == 0 || speaker->pid != seat->pid)
         return true;
-    size_t size = last_words_waiting(&child->last_words);
+    size_t size = last_words_waiting(speaker->words);
     bool quiet = size == seat->size;
     seat->size = size;
     return quiet && size > seat->before;
 }
 
 /* What was in the pipe before is not ours to show; and where nothing has come it stays there for whoever it is meant for. */
-static void print_stacks(FILE *out, struct seat_stacks *seat, const struct child *child)
+static void print_stacks(FILE *out, struct seat_stacks *seat, const struct speaker *speaker)
 {
     static char words[LAST_WORDS_MAX];
-    if (child->pid == seat->pid && seat->size <= seat->before) {
+    if (speaker->pid == seat->pid && seat->size <= seat->before) {
         fprintf(out, "  does not answer\n");
         return;
     }
-    bool has_ended = child->pid != seat->pid;
+    bool is_gone = speaker->pid != seat->pid;
     seat->pid = 0;
-    if (has_ended) {
-        fprintf(out, "  has ended\n");
+    if (is_gone) {
+        fprintf(out, seat->is_zygote ? "  does not import any more\n" : "  has ended\n");
         return;
     }
     /* The worker may have emptied the pipe itself meanwhile. */
-    size_t size = last_words_take(&child->last_words, words, sizeof(words));
+    size_t size = last_words_take(speaker->words, words, sizeof(words));
     size_t before = seat->before < size ? seat->before : size;
     fwrite(words + before, 1, size - before, out);
     if (size == sizeof(words))
@@ -111,9 +144,10 @@ static void print_worker(FILE *out, const struct control_view *view, unsigned ro
 {
     struct berth berth = berth_of_row(row);
     enum seat_state state = fleet_seat(view->fleet, berth);
-    fprintf(out, "worker %u (pid %d, %s)\n%s", berth.slot, (int)seat->pid, seat_state_name(state),
-            seat->calls);
-    print_stacks(out, seat, &view->children[row]);
+    struct speaker speaker = find_speaker(view, row);
+    fprintf(out, "worker %u%s (pid %d, %s)\n%s", berth.slot, seat->is_zygote ? "'s zygote" : "",
+            (int)seat->pid, seat_state_name(state), seat->calls);
+    print_stacks(out, seat, &speaker);
     fprintf(out, "\n");
     free(seat->calls);
     seat->calls = NULL;
@@ -146,12 +180,12 @@ static bool forget_late_answers(struct stacks *stacks)
     bool any = false;
     for (unsigned i = 0; i < stacks->control->view.count; i++) {
         struct seat_stacks *seat = &stacks->seats[i];
-        const struct child *child = &stacks->control->view.children[i];
-        if (seat->pid == child->pid && last_words_waiting(&child->last_words) > seat->before) {
-            last_words_take(&child->last_words, words, sizeof(words));
+        struct speaker speaker = find_speaker(&stacks->control->view, i);
+        if (seat->pid == speaker.pid && last_words_waiting(speaker.words) > seat->before) {
+            last_words_take(speaker.words, words, sizeof(words));
             seat->pid = 0;
         }
-        if (seat->pid != child->pid)
+        if (seat->pid != speaker.pid)
             seat->pid = 0;
         any = any || seat->pid != 0;
     }
@@ -162,8 +196,10 @@ static bool have_all_answered(struct stacks *stacks)
 {
     const struct control_view *view = &stacks->control->view;
     bool all = true;
-    for (unsigned i = 0; i < view->count; i++)
-        all = has_answered(&stacks->seats[i], &view->children[i]) && all;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct speaker speaker = find_speaker(view, i);
+        all = has_answered(&stacks->seats[i], &speaker) && all;
+    }
     return all;
 }
 

@@ -50,10 +50,18 @@ static void name_calls(const struct death *death, char *out, size_t size)
         append(out, size, " and %u more", count - CALLS_NAMED);
 }
 
+static const char *const killings[] = {
+    [KILL_LATE] = "did not leave in time and was killed by the master",
+    [KILL_SLOW_BOOT] = "did not load the application within --timeout and was killed by the master",
+    [KILL_SLOW_FORK] = "did not fork a worker in time and was killed by the master",
+    [KILL_AT_ONCE] = "was killed by the master, told to stop at once,",
+    [KILL_UNWANTED] = "was not wanted any more and was killed by the master",
+};
+
 void death_describe_plain(const struct death *death, char *out, size_t size)
 {
-    if (WIFSIGNALED(death->status) && death->killed_by_us)
-        snprintf(out, size, "did not leave in time and was killed by the master");
+    if (WIFSIGNALED(death->status) && death->killed != KILL_NOT)
+        snprintf(out, size, "%s", killings[death->killed]);
     else if (death_is_sudden(death->status) && death->no_memory)
         snprintf(out, size, "was killed by the kernel for want of memory (signal 9)");
     else
@@ -72,5 +80,5 @@ enum restart_cause death_cause(const struct death *death)
 {
     if (!WIFSIGNALED(death->status))
         return RESTART_EXITED;
-    return death->killed_by_us ? RESTART_KILLED : RESTART_SIGNAL;
+    return death->killed != KILL_NOT ? RESTART_KILLED : RESTART_SIGNAL;
 }

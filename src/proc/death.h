@@ -10,9 +10,19 @@
 
 #include "base/scoreboard.h"
 
+/* Why the master has killed a process. */
+enum kill_reason {
+    KILL_NOT,       /* it has not */
+    KILL_LATE,      /* it was told to leave, and had its time */
+    KILL_SLOW_BOOT, /* it has not loaded the application in time */
+    KILL_SLOW_FORK, /* a zygote that has not forked a worker in time */
+    KILL_AT_ONCE,   /* the service was told to stop at once: nobody is asked */
+    KILL_UNWANTED,  /* it has nothing to finish, and is needed no more */
+};
+
 struct death {
-    int status;        /* of waitpid */
-    bool killed_by_us; /* it did not leave in time */
+    int status; /* of waitpid */
+    enum kill_reason killed;
     bool no_memory;    /* the kernel has killed for want of memory meanwhile */
     uint64_t age_ms;   /* since the fork */
     uint64_t requests; /* answered by it */

@@ -137,12 +137,11 @@ static struct seat *wanted_seat(struct fleet *fleet, struct slot *slot)
 }
 
 /* A reload's have a time to load the application in: they come one after the other, so there is nobody else who keeps them from
- * it. To the others, and to all of them at once after a crash, it may take long. 0: none. */
-static uint64_t boot_deadline(const struct fleet *fleet, struct slot *slot, unsigned generation, uint64_t now)
+ * it. To the others, and to all of them at once after a crash, it may take long. */
+static bool is_boot_limited(const struct fleet *fleet, struct slot *slot, unsigned generation)
 {
     bool probe = generation != fleet->proven;
-    bool rolling = fleet->reload == RELOAD_ROLLING && slot_find(slot, SEAT_SERVING) != NULL;
-    return (probe || rolling) && fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0;
+    return probe || (fleet->reload == RELOAD_ROLLING && slot_find(slot, SEAT_SERVING) != NULL);
 }
 
 static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
@@ -156,7 +155,8 @@ static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
             .state = SEAT_BOOTING,
             .generation = generation,
             .forked_ms = now,
-            .deadline_ms = boot_deadline(fleet, slot, generation, now),
+            .boot_is_limited = is_boot_limited(fleet, slot, generation),
+            .deadline_ms = fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0,
         };
     else if (fleet->phase == FLEET_STARTING)
         first_fork_failed(fleet);
@@ -196,14 +196,13 @@ void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *se
     fleet->actions.tell(fleet->actions.context, fleet_berth_of(fleet, slot, seat), kind);
 }
 
-void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, enum kill_reason why)
 {
-    (void)now;
     if (seat->state == SEAT_EMPTY)
         return;
     seat->state = SEAT_LEAVING;
     seat->deadline_ms = 0;
-    fleet->actions.kill(fleet->actions.context, fleet_berth_of(fleet, slot, seat));
+    fleet->actions.kill(fleet->actions.context, fleet_berth_of(fleet, slot, seat), why);
 }
 
 /* From now on it is the slot's worker; whoever was has to serve no longer. */
@@ -238,6 +237,7 @@ void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
         return;
     log_debug("worker %u is ready", berth.slot);
     seat->booted = true;
+    seat->deadline_ms = 0;
     bool probe = seat->generation != fleet->proven;
     if (probe && fleet->limits.proving_ms > 0) {
         seat->state = SEAT_PROVING;
@@ -272,7 +272,7 @@ static void empty_slot(struct fleet *fleet, struct slot *slot, uint64_t now)
     for (unsigned i = 0; i < FLEET_SEATS; i++) {
         struct seat *seat = &slot->seats[i];
         if (seat->state == SEAT_BOOTING)
-            fleet_kill_seat(fleet, slot, seat, now);
+            fleet_kill_seat(fleet, slot, seat, KILL_UNWANTED);
         else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
             fleet_tell_to_leave(fleet, slot, seat, MESSAGE_RETIRE, fleet_leave_by(fleet, now));
     }
@@ -386,12 +386,19 @@ uint64_t fleet_due(const struct fleet *constant)
     return due;
 }
 
-/* Its end is not its fault alone: it stays what it was until then. */
-static void kill_slow_boot(struct fleet *fleet, struct slot *slot, struct seat *seat)
+/* Where it is comes first. The end of one that is killed is not its fault alone: it stays what it was until then. */
+static void boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
-    log_error("worker %u has not loaded the application within --timeout", (unsigned)(slot - fleet->slots));
-    seat->deadline_ms = 0;
-    fleet->actions.kill(fleet->actions.context, fleet_berth_of(fleet, slot, seat));
+    const struct fleet_actions *actions = &fleet->actions;
+    struct berth berth = fleet_berth_of(fleet, slot, seat);
+    seat->deadline_ms = seat->asked_for_stacks ? 0 : now + STACKS_MS;
+    if (!seat->asked_for_stacks)
+        actions->ask_stacks(actions->context, berth);
+    else if (seat->boot_is_limited)
+        actions->kill(actions->context, berth, KILL_SLOW_BOOT);
+    else
+        actions->boots_slowly(actions->context, berth);
+    seat->asked_for_stacks = true;
 }
 
 static void check_deadline(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
@@ -401,9 +408,9 @@ static void check_deadline(struct fleet *fleet, struct slot *slot, struct seat *
     if (seat->state == SEAT_PROVING)
         fleet_probe_is_good(fleet, slot, seat, now);
     else if (seat->state == SEAT_BOOTING)
-        kill_slow_boot(fleet, slot, seat);
+        boots_slowly(fleet, slot, seat, now);
     else
-        fleet_kill_seat(fleet, slot, seat, now);
+        fleet_kill_seat(fleet, slot, seat, KILL_LATE);
 }
 
 void fleet_tick(struct fleet *fleet, uint64_t now)

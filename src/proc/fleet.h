@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "proc/death.h"
 #include "proc/heritage.h"
 #include "proc/mailbox.h"
 #include "proc/slot.h"
@@ -47,7 +48,11 @@ struct fleet_actions {
     /* 0, or -1 and errno. */
     int (*fork)(void *context, struct berth berth, unsigned generation);
     void (*tell)(void *context, struct berth berth, enum message_kind kind);
-    void (*kill)(void *context, struct berth berth);
+    void (*kill)(void *context, struct berth berth, enum kill_reason why);
+    /* The worker there has been importing for --timeout: its stacks are asked for, and are there in a moment. */
+    void (*ask_stacks)(void *context, struct berth berth);
+    /* They are; it is waited for all the same. */
+    void (*boots_slowly)(void *context, struct berth berth);
     /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
      * dropped (with `words`, which may be empty). */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
@@ -59,7 +64,7 @@ struct fleet_actions {
 struct fleet_limits {
     unsigned slots;       /* that there can be; fleet_new's are the least */
     uint64_t graceful_ms; /* for a worker to leave */
-    uint64_t boot_ms;     /* for a probe to be ready; 0: no limit */
+    uint64_t boot_ms;     /* for a reload's to be ready; others are told to be slow then. 0: no limit */
     uint64_t proving_ms;  /* who serves that long is as good as its predecessor; 0: who is ready */
     bool impatient;       /* a reload does not wait until who leaves has finished its requests */
 };

@@ -11,6 +11,9 @@
 /* What workers get beyond the time in which they are asked to leave, before they are killed. */
 enum { GRACE_MS = 2000 };
 
+/* For Python to write the stacks of a worker that imports, on a busy machine. */
+enum { STACKS_MS = 1000 };
+
 enum reload_state {
     RELOAD_NONE,
     RELOAD_PROBING, /* the first worker of the new generation has to prove itself */
@@ -53,7 +56,7 @@ void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, 
 void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *seat, enum message_kind kind,
                          uint64_t deadline_ms);
 uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now);
-void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now);
+void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, enum kill_reason why);
 
 /* Of fleet_reload.c. */
 struct seat *fleet_find_probe(struct fleet *fleet); /* NULL: there is none */

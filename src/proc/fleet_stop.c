@@ -7,7 +7,7 @@
 static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_BOOTING)
-        fleet_kill_seat(fleet, slot, seat, now);
+        fleet_kill_seat(fleet, slot, seat, KILL_UNWANTED);
     else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
         fleet_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, fleet_leave_by(fleet, now));
     else if (seat->state == SEAT_LEAVING) /* its successor will not take what it gives away */
@@ -23,9 +23,15 @@ static uint64_t quit_by(const struct fleet *fleet, uint64_t now)
 static void quit_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_BOOTING)
-        fleet_kill_seat(fleet, slot, seat, now);
+        fleet_kill_seat(fleet, slot, seat, KILL_UNWANTED);
     else if (seat->state != SEAT_EMPTY)
         fleet_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, quit_by(fleet, now));
+}
+
+static void kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    (void)now;
+    fleet_kill_seat(fleet, slot, seat, KILL_AT_ONCE);
 }
 
 static void stop(struct fleet *fleet, enum fleet_phase phase, uint64_t now,
@@ -51,5 +57,5 @@ void fleet_quit(struct fleet *fleet, uint64_t now)
         return;
     bool again = fleet->phase >= FLEET_STOPPING;
     log_info(again ? "stopping at once" : "stopping quickly");
-    stop(fleet, again ? FLEET_KILLING : FLEET_STOPPING, now, again ? fleet_kill_seat : quit_seat);
+    stop(fleet, again ? FLEET_KILLING : FLEET_STOPPING, now, again ? kill_seat : quit_seat);
 }

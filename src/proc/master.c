@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 
 #include "base/clock.h"
 #include "base/environment.h"
+#include "base/log.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "proc/control.h"
 #include "proc/death.h"
 #include "proc/notify.h"
@@ -43,10 +44,6 @@ static void look_for_upgrade(const struct master *master)
 
 /* Of one seat: a worker has few things to say. */
 enum { MAIL_AT_ONCE = 16 };
-
-/* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
- * waits. */
-enum { PROVING_MS = 2000 };
 
 static const struct timeval tick_time = {.tv_usec = STALLS_LOOK_MS * 1000};
 
@@ -105,120 +102,10 @@ static void is_due(evutil_socket_t fd, short what, void *arg)
     master_follow_up(master);
 }
 
-static void forget(const void *arg)
-{
-    const struct master *master = arg;
-    control_forget(master->control);
-    master_forget_signals(master);
-    scoreboard_forget(master->service.board);
-    pid_file_forget(master->service.pid_file);
-    if (master->service.status != NULL)
-        close(master->service.status->sockets[0]);
-}
-
-static void describe_worker(void *context, unsigned number, unsigned generation, struct worker_setup *setup)
-{
-    struct master *master = context;
-    const struct options *options = master_options_of(master, generation);
-    const struct child *child = &master->children[number];
-    *setup = (struct worker_setup){
-        .options = options,
-        .directory = master_directory_of(master, generation),
-        .generation = generation,
-        .addresses = master->service.addresses,
-        .address_count = master->service.address_count,
-        .master = master->pid,
-        .slot = number / FLEET_SEATS,
-        .unready = master->farewell.state != FAREWELL_NOT_YET,
-        .worker_count = fleet_slots(master->fleet),
-        .slots = master->service.slots,
-        .board = master->service.board,
-        .row = &master->service.board->rows[number],
-        .calls = scoreboard_calls(master->service.board, number),
-        .threads = (unsigned)options->threads,
-        .mailbox = child->mailbox.worker,
-        .posts = master->posts,
-        .inboxes = master->inboxes,
-        .last_words = child->last_words.worker,
-        .access_log = master->access_log,
-        .forget = forget,
-        .master_state = master,
-    };
-}
-
-static int fork_worker(void *context, struct berth berth, unsigned generation)
-{
-    struct master *master = context;
-    struct worker_setup setup;
-    describe_worker(master, master_number_of(berth), generation, &setup);
-    if (master->nursery != NULL)
-        return nursery_ask(master->nursery, master_number_of(berth), generation);
-    return child_fork(master->children, master->count, master_number_of(berth), master->base, &setup);
-}
-
 static void not_forked(void *context, unsigned number, const struct worker_end *end)
 {
     struct master *master = context;
     fleet_ended(master->fleet, master->mail[number].berth, end, clock_ms());
-    master_follow_up(master);
-}
-
-void master_note_setback(struct master *master, const char *failure, struct slice words)
-{
-    struct text text;
-    if (!master->options->reload || fleet_phase(master->fleet) >= FLEET_DRAINING)
-        return;
-    text_init(&text);
-    text_printf(&text, "not reloaded: %s\n", failure);
-    text_add(&text, words.data, words.size);
-    scoreboard_note_setback(master->service.board, text.data, text.size);
-    text_fini(&text);
-}
-
-static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
-{
-    struct master *master = context;
-    master_options_reloaded(master, generation, failure == NULL);
-    if (failure == NULL) {
-        nursery_keep(master->nursery, generation);
-        notify_ready("generation %u serves", generation);
-    } else {
-        nursery_drop(master->nursery, generation);
-        notify_ready("not reloaded: %s", failure);
-        master_note_setback(master, failure, words);
-    }
-    control_reloaded(master->control, failure, words);
-}
-
-static void restarted(void *context, const struct worker_end *end, enum restart_cause cause)
-{
-    struct master *master = context;
-    scoreboard_note_restart(master->service.board, end->slot, (uint32_t)end->pid, cause, end->how);
-}
-
-static void tell_worker(void *context, struct berth berth, enum message_kind kind)
-{
-    struct master *master = context;
-    child_tell(&master->children[master_number_of(berth)], kind);
-}
-
-static void kill_worker(void *context, struct berth berth)
-{
-    struct master *master = context;
-    child_kill(&master->children[master_number_of(berth)]);
-    nursery_kill(master->nursery, master_number_of(berth));
-}
-
-static void ping_worker(void *context, unsigned number)
-{
-    struct master *master = context;
-    child_tell(&master->children[number], MESSAGE_PING);
-}
-
-static void replace_stalled(void *context, unsigned number, enum replacement why)
-{
-    struct master *master = context;
-    fleet_replace(master->fleet, master->mail[number].berth, why, clock_ms());
     master_follow_up(master);
 }
 
@@ -325,38 +212,6 @@ static void drain(void *context)
     master_follow_up(master);
 }
 
-/* Those that the next generation gets, or the one that is being reloaded: it is loaded as slowly as they allow. */
-static const struct options *newest_options(const struct master *master)
-{
-    if (master->pending != NULL)
-        return master->pending;
-    return master->newest.options != NULL ? master->newest.options : master->options;
-}
-
-void master_limits(const struct master *master, struct fleet_limits *limits)
-{
-    *limits = (struct fleet_limits){
-        .slots = master->service.slots,
-        .graceful_ms = (uint64_t)master->options->graceful_timeout,
-        .boot_ms = (uint64_t)newest_options(master)->timeout,
-        .proving_ms = master->options->reload ? 0 : PROVING_MS,
-        .impatient = master->options->reload,
-    };
-}
-
-static void open_fleet(struct master *master)
-{
-    const struct fleet_actions actions = {fork_worker, tell_worker, kill_worker, reloaded, restarted, master};
-    struct fleet_limits limits;
-    master_limits(master, &limits);
-    unsigned workers = (unsigned)master->options->workers;
-    master->fleet = fleet_new(workers, &actions, &limits);
-    master->orphans =
-        orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
-    const struct stalls_actions stalls = {ping_worker, replace_stalled, master};
-    master->stalls = stalls_new(master->service.board, master->orphans, &stalls);
-}
-
 /* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */
 static void let_go(void *context)
 {
@@ -392,7 +247,7 @@ static void open_nursery(struct master *master)
         .base = master->base,
         .children = master->children,
         .count = master->count,
-        .describe = describe_worker,
+        .describe = master_describe_worker,
         .failed = not_forked,
         .is_taken = is_another_child,
         .context = master,
@@ -434,6 +289,8 @@ static void run(struct master *master)
     else
         fleet_start(master->fleet, clock_ms());
     master->over = fleet_phase(master->fleet) == FLEET_OVER;
+    if (!master->over)
+        master_follow_up(master);
     while (!master->over) {
         event_base_dispatch(master->base);
         if (!master->over)
@@ -466,11 +323,11 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
                   drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    open_fleet(&master);
+    master_open_fleet(&master);
     if (master_open_slots(&master) == 0 && (status = master_open_control(&master)) == EXIT_STOPPED) {
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
-        master.report = report_new(master.base, master.service.board, ping_worker, &master);
+        master.report = report_new(master.base, master.service.board, master_ping_worker, &master);
         open_nursery(&master);
         open_upgrade(&master);
         run(&master);

@@ -3,6 +3,12 @@
 #include "proc/master_state.h"
 #include "proc/worker.h"
 
+static const struct zygote_child *importer(void *context, unsigned row)
+{
+    const struct master *master = context;
+    return nursery_importer(master->nursery, row);
+}
+
 static unsigned next_reading(void *context)
 {
     return master_next_reading(context);
@@ -29,6 +35,7 @@ int master_open_control(struct master *master)
         .count = master->count,
         .fleet = master->fleet,
         .heritage = master->heritage,
+        .importer = importer,
         .next_reading = next_reading,
         .reload = reload_for,
         .resize = resize_for,

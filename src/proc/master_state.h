@@ -1,5 +1,5 @@
 /*
- * The inside of the master, for master.c and its neighbours: master_slots.c, master_control.c, master_signals.c, master_heritage.c.
+ * The inside of the master, for master.c and its neighbours: master_fleet.c, master_slots.c, master_control.c, master_signals.c, master_heritage.c.
  */
 #ifndef PROC_MASTER_STATE_H
 #define PROC_MASTER_STATE_H
@@ -86,6 +86,13 @@ void master_follow_up(struct master *master);
 void master_reap(struct master *master);
 /* Of the options as they are. */
 void master_limits(const struct master *master, struct fleet_limits *limits);
+
+/* Of master_fleet.c: with the orphans and stalls that look at its workers. */
+void master_open_fleet(struct master *master);
+/* For struct nursery_setup. */
+void master_describe_worker(void *context, unsigned number, unsigned generation, struct worker_setup *setup);
+/* A message that makes its loop turn. */
+void master_ping_worker(void *context, unsigned number);
 
 /* Of master_options.c: reads the configuration again, then reloads. 0, or -1 and why not, which is logged here. */
 int master_reload(struct master *master, char *message, size_t size);

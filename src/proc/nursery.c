@@ -84,7 +84,7 @@ static void ask(struct nursery *nursery, struct zygote_child *zygote, unsigned n
 static void go_on(struct nursery *nursery, struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < nursery->setup.count && zygote->state == ZYGOTE_IDLE && !zygote->leaving; i++)
-        if (expects(nursery, zygote, i) && !child_of(nursery, i)->killed)
+        if (expects(nursery, zygote, i) && child_of(nursery, i)->killed == KILL_NOT)
             ask(nursery, zygote, i);
 }
 
@@ -108,7 +108,7 @@ static void fail_to_fork(struct nursery *nursery, unsigned number, const char *h
 static void fail_killed(struct nursery *nursery, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < nursery->setup.count; i++)
-        if (expects(nursery, zygote, i) && child_of(nursery, i)->killed)
+        if (expects(nursery, zygote, i) && child_of(nursery, i)->killed != KILL_NOT)
             fail_to_fork(nursery, i, "was not wanted any more");
 }
 
@@ -267,12 +267,12 @@ int nursery_ask(struct nursery *nursery, unsigned number, unsigned generation)
 static bool is_wanted(const struct nursery *nursery, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < nursery->setup.count; i++)
-        if (expects(nursery, zygote, i) && !child_of(nursery, i)->killed)
+        if (expects(nursery, zygote, i) && child_of(nursery, i)->killed == KILL_NOT)
             return true;
     return false;
 }
 
-void nursery_kill(struct nursery *nursery, unsigned number)
+void nursery_kill(struct nursery *nursery, unsigned number, enum kill_reason why)
 {
     struct zygote_child *zygote = nursery != NULL ? nursery->of[number] : NULL;
     if (zygote == NULL || !expects(nursery, zygote, number))
@@ -280,7 +280,14 @@ void nursery_kill(struct nursery *nursery, unsigned number)
     if (zygote->state == ZYGOTE_FORKING && zygote->number == number)
         zygote_child_hurry(zygote);
     else if (zygote->state != ZYGOTE_FORKING && !is_wanted(nursery, zygote))
-        zygote_child_kill(zygote);
+        zygote_child_kill(zygote, why);
+}
+
+const struct zygote_child *nursery_importer(const struct nursery *nursery, unsigned number)
+{
+    const struct zygote_child *zygote = nursery != NULL ? nursery->of[number] : NULL;
+    bool imports = zygote != NULL && zygote->state == ZYGOTE_LOADING && expects(nursery, zygote, number);
+    return imports ? zygote : NULL;
 }
 
 void nursery_ready(struct nursery *nursery, unsigned number)
@@ -335,7 +342,7 @@ static struct zygote_child *take(struct nursery *nursery, pid_t pid)
 
 static void tell_of_end(const struct zygote_child *zygote, bool wanted, const struct worker_end *end)
 {
-    if (wanted && !zygote->killed)
+    if (wanted && zygote->killed == KILL_NOT)
         log_block(LOG_WARNING, end->last_words.data, end->last_words.size,
                   "the zygote (pid %d) %s; another is forked when a worker is wanted", (int)end->pid,
                   end->how);

@@ -15,6 +15,7 @@
 #include "proc/worker_end.h"
 
 struct nursery;
+struct zygote_child;
 
 struct nursery_setup {
     struct event_base *base;
@@ -38,7 +39,9 @@ void nursery_free(struct nursery *nursery);
 int nursery_ask(struct nursery *nursery, unsigned number, unsigned generation);
 /* The expected child of the seat, which has been killed, is not wanted any more. If nobody else is waiting for its zygote, that is
  * killed if need be: it may hang. */
-void nursery_kill(struct nursery *nursery, unsigned number);
+void nursery_kill(struct nursery *nursery, unsigned number, enum kill_reason why);
+/* The zygote that imports the application before the seat's child can be forked; NULL: none does. */
+const struct zygote_child *nursery_importer(const struct nursery *nursery, unsigned number);
 /* The worker of the seat serves. */
 void nursery_ready(struct nursery *nursery, unsigned number);
 /* No more workers of that generation are wanted, or of all but that. */

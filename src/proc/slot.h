@@ -34,8 +34,11 @@ struct seat {
     unsigned generation;
     uint64_t forked_ms;
     bool booted;               /* it has been ready */
+    bool boot_is_limited;      /* BOOTING: it is killed if it is too slow, else it is told to be */
+    bool asked_for_stacks;     /* BOOTING: since it is slow */
     enum replacement replaced; /* LEAVING: why another serves in its place, if one does */
-    uint64_t deadline_ms; /* when it is killed, or PROVING: has proved itself; 0: never, or it has been */
+    uint64_t
+        deadline_ms; /* when it is killed, or BOOTING: slow, or PROVING: has proved itself; 0: never, or it has been */
 };
 
 struct slot {

@@ -37,7 +37,7 @@ static void is_overdue(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct zygote_child *zygote = arg;
     log_warning("the zygote (pid %d) takes too long, and is killed", (int)zygote->pid);
-    zygote_child_kill(zygote);
+    zygote_child_kill(zygote, zygote->leaving ? KILL_LATE : KILL_SLOW_FORK);
 }
 
 void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct event_base *base,
@@ -93,7 +93,7 @@ void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *orde
         return;
     log_warning("the zygote (pid %d) can not be asked for a worker: %s; it is replaced", (int)zygote->pid,
                 strerror(errno));
-    zygote_child_kill(zygote); /* no answer would ever come */
+    zygote_child_kill(zygote, KILL_UNWANTED); /* no answer would ever come */
 }
 
 static void allow(struct zygote_child *zygote, unsigned ms)
@@ -113,16 +113,16 @@ void zygote_child_end(struct zygote_child *zygote)
         return;
     zygote->leaving = true;
     if (zygote->state != ZYGOTE_IDLE) {
-        zygote_child_kill(zygote);
+        zygote_child_kill(zygote, KILL_UNWANTED);
         return;
     }
     zygote_child_tell(zygote, CORD_END);
     allow(zygote, PYTHON_END_QUICK_MS + GRACE_MS);
 }
 
-void zygote_child_kill(struct zygote_child *zygote)
+void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why)
 {
-    zygote->killed = true;
+    zygote->killed = why;
     kill(zygote->pid, SIGKILL);
 }
 
@@ -165,8 +165,8 @@ enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int 
 {
     const struct death death = {
         .status = status,
-        .killed_by_us = zygote->killed,
-        .no_memory = death_is_sudden(status) && !zygote->killed && oom_has_killed(),
+        .killed = zygote->killed,
+        .no_memory = death_is_sudden(status) && zygote->killed == KILL_NOT && oom_has_killed(),
         .age_ms = clock_ms() - zygote->forked_ms,
     };
     death_describe_plain(&death, text, size);

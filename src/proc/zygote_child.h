@@ -11,6 +11,7 @@
 
 #include "base/scoreboard.h"
 #include "proc/cord.h"
+#include "proc/death.h"
 #include "proc/last_words.h"
 
 enum zygote_state {
@@ -23,9 +24,9 @@ struct zygote_child {
     struct zygote_child *next; /* in the nursery */
     unsigned generation;
     enum zygote_state state;
-    bool leaving; /* no worker is asked of it any more */
-    bool failed;  /* has told why it could not load the application */
-    bool killed;  /* by us */
+    bool leaving;            /* no worker is asked of it any more */
+    bool failed;             /* has told why it could not load the application */
+    enum kill_reason killed; /* by us */
     pid_t pid;
     uint64_t forked_ms;
     unsigned number; /* of the seat whose worker it was asked for last */
@@ -54,7 +55,7 @@ void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *orde
 void zygote_child_hurry(struct zygote_child *zygote);
 /* It runs its atexit functions, within a moment, unless it is busy: then it is killed. */
 void zygote_child_end(struct zygote_child *zygote);
-void zygote_child_kill(struct zygote_child *zygote);
+void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why);
 
 /* The zygote's next news: 1, CORD_NOISE where they were out of turn; 0 when there are no more now.
  * */

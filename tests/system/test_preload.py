@@ -14,7 +14,7 @@ import socket
 import time
 
 import pytest
-from control import gatewayctl, path_of, rows, status
+from control import ask, gatewayctl, path_of, rows, status
 from fleet import APP, BAD, Clients, answers, reload_in_vain, reload_mended, write
 from harness import Server, is_alive, open_files, process_table, run
 from test_stopping import unprivileged
@@ -348,10 +348,25 @@ def test_an_import_that_hangs_is_given_up(start):
     old, zygote = server.worker_pids(), zygote_pid(server)
     write(server, "slow", 30)
     server.signal(signal.SIGHUP)
-    server.wait_log("worker 0 has not loaded the application within --timeout")
-    server.wait_log("not reloaded: worker 0's zygote")
+    server.wait_log("not reloaded: worker 0's zygote .* did not load the application within --timeout(?s:.*?)most recent call first")
     wait_until(lambda: server.zygote_pids() == [zygote], "it is killed")
     assert server.worker_pids() == old
+
+
+def test_stacks_show_the_zygote_while_it_imports(serve):
+    # There was nothing to be seen: no worker had been forked yet.
+    hang = "import os, time\ndef hang():\n    while not os.path.exists('go'):\n        time.sleep(0.01)\nhang()"
+    server = serve(
+        "app", "--preload", "--control-socket", "control",
+        files={"app.py": APP, "broken": hang}, workers=2, ready=lambda: True,
+    )  # fmt: skip
+    wait_until(path_of(server).exists, "it can be asked")
+    text = wait_until(lambda: " in hang" in (out := ask(server, "stacks")) and out, "it is seen")
+    (zygote,) = server.zygote_pids()
+    assert re.match(rf"worker 0's zygote \(pid {zygote}, booting\)\nCurrent thread 0x", text), text
+    write(server, "go", "")
+    server.wait_log("ready in")
+    assert "zygote" not in ask(server, "stacks")
 
 
 def test_a_hook_that_hangs_is_given_up(start):

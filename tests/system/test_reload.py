@@ -5,6 +5,8 @@ service, or left it answering 500; workers left before others were ready; each H
 set of workers; a reload waited for ever for an import that hung.
 """
 
+import os
+import re
 import signal
 import time
 
@@ -57,13 +59,33 @@ def test_a_new_worker_that_crashes_soon_is_not_good_enough(server):
 
 
 def test_a_new_worker_that_is_not_ready_in_time_is_given_up(server):
-    server = server("--timeout", "500ms")
+    # Two records, of which the one that `reload --wait` shows said that the worker had not left in time.
+    server = server("--timeout", "500ms", "--control-socket", "control")
     old = server.worker_pids()
-    write(server, "slow", 30)
-    server.signal(signal.SIGHUP)
-    server.wait_log("worker 0 has not loaded the application within --timeout")
-    server.wait_log("not reloaded: worker 0")
+    write(server, "broken", "def hang():\n    time.sleep(30)\nhang()")
+    status, words, said = gatewayctl(server, "reload", "--wait")
+    assert status == 1 and "did not load the application within --timeout" in said
+    assert " in hang" in words, "where it was"
+    server.wait_log("not reloaded: worker 0 .* did not load the application within --timeout")
     assert server.worker_pids() == old
+    assert "did not leave in time" not in server.log
+    assert len(re.findall(r" (?:error|warning): ", server.log)) == 1, server.log
+
+
+def test_a_start_and_a_successor_that_hang_are_told_with_their_stacks(serve):
+    # An import that hung at the start, or in a worker's successor, was never told.
+    hang = "import os, time\ndef hang():\n    while not os.path.exists('go'):\n        time.sleep(0.01)\nhang()"
+    server = serve("app", "--timeout", "500ms", files={"app.py": APP, "broken": hang}, ready=lambda: True)
+    told = r"worker 0 \(pid \d+\) has not loaded the application within --timeout: it is waited for"
+    server.wait_log(told + r"(?s:.*?) in hang")
+    write(server, "go", "")
+    server.wait_log("ready in")
+    (server.directory / "go").unlink()
+    since = len(server.log)
+    os.kill(server.worker_pid, signal.SIGKILL)
+    server.wait_log(told + r"(?s:.*?) in hang", since)
+    write(server, "go", "")
+    assert server.get("/").status == 200
 
 
 def test_one_of_the_others_that_hangs_does_not_hold_the_reload(server):
@@ -77,7 +99,7 @@ def test_one_of_the_others_that_hangs_does_not_hold_the_reload(server):
     )
     write(server, "broken", hang_once)
     assert gatewayctl(server, "reload", "--wait")[0] == 0
-    assert server.log.count("worker 1 has not loaded the application within --timeout") == 1
+    assert len(re.findall(r"worker 1 .* did not load the application within --timeout", server.log)) == 1
     assert "its predecessor stays" in server.log
 
 

@@ -201,6 +201,21 @@ def test_int_in_a_drain_bounds_a_call_that_does_not_return_and_the_log_says_so(s
     assert re.search(CALL_CUT, server.log), server.log
 
 
+def test_a_second_int_says_what_it_has_done(start):
+    # "did not leave in time", 3 ms after the second INT.
+    server = start("--timeout", "0")
+    with server.connect() as connection:
+        connection.request("GET", "/sleep")
+        server.wait_log("the call has begun")
+        os.kill(server.worker_pid, signal.SIGSTOP)
+        server.signal(signal.SIGINT)
+        server.wait_log("stopping quickly")
+        server.signal(signal.SIGINT)
+        server.expect_end()
+    assert re.search(r'worker 0 .* was killed by the master, told to stop at once, after .*"GET /sleep', server.log)
+    assert "did not leave in time" not in server.log
+
+
 def test_graceful_timeout_bounds_a_call_that_does_not_return_and_the_log_says_so(start):
     servers = [start("--graceful-timeout", time_out) for time_out in ("0", "300ms")]
     with servers[0].connect() as one, servers[1].connect() as other:

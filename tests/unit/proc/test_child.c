@@ -88,7 +88,7 @@ static void await_ready(const struct child *of)
 
 START_TEST(a_forked_worker_is_in_its_seat_and_leaves_it)
 {
-    child->killed = true;
+    child->killed = KILL_LATE;
     scoreboard_set(setup.calls[1].since_ns, 1);
     scoreboard_set(setup.row->connections, 8);
     scoreboard_set(setup.row->connection_states[CONNECTION_READING], 3);
@@ -98,7 +98,7 @@ START_TEST(a_forked_worker_is_in_its_seat_and_leaves_it)
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     ck_assert_int_gt(child->pid, 0);
     ck_assert_uint_eq(scoreboard_get(setup.row->pid), (uint32_t)child->pid);
-    ck_assert(!child->killed);
+    ck_assert(child->killed == KILL_NOT);
     ck_assert_uint_eq(scoreboard_get(setup.row->refused_ms), 0);
     reap();
     ck_assert_str_eq(text, "exited with status 7 after 0.0 s and 0 requests");
@@ -129,7 +129,7 @@ START_TEST(a_worker_that_does_not_read_its_mail_is_left_alone)
         ck_assert_int_lt(sent++, 100000);
     child_tell(child, MESSAGE_DRAIN);
     ck_assert_int_eq(waitpid(child->pid, NULL, WNOHANG), 0);
-    child_kill(child);
+    child_kill(child, KILL_LATE);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
 }
@@ -139,7 +139,7 @@ START_TEST(a_worker_that_does_not_leave_is_killed_by_us)
 {
     setup.worker_count = 2;
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
-    child_kill(child);
+    child_kill(child, KILL_LATE);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
 }
@@ -184,7 +184,7 @@ START_TEST(one_that_is_expected_is_killed_as_soon_as_it_can_be)
 {
     child_expect(child, &setup);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_BOOTING);
-    child_kill(child);
+    child_kill(child, KILL_LATE);
     pid_t pid = fork_quietly();
     if (pid == 0)
         for (;;)
@@ -200,20 +200,20 @@ START_TEST(one_that_is_expected_in_vain_leaves_nothing)
 {
     child_expect(child, &setup);
     child_tell(child, MESSAGE_REOPEN);
-    child_kill(child);
+    child_kill(child, KILL_LATE);
     child_is_not_born(child, &setup);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
     setup.worker_count = 2;
     child_expect(child, &setup);
-    ck_assert(!child->killed && child->mail == 0);
+    ck_assert(child->killed == KILL_NOT && child->mail == 0);
 }
 END_TEST
 
 START_TEST(an_empty_seat_is_told_nothing)
 {
     child_tell(child, MESSAGE_QUIT);
-    child_kill(child);
-    ck_assert(!child->killed);
+    child_kill(child, KILL_LATE);
+    ck_assert(child->killed == KILL_NOT);
 }
 END_TEST
 

@@ -44,8 +44,9 @@ static void tell(void *context, struct berth berth, enum message_kind kind)
     (void)context, (void)berth, (void)kind;
 }
 
-static void kill_one(void *context, struct berth berth)
+static void kill_one(void *context, struct berth berth, enum kill_reason why)
 {
+    (void)why;
     (void)context, (void)berth;
 }
 
@@ -94,7 +95,8 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
 
 static void set_up(void)
 {
-    static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, restarted, NULL};
+    static const struct fleet_actions actions = {
+        .fork = fork_one, .tell = tell, .kill = kill_one, .reloaded = reloaded, .restarted = restarted};
     static const struct fleet_limits limits = {.graceful_ms = 1000};
     char message[256];
     control_set_up();

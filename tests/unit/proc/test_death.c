@@ -32,38 +32,44 @@ static const struct {
     const char *text;
 } cases[] = {
     {"a signal in a call",
-     {SIGSEGV, false, false, 12000, 340, CALLS(one, 1)},
+     {SIGSEGV, KILL_NOT, false, 12000, 340, CALLS(one, 1)},
      "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran \"GET /x "
      "HTTP/1.1\" "
      "(for 0.3 s)"},
     {"a signal between calls",
-     {SIGKILL, false, false, 1500, 1, CALLS(NULL, 0)},
+     {SIGKILL, KILL_NOT, false, 1500, 1, CALLS(NULL, 0)},
      "was killed by signal 9 (Killed) after 1.5 s and 1 request"},
     {"a core",
-     {SIGABRT | 0x80, false, false, 0, 0, CALLS(NULL, 0)},
+     {SIGABRT | 0x80, KILL_NOT, false, 0, 0, CALLS(NULL, 0)},
      "was killed by signal 6 (Aborted, core dumped) after 0.0 s and 0 requests"},
     {"an exit",
-     {W_EXITCODE(3, 0), false, false, 49, 2, CALLS(NULL, 0)},
+     {W_EXITCODE(3, 0), KILL_NOT, false, 49, 2, CALLS(NULL, 0)},
      "exited with status 3 after 0.0 s and 2 requests"},
     {"an exit in one of several calls",
-     {W_EXITCODE(1, 0), false, false, 61000, 2, CALLS(three, 3)},
+     {W_EXITCODE(1, 0), KILL_NOT, false, 61000, 2, CALLS(three, 3)},
      "exited with status 1 after 61.0 s and 2 requests, while it ran \"GET /long\" (for 3.0 s), \"GET "
      "/short\" "
      "(for 1.0 s)"},
     {"by us",
-     {SIGKILL, true, false, 5000, 9, CALLS(NULL, 0)},
+     {SIGKILL, KILL_LATE, false, 5000, 9, CALLS(NULL, 0)},
      "did not leave in time and was killed by the master after 5.0 s and 9 requests"},
+    {"by us, while it imports",
+     {SIGKILL, KILL_SLOW_BOOT, false, 5000, 0, CALLS(NULL, 0)},
+     "did not load the application within --timeout and was killed by the master after 5.0 s and 0 requests"},
+    {"by us, at once",
+     {SIGKILL, KILL_AT_ONCE, false, 5000, 9, CALLS(NULL, 0)},
+     "was killed by the master, told to stop at once, after 5.0 s and 9 requests"},
     {"by the kernel",
-     {SIGKILL, false, true, 5000, 9, CALLS(one, 1)},
+     {SIGKILL, KILL_NOT, true, 5000, 9, CALLS(one, 1)},
      "was killed by the kernel for want of memory (signal 9) after 5.0 s and 9 requests, while it ran \"GET "
      "/x "
      "HTTP/1.1\" "
      "(for 0.3 s)"},
     {"by another signal when somebody else had no memory",
-     {SIGSEGV, false, true, 5000, 9, CALLS(NULL, 0)},
+     {SIGSEGV, KILL_NOT, true, 5000, 9, CALLS(NULL, 0)},
      "was killed by signal 11 (Segmentation fault) after 5.0 s and 9 requests"},
     {"a call with control characters that begins later than now",
-     {SIGSEGV, false, false, 12000, 340, CALLS(odd, 1)},
+     {SIGSEGV, KILL_NOT, false, 12000, 340, CALLS(odd, 1)},
      "was killed by signal 11 (Segmentation fault) after 12.0 s and 340 requests, while it ran "
      "\"GET /\\x1b[2J\\x0a\\xff\" (for 0.0 s)"},
     {"an exit just before we killed it",
@@ -128,20 +134,20 @@ END_TEST
 static const struct {
     const char *name;
     int status;
-    bool killed_by_us;
+    enum kill_reason killed;
     enum restart_cause cause;
 } causes[] = {
-    {"it exits", W_EXITCODE(1, 0), false, RESTART_EXITED},
-    {"it exits as if it had been asked", 0, false, RESTART_EXITED},
-    {"it exits just before we kill it", 0, true, RESTART_EXITED},
-    {"it crashes", SIGSEGV, false, RESTART_SIGNAL},
-    {"somebody kills it", SIGKILL, false, RESTART_SIGNAL},
-    {"we kill it", SIGKILL, true, RESTART_KILLED},
+    {"it exits", W_EXITCODE(1, 0), KILL_NOT, RESTART_EXITED},
+    {"it exits as if it had been asked", 0, KILL_NOT, RESTART_EXITED},
+    {"it exits just before we kill it", 0, KILL_LATE, RESTART_EXITED},
+    {"it crashes", SIGSEGV, KILL_NOT, RESTART_SIGNAL},
+    {"somebody kills it", SIGKILL, KILL_NOT, RESTART_SIGNAL},
+    {"we kill it", SIGKILL, KILL_LATE, RESTART_KILLED},
 };
 
 START_TEST(the_cause_is_named)
 {
-    struct death death = {.status = causes[_i].status, .killed_by_us = causes[_i].killed_by_us};
+    struct death death = {.status = causes[_i].status, .killed = causes[_i].killed};
     ck_assert_msg(death_cause(&death) == causes[_i].cause, "%s", causes[_i].name);
 }
 END_TEST

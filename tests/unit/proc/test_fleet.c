@@ -54,10 +54,25 @@ static void tell(void *context, struct berth berth, enum message_kind kind)
     note(kind == MESSAGE_RETIRE ? "retire" : kind == MESSAGE_DRAIN ? "drain" : "quit", berth);
 }
 
-static void kill_one(void *context, struct berth berth)
+static enum kill_reason killed_for;
+
+static void kill_one(void *context, struct berth berth, enum kill_reason why)
 {
     (void)context;
+    killed_for = why;
     note("kill", berth);
+}
+
+static void ask_stacks(void *context, struct berth berth)
+{
+    (void)context;
+    note("ask", berth);
+}
+
+static void boots_slowly(void *context, struct berth berth)
+{
+    (void)context;
+    note("slow", berth);
 }
 
 static unsigned restarts[RESTART_CAUSES];
@@ -75,7 +90,13 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
         done[0] = '\0';                   \
     } while (0)
 
-static const struct fleet_actions actions = {fork_one, tell, kill_one, reloaded, restarted, NULL};
+static const struct fleet_actions actions = {.fork = fork_one,
+                                             .tell = tell,
+                                             .kill = kill_one,
+                                             .ask_stacks = ask_stacks,
+                                             .boots_slowly = boots_slowly,
+                                             .reloaded = reloaded,
+                                             .restarted = restarted};
 static const struct fleet_limits limits = {
     .graceful_ms = GRACEFUL_MS, .boot_ms = BOOT_MS, .proving_ms = PROVING_MS};
 
@@ -139,7 +160,6 @@ START_TEST(the_first_worker_imports_alone_and_the_others_follow)
     begin(3);
     assert_done("fork 0.0");
     ck_assert_int_eq(fleet_phase(fleet), FLEET_STARTING);
-    ck_assert_uint_eq(fleet_due(fleet), 0);
     ready(0, 0);
     assert_done("fork 1.0, fork 2.0");
     ck_assert_int_eq(fleet_phase(fleet), FLEET_SERVING);
@@ -214,6 +234,7 @@ START_TEST(a_fork_that_fails_is_tried_again)
     forks_fail = false;
     await_due();
     assert_done("fork 1.0");
+    ready(1, 0);
     ck_assert_uint_eq(fleet_due(fleet), 0);
 }
 END_TEST
@@ -224,9 +245,11 @@ START_TEST(a_successor_is_ready_before_its_predecessor_leaves)
     ask(1, 0);
     ask(1, 0); /* it may insist */
     assert_done("fork 1.1");
-    now += 10000; /* to import may take long */
+    await_due(); /* to import may take long */
+    await_due();
+    now += 10000;
     fleet_tick(fleet, now);
-    assert_done("");
+    assert_done("ask 1.1, slow 1.1");
     ready(1, 1);
     assert_done("retire 1.0");
     ended(1, 0, WORKER_DRAINING);
@@ -548,10 +571,34 @@ START_TEST(a_probe_that_is_slow_to_load_is_killed)
     assert_done("fork(2) 0.1");
     ck_assert_uint_eq(fleet_due(fleet), now + BOOT_MS);
     await_due();
+    assert_done("ask 0.1");
+    await_due();
     assert_done("kill 0.1");
+    ck_assert_int_eq(killed_for, KILL_SLOW_BOOT);
     ck_assert_uint_eq(fleet_due(fleet), 0);
     ended(0, 1, WORKER_BOOTING);
     assert_done("dropped 2");
+}
+END_TEST
+
+START_TEST(whoever_else_is_slow_to_load_is_told_and_waited_for)
+{
+    begin(2);
+    await_due();
+    assert_done("fork 0.0, ask 0.0");
+    await_due();
+    assert_done("slow 0.0");
+    ck_assert_uint_eq(fleet_due(fleet), 0);
+    ready(0, 0);
+    ready(1, 0);
+    ck_assert_uint_eq(fleet_due(fleet), 0);
+    assert_done("fork 1.0");
+    ended(1, 0, WORKER_READY);
+    assert_done("fork 1.0");
+    await_due();
+    assert_done("ask 1.0");
+    ready(1, 0); /* just then */
+    ck_assert_uint_eq(fleet_due(fleet), 0);
 }
 END_TEST
 
@@ -564,6 +611,8 @@ START_TEST(whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried
     assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1");
     ended(0, 0, WORKER_DRAINING);
     ck_assert_uint_eq(fleet_due(fleet), now + BOOT_MS);
+    await_due();
+    assert_done("ask 1.1");
     await_due();
     assert_done("kill 1.1");
     ended(1, 1, WORKER_BOOTING);
@@ -1003,8 +1052,9 @@ static void model_tell(void *context, struct berth berth, enum message_kind kind
     worker->told = true;
 }
 
-static void model_kill(void *context, struct berth berth)
+static void model_kill(void *context, struct berth berth, enum kill_reason why)
 {
+    (void)why;
     (void)context;
     ck_assert(model[berth.slot][berth.seat].lives);
 }
@@ -1042,8 +1092,13 @@ static void pass_time(void)
 
 START_TEST(whatever_happens_every_slot_is_served_in_the_end_by_one_generation)
 {
-    static const struct fleet_actions on_model = {model_fork,     model_tell, model_kill,
-                                                  model_reloaded, restarted,  NULL};
+    static const struct fleet_actions on_model = {.fork = model_fork,
+                                                  .tell = model_tell,
+                                                  .kill = model_kill,
+                                                  .ask_stacks = ask_stacks,
+                                                  .boots_slowly = boots_slowly,
+                                                  .reloaded = model_reloaded,
+                                                  .restarted = restarted};
     srandom((unsigned)_i);
     memset(model, 0, sizeof(model));
     fleet = fleet_new(SLOTS, &on_model, &limits);
@@ -1102,6 +1157,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_impatient_reload_does_not_wait_for_who_leaves);
     unit_add_rows(tests, a_generation_whose_probe_fails_is_dropped, bad_probes);
     tcase_add_test(tests, a_probe_that_is_slow_to_load_is_killed);
+    tcase_add_test(tests, whoever_else_is_slow_to_load_is_told_and_waited_for);
     tcase_add_test(tests, whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried_again);
     tcase_add_test(tests, a_reload_that_is_asked_for_meanwhile_comes_after_it_once);
     tcase_add_test(tests, a_reload_during_the_start_comes_when_it_is_over);

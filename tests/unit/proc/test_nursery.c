@@ -185,7 +185,7 @@ static bool nobody_is_left(void)
 static void tear_down(void)
 {
     for (unsigned i = 0; i < SEATS; i++)
-        child_kill(&children[i]);
+        child_kill(&children[i], KILL_LATE);
     await(nobody_is_left());
     nursery_free(nursery);
     event_base_free(base);
@@ -309,11 +309,11 @@ START_TEST(one_that_is_killed_while_it_is_expected_takes_its_zygote_along)
 {
     nursery_ask(nursery, 0, HANGS);
     nursery_ask(nursery, 1, SOME_GENERATION);
-    child_kill(&children[0]);
-    nursery_kill(nursery, 0);
+    child_kill(&children[0], KILL_LATE);
+    nursery_kill(nursery, 0, KILL_LATE);
     await(failures[0] != '\0' && children[1].pid != 0);
     ck_assert_str_eq(failures, "0: its zygote did not leave in time and was killed by the master [booting]");
-    nursery_kill(nursery, 1); /* which is expected no more */
+    nursery_kill(nursery, 1, KILL_LATE); /* which is expected no more */
     nursery_ask(nursery, 2, SOME_GENERATION);
     await(children[2].pid != 0);
 }
@@ -323,8 +323,8 @@ START_TEST(one_that_is_killed_before_its_turn_leaves_the_others_theirs)
 {
     for (unsigned i = 0; i < 3; i++)
         nursery_ask(nursery, i, SOME_GENERATION);
-    child_kill(&children[1]);
-    nursery_kill(nursery, 1);
+    child_kill(&children[1], KILL_LATE);
+    nursery_kill(nursery, 1, KILL_LATE);
     await(children[0].pid != 0 && children[2].pid != 0);
     ck_assert_str_eq(failures, "1: was not wanted any more [loaded]");
     ck_assert_int_eq(children[1].pid, 0);
@@ -337,8 +337,8 @@ START_TEST(one_that_is_killed_when_it_is_about_to_be_forked_is_killed_then)
     nursery_ask(nursery, 0, SOME_GENERATION);
     await(children[0].pid != 0);
     nursery_ask(nursery, 1, SOME_GENERATION); /* which is asked at once */
-    child_kill(&children[1]);
-    nursery_kill(nursery, 1);
+    child_kill(&children[1], KILL_LATE);
+    nursery_kill(nursery, 1, KILL_LATE);
     while (children[1].pid == 0)
         event_base_loop(base, EVLOOP_NONBLOCK);
     ck_assert_int_eq(waitid(P_PID, (id_t)children[1].pid, &info, WEXITED), 0);
@@ -352,11 +352,12 @@ START_TEST(a_fork_that_stalls_is_not_waited_for_when_nobody_wants_it)
     nursery_ask(nursery, 0, STALLS);
     for (int i = 0; i < 50; i++)
         turn();
-    child_kill(&children[0]);
-    nursery_kill(nursery, 0);
+    child_kill(&children[0], KILL_LATE);
+    nursery_kill(nursery, 0, KILL_LATE);
     ck_assert_str_eq(failures, "");
     await(failures[0] != '\0');
-    ck_assert_str_eq(failures, "0: its zygote did not leave in time and was killed by the master [loaded]");
+    ck_assert_str_eq(failures,
+                     "0: its zygote did not fork a worker in time and was killed by the master [loaded]");
 }
 END_TEST
 
@@ -444,7 +445,7 @@ END_TEST
 START_TEST(no_nursery_is_an_empty_one)
 {
     nursery_read(NULL);
-    nursery_kill(NULL, 0);
+    nursery_kill(NULL, 0, KILL_LATE);
     nursery_ready(NULL, 0);
     nursery_drop(NULL, 1);
     nursery_keep(NULL, 1);
