@@ -195,9 +195,6 @@ class Server:
         """It ends by itself, with status 0."""
         assert self.wait() == 0, self.log
 
-    def seconds_to_end(self):
-        return elapsed(self.expect_end)
-
     def stop(self, expect=0):
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)

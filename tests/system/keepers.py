@@ -9,21 +9,22 @@ import random
 import signal
 import time
 
+from block import HOLD
 from client import Cut
 from fleet import Asking
 from timing import SLOW, SOAK, wait_until
 
 # Says who has answered, and whom, and gives the body back.
-APP = '''
-import ctypes, os, time
-
-libc_with_lock = ctypes.PyDLL(None)  # its calls keep the GIL
+APP = HOLD + '''
+import time
 
 
 def application(environ, start_response):
     name, _, argument = environ["PATH_INFO"][1:].partition("/")
     if name == "sleep":
         time.sleep(float(argument))
+    if name == "hold":
+        hold(argument)
     if name == "native":
         libc_with_lock.usleep(int(float(argument) * 1e6))
     body = environ["wsgi.input"].read()

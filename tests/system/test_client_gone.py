@@ -168,9 +168,8 @@ def test_an_old_client_that_may_have_closed_is_waited_with_for_a_second(server):
             waiting = connect(server)
             waiting.request("GET", "/" + name, version="1.0")
             waiting.close() if name == "closes" else waiting.finish()
-        time.sleep(1.2)
-    logged(server, "/closes 499")
-    logged(server, "/half-closes 499")
+        logged(server, "/closes 499")
+        logged(server, "/half-closes 499")
     waiting.assert_closed()
     waiting.close()
     assert not {"closes", "half-closes"} & set(lines(server, "notes"))
@@ -261,15 +260,13 @@ def test_an_application_that_asks_is_told_that_its_client_is_there(server):
 
 
 @pytest.mark.parametrize("transport, version, goodbye", [*GONE, ("tcp", "1.0", "close")])
-@pytest.mark.parametrize("path, note", [("/watch/10", "False True"), ("/thread/10", "True"), ("/native/0.6", "True")])
+@pytest.mark.parametrize("path, note", [("/watch/600", "False True"), ("/thread/600", "True"), ("/native/0.6", "True")])
 def test_an_application_that_asks_is_told_that_its_client_is_gone(server, transport, version, goodbye, path, note):
     connection = connect(server, transport)
     connection.request("GET", path, version=version)
     time.sleep(0.1 * SLOW)
-    begun = time.monotonic()
     getattr(connection, goodbye)()
     noted(server, note)
-    assert time.monotonic() - begun < (0.7 if "native" in path else 0.3) * SLOW
     if (version, goodbye) != ("1.0", "close") or transport == "unix":
         logged(server, f"{path} 499")
 
@@ -283,9 +280,7 @@ def test_nobody_is_there_after_the_request(server):
 def test_nobody_waits_for_a_call_that_was_answered_in_its_place():
     with Server("app", "--timeout", "300ms", files={"app.py": APP}) as server, server.connect() as connection:
         assert connection.exchange("GET", "/sleep/2").status == 504
-        begun = time.monotonic()
         noted(server, "True")
-        assert time.monotonic() - begun < SLOW, "before the call is over"
 
 
 @pytest.mark.parametrize("goodbye", ["close", "reset"])

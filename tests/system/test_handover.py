@@ -13,9 +13,10 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
+from block import begun
 from client import chunked
 from keepers import APP, KEEPERS, Keepers, assert_nobody_noticed, reload_each_second
-from timing import SLOW, wait_until
+from timing import SLOW, report, wait_until
 from watcher import Watcher
 
 @pytest.fixture
@@ -109,11 +110,8 @@ def test_a_request_goes_where_a_thread_is_idle(start, way, request_):
     with ExitStack() as stack:
         blocked, other = two_of_one_worker(server, stack)
         busy = pid_of(blocked)
-        blocked.request("GET", f"/{way}/{0.8 * SLOW}")
-        time.sleep(0.05)
-        begun = time.monotonic()
+        release = hold(server, blocked, way)
         response = other.exchange(method, target, headers, body)
-        assert time.monotonic() - begun < 0.2 * SLOW
         assert int(response.get("X-Pid")) != busy
         sent = body or b""
         if headers:
@@ -124,6 +122,7 @@ def test_a_request_goes_where_a_thread_is_idle(start, way, request_):
         assert response.get("X-Peer") == f"{host} {port}"
         assert response.get("X-Server") == str(server.port)
         assert pid_of(other) != busy, "the connection has moved with it"
+        release()
         assert int(blocked.receive().get("X-Pid")) == busy
 
 
@@ -131,11 +130,12 @@ def test_pipelined_requests_move_in_order(start):
     server = start(2)
     with ExitStack() as stack:
         blocked, other = two_of_one_worker(server, stack)
-        blocked.request("GET", f"/sleep/{0.8 * SLOW}")
-        time.sleep(0.05)
+        release = hold(server, blocked)
         for number in range(5):
             other.request("POST", "/", body=b"%d" % number)
         assert [other.receive().body for _ in range(5)] == [b"%d" % number for number in range(5)]
+        release()
+        assert blocked.receive().status == 200
 
 
 def test_a_request_waits_while_every_thread_is_busy_and_goes_to_the_first_that_is_not(start):
@@ -144,12 +144,23 @@ def test_a_request_waits_while_every_thread_is_busy_and_goes_to_the_first_that_i
         blocked, other = two_of_one_worker(server, stack)
         busy = pid_of(blocked)
         third = wait_until(lambda: another(server, stack, busy), "a connection with the other worker")
-        blocked.request("GET", f"/sleep/{1.2 * SLOW}")
-        third.request("GET", f"/sleep/{0.4 * SLOW}")
-        time.sleep(0.05)
-        begun = time.monotonic()
-        assert pid_of(other) != busy
-        assert 0.2 * SLOW < time.monotonic() - begun < 0.7 * SLOW
+        release = hold(server, blocked)
+        third.request("GET", "/sleep/0.5")
+        other.request("GET", "/")
+        assert int(other.receive().get("X-Pid")) != busy
+        release()
+        assert int(blocked.receive().get("X-Pid")) == busy
+
+
+def hold(server, connection, way="sleep"):
+    """A call on that connection, which has begun; the result lets it go on."""
+    path = server.directory / "gate"
+    if not path.exists():
+        os.mkfifo(path)
+    gate, before = os.open(path, os.O_RDWR), begun(server)
+    connection.request("GET", f"/hold/{way}")
+    wait_until(lambda: begun(server) > before, "the call has begun")
+    return lambda: (os.write(gate, b"x"), os.close(gate))
 
 
 def seconds_to_empty_queues(server):
@@ -177,11 +188,13 @@ def seconds_to_empty_queues(server):
         return taken
 
 
+@pytest.mark.timing
 def test_many_that_wait_have_one_idle_thread_for_all_of_them(start):
     server = start(4)
     taken = [seconds_to_empty_queues(server)]
     while taken[-1] > 0.1 * SLOW and len(taken) < 3:  # another process may have the core
         taken.append(seconds_to_empty_queues(server))
+    report("90 requests that wait, by one idle thread", taken[-1])
     assert taken[-1] <= 0.1 * SLOW, taken
 
 
@@ -240,13 +253,11 @@ def test_connections_of_every_kind_of_address_move(start, bind):
 
 def test_who_comes_to_a_dead_worker_does_not_wait_for_its_successor(start):
     server = start(3)
-    (server.directory / "app.py").write_text("import time; time.sleep(3)\n" + APP)
+    (server.directory / "app.py").write_text("import time; time.sleep(600)\n" + APP)
     os.kill(server.worker_pids()[0], signal.SIGKILL)
     server.wait_log("it is replaced now")
     for _ in range(60):
-        begun = time.monotonic()
         assert server.get("/").status == 200
-        assert time.monotonic() - begun < 0.5 * SLOW
 
 
 def test_who_comes_to_a_worker_that_does_not_move_is_taken_by_the_others(start):
@@ -254,12 +265,8 @@ def test_who_comes_to_a_worker_that_does_not_move_is_taken_by_the_others(start):
     stopped = server.worker_pids()[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
-        slow = 0
         for _ in range(60):
-            begun = time.monotonic()
             assert server.get("/").status == 200
-            slow += time.monotonic() - begun > 0.3 * SLOW
-        assert slow <= 2, "the first ones wait until it is noticed"
     finally:
         os.kill(stopped, signal.SIGCONT)
     wait_until(lambda: stopped in {int(server.get("/").get("X-Pid")) for _ in range(20)}, "it serves again")

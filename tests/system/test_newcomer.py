@@ -67,12 +67,11 @@ def free_port():
 def test_run_serves_the_ten_lines_and_says_what_to_try_next(tmp_path):
     port = str(free_port())
     for already in (False, True):
-        begun = time.monotonic()
         run = Run(tmp_path, PORT=port)
         # PORT is a platform's way to say it: then all interfaces are listened on.
         wait_until(lambda run=run: "ready in" in run.text, "it is ready", 60)
         if already:
-            assert time.monotonic() - begun < 3 * SLOW, "nothing was left to do"
+            assert not re.search("generating|configuring|compiling", run.text), "nothing was left to do"
         assert f"http://127.0.0.1:{port}" in run.text
         assert "To try next" in run.text and "curl" in run.text and "Ctrl-C" in run.text
         with Connection(("127.0.0.1", int(port))) as connection:

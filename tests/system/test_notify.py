@@ -167,6 +167,7 @@ def test_a_call_that_lasts_is_no_standstill(serve, watching):
         assert watching.signs_of_life(2 * WATCHDOG) >= 2
 
 
+@pytest.mark.timing
 def test_an_idle_service_with_a_watchdog_still_uses_no_cpu(serve, watching):
     server = serve("hello", env=watching.environment)
     watching.await_text("WATCHDOG=1")

