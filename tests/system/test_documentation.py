@@ -202,3 +202,46 @@ def test_options_are_found_where_a_reader_finds_them(text, options):
 )
 def test_output_is_compared_as_it_is_shown(shown, output, same):
     assert bool(matches(shown.split("\n"), output)) == same
+
+
+RESULTS = ROOT / "bench" / "RESULTS.md"
+# A row of README.md: that server in the tables of the two scenarios.
+COMPARED = {
+    "the floor": "floor",
+    "**gateway**": "gateway",
+    "nginx, the bytes from a file that it keeps open": "nginx-cache",
+    "nginx, the bytes from a file": "nginx",
+    "uWSGI": "uwsgi-socket",
+    "waitress": "waitress",
+    "gevent": "gevent",
+    "gunicorn, threads": "gunicorn-gthread",
+    "gunicorn, sync worker": "gunicorn-sync",
+}
+
+
+def floors(section):
+    """The servers' multiples of the floor in the first table of a section of RESULTS.md that has them."""
+    text = RESULTS.read_text().partition(f"\n## {section}")[2].partition("\n## ")[0]
+    return {name: float(times) for name, times in re.findall(r"^\| ([\w-]+) \|.*\) \| ([\d.]+) \([\d.–]+\) \|", text, re.MULTILINE)}
+
+
+def test_what_the_readme_compares_is_what_the_results_have():
+    # It said "less than half of what nginx takes", where the table beside it had 0.51.
+    text = (ROOT / "README.md").read_text()
+    tables = floors("keepalive: "), floors("close: ")
+    rows = re.findall(r"^\| ([^|]+) \| \**([\d.]+)\** \| \**([\d.]+)\** \|$", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == list(COMPARED)
+    for name, *shown in rows:
+        for number, table in zip(shown, tables):
+            digits = len(number.partition(".")[2])
+            assert abs(float(number) - table[COMPARED[name]]) <= 0.51 * 10**-digits, (name, number, table)
+
+
+def test_what_the_readme_claims_of_nginx_is_what_the_results_have():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    kept, now = floors("keepalive: "), floors("The price of threads")
+    least, most = map(float, re.search(r"one costs ([\d.]+) to ([\d.]+) times the CPU of an epoll loop", text).groups())
+    assert [least, most] == [round(kept["gateway"], 1), round(now["gateway"], 1)]
+    least, most, open_ = map(float, re.search(r": ([\d.]+) to ([\d.]+) of what nginx takes .*?, ([\d.]+) where", text).groups())
+    ratios = [table["gateway"] / table["nginx"] for table in (kept, now)]
+    assert [least, most, open_] == [round(ratio, 1) for ratio in (*ratios, kept["gateway"] / kept["nginx-cache"])]
