@@ -25,8 +25,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """What measures is left to `make timing`; nothing else is run there."""
-    chosen = [item for item in items if bool(item.get_closest_marker("timing")) == TIMING]
+    """What only measures is left to `make timing`; what does not measure is not run there."""
+    markers = ("timing", "measures") if TIMING else ("timing",)
+    chosen = [item for item in items if any(map(item.get_closest_marker, markers)) == TIMING]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 

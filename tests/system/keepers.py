@@ -23,7 +23,7 @@ def application(environ, start_response):
     name, _, argument = environ["PATH_INFO"][1:].partition("/")
     if name == "sleep":
         time.sleep(float(argument))
-    if name == "hold":
+    if name == "held":
         hold(argument)
     if name == "native":
         libc_with_lock.usleep(int(float(argument) * 1e6))

@@ -230,7 +230,7 @@ def test_a_new_generation_that_loses_workers_gets_the_next_configuration(server)
     (server.directory / "broken").unlink()
     write(server, "gateway.toml", config("three"))
     server.signal(signal.SIGHUP)
-    wait_until(lambda: {answer(server) for _ in range(10)} == {"three"}, "all are of the last", 20 * SLOW)
+    wait_until(lambda: {answer(server) for _ in range(10)} == {"three"}, "all are of the last", 2 * PATIENCE)
 
 
 def test_under_load_nothing_fails(server):

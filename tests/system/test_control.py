@@ -49,6 +49,7 @@ def test_workers_are_rows(server):
     server = server()
     with server.connect() as connection:
         pid = int(connection.exchange("GET", "/").body)
+        wait_until(lambda: sum(int(row["requests"]) for row in rows(server, "workers")) == 1, "it is counted")
         by_pid = {int(row["pid"]): row for row in rows(server, "workers")}
         assert sorted(by_pid) == server.worker_pids()
         assert sorted(row["slot"] for row in by_pid.values()) == ["0", "1"]

@@ -10,12 +10,13 @@ The readers take 1 KiB/s of an answer of 1 MB from a generator, the writers send
 import os
 import statistics
 import time
+from contextlib import ExitStack
 
 import pytest
-from crowd import Crowd, every, readers, writers
+from crowd import Client, Crowd, every, readers, writers
 from harness import Server
 from test_memory import private_bytes
-from timing import SANITIZED, SLOW, wait_until
+from timing import PATIENCE, SANITIZED, SLOW, report, wait_until
 
 APP = '''
 BLOCK = b"." * 10000
@@ -44,6 +45,7 @@ FEWER = readers(100, "/generator", ramp=1)
 SECONDS = LEAST_RATE_AFTER + 1.2
 MEMORY = 16 * 1024  # bytes, --response-memory
 DEFAULT_MEMORY = 256 * 1024
+STILL = 300  # readers in the gate, which take the first bytes and no more
 OWN_MEMORY = 8 * 1024  # what a connection and a call may need besides
 
 PROMPT = 0.02 * SLOW  # seconds
@@ -82,6 +84,7 @@ def descriptors(server):
 
 def assert_prompt(times):
     times = sorted(times)
+    report("an extra request beside slow clients", *times)
     assert statistics.median(times) < PROMPT, times
     assert times[len(times) * 95 // 100] < PROMPT, times[-20:]
     # One or another may have missed the processor, which others use, too. But who waited for one of the slow clients would
@@ -112,16 +115,40 @@ def observed(folder):
         extra.kept.close()
 
 
+@pytest.mark.parametrize("memory", [MEMORY, DEFAULT_MEMORY])
+def test_readers_that_do_not_read_on_are_served_and_others_beside_them(folder, memory):
+    with Server("app", "--response-memory", memory, "--tmp-dir", folder, files={"app.py": APP}) as server, ExitStack() as stack:
+        extra = Extra(server)
+        before, own = descriptors(server), private_bytes(server.worker_pid)
+        crowd = [Client(server.address, READERS) for _ in range(STILL)]
+        for number, reader in enumerate(crowd):
+            stack.callback(reader.socket.close)
+            reader.socket.settimeout(PATIENCE)
+            assert reader.socket.recv(12) == b"HTTP/1.1 200"
+            extra.ask(number)
+        wait_until(lambda: extra.ask(0) or extra.finished == STILL, "the application has long finished")
+        assert os.listdir(folder) == [], "spools have no name"
+        assert descriptors(server) - before >= 2 * STILL, "each has one"
+        each = (private_bytes(server.worker_pid) - own) / STILL
+        assert SANITIZED or each <= memory + OWN_MEMORY
+        for reader in crowd:
+            reader.socket.close()
+        wait_until(lambda: descriptors(server) == before, "their descriptors are closed")
+        extra.kept.close()
+
+
 @pytest.fixture(autouse=True)
 def deadline():
     """Longer than usual: in the test that comes first the crowds are at work."""
     yield
 
 
+@pytest.mark.timing
 def test_an_extra_request_is_answered_at_once_all_the_while(observed):
     assert_prompt(observed["times"])
 
 
+@pytest.mark.timing
 def test_every_reader_is_being_served_and_the_application_has_long_finished(observed):
     assert observed["finished"] == READERS.count
     assert len(observed["readers"]) == READERS.count
@@ -129,6 +156,7 @@ def test_every_reader_is_being_served_and_the_application_has_long_finished(obse
         assert (status, ended) == (200, None) and received > 0
 
 
+@pytest.mark.timing
 def test_every_writer_gets_its_408_when_its_time_is_over(observed):
     assert len(observed["writers"]) == WRITERS.count
     for status, _, seconds in observed["writers"]:
@@ -136,11 +164,13 @@ def test_every_writer_gets_its_408_when_its_time_is_over(observed):
         assert LEAST_RATE_AFTER - PROMPT <= seconds < LEAST_RATE_AFTER + WRITERS.pause + 1 * SLOW
 
 
+@pytest.mark.timing
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's own memory hides ours")
 def test_memory_stays_within_the_limit_of_each_answer(observed):
     assert observed["memory"] <= READERS.count * (MEMORY + OWN_MEMORY)
 
 
+@pytest.mark.timing
 def test_nothing_of_them_is_left(observed, folder):
     assert observed["opened"] >= 2 * READERS.count, "each had a spool"
     assert observed["files"] == [], "without a name"
@@ -149,6 +179,7 @@ def test_nothing_of_them_is_left(observed, folder):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.timing
 def test_the_same_with_as_much_memory_as_is_the_default():
     with Server("app", files={"app.py": APP}) as server:
         extra = Extra(server)

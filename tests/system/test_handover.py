@@ -158,7 +158,7 @@ def hold(server, connection, way="sleep"):
     if not path.exists():
         os.mkfifo(path)
     gate, before = os.open(path, os.O_RDWR), begun(server)
-    connection.request("GET", f"/hold/{way}")
+    connection.request("GET", f"/held/{way}")
     wait_until(lambda: begun(server) > before, "the call has begun")
     return lambda: (os.write(gate, b"x"), os.close(gate))
 

@@ -18,7 +18,7 @@ from control import ask, gatewayctl, path_of, rows, status
 from fleet import APP, BAD, Clients, answers, reload_in_vain, reload_mended, write
 from harness import Server, is_alive, open_files, process_table, run
 from test_stopping import unprivileged
-from timing import PATIENCE, SANITIZED, SLOW, report, wait_until
+from timing import PATIENCE, SANITIZED, SLOW, report, wait_until, within
 
 # What holds for all workers holds for those of a zygote: these tests are run again, with the fixture `serve` of this module.
 from test_processes import (  # noqa: F401
@@ -142,12 +142,13 @@ def test_a_successor_needs_no_import(start):
     assert len(noted(server, "import")) == 1
 
 
+@pytest.mark.measures
 def test_threads_of_a_worker_are_its_own(start):
     server = start("--threads", 4)
     with Clients(server, 8, "/sleep/0.1") as clients:
         time.sleep(2)
     assert clients.failures == []
-    assert clients.slowest < 0.5 * SLOW
+    within("the slowest request", clients.slowest, 0.5 * SLOW)
     assert set(clients.pids) == set(server.worker_pids())
 
 
@@ -505,12 +506,12 @@ def test_when_the_master_is_killed_nobody_is_left(start):
 
 
 def test_when_the_master_is_killed_while_the_zygote_imports_nobody_is_left(tmp_path):
-    app = f"import time\nopen('{tmp_path}/importing', 'w').close()\ntime.sleep(30)\n"
+    app = f"import time\nopen('{tmp_path}/importing', 'w').close()\ntime.sleep(600)\n"
     server = Server("app", "--preload", files={"app.py": app}, ready=(tmp_path / "importing").exists)
     try:
         server.signal(signal.SIGKILL)
         server.process.wait(PATIENCE)
-        wait_until(lambda: not server.processes(), "the zygote has left", 2 * SLOW)
+        wait_until(lambda: not server.processes(), "the zygote has left")
     finally:
         server.kill()
 
@@ -526,7 +527,7 @@ def test_a_stop_leaves_nobody_and_says_nothing(start, number):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_while_the_zygote_imports_leaves_nobody(tmp_path, number):
-    app = f"import time\nopen('{tmp_path}/importing', 'w').close()\ntime.sleep(30)\n"
+    app = f"import time\nopen('{tmp_path}/importing', 'w').close()\ntime.sleep(600)\n"
     server = Server("app", "--preload", files={"app.py": app}, ready=(tmp_path / "importing").exists)
     try:
         server.signal(number)
@@ -620,11 +621,13 @@ def test_idle_zygotes_cost_nothing(start):
 # Workers that come and go.
 
 
+@pytest.mark.measures
 def test_recycled_workers_fail_no_request(start):
     server = start("--max-requests", 40, "--max-requests-jitter", 5, app=APP, workers=3)
     with Clients(server, 4) as clients:
         wait_until(lambda: len(set(clients.pids)) >= 12, "each slot has had four workers", 30)
-    assert clients.failures == [] and clients.slowest < 0.5 * SLOW
+    assert clients.failures == []
+    within("the slowest request", clients.slowest, 0.5 * SLOW)
     assert "error" not in server.log
     assert len(server.zygote_pids()) == 1
 

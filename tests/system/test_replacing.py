@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from fleet import APP, Clients, write
-from timing import SLOW, wait_until
+from timing import SLOW, wait_until, within
 
 
 def import_slowly(server, seconds):
@@ -25,6 +25,7 @@ def begin_stuck_call(server, path="/sleep/60"):
     return connection
 
 
+@pytest.mark.measures
 def test_the_successor_of_a_stuck_worker_is_up_before_that_one_leaves(serve):
     server = serve(
         "app", "--threads", "3", "--timeout", "300ms", "--graceful-timeout", "400ms", files={"app.py": APP}
@@ -39,7 +40,7 @@ def test_the_successor_of_a_stuck_worker_is_up_before_that_one_leaves(serve):
         wait_until(lambda: old not in server.worker_pids(), "the stuck worker has left")
     assert clients.failures == []
     assert clients.pids[replaced_at:].count(old) >= 5, "it served while its successor was imported"
-    assert clients.slowest < 0.5 * SLOW
+    within("the slowest request", clients.slowest, 0.5 * SLOW)
     assert 'did not return in time from "GET /sleep/60' in server.log
 
 
@@ -61,6 +62,7 @@ def test_while_every_thread_is_stuck_clients_wait_for_the_successor(serve, threa
     assert "cut" not in server.log
 
 
+@pytest.mark.measures
 def test_term_to_a_worker_replaces_it_and_nobody_is_refused(serve):
     server = serve("app", workers=2, files={"app.py": APP})
     import_slowly(server, 0.3)
@@ -71,7 +73,7 @@ def test_term_to_a_worker_replaces_it_and_nobody_is_refused(serve):
             wait_until(lambda old=old: old not in server.worker_pids(), "it has left")
             assert len(server.worker_pids()) == 2
     assert clients.failures == []
-    assert clients.slowest < 0.3 * SLOW
+    within("the slowest request", clients.slowest, 0.3 * SLOW)
 
 
 def test_whoever_insists_does_not_wait_for_a_successor(serve):
@@ -81,7 +83,7 @@ def test_whoever_insists_does_not_wait_for_a_successor(serve):
     os.kill(old, signal.SIGTERM)
     wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
     os.kill(old, signal.SIGTERM)
-    wait_until(lambda: old not in server.worker_pids(), "it has left", 1.5 * SLOW)
+    wait_until(lambda: old not in server.worker_pids(), "it has left")
     assert int(server.get("/").body) != old
 
 

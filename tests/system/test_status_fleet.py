@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from harness import open_files
 from test_privileges import why_not
-from timing import SLOW, wait_until
+from timing import PATIENCE, SLOW, wait_until
 from watcher import APP, Counting, Crowd, Watcher
 
 
@@ -61,7 +61,7 @@ def test_numbers_add_up_over_reloads_and_hand_overs(watch):
         for number in (1, 2):
             time.sleep(0.3 * SLOW)
             server.signal(signal.SIGHUP)
-            wait_until(lambda: len(re.findall("reloaded in", server.log)) == number, "reloaded", 20 * SLOW)
+            wait_until(lambda: len(re.findall("reloaded in", server.log)) == number, "reloaded", 2 * PATIENCE)
         wait_until(lambda: states(watcher) == ["ready"] * 3, "the old ones have left")
     assert_adds_up(watcher, crowd)
     metrics = watcher.metrics
@@ -109,11 +109,11 @@ def test_a_request_that_moves_is_timed_from_its_beginning(watch):
 def test_recycled_workers_have_a_cause_of_their_own(watch):
     server, watcher = watch("--max-requests", "20", workers=2)
     with Crowd(server, 4) as crowd:
-        wait_until(lambda: causes(watcher).get("recycled", 0) >= 3, "some are replaced", 20 * SLOW)
+        wait_until(lambda: causes(watcher).get("recycled", 0) >= 3, "some are replaced", 2 * PATIENCE)
     assert causes(watcher).keys() == {"recycled"}
     assert watcher.metrics["gateway_worker_restarts_total"]["recycled"] >= 3
     assert "status 0" in watcher.json["restarts"]["last"][0]["how"]
-    wait_until(lambda: states(watcher) == ["ready"] * 2, "the last one has left", 20 * SLOW)
+    wait_until(lambda: states(watcher) == ["ready"] * 2, "the last one has left", 2 * PATIENCE)
     assert_adds_up(watcher, crowd)
 
 

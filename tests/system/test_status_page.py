@@ -10,7 +10,7 @@ import signal
 
 import pytest
 from browser import PROGRAM, Browser
-from timing import SLOW, wait_until
+from timing import PATIENCE, SLOW, wait_until
 from watcher import APP, Watcher
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
@@ -112,16 +112,16 @@ def test_it_tells_when_nobody_answers(page):
     browser.open(watcher.url + "/")
     pid = watcher.pid(server)
     os.kill(pid, signal.SIGSTOP)
-    browser.wait_for("getComputedStyle(document.getElementById('lost')).display !== 'none'", 8 * SLOW)
+    browser.wait_for("getComputedStyle(document.getElementById('lost')).display !== 'none'", 2 * PATIENCE)
     assert "No answer since" in browser.evaluate("document.getElementById('lost').innerText")
     os.kill(pid, signal.SIGCONT)
-    browser.wait_for("getComputedStyle(document.getElementById('lost')).display === 'none'", 8 * SLOW)
+    browser.wait_for("getComputedStyle(document.getElementById('lost')).display === 'none'", 2 * PATIENCE)
 
 
 def test_pointing_at_a_plot_shows_that_moment(page):
     browser, server, watcher = page
     server.get("/")
-    wait_until(lambda: sum(watcher.json["history"]["requests"]) > 0, "a sample", 5 * SLOW)
+    wait_until(lambda: sum(watcher.json["history"]["requests"]) > 0, "a sample")
     browser.open(watcher.url + "/")
     box = browser.evaluate("(r => [r.right, r.top])(document.querySelector('.plot').getBoundingClientRect())")
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] - 1, y=box[1] + 20)

@@ -42,6 +42,13 @@ def report(what, *seconds):
     figures.append(f"{what}: {1000 * ordered[len(ordered) // 2]:.1f} ms{more}")
 
 
+def within(what, seconds, limit):
+    """For a test that is marked `measures`: the limit holds in `make timing` alone."""
+    if TIMING:
+        report(what, seconds)
+        assert seconds < limit, f"{what}: {seconds} s"
+
+
 def starved(pid):
     """Seconds that the process's threads have been ready to run and had no core, in all (Linux counts them)."""
     nanoseconds = 0
