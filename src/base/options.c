@@ -62,7 +62,7 @@ void parse_note_origin(struct parse *parse, size_t index)
 void parse_begin_level(struct parse *parse, const char *where)
 {
     snprintf(parse->where, sizeof(parse->where), "%s", where);
-    parse->given = 0;
+    memset(parse->given, 0, option_row_count * sizeof(parse->given[0]));
     parse->application_given = false;
 }
 
@@ -81,9 +81,14 @@ static bool is_check(const struct option_row *row)
     return row->kind == OPTION_FLAG && row->field == offsetof(struct options, check_config);
 }
 
-static uint64_t bit_of(const struct option_row *row)
+static bool *given(struct parse *parse, const struct option_row *row)
 {
-    return UINT64_C(1) << (row - option_rows);
+    return &parse->given[row - option_rows];
+}
+
+static bool *new_given(void)
+{
+    return xcalloc(option_row_count, sizeof(bool));
 }
 
 static int set(struct parse *parse, const struct option_row *row, const char *text)
@@ -91,9 +96,9 @@ static int set(struct parse *parse, const struct option_row *row, const char *te
     char wrong[160], quoted[SHOWN_SIZE];
     if (parse->only != NULL && !parse->only(row))
         return 0;
-    if (option_is_list(row) && !(parse->given & bit_of(row)))
+    if (option_is_list(row) && !*given(parse, row))
         option_clear(parse->options, row);
-    parse->given |= bit_of(row);
+    *given(parse, row) = true;
     parse_note_origin(parse, (size_t)(row - option_rows));
     if (option_set(parse->options, row, text, wrong, sizeof(wrong)) == 0)
         return 0;
@@ -313,7 +318,7 @@ static int read_setting(struct parse *parse, const char *key, const char *value)
     const struct option_row *row = find_setting(key);
     if (row == NULL)
         return unknown_setting(parse, key);
-    if (option_is_list(row) || !(parse->given & bit_of(row)))
+    if (option_is_list(row) || !*given(parse, row))
         return set(parse, row, value);
     snprintf(parse->message, parse->message_size, "gateway: %s takes one value (%s)", row->name,
              parse->where);
@@ -401,12 +406,16 @@ static int read_all(struct parse *parse, int argc, char *const *argv, const stru
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
                   const struct settings *file, char *message, size_t message_size)
 {
-    struct parse parse = {
-        .options = options, .environment = environment, .message = message, .message_size = message_size};
-    if (read_all(&parse, argc, argv, file) == 0)
-        return 0;
-    options_free(options);
-    return -1;
+    struct parse parse = {.options = options,
+                          .environment = environment,
+                          .message = message,
+                          .message_size = message_size,
+                          .given = new_given()};
+    int r = read_all(&parse, argc, argv, file);
+    free(parse.given);
+    if (r < 0)
+        options_free(options);
+    return r;
 }
 
 void options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
@@ -418,9 +427,11 @@ void options_parse_all(struct options *options, int argc, char *const *argv, cha
                           .environment = environment,
                           .message = message,
                           .message_size = sizeof(message),
+                          .given = new_given(),
                           .complain = complain,
                           .mistakes = *mistakes};
     read_all(&parse, argc, argv, file);
+    free(parse.given);
     *mistakes = parse.mistakes;
 }
 
@@ -432,6 +443,7 @@ int options_print(FILE *out, int argc, char *const *argv, char *const *environme
                           .environment = environment,
                           .message = message,
                           .message_size = message_size,
+                          .given = new_given(),
                           .origins = xcalloc(option_row_count + 1, WHERE_SIZE)};
     int r = read_all(&parse, argc, argv, file);
     if (r == 0)
@@ -439,6 +451,7 @@ int options_print(FILE *out, int argc, char *const *argv, char *const *environme
     for (size_t i = 0; r == 0 && i < option_row_count; i++)
         if (option_is_setting(&option_rows[i]))
             option_print(out, &option_rows[i], &options, parse.origins[i]);
+    free(parse.given);
     free(parse.origins);
     options_free(&options);
     return r;
@@ -454,11 +467,13 @@ static struct options find_only(bool (*only)(const struct option_row *row), int 
                           .environment = environment,
                           .message = message,
                           .message_size = sizeof(message),
+                          .given = new_given(),
                           .only = only};
     read_environment(&parse);
     read_cmd_args(&parse);
     parse_begin_level(&parse, "command line");
     read_words(&parse, argc > 1 ? (size_t)argc - 1 : 0, argv + 1);
+    free(parse.given);
     return options;
 }
 

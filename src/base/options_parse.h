@@ -14,7 +14,7 @@ struct parse {
     char *message;
     size_t message_size;
     char where[WHERE_SIZE]; /* of the level being read, for messages */
-    uint64_t given; /* the rows that this level has set, a bit each: a list's first item replaces the list */
+    bool *given; /* for each row, whether this level has set it: a list's first item replaces the list */
     bool application_given; /* by this level */
     bool (*only)(
         const struct option_row *row);     /* looking for these before anything else is judged; NULL: all */

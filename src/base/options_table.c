@@ -211,4 +211,3 @@ const struct option_row option_rows[] = {
 /* clang-format on */
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);
-_Static_assert(sizeof(option_rows) / sizeof(option_rows[0]) <= 64, "struct parse has a bit for each row");

@@ -41,7 +41,7 @@ struct option_row {
 };
 
 extern const struct option_row option_rows[];
-extern const size_t option_row_count; /* at most 64: struct parse has a bit for each */
+extern const size_t option_row_count;
 
 /* Gives the row's field the value; a list gets one more. 0, or -1 and in `wrong` what is wrong with the text: a verb
  * and its object, `is not a number`. */
