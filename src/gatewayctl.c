@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/name_distance.h"
 #include "base/options.h"
+#include "base/text.h"
 #include "ctl/client.h"
 #include "ctl/top.h"
 
@@ -30,7 +31,11 @@ static const struct control_verb top = {"top", "[--interval TIME]",
 
 static int complain(int status, const char *message)
 {
-    fprintf(stderr, "gatewayctl: %s\n", message);
+    struct text text;
+    text_init(&text);
+    text_add_plain(&text, message, strlen(message), false);
+    fprintf(stderr, "gatewayctl: %.*s\n", (int)text.size, text.data);
+    text_fini(&text);
     return status;
 }
 

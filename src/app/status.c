@@ -1,6 +1,7 @@
 /* The status process' answers. */
 #include "app/status.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,16 +9,19 @@
 #include "app/status_json.h"
 #include "app/status_page.h"
 #include "base/mem.h"
+#include "http/token.h"
 
 struct status {
     struct status_facts facts;
+    const char *hosts;
 };
 
 struct status *status_new(struct scoreboard *board, const char *version, const char *python,
-                          const char *application)
+                          const char *application, const char *hosts)
 {
     struct status *status = xcalloc(1, sizeof(*status));
     status->facts = (struct status_facts){version, python, application, board, history_new()};
+    status->hosts = hosts != NULL ? hosts : "";
     status_sample(status);
     return status;
 }
@@ -117,6 +121,51 @@ static void answer_wrong_method(struct answer *answer)
     text_printf(&answer->body, "only GET and HEAD\n");
 }
 
+static void answer_misdirected(struct answer *answer)
+{
+    answer->status = SLICE("421 Misdirected Request");
+    text_printf(&answer->body,
+                "only IP addresses, localhost and the names of --status-host are answered; add this one\n");
+}
+
+static bool is_ip_address(struct slice name)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char address[sizeof(struct in6_addr)];
+    bool bracketed = name.size > 2 && name.data[0] == '[';
+    size_t size = bracketed ? name.size - 2 : name.size;
+    if (size >= sizeof(text))
+        return false;
+    memcpy(text, name.data + bracketed, size);
+    text[size] = '\0';
+    return inet_pton(bracketed ? AF_INET6 : AF_INET, text, address) == 1;
+}
+
+static bool is_listed(const char *hosts, struct slice name)
+{
+    struct slice list = slice_of(hosts);
+    while (list.data != NULL)
+        if (slice_eq_nocase(slice_next(&list, ','), name))
+            return true;
+    return false;
+}
+
+/* A page in a browser can ask any address under a name of its own site (DNS rebinding), and would
+ * read the requests that run here. What a proxy says of its client's Host is not looked at: that
+ * page can write such fields. No Host at all (HTTP/1.0) comes from no browser. */
+static bool is_for_us(const struct status *status, const struct request *request)
+{
+    struct slice host = request->authority;
+    if (host.data == NULL && request->section != NULL)
+        host = request->section->host;
+    struct slice name = host_name(host);
+    if (host.size == 0 || is_ip_address(name))
+        return true;
+    if (name.size > 1 && name.data[name.size - 1] == '.')
+        name.size--;
+    return slice_eq_nocase(name, SLICE("localhost")) || is_listed(status->hosts, name);
+}
+
 static void add_fields(struct response *response, const struct answer *answer)
 {
     response_add(response, SLICE("Content-Type"), answer->type);
@@ -148,7 +197,9 @@ static void run(void *context, struct exchange *exchange)
     const struct request *request = &exchange->request;
     struct answer answer = {.status = SLICE("200 OK"), .type = SLICE("text/plain; charset=utf-8")};
     text_init(&answer.body);
-    if (!request->is_head && !slice_eq(request->method, SLICE("GET")))
+    if (!is_for_us(status, request))
+        answer_misdirected(&answer);
+    else if (!request->is_head && !slice_eq(request->method, SLICE("GET")))
         answer_wrong_method(&answer);
     else if (!find_answer(&status->facts, request->path, &answer))
         answer_not_found(&answer);

@@ -13,9 +13,10 @@
 
 struct status;
 
-/* What the strings point to must outlive it. */
+/* `hosts`: names with commas between them that requests may have in Host, besides localhost and IP
+ * addresses; NULL: none. The strings must outlive the status. */
 struct status *status_new(struct scoreboard *board, const char *version, const char *python,
-                          const char *application);
+                          const char *application, const char *hosts);
 void status_free(struct status *status);
 
 /* Once in HISTORY_INTERVAL_MS. */

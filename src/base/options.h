@@ -64,6 +64,7 @@ struct options {
     char *health_path;          /* prefix; NULL = off */
     char *control_socket;       /* NULL = off */
     char *status;               /* an address; NULL = off */
+    char *status_host;          /* names that it answers to besides localhost; NULL: none */
     int64_t queue_timeout;      /* ms; 0 = none */
     int64_t slow_request;       /* ms; 0 = off */
     int64_t timeout;            /* ms, of one app call; 0 = none */

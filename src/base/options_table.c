@@ -59,6 +59,9 @@ const struct option_row option_rows[] = {
     { .section = "Server", .name = "status", .restart = true, .kind = OPTION_STRING, FIELD(status), .value = "ADDR",
       .initial = "off", .word = "off", .min = 1,
       .help = "Serve /metrics, /status.json, /live, /ready and a page to look at here, in a process of its own." },
+    { .section = "Server", .name = "status-host", .restart = true, .kind = OPTION_HOSTS, FIELD(status_host), .value = "LIST",
+      .help = "Names, separated by commas, under which --status is asked. Requests whose Host is neither one of them nor localhost nor "
+              "an IP address are answered 421." },
     { .section = "Server", .name = "tmp-dir", .kind = OPTION_STRING, FIELD(tmp_dir), .value = "DIR",
       .initial = "/tmp", .min = 1, .variable = "TMPDIR",
       .help = "Where bodies too large for memory are kept, in files without a name." },

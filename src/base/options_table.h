@@ -12,6 +12,7 @@ enum option_kind {
     OPTION_OCTAL,    /* char *; an octal number of up to `max` */
     OPTION_NETWORKS, /* char *; a list of base/networks.h */
     OPTION_FIELDS,   /* char *; a list of base/forwarded_fields.h */
+    OPTION_HOSTS,    /* char *; names of hosts, with commas between them */
     OPTION_LIST,     /* struct string_list; repeatable */
     OPTION_PAIRS,    /* struct string_list of NAME=VALUE; repeatable */
     OPTION_NUMBER,   /* int64_t from min to max, as the next two */

@@ -7,6 +7,7 @@
 #include "base/options_table.h"
 #include "base/slice.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,32 @@ static int set_fields(struct options *options, const struct option_row *row, con
     return 0;
 }
 
+static bool is_host_name(struct slice name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (!isalnum((unsigned char)name.data[i]) && strchr("-._", name.data[i]) == NULL)
+            return false;
+    return name.size > 0;
+}
+
+static int set_hosts(struct options *options, const struct option_row *row, const char *text, char *wrong,
+                     size_t size)
+{
+    struct slice list = slice_of(text);
+    while (list.data != NULL) {
+        struct slice name = slice_next(&list, ',');
+        if (!is_host_name(name)) {
+            snprintf(
+                wrong, size,
+                "has \"%.*s\", which is no name of a host: letters, digits, - and dots are, without a port",
+                (int)name.size, name.data);
+            return -1;
+        }
+    }
+    set_text(options, row, text);
+    return 0;
+}
+
 static int add_item(struct options *options, const struct option_row *row, const char *text, char *wrong,
                     size_t size)
 {
@@ -244,8 +271,8 @@ static int (*const setters[])(struct options *, const struct option_row *, const
     [OPTION_STRING] = set_string,     [OPTION_URL_PATH] = set_url_path, [OPTION_OCTAL] = set_octal,
     [OPTION_LIST] = add_item,         [OPTION_PAIRS] = add_pair,        [OPTION_NUMBER] = set_integer,
     [OPTION_TIME] = set_integer,      [OPTION_SIZE] = set_integer,      [OPTION_CHOICE] = set_choice,
-    [OPTION_NETWORKS] = set_networks, [OPTION_FIELDS] = set_fields,     [OPTION_FLAG] = set_flag,
-    [OPTION_ACTION] = set_action,
+    [OPTION_NETWORKS] = set_networks, [OPTION_FIELDS] = set_fields,     [OPTION_HOSTS] = set_hosts,
+    [OPTION_FLAG] = set_flag,         [OPTION_ACTION] = set_action,
 };
 
 int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
@@ -268,7 +295,7 @@ bool option_is_list(const struct option_row *row)
 bool option_is_text(const struct option_row *row)
 {
     return row->kind == OPTION_STRING || row->kind == OPTION_URL_PATH || row->kind == OPTION_OCTAL ||
-           row->kind == OPTION_NETWORKS || row->kind == OPTION_FIELDS;
+           row->kind == OPTION_NETWORKS || row->kind == OPTION_FIELDS || row->kind == OPTION_HOSTS;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 static const char *reason(int error)
 {
@@ -44,6 +46,45 @@ static int open_socket(const char *path, unsigned seconds)
     return -1;
 }
 
+/* The file is its owner's and in a directory that only root and the owner can change: then the path
+ * says whose service is asked. */
+static bool owns(uid_t user, const char *path)
+{
+    struct stat file, above;
+    char *directory = xstrdup(path), *slash = strrchr(directory, '/');
+    if (slash != NULL)
+        slash[slash == directory] = '\0';
+    bool good = lstat(path, &file) == 0 && stat(slash != NULL ? directory : ".", &above) == 0 &&
+                file.st_uid == user && (above.st_uid == user || above.st_uid == 0) &&
+                (above.st_mode & 022) == 0;
+    free(directory);
+    return good;
+}
+
+/* Anybody can listen at a path in a directory that anybody can write to. Told once, also by top. */
+static void tell_of_stranger(int fd, const char *path)
+{
+    static bool told;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (told || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid == 0 ||
+        peer.uid == geteuid() || owns(peer.uid, path))
+        return;
+    told = true;
+    fprintf(stderr,
+            "gatewayctl: process %d of user %u answers, which is neither root nor the owner of the service\n",
+            (int)peer.pid, (unsigned)peer.uid);
+}
+
+static void print_line(FILE *out, const char *line, size_t size)
+{
+    struct text text;
+    text_init(&text);
+    text_add_plain(&text, line, size, false);
+    fprintf(out, "%.*s\n", (int)text.size, text.data);
+    text_fini(&text);
+}
+
 /* The last line decides. */
 static enum client_outcome read_answer(FILE *in, FILE *out, char *message, size_t size)
 {
@@ -55,9 +96,9 @@ static enum client_outcome read_answer(FILE *in, FILE *out, char *message, size_
     snprintf(message, size, "the service has not finished its answer");
     while (outcome == CLIENT_UNREACHABLE && (length = getline(&line, &room, in)) > 0) {
         if (line[length - 1] == '\n')
-            line[length - 1] = '\0';
+            line[--length] = '\0';
         if (line[0] == ' ') {
-            fprintf(out, "%s\n", line + 1);
+            print_line(out, line + 1, (size_t)length - 1);
         } else if (strncmp(line, failed, sizeof(failed) - 1) == 0) {
             snprintf(message, size, "%s", line + sizeof(failed) - 1);
             outcome = CLIENT_FAILED;
@@ -78,6 +119,7 @@ enum client_outcome client_ask(const char *path, const char *request, unsigned s
         snprintf(message, size, "%s: %s", path, reason(errno));
         return CLIENT_UNREACHABLE;
     }
+    tell_of_stranger(fd, path);
     /* A service that refuses us does so without having read it. */
     char *line = xasprintf("%s\n", request);
     ssize_t sent = send(fd, line, strlen(line), MSG_NOSIGNAL);

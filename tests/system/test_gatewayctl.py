@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -221,3 +222,20 @@ def test_top_costs_the_service_next_to_nothing(server):
         assert len(terminal.frames()) > 10
         terminal.type(b"q")
         terminal.finish()
+
+
+def test_what_a_terminal_might_obey_is_escaped(tmp_path):
+    """Once, whatever listened at the path could write to the terminal."""
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        process = subprocess.Popen(
+            [GATEWAYCTL, "-s", path, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        with listener.accept()[0] as service:
+            service.recv(100)
+            service.sendall(b" one\x1b[2J\xff\nfailed: \x1b]0;title\x07\n")
+        out, err = process.communicate(timeout=PATIENCE)
+    assert out == b"one\\x1b[2J\\xff\n"
+    assert err == b"gatewayctl: \\x1b]0;title\\x07\n"

@@ -57,7 +57,7 @@ def test_connections_to_the_status_process_are_kept_alive(watch):
     _, watcher = watch()
     with Connection(watcher.address) as connection:
         for _ in range(3):
-            assert connection.exchange("GET", "/ready").text == "ready\n"
+            assert connection.exchange("GET", "/ready", [("Host", "localhost")]).text == "ready\n"
 
 
 def test_metrics_are_all_there(watch):
@@ -402,3 +402,23 @@ def test_without_the_option_there_is_no_process(serve):
     server = serve("app", files={"app.py": APP})
     assert len(server.worker_pids()) == 1
     assert "status on" not in server.log
+
+
+@pytest.mark.parametrize("path", ["/", "/status.json", "/metrics", "/live", "/ready"])
+def test_a_name_of_another_site_is_misdirected(watch, path):
+    """A page of that site, whose name led to this address, read the requests that ran (DNS rebinding)."""
+    _, watcher = watch("--status-host", "status.example,shop")
+    answered = {"127.0.0.1": 200, "localhost": 200, "shop:80": 200, "Status.Example": 200, "evil.example": 421}
+    for host, status in answered.items():
+        with Connection(watcher.address) as connection:
+            connection.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            response = connection.receive()
+        assert response.status == status, host
+        assert (status == 421) == ("--status-host" in response.text)
+
+
+def test_a_client_without_a_host_is_answered(watch):
+    _, watcher = watch()
+    with Connection(watcher.address) as connection:
+        connection.send(b"GET /ready HTTP/1.0\r\n\r\n")
+        assert connection.receive().status == 200

@@ -51,7 +51,7 @@ class Watcher:
 
     def get(self, path, method="GET"):
         with Connection(self.address) as connection:
-            return connection.exchange(method, path, [("Connection", "close")])
+            return connection.exchange(method, path, [("Host", "localhost"), ("Connection", "close")])
 
     @property
     def json(self):

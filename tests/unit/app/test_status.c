@@ -27,7 +27,7 @@ static void set_up(void)
     ck_assert_int_eq(parse(&options, "a:b", no_environment), 0);
     options.worker_connections = 10;
     board = scoreboard_new(2, 1);
-    status = status_new(board, "1.2", "3.x", "a:b");
+    status = status_new(board, "1.2", "3.x", "a:b", "shop.example, status");
     loop = loop_new(&options, &status_handler, NULL, &row);
 }
 
@@ -49,16 +49,14 @@ static void turn(void)
     }
 }
 
-/* The whole answer, a string. */
-static const char *ask(const char *method, const char *path)
+/* The whole answer to the head of a request, a string. */
+static const char *ask_with(const char *request)
 {
     int ends[2];
     size_t size = 0;
     ssize_t n;
-    char request[256];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     conn_accept(loop, &h1_protocol, ends[0], &local, &peer);
-    snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\n\r\n", method, path);
     ck_assert_int_eq(send(ends[1], request, strlen(request), 0), (ssize_t)strlen(request));
     do {
         turn();
@@ -69,6 +67,63 @@ static const char *ask(const char *method, const char *path)
     close(ends[1]);
     return answer;
 }
+
+static const char *ask(const char *method, const char *path)
+{
+    char request[256];
+    snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\n\r\n", method, path);
+    return ask_with(request);
+}
+
+static const struct {
+    const char *fields;
+    int status;
+} hosts[] = {
+    {"Host: localhost\r\n", 200},
+    {"Host: LocalHost:9000\r\n", 200},
+    {"Host: localhost.\r\n", 200},
+    {"Host: 127.0.0.1:9000\r\n", 200},
+    {"Host: 192.0.2.7\r\n", 200},
+    {"Host: [::1]:9000\r\n", 200},
+    {"Host: [2001:db8::1]\r\n", 200},
+    {"Host: shop.example\r\n", 200},
+    {"Host: SHOP.example:80\r\n", 200},
+    {"Host: status\r\n", 200},
+    {"Host: evil.example\r\n", 421},
+    {"Host: shop.example.evil.example\r\n", 421},
+    {"Host: op.example\r\n", 421},
+    {"Host: localhost.evil.example\r\n", 421},
+    {"Host: 127.0.0.1.evil.example\r\n", 421},
+    {"Host: 2130706433\r\n", 421},
+    {"Host: [v1.fe]\r\n", 421},
+    {"Host: evil.example\r\nX-Forwarded-Host: localhost\r\n", 421},
+    {"Host: evil.example\r\nForwarded: host=localhost\r\n", 421},
+};
+
+/* Once, a page of another site read the requests that ran: its name led to this address (DNS
+ * rebinding). */
+START_TEST(only_its_own_names_are_answered)
+{
+    static const char *const paths[] = {"/", "/status.json", "/metrics", "/live", "/ready"};
+    for (size_t i = 0; i < UNIT_ROWS(paths); i++) {
+        char request[256], misdirected[] = "HTTP/1.1 421 Misdirected Request\r\n";
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n%sConnection: close\r\n\r\n", paths[i],
+                 hosts[_i].fields);
+        const char *got = ask_with(request);
+        bool refused = strncmp(got, misdirected, sizeof(misdirected) - 1) == 0;
+        ck_assert_msg(refused == (hosts[_i].status == 421), "%s%.300s", hosts[_i].fields, got);
+        ck_assert_msg(!refused || strstr(got, "--status-host") != NULL, "%s", got);
+    }
+}
+END_TEST
+
+START_TEST(the_name_in_the_target_counts_more_than_host)
+{
+    const char *got = ask_with("GET http://evil.example/live HTTP/1.1\r\nHost: localhost\r\nConnection: "
+                               "close\r\n\r\n");
+    ck_assert_msg(strncmp(got, "HTTP/1.1 421 ", 13) == 0, "%.200s", got);
+}
+END_TEST
 
 static const struct {
     const char *name, *method, *path, *starts, *holds;
@@ -136,6 +191,8 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    unit_add_rows(tests, only_its_own_names_are_answered, hosts);
+    tcase_add_test(tests, the_name_in_the_target_counts_more_than_host);
     unit_add_rows(tests, it_answers, cases);
     unit_add_rows(tests, live_and_ready_follow_the_workers, states);
     tcase_add_test(tests, samples_become_history);

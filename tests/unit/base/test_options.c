@@ -39,12 +39,19 @@ static const char *value_of(const struct options *options, const struct option_r
 static const struct {
     const char *text, *value, *bad;
 } samples[] = {
-    [OPTION_STRING] = {"sample", "sample", NULL},  [OPTION_URL_PATH] = {"/sample", "/sample", "sample"},
-    [OPTION_OCTAL] = {"027", "027", "028"},        [OPTION_LIST] = {"sample", "sample", NULL},
-    [OPTION_PAIRS] = {"A=1", "A=1", "A"},          [OPTION_NUMBER] = {"77", "77", "77k"},
-    [OPTION_TIME] = {"77s", "77000", "77k"},       [OPTION_SIZE] = {"77k", "78848", "77s"},
-    [OPTION_CHOICE] = {"json", "1", "sample"},     [OPTION_FLAG] = {"on", "yes", NULL},
-    [OPTION_NETWORKS] = {"::1", "::1", "::1/129"}, [OPTION_FIELDS] = {"for,by", "for,by", "for,hosts"},
+    [OPTION_STRING] = {"sample", "sample", NULL},
+    [OPTION_URL_PATH] = {"/sample", "/sample", "sample"},
+    [OPTION_OCTAL] = {"027", "027", "028"},
+    [OPTION_LIST] = {"sample", "sample", NULL},
+    [OPTION_PAIRS] = {"A=1", "A=1", "A"},
+    [OPTION_NUMBER] = {"77", "77", "77k"},
+    [OPTION_TIME] = {"77s", "77000", "77k"},
+    [OPTION_SIZE] = {"77k", "78848", "77s"},
+    [OPTION_CHOICE] = {"json", "1", "sample"},
+    [OPTION_FLAG] = {"on", "yes", NULL},
+    [OPTION_NETWORKS] = {"::1", "::1", "::1/129"},
+    [OPTION_FIELDS] = {"for,by", "for,by", "for,hosts"},
+    [OPTION_HOSTS] = {"a.example,b", "a.example,b", "a.example:80"},
 };
 
 static const char *sample(const struct option_row *row, bool value)

@@ -54,6 +54,8 @@ static const struct {
      NULL},
     {"a failure with data", " why\nfailed: it is so\n", CLIENT_FAILED, "why\n", "it is so"},
     {"what comes after the end is nobody's", "ok\n more\n", CLIENT_OK, "", NULL},
+    {"control characters and what is no UTF-8", " a\033[2J\r\x9b\xff \xc3\xa9\n \xe2\x80\xa8\nok\n",
+     CLIENT_OK, "a\\x1b[2J\\x0d\\x9b\\xff \xc3\xa9\n\\xe2\\x80\\xa8\n", NULL},
     {"no end", " one\n", CLIENT_UNREACHABLE, "one\n", "the service has not finished its answer"},
     {"nothing", "", CLIENT_UNREACHABLE, "", "the service has not finished its answer"},
     {"half an end", "o", CLIENT_UNREACHABLE, "", "the service has not finished its answer"},
@@ -82,6 +84,74 @@ START_TEST(the_last_line_decides)
 }
 END_TEST
 
+enum { STRANGER = 54321, OTHER };
+
+static const struct {
+    const char *name;
+    uid_t listener, owner;
+    mode_t directory;
+    bool told;
+} strangers[] = {
+    {"root answers", 0, 0, 0755, false},
+    {"the owner of the file answers", STRANGER, STRANGER, 0755, false},
+    {"the owner of a file that anybody could have put there answers", STRANGER, STRANGER, 01777, true},
+    {"somebody else answers", STRANGER, OTHER, 0755, true},
+    {"somebody else answers for root", STRANGER, 0, 0755, true},
+};
+
+static void answer_as(uid_t user, int fd, int ready)
+{
+    char request[64];
+    bool listens = setuid(user) == 0 && listen(fd, 1) == 0; /* SO_PEERCRED is of this moment */
+    if (!listens || write(ready, "!", 1) != 1)
+        _exit(1);
+    int client = accept(fd, NULL, NULL);
+    if (recv(client, request, sizeof(request), 0) > 0)
+        send(client, "ok\n", 3, MSG_NOSIGNAL);
+    _exit(0);
+}
+
+/* The text on standard error while the question is asked. */
+static const char *complaint(void)
+{
+    static char said[512];
+    int ends[2], before = dup(STDERR_FILENO);
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    ck_assert_int_eq(ask(5), CLIENT_OK);
+    dup2(before, STDERR_FILENO);
+    close(ends[1]);
+    ssize_t n = read(ends[0], said, sizeof(said) - 1);
+    said[n > 0 ? n : 0] = '\0';
+    close(ends[0]);
+    return said;
+}
+
+START_TEST(a_stranger_who_answers_is_told)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bool open = strangers[_i].directory == 01777;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), ready[2];
+    char byte;
+    strcpy(address.sun_path, path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(chown(path, strangers[_i].owner, 0), 0);
+    ck_assert_int_eq(chown(directory, open ? 0 : strangers[_i].owner, 0), 0);
+    ck_assert_int_eq(chmod(directory, strangers[_i].directory), 0);
+    ck_assert_int_eq(pipe(ready), 0);
+    pid_t service = fork();
+    if (service == 0)
+        answer_as(strangers[_i].listener, fd, ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    const char *said = complaint();
+    ck_assert_msg((strstr(said, "of user 54321 answers, which is neither root nor the owner") != NULL) ==
+                      strangers[_i].told,
+                  "%s: %s", strangers[_i].name, said);
+    ck_assert_int_eq(waitpid(service, NULL, 0), service);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_service_that_is_not_there_is_explained)
 {
     ck_assert_int_eq(ask(0), CLIENT_UNREACHABLE);
@@ -105,6 +175,10 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     unit_add_rows(tests, the_last_line_decides, cases);
+    if (geteuid() == 0)
+        unit_add_rows(tests, a_stranger_who_answers_is_told, strangers);
+    else
+        puts("SKIP: a service of another user needs root");
     tcase_add_test(tests, a_service_that_is_not_there_is_explained);
     tcase_add_test(tests, patience_has_an_end);
 }
