@@ -59,7 +59,8 @@ def find(spec):
         target = look_up(module, name, path)
     if call is not None:
         target = call_factory(spec, target, *call)
-    return target, check_callable(spec, target, call is not None) or debug_warning()
+    warnings = check_callable(spec, target, call is not None), debug_warning(), greenlets_warning()
+    return target, "; ".join(filter(None, warnings))
 
 
 def debug_warning():
@@ -70,6 +71,22 @@ def debug_warning():
     except Exception:
         return ""
     return "Django's DEBUG is on: clients see tracebacks and variables when something fails" if debug else ""
+
+
+# Where each notes what it has replaced in Python's library.
+PATCHES = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
+
+
+def greenlets_warning():
+    """Calls run in threads: what is patched for greenlets does not do what it was patched for."""
+    for name, (module, patched) in PATCHES.items():
+        if getattr(sys.modules.get(module), patched, None):
+            return (
+                f"{name} has patched Python's library for greenlets, but each call here has a thread: what the application spawns "
+                "runs only while a call waits, and a call that waits keeps its thread from the next; leave out the patch, and "
+                "set --threads for more calls at once"
+            )
+    return ""
 
 
 def check_module_name(spec, name, expression):
