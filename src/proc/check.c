@@ -35,7 +35,7 @@ static int load(const struct options *options, int status)
     if (status == EXIT_STOPPED)
         printf("gateway: the configuration is good, and %s can be loaded\n", options->application);
     fflush(stdout);
-    python_end_alone(application, status, application != NULL ? (uint64_t)options->graceful_timeout : 0);
+    python_end_alone(application, status, application != NULL ? python_end_quick_ms(options) : 0);
     return status;
 }
 
