@@ -1,5 +1,5 @@
 /*
- * Modules of Python's own library, for what is told of failures: held from before the application's directories are in sys.path, so that
+ * Modules of Python's own library that this program itself needs, above all for what is told of failures: held from before the application's directories are in sys.path, so that
  * neither the names of its modules nor a lack of descriptors can keep them away. By way of library.py, whose source is a string
  * in this program.
  */

@@ -13,20 +13,27 @@ from _frozen_importlib_external import PathFinder
 
 LIBRARY = os.path.dirname(os.__file__)
 PLACES = [LIBRARY, os.path.join(LIBRARY, "lib-dynload")]
+NAMES = getattr(sys, "stdlib_module_names", None)  # of 3.10
+if NAMES is None:
+    NAMES = {entry.partition(".")[0] for entry in os.listdir(LIBRARY)}
 
 held = {}  # name -> module
 added = {}  # those of them, and what they import, that were not in sys.modules before
+batches = []  # the same, as they came: each imports from those before it
 
 
-def hold(*names):
-    """Imports modules of the library, before the application's directories are in sys.path."""
-    for name in names:
-        standard(name)
+def hold(name):
+    """Imports a module of the library, before the application's directories are in sys.path."""
+    standard(name)
 
 
 def give_way():
     """The application's directories are in sys.path: a module of theirs is what the application is to find."""
-    yield_to_shadows(added)
+    for number, batch in enumerate(batches):
+        if are_shadowed(batch):
+            for shadowed in batches[number:]:
+                take_out(shadowed)
+            break
 
 
 def standard(name):
@@ -55,8 +62,10 @@ def undisturbed(function, *args):
         sys.path[:] = path
         new = {known: module for known, module in sys.modules.items() if known not in modules}
         sys.modules.update(modules)
-        yield_to_shadows(new)
+        if are_shadowed(new):
+            take_out(new)
         added.update(new)
+        batches.append(new)
 
 
 def is_standard(module):
@@ -66,16 +75,18 @@ def is_standard(module):
 
 def shadows(modules):
     """The names of modules that are not the library's, and are called like one of its own."""
-    own = getattr(sys, "stdlib_module_names", None) or {entry.partition(".")[0] for entry in os.listdir(LIBRARY)}
-    return [name for name, module in modules.items() if name.partition(".")[0] in own and not is_standard(module)]
+    return [name for name, module in modules.items() if name.partition(".")[0] in NAMES and not is_standard(module)]
 
 
-def yield_to_shadows(modules):
-    """Takes them all out of sys.modules when one of them is not what an import would find: the others may import that one."""
-    if any("." not in name and is_shadowed(name, module) for name, module in modules.items()):
-        for name, module in modules.items():
-            if sys.modules.get(name) is module and getattr(module, "__file__", None):
-                del sys.modules[name]
+def are_shadowed(modules):
+    """Whether one of them is not what an import would find: the others may import that one."""
+    return any("." not in name and is_shadowed(name, module) for name, module in modules.items())
+
+
+def take_out(modules):
+    for name, module in modules.items():
+        if sys.modules.get(name) is module and getattr(module, "__file__", None):
+            del sys.modules[name]
 
 
 def is_shadowed(name, module):

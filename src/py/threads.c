@@ -17,12 +17,25 @@
 #include "base/thread.h"
 #include "py/exception.h"
 #include "py/interp.h"
+#include "py/library.h"
 
 enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread, with the hooks of tracers */
 
+/* The application's, which may be another copy than ours where a module of its own is called as one that this imports. NULL with an
+ * exception. */
+static PyObject *threading_module(void)
+{
+    PyObject *b_module = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"), *held;
+    if (b_module != NULL && PyObject_HasAttrString(b_module, "Thread")) {
+        Py_INCREF(b_module);
+        return b_module;
+    }
+    return (held = library_module("threading")) != NULL ? held : PyImport_ImportModule("threading");
+}
+
 int threads_init(void)
 {
-    PyObject *module = PyImport_ImportModule("threading");
+    PyObject *module = threading_module();
     if (module == NULL)
         exception_log("threading cannot be imported");
     Py_XDECREF(module);
@@ -163,7 +176,7 @@ static PyMethodDef is_daemon_definition = {"daemon", is_daemon, METH_O, NULL};
 /* A subclass of threading.Thread; NULL with an exception. */
 static PyObject *make_type(void)
 {
-    PyObject *module = PyImport_ImportModule("threading"), *daemon = NULL, *type = NULL;
+    PyObject *module = threading_module(), *daemon = NULL, *type = NULL;
     PyObject *base = module != NULL ? PyObject_GetAttrString(module, "Thread") : NULL;
     PyObject *function = PyCFunction_New(&is_daemon_definition, NULL);
     if (function != NULL)
