@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/program.h"
+#include "base/timestamp.h"
 #include "base/title.h"
 #include "net/access_log.h"
 #include "proc/check.h"
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
     open_standard_descriptors();
     title_init(argc, argv);
     program_remember(argv);
+    timestamp_keep_zone(time(NULL));
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);

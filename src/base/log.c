@@ -10,6 +10,7 @@
 #include "base/timestamp.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,16 @@ static void write_copy(const struct text *message, struct slice block)
     text_fini(&copy);
 }
 
+/* Numbers have a point, whatever locale the application has set: setlocale is for its whole process. */
+static void format_plainly(struct text *message, const char *format, va_list args)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* the library's own: nothing is made */
+    locale_t before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
+    text_vprintf(message, format, args);
+    if (before != (locale_t)0)
+        uselocale(before);
+}
+
 static void write_message(enum log_level level, const struct text *message, struct slice block)
 {
     struct text record;
@@ -193,7 +204,7 @@ static void write_record(enum log_level level, struct slice block, const char *f
     int error = errno;
     struct text message;
     text_init(&message);
-    text_vprintf(&message, format, args);
+    format_plainly(&message, format, args);
     if (log_enabled(level))
         write_message(level, &message, block);
     if (is_copied(level))

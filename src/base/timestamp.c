@@ -12,6 +12,76 @@ static _Thread_local struct {
     char common[64];
 } stamp;
 
+enum { DAY = 24 * 3600, STEP = 7 * DAY, SPAN = 20 * 365 * DAY, CHANGES = 128 };
+
+/* When the zone's offset from UTC changes: twice a year, or not at all. */
+static struct {
+    time_t from, to; /* what is known; both 0: nothing */
+    size_t count;
+    struct {
+        time_t at;
+        long offset;
+    } changes[CHANGES]; /* the first is at `from` */
+} zone;
+
+static long offset_at(time_t second)
+{
+    struct tm local;
+    return localtime_r(&second, &local) != NULL ? local.tm_gmtoff : 0;
+}
+
+/* The first second with the offset of `late`; that of `early` is another. */
+static time_t find_change(time_t early, time_t late)
+{
+    long offset = offset_at(late);
+    while (late - early > 1) {
+        time_t middle = early + (late - early) / 2;
+        if (offset_at(middle) == offset)
+            late = middle;
+        else
+            early = middle;
+    }
+    return late;
+}
+
+static void add_change(time_t at, long offset)
+{
+    zone.changes[zone.count].at = at;
+    zone.changes[zone.count++].offset = offset;
+}
+
+void timestamp_keep_zone(time_t now)
+{
+    tzset();
+    zone.from = now - DAY;
+    zone.to = zone.from;
+    zone.count = 0;
+    add_change(zone.from, offset_at(zone.from));
+    while (zone.to < now + SPAN && zone.count < CHANGES) {
+        time_t next = zone.to + STEP;
+        long offset = offset_at(next);
+        if (offset != zone.changes[zone.count - 1].offset)
+            add_change(find_change(zone.to, next), offset);
+        zone.to = next;
+    }
+}
+
+/* As localtime_r, but in the zone that was kept; beyond what is known of it, in that of the process. */
+static void break_down(time_t second, struct tm *local)
+{
+    size_t i = zone.count;
+    if (second < zone.from || second >= zone.to) {
+        localtime_r(&second, local);
+        return;
+    }
+    while (i > 1 && zone.changes[i - 1].at > second)
+        i--;
+    long offset = zone.changes[i - 1].offset;
+    time_t shifted = second + offset;
+    gmtime_r(&shifted, local);
+    local->tm_gmtoff = offset;
+}
+
 const char *timestamp_month(int month)
 {
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -22,7 +92,7 @@ const char *timestamp_month(int month)
 static void stamp_second(time_t second)
 {
     struct tm local;
-    localtime_r(&second, &local);
+    break_down(second, &local);
     strftime(stamp.date, sizeof(stamp.date), "%Y-%m-%dT%H:%M:%S", &local);
     char sign = local.tm_gmtoff < 0 ? '-' : '+';
     long minutes = labs(local.tm_gmtoff) / 60;

@@ -1,6 +1,9 @@
 /*
  * Local time as logs write it. A second's text is made once: breaking a time down costs more than the rest of a line.
  * From any thread.
+ *
+ * The zone is that of the start. An application may set another (Django sets TZ and calls tzset), which is then that of its
+ * process: the lines of one service would be in several zones.
  */
 #ifndef BASE_TIMESTAMP_H
 #define BASE_TIMESTAMP_H
@@ -9,6 +12,9 @@
 #include <time.h>
 
 enum { TIMESTAMP_SIZE = 64 };
+
+/* Remembers the zone that the process has now, for times up to 20 years from `now`; inherited over fork. Before any thread. */
+void timestamp_keep_zone(time_t now);
 
 /* "Jan" to "Dec", 0 to 11: strftime's are those of the locale that the application may have set. */
 const char *timestamp_month(int month);

@@ -8,7 +8,9 @@ written to for ever.
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -353,3 +355,81 @@ def test_a_log_reader_that_is_gone_or_blocked_does_not_stop_the_server(serve):
             assert response.status == 200
     os.close(read)
     assert server.get("/").status == 200
+
+
+ZONES = """
+import os, time
+
+os.environ["TZ"] = "CHI6"  # as Django does, from its settings
+time.tzset()
+
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    print("said", file=environ["wsgi.errors"])
+    return [time.strftime("%z").encode()]
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--preload"], ["--env", "TZ=TYO-9"]], ids=["", "--preload", "--env"])
+def test_all_lines_are_in_the_zone_of_the_start(serve, options):
+    """Django sets TZ and calls tzset: the lines of the workers were in another zone than those of the master."""
+    access = ["--access-logfile", "access", "--access-logformat", "common"]
+    server = serve("zones:app", *options, *access, files={"zones.py": ZONES}, env={"TZ": "MSK-3"})
+    assert server.get("/").text == "-0600"
+    server.wait_log("said")
+    zones = set(re.findall(r"^\d{4}-\d\d-\d\dT[\d:.]+([-+]\d\d:\d\d) ", server.log, re.M))
+    assert zones == {"+03:00"}
+    wait_until(lambda: (server.directory / "access").read_text(), "a line")
+    assert " +0300] " in (server.directory / "access").read_text()
+
+
+COMMA = """
+LC_NUMERIC
+decimal_point ","
+thousands_sep "."
+grouping 3;3
+END LC_NUMERIC
+"""
+
+SLOW_APP = """
+import locale, threading
+
+GATE = threading.Event()
+locale.setlocale(locale.LC_ALL, "comma")
+
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        GATE.wait(60)
+    else:
+        GATE.set()
+    start_response("200 OK", [])
+    return [locale.str(1.5).encode()]
+"""
+
+
+@pytest.mark.skipif(not shutil.which("localedef"), reason="there is no localedef")
+def test_numbers_have_a_point_whatever_locale_the_application_sets(serve, tmp_path):
+    """It is that of the whole process: a call had run for 1,0 s."""
+    (tmp_path / "source").write_text(COMMA)
+    subprocess.run(["localedef", "-c", "-i", "source", "./comma"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    server = serve(
+        "slow_app:app", "--preload", "--threads", "2", "--slow-request", "50ms", "--status", "unix:status",
+        "--access-logfile", "access", "--access-logformat", "json",
+        files={"slow_app.py": SLOW_APP}, env={"LOCPATH": str(tmp_path)},
+    )  # fmt: skip
+    with server.connect() as connection:
+        connection.request("GET", "/slow")
+        server.wait_log(r'"GET /slow HTTP/1.1" has run for \d+\.\d s')
+        assert server.get("/").text == "1,5"
+        assert connection.receive().text == "1,5"
+    assert re.search(r"share \d+\.\d MiB of their \d+\.\d MiB", server.log)
+    with Connection(str(server.directory / "status")) as connection:
+        status = json.loads(connection.exchange("GET", "/status.json").body)
+        assert isinstance(status["now"], float)
+        metrics = connection.exchange("GET", "/metrics").text
+    assert 'le="0.001"' in metrics and not re.search(r"\d,\d", metrics)
+    wait_until(lambda: (server.directory / "access").read_text().count("\n") == 2, "the lines")
+    for line in (server.directory / "access").read_text().splitlines():
+        json.loads(line)
