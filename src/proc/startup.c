@@ -29,6 +29,10 @@ enum { SPARE_SLOTS = 8 };
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
 enum { APPLICATION_SHARE = 4, OWN_FILES = 16 };
 
+/* The limit that is asked for where nobody has said how many connections: what is raised the application's children inherit, and some
+ * of those close, or make a table of, as many descriptors as there may be. */
+enum { FILES_UNASKED = 65536 };
+
 /* Fewer connections than this are worth a warning, if nobody has chosen them. */
 enum { FEW_CONNECTIONS = 1000 };
 
@@ -78,16 +82,38 @@ int startup_check_environment(const struct options *options, char *message, size
     return r;
 }
 
-/* The soft limit is raised to the hard one; without --worker-connections three quarters of it are for connections. */
+rlim_t startup_descriptors(const struct rlimit *inherited, int64_t connections)
+{
+    rlim_t wanted = FILES_UNASKED;
+    if (connections > 0)
+        wanted = OWN_FILES + (rlim_t)(connections + connections / (APPLICATION_SHARE - 1) + 1);
+    if (wanted > inherited->rlim_max)
+        wanted = inherited->rlim_max;
+    return wanted > inherited->rlim_cur ? wanted : inherited->rlim_cur;
+}
+
+/* A reload may ask for more, or for less again: what counts is what the first start has found. */
+static int settle_descriptors(int64_t connections, struct rlimit *limit)
+{
+    static struct rlimit inherited;
+    static bool known;
+    if (getrlimit(RLIMIT_NOFILE, limit) < 0)
+        return -1;
+    if (!known)
+        inherited = *limit;
+    known = true;
+    struct rlimit settled = {startup_descriptors(&inherited, connections), limit->rlim_max};
+    if (settled.rlim_cur != limit->rlim_cur && setrlimit(RLIMIT_NOFILE, &settled) == 0)
+        *limit = settled;
+    return 0;
+}
+
+/* Without --worker-connections three quarters of the soft limit are for connections. */
 static void settle_connections(struct options *options)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (settle_descriptors(options->worker_connections, &limit) < 0)
         return;
-    if (limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
     if (options->worker_connections == 0) {
         int64_t files = limit.rlim_cur < INT32_MAX ? (int64_t)limit.rlim_cur : INT32_MAX;
         files = files > 2 * OWN_FILES ? files - OWN_FILES : files / 2;

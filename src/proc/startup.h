@@ -4,6 +4,9 @@
 #ifndef PROC_STARTUP_H
 #define PROC_STARTUP_H
 
+#include <stdint.h>
+#include <sys/resource.h>
+
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
@@ -26,6 +29,9 @@ int startup_check_extra_files(const struct options *options, char *message, size
 /* Whether each worker will be able to do what --env and --env-file say: the file is opened as --user, which may follow links that root does
  * not. 0, or -1 with one sentence in `message`. */
 int startup_check_environment(const struct options *options, char *message, size_t size);
+/* The soft limit of open files that the service needs: for that many connections of a worker (0: nobody has said how many). Never less
+ * than it has inherited. Not more than it needs, as the application's children inherit it. */
+rlim_t startup_descriptors(const struct rlimit *inherited, int64_t connections);
 /* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
 void startup_settle(struct options *options, char *reason, size_t size);
 

@@ -1,13 +1,15 @@
 """What the application executes: signals as under plain python, whatever the server ignores or blocks for itself.
 
 What went wrong once, in one server or another: a command that a thread of a pool had started could not be terminated, as it had
-inherited a mask with all signals in it; one that read from the terminal, or wrote to it, in the background was not stopped.
+inherited a mask with all signals in it; one that read from the terminal, or wrote to it, in the background was not stopped; one that
+closes all descriptors that there may be had 2^30 of them to close.
 """
 
 import fcntl
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ APP = '''
 import os, subprocess, sys, threading
 
 GATE = threading.Event()
+LIMIT = ["/bin/sh", "-c", "ulimit -Sn"]
 SHOW = ["/bin/sh", "-c", "exec /bin/grep -E '^Sig(Blk|Ign)' /proc/self/status"]
 
 
@@ -56,6 +59,8 @@ def app(environ, start_response):
     if name == "log":
         print("logged", file=environ["wsgi.errors"])
     body = execute(name) if name in WAYS else str(os.getpid())
+    if name == "limit":
+        body = subprocess.run(LIMIT, stdout=subprocess.PIPE).stdout.decode()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body.encode()]
 
@@ -102,6 +107,18 @@ def test_signals_are_as_under_plain_python(serve, plain, options, way):
             assert table(second.receive().text) == expected
             server.get("/open")
             first.receive()
+
+
+LIMITS = [([], 20000), (["--worker-connections", "300"], 1024), (["--worker-connections", "3000"], 4017)]
+
+
+@pytest.mark.parametrize("options, limit", LIMITS, ids=["auto", "few", "many"])
+def test_the_limit_of_open_files_is_what_the_connections_need(serve, options, limit):
+    """It was all that was allowed, 2^30 on some machines: a child that closes all descriptors was busy for minutes."""
+    server = serve(
+        "app", *options, files={"app.py": APP}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 20000))
+    )
+    assert int(server.get("/limit").text) == limit
 
 
 LEADER = """

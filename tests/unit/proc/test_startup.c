@@ -132,6 +132,53 @@ START_TEST(connections_come_from_the_descriptor_limit)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    rlim_t soft, hard;
+    int64_t connections;
+    rlim_t limit;
+} limits[] = {
+    {"as much as is allowed", 1024, 20000, 0, 20000},
+    {"but no more than is reasonable", 1024, 1 << 30, 0, 65536},
+    {"even if there is no end to it", 1024, RLIM_INFINITY, 0, 65536},
+    {"more only where it was inherited", 100000, 1 << 30, 0, 100000},
+    {"few connections need no more", 1024, 1 << 30, 500, 1024},
+    {"what these need, and a part for the application", 1024, 1 << 30, 3000, 4017},
+    {"more than is reasonable, as they were asked for", 1024, 1 << 30, 300000, 400017},
+    {"more than is allowed", 1024, 20000, 300000, 20000},
+    {"no less than was inherited", 5000, 20000, 3000, 5000},
+};
+
+START_TEST(the_descriptor_limit_is_what_is_needed)
+{
+    const struct rlimit inherited = {limits[_i].soft, limits[_i].hard};
+    ck_assert_msg(startup_descriptors(&inherited, limits[_i].connections) == limits[_i].limit, "%s: %llu",
+                  limits[_i].name,
+                  (unsigned long long)startup_descriptors(&inherited, limits[_i].connections));
+}
+END_TEST
+
+/* As a reload does. */
+START_TEST(the_limit_follows_what_is_asked_for)
+{
+    static const struct {
+        int64_t connections;
+        rlim_t limit;
+    } steps[] = {{300, 417}, {600, 817}, {60, 200}, {0, 1000}, {300, 417}};
+    struct rlimit limit = {200, 1000};
+    char reason[128];
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_msg(parse(&options, "-w 1 a:b", no_environment) == 0, "%s", message);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        options.worker_connections = steps[i].connections;
+        startup_settle(&options, reason, sizeof(reason));
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        ck_assert_uint_eq(limit.rlim_cur, steps[i].limit);
+        ck_assert_uint_eq(limit.rlim_max, 1000);
+    }
+}
+END_TEST
+
 START_TEST(connections_that_were_asked_for_stay)
 {
     ck_assert_int_eq(open_with("-b 127.0.0.1:0 -w 1 --worker-connections 77 a:b"), EXIT_STOPPED);
@@ -146,6 +193,8 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     unit_add_rows(tests, the_outcome_is_told, cases);
     tcase_add_test(tests, connections_come_from_the_descriptor_limit);
+    unit_add_rows(tests, the_descriptor_limit_is_what_is_needed, limits);
+    tcase_add_test(tests, the_limit_follows_what_is_asked_for);
     tcase_add_test(tests, connections_that_were_asked_for_stay);
 }
 
