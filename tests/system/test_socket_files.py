@@ -72,15 +72,6 @@ def test_who_waits_in_the_old_queue_is_served(server, tmp_path):
     server.wait_log("reloaded in")
 
 
-def test_who_comes_by_the_old_name_while_the_service_stops_is_answered(server, tmp_path):
-    path = tmp_path / "socket"
-    server = server()
-    path.unlink()
-    reload(server)
-    assert get(path).status == 200
-    server.stop()
-
-
 def test_a_generation_that_is_dropped_leaves_no_file(server, tmp_path):
     path = tmp_path / "socket"
     server = server()
