@@ -127,7 +127,7 @@ def test_the_control_socket_and_the_status_and_the_pid_file_too(server, tmp_path
     for name in ("control", "status", "pid"):
         (tmp_path / name).unlink()
     reload(server)
-    assert status(server)["workers"] == "1 serving"
+    wait_until(lambda: status(server)["workers"] == "1 serving", "the old worker has left")
     assert (tmp_path / "control").stat().st_mode & 0o777 == 0o600
     with Connection(str(tmp_path / "status")) as connection:
         assert connection.exchange("GET", "/live").status == 200
