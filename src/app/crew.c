@@ -11,11 +11,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/exchange.h"
+#include "net/timer.h"
 #include "py/interp.h"
 #include "py/threads.h"
 
 /* Many short calls must not starve the I/O; one long call has had its turn. */
 enum { BATCH_NS = 1000000 };
+
+/* A call on the main thread is followed by a look at signals. It costs system calls: so there is one in LOOK_NS at most, and after
+ * the last call another in LATE_LOOK_MS. */
+enum { SIGNALS_LOOK_NS = 2000000, SIGNALS_LATE_LOOK_MS = 20 };
 
 enum {
     LONG_US = 1000,      /* on average: the baton is given away before the call */
@@ -40,6 +45,13 @@ struct member {
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
+    /* Of the main thread: */
+    uint64_t signals_looked_ns;
+    atomic_bool signals_due; /* a look, since calls have run after the last one */
+    /* Of the holder of the baton: */
+    struct timer *signals_timer;
+    bool signals_timer_is_set;
+    bool signals_wanted; /* the main thread, for that look */
     struct average all;
     struct average kinds[KINDS]; /* those whose paths fall together share one */
     struct member members[];
@@ -93,6 +105,22 @@ static void run_watched(struct crew *crew, unsigned member, struct exchange *exc
     deadline_end(deadline, member);
 }
 
+/* On the main thread, GIL held. */
+static void look_at_signals(struct crew *crew, uint64_t now)
+{
+    crew->signals_looked_ns = now;
+    atomic_store_explicit(&crew->signals_due, false, memory_order_relaxed);
+    crew->setup.look_at_signals(crew->setup.context);
+}
+
+static void note_main_call(struct crew *crew, uint64_t now)
+{
+    if (now - crew->signals_looked_ns >= SIGNALS_LOOK_NS)
+        look_at_signals(crew, now);
+    else
+        atomic_store_explicit(&crew->signals_due, true, memory_order_relaxed);
+}
+
 /* Calls the application, with the baton given away or lent. False when it is gone after that. *now is the time before and after:
  * one look at the clock for each call, whose end is the beginning of the next. */
 static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange, uint64_t *now)
@@ -107,6 +135,8 @@ static bool run_exchange(struct crew *crew, unsigned member, struct exchange *ex
         lending = baton_lend(crew->baton);
     run_watched(crew, member, exchange);
     *now = exchange->ended_ns = clock_ns();
+    if (member == MAIN_MEMBER)
+        note_main_call(crew, *now);
     note_duration(crew, kind, *now - begun);
     if (!passed && baton_take_back(crew->baton, lending)) {
         exchange_finish(exchange);
@@ -157,13 +187,30 @@ static bool run_batch(struct crew *crew, unsigned member)
     return held;
 }
 
+static void signals_timer_fired(void *context)
+{
+    struct crew *crew = context;
+    crew->signals_timer_is_set = false;
+    crew->signals_wanted = atomic_load_explicit(&crew->signals_due, memory_order_relaxed);
+}
+
+/* With the baton, between two turns. */
+static bool wants_main(struct crew *crew)
+{
+    if (atomic_load_explicit(&crew->signals_due, memory_order_relaxed) && !crew->signals_timer_is_set) {
+        crew->signals_timer_is_set = true;
+        timer_set(crew->signals_timer, SIGNALS_LATE_LOOK_MS);
+    }
+    return crew->setup.wants_main(crew->setup.context) || crew->signals_wanted;
+}
+
 /* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
 static bool lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
     deadline_watch(crew->setup.deadline); /* others are left behind in their calls */
     for (;;) {
-        if (crew->setup.wants_main(crew->setup.context)) {
+        if (wants_main(crew)) {
             if (member == MAIN_MEMBER)
                 return true;
             if (baton_pass_to_first(crew->baton))
@@ -245,6 +292,7 @@ struct crew *crew_new(const struct crew_setup *setup)
     crew->baton = baton_new(setup->threads, &work);
     for (unsigned i = 0; i < setup->threads; i++)
         crew->members[i].crew = crew;
+    crew->signals_timer = timer_new(setup->loop, signals_timer_fired, crew);
     start_threads(crew);
     return crew;
 }
@@ -254,14 +302,26 @@ bool crew_free(struct crew *crew)
     if (!baton_close(crew->baton) || !join_threads(crew))
         return false;
     baton_free(crew->baton);
+    timer_free(crew->signals_timer);
     free(crew);
     return true;
 }
 
+static void look_at_signals_now(void *context)
+{
+    look_at_signals(context, clock_ns());
+}
+
 void crew_serve(struct crew *crew)
 {
-    while (!lead(crew, MAIN_MEMBER))
-        baton_wait(crew->baton, MAIN_MEMBER);
+    do {
+        if (crew->signals_wanted) {
+            crew->signals_wanted = false;
+            crew_run_python(crew, look_at_signals_now, crew);
+        }
+        while (!lead(crew, MAIN_MEMBER))
+            baton_wait(crew->baton, MAIN_MEMBER);
+    } while (crew->signals_wanted);
 }
 
 void crew_run_python(struct crew *crew, void (*run)(void *context), void *context)
@@ -269,6 +329,7 @@ void crew_run_python(struct crew *crew, void (*run)(void *context), void *contex
     uint64_t lending = baton_lend(crew->baton);
     gil_take();
     run(context);
+    atomic_store_explicit(&crew->signals_due, run != look_at_signals_now, memory_order_relaxed);
     gil_release();
     if (!baton_take_back(crew->baton, lending))
         baton_wait(crew->baton, MAIN_MEMBER);

@@ -24,6 +24,8 @@ struct crew_setup {
     struct deadline *deadline; /* looks at the calls that last */
     /* Looked at between two turns, with the baton: true when there is something that only the main thread may do. */
     bool (*wants_main)(void *context);
+    /* Looks at what Python code has done to signals: on the main thread, with the GIL, when such code has returned there or a moment later. */
+    void (*look_at_signals)(void *context);
     void *context;
 };
 

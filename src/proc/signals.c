@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -151,10 +152,45 @@ void signals_for_worker(const struct worker_setup *setup)
     signals_release();
 }
 
+/* The signals that a worker needs beside those to stop: their handlers are Python's, for stacks. */
+static struct sigaction stack_handlers[2];
+
+static int stack_signal(int i)
+{
+    return i == 0 ? STACK_SIGNAL : STACKS_SIGNAL;
+}
+
 void signals_are_the_loops(const struct loop *loop)
 {
     remember_handlers();
+    for (int i = 0; i < 2; i++)
+        sigaction(stack_signal(i), NULL, &stack_handlers[i]);
     around_fork.loop = loop;
+}
+
+/* True when another handler was there. */
+static bool put_back(int signal, const struct sigaction *ours)
+{
+    struct sigaction now;
+    return sigaction(signal, NULL, &now) == 0 && now.sa_handler != ours->sa_handler &&
+           sigaction(signal, ours, NULL) == 0;
+}
+
+void signals_put_back(void)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    bool any = false;
+    if (around_fork.loop == NULL)
+        return;
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        any |= put_back(stop_signals[i], &around_fork.ours[i]);
+    for (int i = 0; i < 2; i++)
+        any |= put_back(stack_signal(i), &stack_handlers[i]);
+    if (any && !atomic_flag_test_and_set(&told))
+        log_warning(
+            "a call of the application has changed what signals to this worker do (asyncio's "
+            "add_signal_handler, or signal.signal); after each such call the worker's own handlers for "
+            "TERM, INT and QUIT are put back");
 }
 
 static int hurry_fd = -1;

@@ -405,6 +405,13 @@ static bool wants_main(void *context)
     return worker->python_signalled || reloader_is_due(worker->reloader) || is_over(worker);
 }
 
+static void look_at_signals(void *context)
+{
+    (void)context;
+    interp_reclaim_signal_fd();
+    signals_put_back();
+}
+
 static void serve(struct worker *worker)
 {
     const struct crew_setup setup = {
@@ -413,6 +420,7 @@ static void serve(struct worker *worker)
         .contexts = (void *const *)worker->wsgi,
         .deadline = worker->deadline,
         .wants_main = wants_main,
+        .look_at_signals = look_at_signals,
         .context = worker,
     };
     worker->crew = crew_new(&setup);

@@ -44,6 +44,9 @@ void gil_release(void);
  */
 int interp_signal_fd(void);
 void interp_empty_signal_fd(void);
+/* Gives Python the same descriptor again, in case that the application has put another in its place (asyncio does, for its own
+ * handlers). On the main thread, GIL held; costs system calls. */
+void interp_reclaim_signal_fd(void);
 void interp_run_signal_handlers(void);
 
 /* "3.11.2": of the libpython that is loaded. Works before interp_start. */

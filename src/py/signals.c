@@ -7,26 +7,40 @@
 #include "py/exception.h"
 
 static int wakeup[2] = {-1, -1}; /* Python's C handler writes, the loop reads */
+static PyObject *set_wakeup_fd;  /* signal.set_wakeup_fd, without what importing the signal module costs */
 
-/* signal.set_wakeup_fd, without what importing the signal module costs. */
-static int set_wakeup_fd(int fd)
+/* The descriptor that was there before; -2 with an exception. */
+static long set_ours(void)
 {
-    PyObject *module = PyImport_ImportModule("_signal");
-    PyObject *old = module != NULL ? PyObject_CallMethod(module, "set_wakeup_fd", "i", fd) : NULL;
-    Py_XDECREF(module);
-    if (old == NULL) {
-        exception_log("the application's signal handlers will wait for requests");
-        return -1;
-    }
-    Py_DECREF(old);
-    return 0;
+    PyObject *old = PyObject_CallFunction(set_wakeup_fd, "i", wakeup[1]);
+    long fd = old != NULL ? PyLong_AsLong(old) : -2;
+    Py_XDECREF(old);
+    return fd;
 }
 
 int interp_signal_fd(void)
 {
     if (wakeup[0] >= 0 || pipe2(wakeup, O_NONBLOCK | O_CLOEXEC) < 0)
         return wakeup[0];
-    return set_wakeup_fd(wakeup[1]) == 0 ? wakeup[0] : -1;
+    PyObject *module = PyImport_ImportModule("_signal");
+    set_wakeup_fd = module != NULL ? PyObject_GetAttrString(module, "set_wakeup_fd") : NULL;
+    Py_XDECREF(module);
+    if (set_wakeup_fd != NULL && set_ours() != -2)
+        return wakeup[0];
+    exception_log("the application's signal handlers will wait for requests");
+    Py_CLEAR(set_wakeup_fd);
+    return -1;
+}
+
+/* What came meanwhile has left no byte here: one makes the loop look. A pipe that is full has some. */
+void interp_reclaim_signal_fd(void)
+{
+    if (set_wakeup_fd == NULL)
+        return;
+    long old = set_ours();
+    if (old != wakeup[1] && old != -2 && write(wakeup[1], "", 1) < 0)
+        return;
+    PyErr_Clear();
 }
 
 void interp_empty_signal_fd(void)

@@ -2,10 +2,12 @@
 
 What went wrong once: a signal came during a call on the main thread. Only that thread read the byte that Python had
 written into the wakeup pipe, and the pipe's event has the first priority: the loop, run by another thread, turned
-without a pause and did no I/O until the call was over.
+without a pause and did no I/O until the call was over. asyncio's add_signal_handler in a call took the wakeup pipe away
+for good, and left TERM at its default: handlers waited for the next request, and TERM to the worker cut its requests.
 """
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from block import Held
 from timing import wait_until
 
 APP = '''
-import os, signal, threading
+import asyncio, os, signal, threading
 
 main = threading.main_thread().ident
 
@@ -27,11 +29,39 @@ def note(number, frame):
 signal.signal(signal.SIGUSR1, note)
 
 
+async def use_signals():
+    loop = asyncio.get_running_loop()
+    event = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR2, event.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, event.set)
+    os.kill(os.getpid(), signal.SIGUSR2)
+    await event.wait()
+
+
+def all_signals(handler):
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1, signal.SIGCHLD}:
+        signal.signal(number, handler)
+    for number in range(signal.SIGRTMIN, signal.SIGRTMAX + 1):
+        signal.signal(number, handler)
+
+
+WAYS = {
+    "asyncio": lambda: asyncio.run(use_signals()),
+    "default": lambda: all_signals(signal.SIG_DFL),
+    "ignored": lambda: all_signals(signal.SIG_IGN),
+    "own": lambda: all_signals(note),
+    "wakeup": lambda: signal.set_wakeup_fd(-1),
+}
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     start_response("200 OK", [("Content-Type", "text/plain")])
     if path == "/thread":
         return [b"main" if threading.get_ident() == main else b"other"]
+    if path.startswith("/meddle/"):
+        WAYS[path[8:]]()
     if path == "/hold/sleep":
         gate = os.open("gate", os.O_RDONLY)
         open("held", "a").close()
@@ -84,3 +114,39 @@ def test_a_handler_runs_without_a_request_after_a_call_that_lasted(server):
     for count in range(1, 11):
         os.kill(pid, signal.SIGUSR1)
         wait_until(lambda: handled(server) == count, "the handler runs")
+
+
+# The handlers of "own" look like the worker's: the log tells when those are back, once.
+WAYS = [("asyncio", 2), ("default", 2), ("ignored", 2), ("own", 1), ("wakeup", 2)]
+CHANGED = "has changed what signals"
+
+
+def caught(pid):
+    """The signals that have a handler in the process."""
+    mask = int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)
+    return {number for number in range(1, 65) if mask >> number - 1 & 1}
+
+
+@pytest.mark.parametrize("way, times", WAYS, ids=[row[0] for row in WAYS])
+def test_a_call_that_changes_signals_leaves_the_worker_its_own(serve, way, times):
+    options = ["--slow-request", "50ms", "--graceful-timeout", "30s"]
+    server = serve("app", *options, files={"app.py": APP})
+    pid = server.worker_pid
+    handlers = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGRTMAX - 3, signal.SIGRTMAX - 4}
+    for _ in range(times):
+        assert server.get(f"/meddle/{way}").body == b"done"
+        wait_until(lambda: caught(pid) >= handlers, "the worker has its handlers again")
+        wait_until(lambda: way == "wakeup" or CHANGED in server.log, "that is told")
+        before = handled(server)
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: handled(server) == before + 1, "the handler runs without a request")
+    call = Held(server, "sleep")
+    wait_until((server.directory / "held").exists, "the call is under way")
+    server.wait_log('"GET /hold/sleep HTTP/1.1" has run for')  # a signal to its thread takes the stack
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: set(server.worker_pids()) - {pid}, "there is a successor")
+    with call:
+        pass
+    wait_until(lambda: pid not in server.worker_pids(), "the worker has left")
+    assert "was killed" not in server.log and " is cut" not in server.log, server.log
+    assert server.log.count(CHANGED) == (way != "wakeup"), server.log

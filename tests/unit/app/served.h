@@ -34,6 +34,11 @@ static inline bool served_wants_nothing(void *context)
     return false;
 }
 
+static inline void served_ignores_signals(void *context)
+{
+    (void)context;
+}
+
 /* The application is `app` of the source. Leaves without the GIL, as the loop wants it. */
 static inline void served_open(const char *source, int argc, char **argv)
 {
@@ -58,6 +63,7 @@ static inline void served_open(const char *source, int argc, char **argv)
         .contexts = (void *const *)&served.wsgi,
         .deadline = served.deadline,
         .wants_main = served_wants_nothing,
+        .look_at_signals = served_ignores_signals,
     };
     served.crew = crew_new(&setup);
 }
