@@ -72,6 +72,12 @@ int log_reopen(void)
     return process_log.file == NULL ? 0 : log_file_reopen(process_log.file);
 }
 
+void log_restore(void)
+{
+    if (process_log.file != NULL)
+        log_file_restore(process_log.file);
+}
+
 void log_part(void)
 {
     if (process_log.file != NULL)

@@ -28,6 +28,9 @@ struct log_options {
 int log_open(const struct log_options *options);
 int log_reopen(void); /* USR1; 0, or -1 and errno, the old file stays in use */
 
+/* For the last records of a process whose descriptors the application has closed: see log_file_restore. */
+void log_restore(void);
+
 /* After a fork, in the parent: see log_file_part. */
 void log_part(void);
 

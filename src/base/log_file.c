@@ -49,7 +49,8 @@ struct gap {
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
     int fd;
-    bool owned; /* fd is ours to close */
+    int standard; /* the descriptor that was inherited */
+    bool owned;   /* fd is ours to close */
     bool terminal;
     bool journal; /* systemd's */
     _Atomic(enum method) method;
@@ -104,7 +105,7 @@ void log_files_belong_to(uid_t user)
 /* Settles file->fd and how to write to it, for a descriptor that others use too. */
 static void adopt(struct log_file *file, int standard)
 {
-    file->fd = standard;
+    file->fd = file->standard = standard;
     file->terminal = isatty(standard);
     if (is_regular(standard))
         return;
@@ -192,6 +193,14 @@ int log_file_reopen(struct log_file *file)
     note_kind(file);
     errno = error;
     return result;
+}
+
+void log_file_restore(struct log_file *file)
+{
+    if (file->path != NULL)
+        log_file_reopen(file);
+    else if (file->owned)
+        dup3(file->standard, file->fd, O_CLOEXEC);
 }
 
 static bool was_moved(const struct log_file *file)

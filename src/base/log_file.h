@@ -31,6 +31,9 @@ void log_files_belong_to(uid_t user);
 /* After a fork, in the parent: opens a pipe or terminal anew, so that parent and child share no
  * description. Where that fails the old one stays in use. */
 void log_file_part(struct log_file *file);
+/* Where the descriptor is closed, or another file's, by no fault of the log: takes its number back, for the last records of a process.
+ * Where that fails they are lost. */
+void log_file_restore(struct log_file *file);
 void log_file_close(struct log_file *file); /* NULL is fine */
 
 #endif

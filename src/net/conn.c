@@ -61,7 +61,7 @@ void conn_watch(struct conn *conn)
 {
     if (conn->watched)
         return;
-    event_add(&conn->event, NULL);
+    loop_watch(&conn->event);
     conn->watched = true;
 }
 

@@ -326,7 +326,7 @@ static void resume_taking(void *context)
         scoreboard_set(handover->loop->row->intake, INTAKE_OPEN);
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
         if (handover->inboxes[slot].event != NULL)
-            event_add(handover->inboxes[slot].event, NULL);
+            loop_watch(handover->inboxes[slot].event);
     if (handover->loop->draining)
         handover_take_all(handover);
 }
@@ -346,7 +346,7 @@ void handover_serve(struct handover *handover, unsigned slot, bool serve)
     } else if (inbox->event == NULL && !handover->loop->retiring) {
         inbox->event = event_new(handover->loop->base, handover->setup.inboxes[slot], EV_READ | EV_PERSIST,
                                  arrived, inbox);
-        event_add(inbox->event, NULL);
+        loop_watch(inbox->event);
     }
 }
 

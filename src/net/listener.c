@@ -54,7 +54,7 @@ static void watch_all(struct listeners *all, bool on)
 {
     for (size_t i = 0; i < all->count; i++)
         if (all->items[i].event != NULL)
-            on ? event_add(all->items[i].event, NULL) : event_del(all->items[i].event);
+            on ? loop_watch(all->items[i].event) : (void)event_del(all->items[i].event);
 }
 
 static void pause_all(struct listeners *all, enum intake_state why)
@@ -238,7 +238,7 @@ static void open_listener(struct listeners *all, struct listener *listener)
     listener->burst = 1;
     listener->event = event_new(all->loop->base, listener->fd, EV_READ | EV_PERSIST, acceptable, listener);
     if (!all->loop->accepting_paused)
-        event_add(listener->event, NULL);
+        loop_watch(listener->event);
 }
 
 static void close_listener(struct listener *listener)

@@ -103,6 +103,12 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(loop->base);
 }
 
+void loop_watch(struct event *event)
+{
+    if (event_add(event, NULL) < 0)
+        loop_broken("watched");
+}
+
 static void open_wake(struct loop *loop)
 {
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -110,7 +116,7 @@ static void open_wake(struct loop *loop)
         loop_broken("woken");
     loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, woken, loop);
     event_priority_set(loop->wake, PRIORITY_FIRST);
-    event_add(loop->wake, NULL);
+    loop_watch(loop->wake);
 }
 
 void loop_wake(struct loop *loop)
@@ -226,6 +232,9 @@ static void settle(struct loop *loop)
 
 void loop_broken(const char *what)
 {
+    int error = errno;
+    log_restore(); /* its descriptor may have gone with the others */
+    errno = error;
     log_critical(
         "the sockets can not be %s (%s): has the application closed descriptors that are not its own?", what,
         strerror(errno));

@@ -105,6 +105,8 @@ void loop_turn(struct loop *loop, bool wait);
 /* The same for one who can not run what is ready: waits although something is. */
 void loop_turn_beside(struct loop *loop);
 
+/* Adds an event of a descriptor, without a time. The kernel refuses one that is closed: then the process ends by loop_broken. */
+void loop_watch(struct event *event);
 /* The worker can not go on (errno says why): one log record, and the process ends; the master starts another. */
 void loop_broken(const char *what) __attribute__((noreturn));
 

@@ -5,6 +5,7 @@
 
 #include "base/environment.h"
 #include "base/log.h"
+#include "proc/descriptors.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
@@ -53,5 +54,7 @@ struct application *boot(const struct worker_setup *setup)
     struct application *application =
         boot_application(setup->options, setup->last_words, setup->slot == 0 ? LOG_WARNING : LOG_DEBUG);
     log_copy_errors_to(-1);
+    if (application != NULL && !descriptors_check("while the application was imported"))
+        return NULL;
     return application;
 }

@@ -15,7 +15,7 @@
 struct application *boot_application(const struct options *options, int crash_output,
                                      enum log_level warnings);
 /* Likewise, in a worker or a zygote; the one of slot 0 warns, for all. Of `setup`, only what all workers have in common, slot and
- * last_words are used. */
+ * last_words are used. Before that, descriptors_note. */
 struct application *boot(const struct worker_setup *setup);
 /* When that began, by the wall clock: what was saved since may be older in this process. */
 struct timespec boot_begun(void);

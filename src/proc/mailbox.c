@@ -2,8 +2,11 @@
 #include "proc/mailbox.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 #include "base/ancillary.h"
 
@@ -46,4 +49,14 @@ int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker)
     *kind = message.kind;
     *worker = message.worker;
     return 1;
+}
+
+/* A master that is gone is noticed when mail is read. */
+void mailbox_say_ready(int fd)
+{
+    if (mailbox_send(fd, MESSAGE_READY, getpid()) == 0 || errno == EPIPE || errno == ECONNRESET)
+        return;
+    log_restore();
+    log_critical("the master cannot be told that this worker is ready: %s", strerror(errno));
+    _exit(1);
 }

@@ -38,4 +38,7 @@ int mailbox_send(int fd, enum message_kind kind, pid_t worker);
  * gone, or has sent something of another size, which is taken. */
 int mailbox_receive(int fd, enum message_kind *kind, pid_t *worker);
 
+/* MESSAGE_READY of this process. It ends, after a log record, when that cannot be said: the master would wait for ever. */
+void mailbox_say_ready(int fd);
+
 #endif

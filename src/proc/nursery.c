@@ -210,6 +210,7 @@ static void be_zygote(struct nursery *nursery, struct zygote_child *zygote)
         .generation = zygote->generation,
         .cord = zygote->cord.zygote,
         .last_words = zygote->last_words.worker,
+        .has_told = zygote->has_told,
     };
     struct worker_setup any;
     nursery->setup.describe(nursery->setup.context, 0, zygote->generation, &any);
@@ -369,7 +370,7 @@ static void lose_children(struct nursery *nursery, const struct zygote_child *zy
 
 static enum worker_state state_at_end(const struct zygote_child *zygote)
 {
-    if (zygote->failed)
+    if (zygote->failed || atomic_load(zygote->has_told))
         return WORKER_FAILED;
     return zygote->state == ZYGOTE_LOADING ? WORKER_BOOTING : WORKER_LOADED;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "py/interp.h"
 #include "py/stack.h"
 
 const int stop_signals[STOP_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
@@ -176,10 +177,12 @@ static bool put_back(int signal, const struct sigaction *ours)
            sigaction(signal, ours, NULL) == 0;
 }
 
-void signals_put_back(void)
+void signals_put_back(void *unused)
 {
+    (void)unused;
     static atomic_flag told = ATOMIC_FLAG_INIT;
     bool any = false;
+    interp_reclaim_signal_fd();
     if (around_fork.loop == NULL)
         return;
     for (int i = 0; i < STOP_SIGNALS; i++)

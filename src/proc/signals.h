@@ -27,9 +27,9 @@ void signals_for_worker(const struct worker_setup *setup); /* which must outlive
  * is gone. */
 void signals_are_the_loops(const struct loop *loop);
 
-/* Puts the loop's handlers, and those for stacks, back where the application has put others. From any thread, after
- * signals_are_the_loops. Told once. */
-void signals_put_back(void);
+/* Puts the loop's handlers, those for stacks and the descriptor to which Python writes back where the application has put others. On
+ * the main thread, GIL held. Other handlers are told, once. */
+void signals_put_back(void *unused);
 
 /* For the end of Python, when the loop has no signals any more: TERM says nothing new, each INT and QUIT makes the descriptor that is returned
  * readable (an eventfd). -1 and errno: they are ignored, too. */

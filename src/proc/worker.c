@@ -17,6 +17,7 @@
 #include "base/title.h"
 #include "net/loop.h"
 #include "proc/boot.h"
+#include "proc/descriptors.h"
 #include "proc/fork.h"
 #include "proc/intake.h"
 #include "proc/mailbox.h"
@@ -329,7 +330,7 @@ static int open_threads(struct worker *worker, struct application *application)
 static void watch(struct event *event)
 {
     event_priority_set(event, PRIORITY_FIRST);
-    event_add(event, NULL);
+    loop_watch(event);
 }
 
 /* What is not for the application. */
@@ -374,6 +375,7 @@ static void open_loop(struct worker *worker, int python_signals)
             event_new(base, python_signals, EV_READ | EV_PERSIST, python_signalled, worker);
         watch(worker->python_signals);
     }
+    descriptors_watch(worker->loop);
     recycle_init(&worker->recycle, worker->loop, (uint32_t)getpid() * 2654435761U, has_served_long, worker);
     intake_open(&worker->intake, worker->loop, setup);
     reloader_begin(worker->reloader, worker->loop);
@@ -387,6 +389,7 @@ static void close_loop(struct worker *worker)
     if (worker->python_signals != NULL)
         event_free(worker->python_signals);
     event_free(worker->graceful_end);
+    descriptors_unwatch();
     recycle_fini(&worker->recycle);
     reloader_free(worker->reloader);
     deadline_free(worker->deadline);
@@ -400,16 +403,10 @@ static bool wants_main(void *context)
 {
     struct worker *worker = context;
     recycle_look(&worker->recycle);
+    descriptors_look();
     if (worker->gave_up)
         take_up_again(worker);
     return worker->python_signalled || reloader_is_due(worker->reloader) || is_over(worker);
-}
-
-static void look_at_signals(void *context)
-{
-    (void)context;
-    interp_reclaim_signal_fd();
-    signals_put_back();
 }
 
 static void serve(struct worker *worker)
@@ -420,7 +417,7 @@ static void serve(struct worker *worker)
         .contexts = (void *const *)worker->wsgi,
         .deadline = worker->deadline,
         .wants_main = wants_main,
-        .look_at_signals = look_at_signals,
+        .look_at_signals = signals_put_back,
         .context = worker,
     };
     worker->crew = crew_new(&setup);
@@ -473,7 +470,7 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
     fork_lives_alone();
-    mailbox_send(setup->mailbox, MESSAGE_READY, getpid());
+    mailbox_say_ready(setup->mailbox);
     serve(&worker);
     bool all_threads_ended = crew_free(worker.crew);
     if (all_threads_ended)
@@ -497,6 +494,7 @@ int worker_main(const struct worker_setup *setup)
     fork_dies_with(setup->master); /* who imports reads no mail, and would not notice */
     signals_for_boot(setup);
     worker_identify(setup);
+    descriptors_note(setup, setup->mailbox);
     struct application *application = boot(setup);
     return application != NULL ? worker_serve(setup, application) : fail(setup, NULL);
 }

@@ -13,6 +13,7 @@
 #include "proc/birth.h"
 #include "proc/boot.h"
 #include "proc/cord.h"
+#include "proc/descriptors.h"
 #include "proc/fork.h"
 #include "proc/memory.h"
 #include "proc/python_end.h"
@@ -99,6 +100,7 @@ static int be_worker(const struct zygote *zygote, const struct cord_order *order
     close(zygote->setup->cord);
     worker_identify(&setup);
     take_last_words(zygote, &setup);
+    descriptors_note(&setup, setup.mailbox);
     signals_for_worker(&setup);
     interp_after_fork_in_child();
     return worker_serve(&setup, zygote->application);
@@ -207,8 +209,10 @@ int zygote_main(const struct zygote_setup *setup)
     fork_dies_with(zygote.self.master);
     signals_for_boot(&zygote.self);
     log_identify("zygote");
+    descriptors_note(&zygote.self, setup->cord);
     set_title(zygote.self.options);
     if (load(&zygote) < 0) {
+        atomic_store(setup->has_told, true);
         say(setup, CORD_FAILED);
         python_end_alone(NULL, EXIT_APPLICATION, 0);
         return EXIT_APPLICATION;

@@ -8,6 +8,8 @@
 #ifndef PROC_ZYGOTE_H
 #define PROC_ZYGOTE_H
 
+#include <stdatomic.h>
+
 #include "proc/worker.h"
 
 struct zygote_setup {
@@ -18,6 +20,8 @@ struct zygote_setup {
     unsigned generation;
     int cord;       /* the zygote's end */
     int last_words; /* where faulthandler writes when it crashes */
+    /* Shared with the master: set when it has told why it could not load the application, which may have closed the cord. */
+    atomic_bool *has_told;
 };
 
 /* In the child, right after the fork, with all signals blocked. Returns the exit status. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,13 +19,22 @@
 /* For the hooks of a fork; and for the end of Python, beyond the time after which it is cut there. */
 enum { GRACE_MS = 2000 };
 
+/* A page that the zygote shares. NULL and errno. */
+static atomic_bool *share_flag(void)
+{
+    void *page = mmap(NULL, sizeof(atomic_bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page != MAP_FAILED ? page : NULL;
+}
+
 struct zygote_child *zygote_child_new(unsigned generation)
 {
     struct zygote_child *zygote = xcalloc(1, sizeof(*zygote));
     zygote->generation = generation;
     zygote->cord = (struct cord){-1, -1};
     zygote->last_words = (struct last_words){-1, -1};
-    if (cord_open(&zygote->cord) == 0 && last_words_open(&zygote->last_words) == 0)
+    zygote->has_told = share_flag();
+    if (zygote->has_told != NULL && cord_open(&zygote->cord) == 0 &&
+        last_words_open(&zygote->last_words) == 0)
         return zygote;
     int error = errno;
     zygote_child_free(zygote);
@@ -74,6 +84,8 @@ void zygote_child_free(struct zygote_child *zygote)
         event_free(zygote->news);
     if (zygote->deadline != NULL)
         event_free(zygote->deadline);
+    if (zygote->has_told != NULL)
+        munmap(zygote->has_told, sizeof(*zygote->has_told));
     zygote_child_let_go(zygote);
     free(zygote);
 }

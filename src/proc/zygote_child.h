@@ -5,6 +5,7 @@
 #define PROC_ZYGOTE_CHILD_H
 
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,7 @@ struct zygote_child {
     enum zygote_state state;
     bool leaving;            /* no worker is asked of it any more */
     bool failed;             /* has told why it could not load the application */
+    atomic_bool *has_told;   /* the same by memory that it shares, where its cord is closed */
     enum kill_reason killed; /* by us */
     pid_t pid;
     uint64_t forked_ms;
