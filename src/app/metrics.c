@@ -93,6 +93,8 @@ static void add_connections(struct text *out, const struct survey *survey)
     labelled(out, "connections", "state", "reading", survey->reading);
     labelled(out, "connections", "state", "active", survey->active);
     labelled(out, "connections", "state", "writing", survey->writing);
+    plain(out, "spooled_bytes", "gauge", "Temporary files of bodies and answers, of --spool-total.",
+          survey->spooled);
     plain(out, "connections_accepted_total", "counter", "Connections accepted.", survey->accepted);
     plain(out, "received_bytes_total", "counter", "Bytes received from clients.", survey->received);
     plain(out, "sent_bytes_total", "counter", "Bytes that clients have taken.", survey->sent);

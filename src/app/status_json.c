@@ -116,7 +116,8 @@ static void add_totals(struct text *out, const struct survey *survey)
     const char *before = "";
     text_printf(out, "\"threads\":{\"busy\":%" PRIu32 ",\"total\":%" PRIu32 "},", survey->busy,
                 survey->threads);
-    add_number(out, "queued", survey->queued, ",\"connections\":{");
+    add_number(out, "queued", survey->queued, ",");
+    add_number(out, "spooled", survey->spooled, ",\"connections\":{");
     add_number(out, "total", survey->connections, ",");
     add_number(out, "idle", survey->idle, ",");
     add_number(out, "reading", survey->reading, ",");

@@ -42,6 +42,7 @@ static void add_present(struct survey *survey, struct scoreboard *board, uint32_
     survey->threads += serves ? board->threads : 0;
     survey->busy += busy;
     survey->queued += scoreboard_get(row->ready);
+    survey->spooled += scoreboard_get(row->spooled);
     add_connections(survey, row, busy);
 }
 

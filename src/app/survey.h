@@ -25,6 +25,7 @@ struct survey {
     uint32_t threads, busy; /* of the workers that serve */
     uint32_t queued;
     uint32_t connections, idle, reading, active, writing;
+    uint64_t spooled; /* bytes of --spool-total */
     /* Since the start: */
     uint64_t answers; /* the sum of: */
     uint64_t answers_by_code[SCOREBOARD_CODES];

@@ -95,7 +95,7 @@ struct options {
     int64_t min_body_rate; /* bytes a second; 0 = none */
     int64_t limit_request_line, limit_request_fields /* count */, limit_request_field_size,
         limit_request_head;
-    int64_t limit_request_body, body_memory, response_memory, response_spool;
+    int64_t limit_request_body, body_memory, response_memory, response_spool, spool_total;
 
     /* after which a worker is replaced; 0 = never */
     int64_t max_requests, max_requests_jitter; /* counts */

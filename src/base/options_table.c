@@ -157,6 +157,9 @@ const struct option_row option_rows[] = {
     { .section = "Limits", .name = "response-spool", .kind = OPTION_SIZE, FIELD(response_spool),
       .value = "BYTES", .initial = "1g", .min = 0, .max = 1024 * GIB,
       .help = "And then in a temporary file up to this size; beyond both the application waits. One block is always taken whole." },
+    { .section = "Limits", .name = "spool-total", .kind = OPTION_SIZE, FIELD(spool_total),
+      .value = "BYTES", .initial = "8g", .min = 0, .max = 1024 * 1024 * GIB,
+      .help = "All temporary files of the service together, of bodies and of answers; beyond, a body is answered 503, and an answer waits for its client." },
 
     { .section = "Recycling", .name = "max-requests", .kind = OPTION_NUMBER, FIELD(max_requests), .value = "N",
       .initial = "0", .min = 0, .max = INT64_MAX / 4,

@@ -121,6 +121,7 @@ struct scoreboard_row {
 
     /* By any thread: scoreboard_count. */
     _Alignas(64) _Atomic uint64_t sent; /* bytes */
+    _Atomic uint64_t spooled;           /* bytes that its spools have reserved now, see base/spool.h */
     /* By status code. Counted before the last byte leaves, so that whoever has seen an answer finds it here, even if the worker has
      * died since. */
     _Atomic uint64_t answers[SCOREBOARD_CODES];

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/spool.h"
+#include "base/spool_budget.h"
 #include "http/body.h"
 #include "http/token.h"
 
@@ -87,6 +88,12 @@ void body_restore(struct body *body, const struct header_section *section, struc
 
 static int spool_put(struct body *body, const char *data, size_t size, uint64_t offset)
 {
+    struct body_content *content = &body->content;
+    content->budget = body->limits->budget;
+    if (spool_reserve(content->budget, &content->reserved, offset + size) < 0) {
+        body->error = errno;
+        return 503;
+    }
     if (body->content.spool < 0)
         body->content.spool = spool_open(body->limits->tmp_dir);
     if (body->content.spool < 0 || spool_write(body->content.spool, (off_t)offset, data, size) != 0) {
@@ -253,6 +260,7 @@ void body_content_free(struct body_content *content)
     free(content->memory);
     if (content->spool >= 0)
         close(content->spool);
+    spool_release(content->budget, &content->reserved);
     *content = (struct body_content){.spool = -1};
 }
 

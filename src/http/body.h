@@ -13,20 +13,25 @@
 #include "base/slice.h"
 #include "http/request.h"
 
+struct spool_budget;
+
 struct body_limits {
     uint64_t size; /* decoded bytes; beyond: 413 */
     size_t memory; /* beyond: a spool */
     size_t
         line; /* a chunk's size line, a trailer line: bytes; beyond: 400 for chunk lines, 431 for trailers */
-    size_t trailer;      /* bytes of the whole trailer section; beyond: 431 */
-    const char *tmp_dir; /* for the spool; must outlive the body */
+    size_t trailer;                    /* bytes of the whole trailer section; beyond: 431 */
+    const char *tmp_dir;               /* for the spool; must outlive the body */
+    const struct spool_budget *budget; /* likewise; NULL: none */
 };
 
 /* Where the bytes are. Whoever takes it (body_take) owns memory and spool. */
 struct body_content {
     uint64_t size;
-    char *memory; /* malloc'ed; NULL when size is 0 or the bytes are in the spool */
-    int spool;    /* descriptor of an unlinked file, or -1 */
+    char *memory;                      /* malloc'ed; NULL when size is 0 or the bytes are in the spool */
+    int spool;                         /* descriptor of an unlinked file, or -1 */
+    uint64_t reserved;                 /* for the spool */
+    const struct spool_budget *budget; /* of `reserved`; it outlives the content. NULL: none */
 };
 
 struct body {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
+#include "base/spool_budget.h"
 #include "net/handover.h"
 
 /* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
@@ -189,13 +190,14 @@ static void skip(struct msghdr *message, size_t n)
     message->msg_iovlen = (size_t)(end - next);
 }
 
-static int spool_failed(struct conn *conn)
+/* Nothing is lost: the application waits. */
+static void note_refusal(const struct conn *conn, int error)
 {
-    log_limited(LOG_ANSWER_SPOOL, LOG_ERROR,
-                "an answer to a slow client could not be kept in %s: %s; the connection is cut",
-                conn->loop->output_limits.tmp_dir, strerror(errno));
-    conn->broken = true;
-    return -1;
+    if (error != 0)
+        log_limited(
+            LOG_ANSWER_SPOOL, LOG_ERROR,
+            "an answer to a slow client could not be kept in %s: %s; the application waits for such clients",
+            conn->loop->output_limits.tmp_dir, spool_strerror(error));
 }
 
 /* What the socket takes; the message becomes the rest. 0, or -1 when the connection broke. */
@@ -231,11 +233,8 @@ static int publish_output(struct conn *conn, struct output *output)
 static int keep_rest(struct conn *conn, const struct msghdr *rest)
 {
     struct output *output = output_new(&conn->loop->output_limits);
-    if (output_append(output, rest->msg_iov, (int)rest->msg_iovlen) == 0)
-        return publish_output(conn, output);
-    spool_failed(conn);
-    output_free(output);
-    return -1;
+    note_refusal(conn, output_append(output, rest->msg_iov, (int)rest->msg_iovlen));
+    return publish_output(conn, output);
 }
 
 /* What waits goes first: a client that has caught up gets each block at once. */
@@ -246,9 +245,8 @@ static int send_behind(struct conn *conn, struct output *output, struct msghdr *
     int r = send_output(conn, output, &sent);
     if (r == 0 && output_is_empty(output))
         r = send_directly(conn, message);
-    if (r == 0 && message->msg_iovlen > 0 &&
-        output_append(output, message->msg_iov, (int)message->msg_iovlen) < 0)
-        r = spool_failed(conn);
+    if (r == 0 && message->msg_iovlen > 0)
+        note_refusal(conn, output_append(output, message->msg_iov, (int)message->msg_iovlen));
     output_unlock(output);
     return r;
 }
@@ -296,6 +294,17 @@ bool conn_is_full(const struct conn *conn)
     bool full = output_is_full(output);
     output_unlock(output);
     return full;
+}
+
+bool conn_is_refused(const struct conn *conn)
+{
+    struct output *output = conn->output;
+    if (output == NULL)
+        return false;
+    output_lock(output);
+    bool refused = output_is_refused(output);
+    output_unlock(output);
+    return refused;
 }
 
 bool conn_is_drained(const struct conn *conn)

@@ -117,7 +117,8 @@ void conn_look_again(struct conn *conn);
 int conn_send(struct conn *conn, struct iovec *vectors, int count);
 /* The same for a stretch of a regular file, the last part of an answer. */
 int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
-bool conn_is_full(const struct conn *conn); /* what waits has reached all limits */
+bool conn_is_full(const struct conn *conn);    /* what waits has reached all limits */
+bool conn_is_refused(const struct conn *conn); /* a part of it is in memory, as no spool could take it */
 bool conn_is_drained(const struct conn *conn);
 /* All was sent: the memory for what waits is let go. */
 void conn_trim(struct conn *conn);

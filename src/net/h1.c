@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log_limit.h"
+#include "base/spool_budget.h"
 #include "net/h1_state.h"
 #include "net/presence.h"
 #include "net/tally.h"
@@ -231,7 +232,7 @@ static bool consume_body(struct h1 *h, struct slice *bytes)
     h->body_received += before - bytes->size;
     if (status == 503)
         log_limited(LOG_BODY_SPOOL, LOG_ERROR, "a request body could not be kept in %s: %s",
-                    h->conn.loop->body_limits.tmp_dir, strerror(exchange->body.error));
+                    h->conn.loop->body_limits.tmp_dir, spool_strerror(exchange->body.error));
     if (status == 0 && !exchange->body.complete && body_is_slow(h))
         status = 408;
     if (status != 0)

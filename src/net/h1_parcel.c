@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/spool_budget.h"
 #include "net/h1_state.h"
 
 static struct iovec piece(const void *data, size_t size)
@@ -63,11 +64,13 @@ void h1_moved(struct conn *conn)
     h1_enter(h, H1_CLOSED);
 }
 
-static struct body_content take_content(const struct parcel *parcel, const char *bytes)
+static struct body_content take_content(const struct parcel *parcel, const char *bytes,
+                                        const struct spool_budget *budget)
 {
-    struct body_content content = {.size = parcel->body, .spool = parcel->spool};
+    struct body_content content = {.size = parcel->body, .spool = parcel->spool, .budget = budget};
     if (parcel->spool >= 0) {
         content.size = parcel->spool_size;
+        spool_take_over(budget, &content.reserved, content.size);
     } else if (parcel->body > 0) {
         content.memory = xmalloc(parcel->body);
         memcpy(content.memory, bytes, parcel->body);
@@ -79,7 +82,7 @@ static struct body_content take_content(const struct parcel *parcel, const char 
 static void unpack_request(struct h1 *h, const struct parcel *parcel, const char *bytes)
 {
     struct loop *loop = h->conn.loop;
-    struct body_content content = take_content(parcel, bytes + parcel->head);
+    struct body_content content = take_content(parcel, bytes + parcel->head, loop->body_limits.budget);
     struct head head;
     int line_status;
     head_reader_begin(&h->reader);

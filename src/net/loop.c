@@ -65,6 +65,12 @@ static void set_limits(struct loop *loop)
     };
 }
 
+void loop_set_spool_budget(struct loop *loop, const struct spool_budget *budget)
+{
+    loop->body_limits.budget = budget;
+    loop->output_limits.budget = budget;
+}
+
 /* The lists are good: options.c has looked at them. */
 static void set_trusted(struct loop *loop)
 {

@@ -85,6 +85,9 @@ struct loop {
     void *on_room_context;
 };
 
+/* The spools of all its connections are part of that budget, which must outlive them and the application's. */
+void loop_set_spool_budget(struct loop *loop, const struct spool_budget *budget);
+
 /* All pointers must outlive the loop. access_log may be NULL. */
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row);

@@ -1,4 +1,4 @@
-/* What a client has not taken yet: memory, then a spool, then a file; drained in that order. */
+/* What a client has not taken yet: memory, then a spool, then what that refused, then a file; drained in that order. */
 #include "net/output.h"
 
 #include <assert.h>
@@ -14,6 +14,13 @@
 
 #include "base/mem.h"
 #include "base/spool.h"
+#include "base/spool_budget.h"
+
+/* Bytes in memory: bytes[sent..size) are to be sent. */
+struct store {
+    char *bytes;
+    size_t sent, size, capacity;
+};
 
 /* A piece of a file on its way out. */
 struct stretch {
@@ -27,9 +34,10 @@ struct output {
     atomic_uint holders; /* the connection, and a thread that waits */
     bool abandoned;
     const struct output_limits *limits;
-    char *memory;
-    size_t sent, size, capacity; /* memory[sent..size) is to be sent */
+    struct store memory;
     struct stretch spool;
+    uint64_t reserved;    /* of --spool-total, for the spool */
+    struct store refused; /* what the spool could not take, of a block that was accepted already */
     struct stretch file;
 };
 
@@ -63,7 +71,9 @@ void output_release(struct output *output)
     if (output->file.fd >= 0)
         close(output->file.fd);
     pthread_mutex_destroy(&output->lock);
-    free(output->memory);
+    spool_release(output->limits->budget, &output->reserved);
+    free(output->memory.bytes);
+    free(output->refused.bytes);
     free(output);
 }
 
@@ -87,62 +97,83 @@ void output_unlock(struct output *output)
     pthread_mutex_unlock(&output->lock);
 }
 
-static size_t memory_used(const struct output *output)
+static size_t store_used(const struct store *store)
 {
-    return output->size - output->sent;
+    return store->size - store->sent;
 }
 
-static void append_memory(struct output *output, const void *data, size_t size)
+static void store_add(struct store *store, const void *data, size_t size)
 {
-    if (output->sent > 0 && output->size + size > output->capacity) {
-        memmove(output->memory, output->memory + output->sent, memory_used(output));
-        output->size -= output->sent;
-        output->sent = 0;
+    if (store->sent > 0 && store->size + size > store->capacity) {
+        memmove(store->bytes, store->bytes + store->sent, store_used(store));
+        store->size -= store->sent;
+        store->sent = 0;
     }
-    if (output->size + size > output->capacity) {
-        size_t capacity = output->capacity > 0 ? output->capacity : 4096;
-        while (capacity < output->size + size)
+    if (store->size + size > store->capacity) {
+        size_t capacity = store->capacity > 0 ? store->capacity : 4096;
+        while (capacity < store->size + size)
             capacity *= 2;
-        output->memory = xrealloc(output->memory, capacity);
-        output->capacity = capacity;
+        store->bytes = xrealloc(store->bytes, capacity);
+        store->capacity = capacity;
     }
-    memcpy(output->memory + output->size, data, size);
-    output->size += size;
+    memcpy(store->bytes + store->size, data, size);
+    store->size += size;
+}
+
+static void store_empty(struct store *store)
+{
+    free(store->bytes);
+    *store = (struct store){NULL, 0, 0, 0};
 }
 
 static int append_spool(struct output *output, const void *data, size_t size)
 {
     struct stretch *spool = &output->spool;
+    uint64_t end = (uint64_t)spool->offset + spool->left;
+    if (spool_reserve(output->limits->budget, &output->reserved, end + size) < 0)
+        return -1;
     if (spool->fd < 0) {
         spool->fd = spool_open(output->limits->tmp_dir);
         if (spool->fd < 0)
             return -1;
     }
-    if (spool_write(spool->fd, spool->offset + (off_t)spool->left, data, size) < 0)
+    if (spool_write(spool->fd, (off_t)end, data, size) < 0)
         return -1;
     spool->left += size;
     return 0;
 }
 
+/* As much as memory has room for, while nothing stands behind it. Returns how much. */
+static size_t fill_memory(struct output *output, const char *data, size_t size)
+{
+    size_t used = store_used(&output->memory), most = output->limits->memory;
+    size_t room = most > used ? most - used : 0;
+    size_t part = size < room ? size : room;
+    if (output->spool.left > 0 || output_is_refused(output))
+        return 0;
+    if (part > 0)
+        store_add(&output->memory, data, part);
+    return part;
+}
+
 int output_append(struct output *output, const struct iovec *vectors, int count)
 {
+    int refused = 0;
     assert(output->file.fd < 0);
     for (int i = 0; i < count; i++) {
         const char *data = vectors[i].iov_base;
         size_t size = vectors[i].iov_len;
-        if (output->spool.left == 0) {
-            size_t used = memory_used(output);
-            size_t room = output->limits->memory > used ? output->limits->memory - used : 0;
-            size_t part = size < room ? size : room;
-            if (part > 0)
-                append_memory(output, data, part);
-            data += part;
-            size -= part;
-        }
-        if (size > 0 && append_spool(output, data, size) < 0)
-            return -1;
+        size_t part = fill_memory(output, data, size);
+        data += part;
+        size -= part;
+        if (size == 0)
+            continue;
+        if (!output_is_refused(output) && append_spool(output, data, size) == 0)
+            continue;
+        refused = refused != 0 || output_is_refused(output) ? refused : errno;
+        store_add(&output->refused, data, size);
     }
-    return 0;
+    return refused;
 }
 
 int output_append_file(struct output *output, int fd, off_t offset, uint64_t size)
@@ -155,15 +186,15 @@ int output_append_file(struct output *output, int fd, off_t offset, uint64_t siz
     return 0;
 }
 
-static int drain_memory(struct output *output, int socket, uint64_t *sent)
+static int drain_store(struct store *store, int socket, uint64_t *sent)
 {
-    while (memory_used(output) > 0) {
-        ssize_t n = send(socket, output->memory + output->sent, memory_used(output), MSG_NOSIGNAL);
+    while (store_used(store) > 0) {
+        ssize_t n = send(socket, store->bytes + store->sent, store_used(store), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -1;
-        output->sent += (size_t)n;
+        store->sent += (size_t)n;
         *sent += (uint64_t)n;
     }
     return 0;
@@ -197,15 +228,20 @@ static void rewind_spool(struct output *output)
     spool->offset = 0;
     if (ftruncate(spool->fd, 0) < 0)
         return; /* then it keeps its space, to be written again */
+    spool_release(output->limits->budget, &output->reserved);
 }
 
 int output_drain(struct output *output, int socket, uint64_t *sent)
 {
-    int r = drain_memory(output, socket, sent);
+    int r = drain_store(&output->memory, socket, sent);
     if (r == 0)
         r = drain_stretch(&output->spool, socket, sent);
     if (r == 0) {
         rewind_spool(output);
+        r = drain_store(&output->refused, socket, sent);
+    }
+    if (r == 0) {
+        store_empty(&output->refused);
         r = drain_stretch(&output->file, socket, sent);
     }
     if (r < 0 && errno == EAGAIN)
@@ -213,16 +249,24 @@ int output_drain(struct output *output, int socket, uint64_t *sent)
     return r;
 }
 
+bool output_is_refused(const struct output *output)
+{
+    return store_used(&output->refused) > 0;
+}
+
 bool output_is_empty(const struct output *output)
 {
-    return memory_used(output) == 0 && output->spool.left == 0 && output->file.left == 0;
+    return store_used(&output->memory) == 0 && output->spool.left == 0 && !output_is_refused(output) &&
+           output->file.left == 0;
 }
 
 bool output_is_full(const struct output *output)
 {
+    if (output_is_refused(output))
+        return true;
     /* What was sent from the front of the spool takes up space until all of it was sent. */
     uint64_t spooled = (uint64_t)output->spool.offset + output->spool.left;
     if (spooled == 0)
-        return output->limits->spool == 0 && memory_used(output) >= output->limits->memory;
+        return output->limits->spool == 0 && store_used(&output->memory) >= output->limits->memory;
     return spooled >= output->limits->spool;
 }

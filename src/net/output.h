@@ -1,6 +1,7 @@
 /*
  * What a client has not taken yet of its answer: in memory up to --response-memory, then in a spool up to
- * --response-spool, last a file that is sent as it is. Sent in that order.
+ * --response-spool, last a file that is sent as it is. Sent in that order. What the spool can not take of a block, since the disk or
+ * --spool-total is full, stays in memory behind it, and whoever produces waits until the client has taken it.
  *
  * A connection has one only since its socket was full: the fast path never sees it. It copies what it is given, so that
  * nobody's buffer has to wait for a slow client. The application's thread fills it while the loop drains it: all calls but the
@@ -15,11 +16,13 @@
 #include <sys/uio.h>
 
 struct output;
+struct spool_budget;
 
 struct output_limits {
     size_t memory;  /* bytes */
     uint64_t spool; /* bytes */
     const char *tmp_dir;
+    const struct spool_budget *budget; /* NULL: none */
 };
 
 struct output *output_new(const struct output_limits *limits); /* limits must outlive it */
@@ -35,7 +38,8 @@ bool output_is_abandoned(const struct output *output);
 void output_lock(struct output *output);
 void output_unlock(struct output *output);
 
-/* Appends a copy of what stands in the vectors. 0, or -1 and errno when the spool failed. */
+/* Appends a copy of what stands in the vectors. 0, or the error of a spool that can take no more, when that is new: nothing is lost,
+ * and output_is_full. */
 int output_append(struct output *output, const struct iovec *vectors, int count);
 
 /* Appends `size` bytes of a regular file from `offset`; takes a descriptor of its own. 0, or -1 and errno. It is the last
@@ -46,6 +50,8 @@ int output_append_file(struct output *output, int fd, off_t offset, uint64_t siz
  * *sent is increased by the bytes taken. */
 int output_drain(struct output *output, int socket, uint64_t *sent);
 
+/* There is something that the spool could not take. */
+bool output_is_refused(const struct output *output);
 bool output_is_empty(const struct output *output);
 /* Both limits are reached: whoever produces should wait. */
 bool output_is_full(const struct output *output);

@@ -66,6 +66,7 @@ static void empty_row(struct scoreboard_row *row, struct scoreboard_call *calls,
     scoreboard_set(row->intake, INTAKE_OPEN);
     scoreboard_set(row->stalled, 0);
     scoreboard_set(row->connections, 0);
+    scoreboard_set(row->spooled, 0);
     for (unsigned i = 0; i < CONNECTION_STATES; i++)
         scoreboard_set(row->connection_states[i], 0);
     for (unsigned i = 0; i < threads; i++)

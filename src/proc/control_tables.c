@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/spool_budget.h"
 #include "proc/control_view.h"
 #include "proc/running_call.h"
 
@@ -97,6 +98,7 @@ void verb_status(struct control *control, struct control_client *client, struct 
     control_say(client, "connections  %" PRIu64, totals.connections);
     control_say(client, "calls        %" PRIu64, totals.calls);
     control_say(client, "requests     %" PRIu64, totals.requests);
+    control_say(client, "spooled      %" PRIu64, spool_sum(view->board));
     control_say(client, "restarts     %u", fleet.lost);
     control_succeed(client);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/spool_budget.h"
 #include "base/title.h"
 #include "net/loop.h"
 #include "proc/boot.h"
@@ -45,6 +46,7 @@ struct worker {
     struct application *application;
     struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
+    struct spool_budget spools; /* outlives Python, which may have bodies */
     struct crew *crew;
     struct deadline *deadline;
     struct intake intake;
@@ -358,6 +360,8 @@ static void open_loop(struct worker *worker, int python_signals)
     if (setup->access_log != NULL)
         access_log_identify(setup->access_log, setup->slot);
     worker->loop->unready = setup->unready;
+    spool_budget_init(&worker->spools, (uint64_t)setup->options->spool_total, setup->board, setup->row);
+    loop_set_spool_budget(worker->loop, &worker->spools);
     open_answers(worker);
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;

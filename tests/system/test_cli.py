@@ -14,7 +14,7 @@ from timing import SLOW, within
 OPTIONS = """
 bind backlog workers chdir pythonpath venv env env-file graceful-timeout keep-alive header-timeout body-timeout
 min-body-rate write-timeout limit-request-line limit-request-fields limit-request-field_size limit-request-head
-limit-request-body body-memory response-memory response-spool tmp-dir worker-connections access-logfile
+limit-request-body body-memory response-memory response-spool spool-total tmp-dir worker-connections access-logfile
 access-logformat error-logfile log-level log-format root-path version help
 """.split()
 

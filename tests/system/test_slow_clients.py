@@ -7,12 +7,18 @@ client was taken for slow while the application kept the server from reading wha
 
 import hashlib
 import os
+import re
+import resource
+import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 from client import Cut, request_bytes
+from control import gatewayctl, rows, status
 from harness import Server, run
 from timing import wait_until
+from watcher import Watcher
 
 APP = '''
 import hashlib, io, os, random, time
@@ -195,19 +201,78 @@ def test_spools_have_no_name_and_are_given_back(server, spool):
     wait_until(lambda: not try_spools(), "the spool is closed with its connection")
 
 
-def test_a_response_spool_that_is_full_or_missing_does_not_corrupt_an_answer(serve, tmp_path):
+def file_limit():
+    """As a full disk: no file of the server's may be longer."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("want", ["directory", "room", "total"])
+@pytest.mark.parametrize("path", PATHS)
+def test_where_nothing_more_can_be_spooled_the_application_waits(serve, tmp_path, want, path):
+    # The answer was cut: a full --tmp-dir cut the answers to all slow clients.
     gone = tmp_path / "gone"
     gone.mkdir()
-    server = serve("app", "--response-memory", "32k", "--tmp-dir", gone, files={"app.py": APP})
-    data = (server.directory / "file").read_bytes()
+    options = ["--response-memory", "32k", "--threads", "2", "--control-socket", "control"]
+    keywords = {"preexec_fn": file_limit} if want == "room" else {}
+    if want == "total":
+        options += ["--spool-total", "1m"]
+    if want == "directory":
+        options += ["--tmp-dir", gone]
+    server = serve("app", *options, files={"app.py": APP.replace("range(100)", "range(10)", 1)}, **keywords)
     gone.rmdir()
     with server.connect(receive_buffer=8192) as slow:
-        slow.request("GET", "/generator")
-        try:
-            assert receive_slowly(slow).body == data or pytest.fail("other bytes")
-        except (Cut, ConnectionResetError):
-            pass  # an answer cut short is recognised as such
-    assert server.get("/small").body == b"small"
+        slow.request("GET", path)
+        if path != "/file":
+            server.wait_log("an answer to a slow client could not be kept in .*; the application waits")
+        assert server.get("/small").body == b"small"
+        assert hashlib.sha1(receive_slowly(slow).body).digest() == hashlib.sha1(whole(server, path)).digest()
+    assert len(re.findall("could not be kept", server.log)) <= 11, "at a limited rate"
+
+
+def whole(server, path):
+    if path == "/file":
+        return (server.directory / "file").read_bytes()
+    with server.connect() as fast:
+        return fast.exchange("GET", path).body
+
+
+def spooled(server):
+    return int(status(server)["spooled"])
+
+
+def test_all_spools_together_have_a_limit_and_a_dead_worker_gives_its_part_back(serve, spool):
+    # There was none: 1 GiB for each connection.
+    options = ["--response-memory", "32k", "--spool-total", "10m", "--tmp-dir", spool, "--control-socket", "control"]
+    server = serve("app", *options, "--body-memory", "4k", "--status", "127.0.0.1:0", files={"app.py": APP}, workers=2)
+    with ExitStack() as stack:
+        for _ in range(5):  # of 6 MB each, of which the kernel takes a part
+            slow = stack.enter_context(server.connect(receive_buffer=8192))
+            slow.request("GET", "/one")
+        server.wait_log("an answer to a slow client could not be kept in .*: --spool-total is reached")
+        assert 5 << 20 < spooled(server) <= 10 << 20
+        assert Watcher(server).metrics["gateway_spooled_bytes"].value == spooled(server)
+        assert Watcher(server).json["spooled"] == spooled(server)
+        response = server.request("POST", "/small", body=bytes(9 << 20))
+        assert response.status == 503 and response.get("Retry-After")
+        server.wait_log("a request body could not be kept in|could not be kept")
+        for row in rows(server, "workers"):
+            os.kill(int(row["pid"]), signal.SIGKILL)
+        wait_until(lambda: spooled(server) == 0, "what dead workers had is free")
+        wait_until(lambda: len(rows(server, "workers")) == 2, "others have come")
+    assert server.request("POST", "/small", body=bytes(9 << 20)).status == 200
+    wait_until(lambda: spooled(server) == 0, "a body's part is free with its request")
+
+
+def test_a_reload_changes_the_limit_of_all_spools(serve, spool):
+    config = 'application = "app"\nspool-total = "%s"\n'
+    server = serve(
+        "app", "--body-memory", "4k", "--tmp-dir", spool, "--config", "gateway.toml", "--control-socket", "control",
+        files={"app.py": APP, "gateway.toml": config % "1m"},
+    )  # fmt: skip
+    assert server.request("POST", "/small", body=bytes(3 << 20)).status == 503
+    (server.directory / "gateway.toml").write_text(config % "5m")
+    assert gatewayctl(server, "reload", "--wait")[0] == 0
+    assert server.request("POST", "/small", body=bytes(3 << 20)).status == 200
 
 
 WITHOUT_SPOOL = [["--response-spool", "0"], ["--response-spool", "0", "--response-memory", "4k"]]

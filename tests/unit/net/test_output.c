@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/spool_budget.h"
 #include "unit.h"
 
 static int ends[2]; /* the output's, the reader's */
@@ -97,7 +98,7 @@ static const struct {
 
 START_TEST(all_of_it_is_sent_in_order)
 {
-    struct output_limits limits = {cases[_i].memory, cases[_i].spool, "/tmp"};
+    struct output_limits limits = {cases[_i].memory, cases[_i].spool, "/tmp", NULL};
     struct output *output = output_new(&limits);
     size_t size = 0;
     for (int i = 0; i < 4; i++) {
@@ -118,7 +119,7 @@ END_TEST
 
 START_TEST(appending_and_draining_may_alternate)
 {
-    struct output_limits limits = {4096, 1 << 20, "/tmp"};
+    struct output_limits limits = {4096, 1 << 20, "/tmp", NULL};
     struct output *output = output_new(&limits);
     size_t appended = 0, taken = 0;
     uint64_t sent = 0;
@@ -138,7 +139,7 @@ END_TEST
 /* The kernel's buffer is emptied into nowhere: what counts is what the output holds. */
 START_TEST(it_is_full_until_the_whole_spool_has_left)
 {
-    struct output_limits limits = {4096, 100000, "/tmp"};
+    struct output_limits limits = {4096, 100000, "/tmp", NULL};
     struct output *output = output_new(&limits);
     uint64_t sent = 0;
     ck_assert_int_eq(append(output, 0, 4096), 0);
@@ -162,7 +163,7 @@ END_TEST
 
 START_TEST(without_a_spool_it_is_full_with_its_memory)
 {
-    struct output_limits limits = {4096, 0, "/tmp"};
+    struct output_limits limits = {4096, 0, "/tmp", NULL};
     struct output *output = output_new(&limits);
     ck_assert(!output_is_full(output));
     ck_assert_int_eq(append(output, 0, 4095), 0);
@@ -173,20 +174,64 @@ START_TEST(without_a_spool_it_is_full_with_its_memory)
 }
 END_TEST
 
-START_TEST(a_spool_that_can_not_be_made_is_an_error)
+/* `first`: appended before the spool refuses. */
+static void assert_waits_for_its_reader(struct output *output, size_t first, int error)
 {
-    struct output_limits limits = {4096, 1 << 20, "/nonexistent"};
+    uint64_t sent = 0;
+    ck_assert_int_eq(append(output, first, 100000), error);
+    ck_assert_int_eq(append(output, first + 100000, 5000), 0); /* told once */
+    ck_assert(output_is_full(output) && output_is_refused(output) && !output_is_empty(output));
+    ck_assert_uint_eq(take_all(output, 0), first + 105000);
+    ck_assert(!output_is_full(output) && !output_is_refused(output));
+    ck_assert_int_eq(append(output, 0, 1000), 0); /* memory has room again */
+    ck_assert_int_eq(output_drain(output, ends[0], &sent), 0);
+    ck_assert_uint_eq(take(0, 1000), 1000);
+}
+
+START_TEST(what_no_spool_can_take_stays_in_memory_and_in_order)
+{
+    struct output_limits limits = {4096, 1 << 20, "/nonexistent", NULL};
     struct output *output = output_new(&limits);
-    ck_assert_int_eq(append(output, 0, 4096), 0);
-    ck_assert_int_eq(append(output, 4096, 1), -1);
-    ck_assert_int_eq(errno, ENOENT);
+    assert_waits_for_its_reader(output, 0, ENOENT);
     output_free(output);
+}
+END_TEST
+
+START_TEST(a_spool_that_fills_up_keeps_what_it_has)
+{
+    struct scoreboard *board = scoreboard_new(2, 1);
+    const struct spool_budget budget = {1 << 20, board, &board->rows[0], getpid()};
+    struct output_limits limits = {4096, 1 << 20, "/tmp", &budget};
+    struct output *output = output_new(&limits);
+    ck_assert_int_eq(append(output, 0, 50000), 0);
+    ck_assert_uint_gt(scoreboard_get(board->rows[0].spooled), 40000);
+    scoreboard_set(board->rows[1].spooled, 1 << 20); /* another worker's */
+    ck_assert_int_eq(append(output, 50000, 300000), ENOBUFS);
+    ck_assert(output_is_full(output));
+    ck_assert_uint_eq(take_all(output, 0), 350000);
+    ck_assert_uint_eq(scoreboard_get(board->rows[0].spooled), 0);
+    assert_waits_for_its_reader(output, 0, ENOBUFS);
+    output_free(output);
+    scoreboard_free(board);
+}
+END_TEST
+
+START_TEST(a_spool_that_is_left_gives_its_part_back)
+{
+    struct scoreboard *board = scoreboard_new(1, 1);
+    const struct spool_budget budget = {1 << 20, board, &board->rows[0], getpid()};
+    struct output_limits limits = {4096, 1 << 20, "/tmp", &budget};
+    struct output *output = output_new(&limits);
+    ck_assert_int_eq(append(output, 0, 50000), 0);
+    output_free(output);
+    ck_assert_uint_eq(scoreboard_get(board->rows[0].spooled), 0);
+    scoreboard_free(board);
 }
 END_TEST
 
 START_TEST(a_file_that_became_shorter_is_EIO)
 {
-    struct output_limits limits = {4096, 1 << 20, "/tmp"};
+    struct output_limits limits = {4096, 1 << 20, "/tmp", NULL};
     struct output *output = output_new(&limits);
     int fd = pattern_file(0, 10);
     uint64_t sent = 0;
@@ -201,7 +246,7 @@ END_TEST
 
 START_TEST(a_reader_that_left_is_an_error)
 {
-    struct output_limits limits = {4096, 1 << 20, "/tmp"};
+    struct output_limits limits = {4096, 1 << 20, "/tmp", NULL};
     struct output *output = output_new(&limits);
     uint64_t sent = 0;
     ck_assert_int_eq(append(output, 0, 10), 0);
@@ -225,7 +270,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, appending_and_draining_may_alternate);
     tcase_add_test(tests, it_is_full_until_the_whole_spool_has_left);
     tcase_add_test(tests, without_a_spool_it_is_full_with_its_memory);
-    tcase_add_test(tests, a_spool_that_can_not_be_made_is_an_error);
+    tcase_add_test(tests, what_no_spool_can_take_stays_in_memory_and_in_order);
+    tcase_add_test(tests, a_spool_that_fills_up_keeps_what_it_has);
+    tcase_add_test(tests, a_spool_that_is_left_gives_its_part_back);
     tcase_add_test(tests, a_file_that_became_shorter_is_EIO);
     tcase_add_test(tests, a_reader_that_left_is_an_error);
     tcase_add_test(tests, freeing_none_is_fine);
