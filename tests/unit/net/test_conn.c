@@ -222,21 +222,6 @@ START_TEST(what_waits_leaves_with_the_next_block)
 }
 END_TEST
 
-START_TEST(a_spool_that_fails_cuts_the_connection)
-{
-    struct fixture fixture;
-    struct client client;
-    fixture_start(&fixture, "--tmp-dir /nonexistent");
-    client_open_tcp(&client, &fixture);
-    client_say(&client, &fixture, GET("/big/3000000"));
-    ck_assert(!fixture.sent_all);
-    client_await(&client, &fixture, 1, CLIENT_RESET, 20000);
-    ck_assert_int_eq(client.end, CLIENT_RESET);
-    client_close(&client);
-    fixture_stop(&fixture);
-}
-END_TEST
-
 /* Others have their turn after each 64 KiB. */
 START_TEST(a_client_that_sends_much_does_not_hold_the_loop)
 {
@@ -342,7 +327,6 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_client_that_leaves_in_the_middle_is_noticed);
     tcase_add_test(tests, a_client_that_leaves_while_much_is_kept_for_it_is_noticed);
     tcase_add_test(tests, what_waits_leaves_with_the_next_block);
-    tcase_add_test(tests, a_spool_that_fails_cuts_the_connection);
     tcase_add_test(tests, a_client_that_sends_much_does_not_hold_the_loop);
     unit_add_rows(tests, the_kernel_knows_of_the_peer, peers);
     tcase_add_test(tests, the_end_is_seen_although_a_child_holds_the_socket);

@@ -24,7 +24,7 @@
 
 #include "unit.h"
 
-enum { SLOTS = 2, THREADS = 3, ROWS = SLOTS * FLEET_SEATS, ROUNDS = 300 };
+enum { SLOTS = 2, THREADS = 3, ROWS = SLOTS * FLEET_SEATS, ROUNDS = 60 };
 
 static struct status_facts facts;
 static uint64_t random_state;
