@@ -9,9 +9,11 @@ exit status 0.
 """
 
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -228,6 +230,16 @@ class Server:
         finally:
             if self in Server.running:
                 self.kill()
+
+
+def free_port():
+    """A port below those that the kernel gives to clients: no connection of another test takes it meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(max(1024, first - 12000), first)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 def process_table():

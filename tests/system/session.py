@@ -17,12 +17,11 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from harness import INHERITED
+from harness import INHERITED, free_port
 from timing import GATEWAY, PATIENCE, wait_until
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -55,12 +54,6 @@ def matches(shown, output):
     """Whether the output is as it is shown."""
     lines = (r"(?:.*\n)*?" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + "\n" for line in shown)
     return re.fullmatch("".join(lines), output if output.endswith("\n") or not output else output + "\n")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Session:

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 from client import Connection
-from harness import Server, environment, run
+from harness import Server, environment, free_port, run
 from timing import GATEWAY, wait_until
 
 
@@ -32,12 +32,6 @@ def test_the_log_says_where_it_listens_once(serve):
     server = serve("hello", workers=2)
     assert len(server.addresses) == 1
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.addresses[0])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_variable_port_means_all_addresses(serve):

@@ -19,10 +19,9 @@ from pathlib import Path
 import keepers
 import pytest
 from client import Cut
-from harness import APPLICATIONS, run
+from harness import APPLICATIONS, free_port, run
 from keepers import Keepers, Returning, assert_nobody_noticed
 from proxies import Proxy, find, haproxy, statistics
-from test_bind import free_port
 from timing import SANITIZED, report, wait_until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

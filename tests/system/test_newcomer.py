@@ -6,14 +6,13 @@ do, which is nothing.
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from client import Connection
-from harness import environment
+from harness import environment, free_port
 from timing import SLOW, wait_until
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -56,12 +55,6 @@ class Run:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(10 * SLOW) == 0, self.text
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_run_serves_the_ten_lines_and_says_what_to_try_next(tmp_path):

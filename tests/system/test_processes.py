@@ -109,12 +109,13 @@ import ctypes, time
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/crash":
         ctypes.string_at(0)
-    time.sleep(20)
+    open("begun", "w").close()
+    time.sleep(600)
 """
     server = serve("app", "--threads", "3", files={"app.py": app}, crashes=True)
     with server.connect() as one, server.connect() as other:
         one.request("GET", "/one")
-        time.sleep(0.1)
+        wait_until((server.directory / "begun").exists, "the first call has begun")
         other.request("GET", "/crash")
         other.rest()
     found = server.wait_log(r"was killed by signal 11 .*it is replaced now")
