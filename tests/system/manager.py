@@ -45,6 +45,11 @@ class Manager:
         before = len(self.listen())
         return sum(text == "WATCHDOG=1" for _, _, text in self.listen(seconds)[before:])
 
+    def await_signs_of_life(self, count):
+        """So many more than there have been."""
+        before = self.texts().count("WATCHDOG=1")
+        wait_until(lambda: self.texts().count("WATCHDOG=1") >= before + count, "signs of life")
+
 
 def pid_prefix(pid="$$"):
     """The start of a command: what comes after it is executed with this in WATCHDOG_PID and LISTEN_PID, as the manager does it
