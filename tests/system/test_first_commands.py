@@ -78,4 +78,5 @@ def test_run_then_check_in_a_clean_debian(root, tmp_path, release):  # noqa: F81
     checked = check(root)
     assert re.search(r"bootstrap: installing check\b", checked) and "bootstrap: configuring again" in checked
     assert sorted(re.findall(r"^PASS: (.*)$", checked, re.MULTILINE)) == sorted(TESTS.split()), checked[-6000:]
-    assert (root / "clone/build/tests/fuzz/fuzz_differential").exists(), "llhttp came after configuring, too"
+    # llhttp came after configuring, too. Debian 13's package has no sources of it.
+    assert (root / "clone/build/tests/fuzz/fuzz_differential").exists() == (root / "usr/share/llhttp").exists()
