@@ -89,7 +89,7 @@ static int open_path(const char *path)
     if (place_follow(&place, path) < 0)
         return -1;
     int fd = place_open_or_make(&place, O_WRONLY | O_APPEND, 0640, &made);
-    if (fd >= 0 && made)
+    if (fd >= 0 && made && place_may_give(&place))
         give_away(fd);
     int error = errno;
     place_close(&place);

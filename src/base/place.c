@@ -17,7 +17,7 @@ enum {
     TRIES_MAX = 16, /* of a file that comes and goes while it is opened */
 };
 
-/* What is on the way: where it has come to, and what is left of the path. */
+/* A path on the way: the directory that was reached, and the rest of the path. */
 struct walk {
     int directory;
     char *rest;
@@ -74,7 +74,7 @@ static bool is_last(const struct walk *walk)
     return walk->rest[strspn(walk->rest, "/")] == '\0';
 }
 
-/* What the link says takes its place in the path. */
+/* The link's target takes its place in the path. */
 static int replace_by_target(struct walk *walk, int link)
 {
     char target[PATH_MAX];
@@ -133,7 +133,7 @@ static int stat_directory(const struct walk *walk, struct stat *status)
     return walk->directory == AT_FDCWD ? stat(".", status) : fstat(walk->directory, status);
 }
 
-/* One component further, or to where a link leads. */
+/* Goes one component further, or to where a link leads. */
 static int step(struct walk *walk, const char *component)
 {
     struct stat directory;
@@ -255,6 +255,14 @@ static bool others_can_link(const struct place *place)
     return geteuid() == 0 &&
            (place->exposed || fstatat(place->directory, "", &directory, AT_EMPTY_PATH) < 0 ||
             others_can_write(&directory));
+}
+
+/* The user chose this directory of root's. */
+bool place_may_give(const struct place *place)
+{
+    struct stat directory;
+    return !place->exposed ||
+           (fstatat(place->directory, "", &directory, AT_EMPTY_PATH) == 0 && directory.st_uid != 0);
 }
 
 static bool is_foreign_link(const struct place *place, int fd)

@@ -35,13 +35,17 @@ int place_open_or_make(const struct place *place, int flags, mode_t mode, bool *
 /* Opens a file for reading by its path, as place_follow and place_open do. */
 int place_open_path(const char *path, int flags);
 
+/* Whether a file that was just made may be given to another user: not in a directory of root's that others could have put in this place, by
+ * a rename. */
+bool place_may_give(const struct place *place);
+
 /* lstat(2) and unlink(2): 0, or -1 and errno. */
 int place_stat(const struct place *place, struct stat *status);
 int place_unlink(const struct place *place);
 
 /* A path that leads there, for system calls that know no directory: as it was given, unless others could turn it. The caller frees it. */
 char *place_path(const struct place *place, const char *path);
-/* The same by the descriptor, in any case: it is short. */
+/* The path by the descriptor, in any case: it is short. */
 char *place_descriptor_path(const struct place *place);
 
 /* Whether nobody but root can change the file, or choose which one it is. */

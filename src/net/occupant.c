@@ -89,7 +89,7 @@ static void name_socket(unsigned long inode, char name[NAME_MAX_SIZE])
     snprintf(name, NAME_MAX_SIZE, "socket:[%lu]", inode);
 }
 
-/* Nobody is helped by the advice to stop the process that asks. */
+/* The advice to stop the process that asks would help no user. */
 static bool is_own(unsigned long inode)
 {
     char name[NAME_MAX_SIZE];

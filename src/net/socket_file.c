@@ -127,7 +127,7 @@ int address_give(const struct address *address, uid_t user, gid_t group)
     struct stat status;
     if (!address->owns_path)
         return 0;
-    /* What is looked at is what is given, whoever else may write in the directory. */
+    /* The descriptor is looked at and given: another file may have the name by then. */
     int fd = open_own_path(address);
     if (fd < 0)
         return -1;

@@ -94,7 +94,7 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
-/* Nobody but root can change it, or put another in its place, in that directory or above. */
+/* Only root can change the file, or put another in its place, in that directory or above. */
 static bool is_roots(const char *path)
 {
     struct place place;

@@ -27,7 +27,7 @@ const char *directory_path(void);
 /* A path that is relative is one in that directory; to be freed. */
 char *directory_find(const char *path);
 
-/* What the name leads to now. With --user, root enters what the user can; or else what it may follow itself. NULL and errno. */
+/* The directory that the name leads to now. With --user, root opens what the user can; or else what root may follow itself. NULL and errno. */
 struct directory *directory_open(void);
 /* Where this process is. NULL and errno. */
 struct directory *directory_here(void);

@@ -108,7 +108,7 @@ static void fail(struct master *master, const char *message)
     control_not_configured(master->control, master->readings, message);
 }
 
-/* What the next generation enters. NULL, where not even this one can be had any more. */
+/* The directory of the next generation. NULL, where not even the present one can be opened any more. */
 static struct directory *find_directory(void)
 {
     struct directory *directory = directory_open();

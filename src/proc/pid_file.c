@@ -93,7 +93,7 @@ static int make_beside(const struct place *place, struct place *beside)
     return -1;
 }
 
-/* What has the name now, but no link's target. -1 and errno. */
+/* Opens the file that has the name now, but no link's target. -1 and errno. */
 static int open_old(const struct place *place)
 {
     enum { FLAGS = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };

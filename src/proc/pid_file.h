@@ -30,7 +30,7 @@ void pid_file_free(struct pid_file *file);
 void pid_file_forget(const struct pid_file *file);
 
 const char *pid_file_path(const struct pid_file *file);
-/* It is still the file at that path. */
+/* The file is still at that path, with the number of this process. */
 bool pid_file_is_at(const struct pid_file *file, const char *path);
 
 void pid_file_bequeath(const struct pid_file *file, struct heritage *heritage);

@@ -53,13 +53,13 @@ int service_open(struct service *service, struct options *options, unsigned seat
                  const struct heritage *heritage);
 /* Whether what was left can be taken up. Likewise. */
 int service_check(struct options *options, const struct heritage *heritage);
-/* What others have removed, or what the working directory's name does not lead to any more, is made anew, and told. For a reload: the socket
- * files of the addresses, before the first worker of the generation; service_revert takes them back when it is dropped. */
+/* Files that others have removed, or that the working directory's name does not lead to any more, are made anew, and that is told. For a
+ * reload: the socket files of the addresses, before the first worker of the generation; service_revert takes them back when it is dropped. */
 void service_renew(struct service *service, const struct options *options);
 void service_revert(struct service *service);
-/* The same of the status address: true when its process has to take another socket. */
+/* Likewise the file of the status address: true when its process has to take another socket. */
 bool service_renew_status(struct service *service, const struct options *options);
-/* The same of the PID file, once a generation serves. */
+/* Likewise the PID file, once a generation serves. */
 void service_renew_pid_file(struct service *service);
 /* Of what is no mistake, but may not be what was meant. */
 void startup_warn(const struct options *options);

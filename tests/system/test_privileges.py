@@ -267,6 +267,18 @@ def test_root_opens_no_log_behind_a_link_of_the_users(serve, shop, option, name,
     assert_etc_is_as_it_was(shop)
 
 
+def test_root_gives_nothing_away_in_a_directory_of_its_own_that_the_user_has_renamed(serve, shop):
+    log = shop / "log" / "access.log"
+    server = start(serve, "--user", "nobody", "--access-logfile", log)
+    (shop / "conf").mkdir()
+    as_nobody("mv", "log", "moved", cwd=shop)
+    as_nobody("mv", "conf", "log", cwd=shop)
+    server.signal(signal.SIGUSR1)
+    wait_until(log.exists, "the master has made it")
+    server.wait_log("--access-logfile can not be opened by --user, the old file stays in use: Permission denied")
+    assert log.stat().st_uid == 0
+
+
 def test_root_opens_no_log_that_has_another_name(serve, shop):
     """A hard link, which a kernel without fs.protected_hardlinks allows: root makes it in the user's place."""
     log = shop / "log" / "error.log"

@@ -61,7 +61,7 @@ static void start_in(const char *name, const char *told, const char *chdir_to)
     ck_assert_msg(directory_begin(chdir_to) == 0, "%s", strerror(errno));
 }
 
-/* What the name is, below root; told and chdir likewise, unless they are ".". */
+/* The name is one below root; so are told and chdir, unless they are ".". */
 static const struct {
     const char *in, *told, *chdir, *name;
 } names[] = {
