@@ -33,14 +33,24 @@ int interp_signal_fd(void)
 }
 
 /* What came meanwhile has left no byte here: one makes the loop look. A pipe that is full has some. */
+static void write_byte(void)
+{
+    if (write(wakeup[1], "", 1) < 0)
+        return;
+}
+
 void interp_reclaim_signal_fd(void)
 {
-    if (set_wakeup_fd == NULL)
+    long old = set_wakeup_fd != NULL ? set_ours() : wakeup[1];
+    if (old == wakeup[1])
         return;
-    long old = set_ours();
-    if (old != wakeup[1] && old != -2 && write(wakeup[1], "", 1) < 0)
+    if (old != -2) {
+        write_byte();
         return;
-    PyErr_Clear();
+    }
+    exception_log(
+        "the application has closed the descriptor for its signals: its handlers wait for requests");
+    Py_CLEAR(set_wakeup_fd);
 }
 
 void interp_empty_signal_fd(void)
