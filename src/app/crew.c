@@ -18,9 +18,9 @@
 /* Many short calls must not starve the I/O; one long call has had its turn. */
 enum { BATCH_NS = 1000000 };
 
-/* A call on the main thread is followed by a look at signals. It costs system calls: so there is one in LOOK_NS at most, and after
- * the last call another in LATE_LOOK_MS. */
-enum { SIGNALS_LOOK_NS = 2000000, SIGNALS_LATE_LOOK_MS = 20 };
+/* A call on the main thread is followed by a look at signals. It costs system calls: so there is one in that time at most, and after
+ * the last call another. */
+enum { SIGNALS_LOOK_MS = 20, SIGNALS_LOOK_NS = SIGNALS_LOOK_MS * 1000000 };
 
 enum {
     LONG_US = 1000,      /* on average: the baton is given away before the call */
@@ -199,7 +199,7 @@ static bool wants_main(struct crew *crew)
 {
     if (atomic_load_explicit(&crew->signals_due, memory_order_relaxed) && !crew->signals_timer_is_set) {
         crew->signals_timer_is_set = true;
-        timer_set(crew->signals_timer, SIGNALS_LATE_LOOK_MS);
+        timer_set(crew->signals_timer, SIGNALS_LOOK_MS);
     }
     return crew->setup.wants_main(crew->setup.context) || crew->signals_wanted;
 }
