@@ -1,6 +1,7 @@
 /* --reload: the answer while what was saved last can not be loaded. */
 #include "app/setback.h"
 
+#include "app/health.h"
 #include "base/scoreboard.h"
 #include "net/loop.h"
 
@@ -23,4 +24,20 @@ bool setback_answer(struct exchange *exchange)
     exchange_send(exchange, parts, 2);
     exchange_end(exchange);
     return true;
+}
+
+static bool answer_now(struct exchange *exchange)
+{
+    return health_answer(exchange) || setback_answer(exchange);
+}
+
+void setback_open(struct loop *loop, const struct scoreboard_setback *setback, uint32_t setbacks)
+{
+    const struct options *options = loop->options;
+    if (options->reload) {
+        loop->setback = setback;
+        loop->setbacks = setbacks;
+    }
+    if (options->reload || options->health_path != NULL)
+        loop->answer_now = answer_now;
 }

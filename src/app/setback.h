@@ -8,6 +8,10 @@
 
 #include "net/exchange.h"
 
+/* For a new loop: from here on it answers what is not for the application, which is this with --reload, and --health-path. `setback`
+ * must outlive it; those up to `setbacks` do not matter. */
+void setback_open(struct loop *loop, const struct scoreboard_setback *setback, uint32_t setbacks);
+
 /* In the loop: true when there is one, and the request has been answered. Never without the option. */
 bool setback_answer(struct exchange *exchange);
 

@@ -8,7 +8,6 @@
 
 #include "app/crew.h"
 #include "app/deadline.h"
-#include "app/health.h"
 #include "app/setback.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
@@ -335,23 +334,6 @@ static void watch(struct event *event)
     loop_watch(event);
 }
 
-/* What is not for the application. */
-static bool answer_now(struct exchange *exchange)
-{
-    return health_answer(exchange) || setback_answer(exchange);
-}
-
-static void open_answers(struct worker *worker)
-{
-    const struct options *options = worker->setup->options;
-    if (options->reload) {
-        worker->loop->setback = &worker->setup->board->service->setback;
-        worker->loop->setbacks = boot_setbacks();
-    }
-    if (options->reload || options->health_path != NULL)
-        worker->loop->answer_now = answer_now;
-}
-
 /* The loop comes after the application, so that our signal handlers are the last ones installed. */
 static void open_loop(struct worker *worker, int python_signals)
 {
@@ -362,7 +344,7 @@ static void open_loop(struct worker *worker, int python_signals)
     worker->loop->unready = setup->unready;
     spool_budget_init(&worker->spools, (uint64_t)setup->options->spool_total, setup->board, setup->row);
     loop_set_spool_budget(worker->loop, &worker->spools);
-    open_answers(worker);
+    setback_open(worker->loop, &setup->board->service->setback, boot_setbacks());
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
     worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
