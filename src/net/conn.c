@@ -11,6 +11,7 @@
 #include "base/log_limit.h"
 #include "base/mem.h"
 #include "base/spool_budget.h"
+#include "net/exchange.h"
 #include "net/handover.h"
 
 /* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
@@ -190,6 +191,13 @@ static void skip(struct msghdr *message, size_t n)
     message->msg_iovlen = (size_t)(end - next);
 }
 
+/* The rest of a message is never sent. */
+static void lose(struct conn *conn, const struct msghdr *rest)
+{
+    for (size_t i = 0; i < rest->msg_iovlen; i++)
+        conn->lost += rest->msg_iov[i].iov_len;
+}
+
 /* Nothing is lost: the application waits. */
 static void note_refusal(const struct conn *conn, int error)
 {
@@ -211,6 +219,7 @@ static int send_directly(struct conn *conn, struct msghdr *message)
             return 0;
         if (n < 0) {
             conn->broken = true;
+            lose(conn, message);
             return -1;
         }
         scoreboard_count(conn->loop->row->sent, (uint64_t)n);
@@ -243,7 +252,9 @@ static int send_behind(struct conn *conn, struct output *output, struct msghdr *
     uint64_t sent = 0;
     output_lock(output);
     int r = send_output(conn, output, &sent);
-    if (r == 0 && output_is_empty(output))
+    if (r < 0)
+        lose(conn, message);
+    else if (output_is_empty(output))
         r = send_directly(conn, message);
     if (r == 0 && message->msg_iovlen > 0)
         note_refusal(conn, output_append(output, message->msg_iov, (int)message->msg_iovlen));
@@ -255,8 +266,10 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
 {
     struct output *output = conn->output;
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-    if (conn->broken)
+    if (conn->broken) {
+        lose(conn, &message);
         return -1;
+    }
     if (output != NULL)
         return send_behind(conn, output, &message);
     if (send_directly(conn, &message) < 0)
@@ -264,8 +277,9 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
     return message.msg_iovlen > 0 ? keep_rest(conn, &message) : 0;
 }
 
-static int file_failed(struct conn *conn)
+static int file_failed(struct conn *conn, uint64_t size)
 {
+    conn->lost += size;
     log_limited(LOG_FILE, LOG_ERROR, "a file could not be sent: %s; the connection is cut", strerror(errno));
     conn->broken = true;
     return -1;
@@ -274,12 +288,14 @@ static int file_failed(struct conn *conn)
 int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size)
 {
     struct output *output = conn->output;
-    if (conn->broken)
+    if (conn->broken) {
+        conn->lost += size;
         return -1;
+    }
     if (output == NULL)
         output = output_new(&conn->loop->output_limits);
     output_lock(output);
-    int r = output_append_file(output, file, offset, size) < 0 ? file_failed(conn) : 0;
+    int r = output_append_file(output, file, offset, size) < 0 ? file_failed(conn, size) : 0;
     output_unlock(output);
     /* It may be there already: then this only sends. */
     return publish_output(conn, output) < 0 ? -1 : r;
@@ -313,8 +329,15 @@ bool conn_is_drained(const struct conn *conn)
     return output == NULL || output_is_empty(output);
 }
 
+uint64_t conn_unsent(const struct conn *conn)
+{
+    const struct output *output = conn->output;
+    return conn->lost + (output != NULL ? output_left(output) : 0);
+}
+
 void conn_trim(struct conn *conn)
 {
+    exchange_sent(conn);
     output_free(conn->output);
     conn->output = NULL;
 }
@@ -410,6 +433,7 @@ static void say_goodbye(struct conn *conn, bool whole)
 
 void conn_hang_up(struct conn *conn)
 {
+    exchange_sent(conn);
     unlink_open(conn);
     if (!conn->given)
         say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
@@ -429,6 +453,7 @@ void conn_cut(struct conn *conn)
 
 void conn_abandon(struct conn *conn)
 {
+    exchange_sent(conn);
     say_goodbye(conn, !conn->protocol->busy(conn) && conn_is_drained(conn));
 }
 

@@ -31,6 +31,7 @@
 #include "net/timeouts.h"
 
 struct conn;
+struct exchange;
 struct parcel;
 
 /* What the kernel knows of the other side. */
@@ -72,18 +73,20 @@ struct conn {
     struct conn *next_settled;
     struct conn *next_open, **open_link; /* in loop->open */
     _Atomic(struct output *) output;     /* NULL while the socket takes everything */
-    int fd;                              /* -1: closed, and kept for the sake of pins */
-    unsigned pins;     /* exchanges whose threads may look at it still, see conn_take_away */
-    bool watched : 1;  /* the event is added */
-    bool placed : 1;   /* it stays with this worker, for all that the others have to do */
-    bool readable : 1; /* an edge was seen and the socket was not drained since */
-    bool ended : 1;    /* the peer will send no more */
-    bool settling : 1; /* on loop->settled */
-    bool closing : 1;  /* to be freed when settled */
-    bool arrived : 1;  /* from another worker */
-    bool given : 1;    /* to another worker: only the descriptor is ours */
-    bool judged : 1;   /* whether it is trusted, is known: */
-    bool trusted : 1;  /* the peer is in --forwarded-allow-ips */
+    struct exchange *sending; /* its answer waits in `output`, and no more comes: see exchange_sent */
+    uint64_t lost;            /* bytes given to conn_send that neither left nor wait: the connection broke */
+    int fd;                   /* -1: closed, and kept for the sake of pins */
+    unsigned pins;            /* exchanges whose threads may look at it still, see conn_take_away */
+    bool watched : 1;         /* the event is added */
+    bool placed : 1;          /* it stays with this worker, for all that the others have to do */
+    bool readable : 1;        /* an edge was seen and the socket was not drained since */
+    bool ended : 1;           /* the peer will send no more */
+    bool settling : 1;        /* on loop->settled */
+    bool closing : 1;         /* to be freed when settled */
+    bool arrived : 1;         /* from another worker */
+    bool given : 1;           /* to another worker: only the descriptor is ours */
+    bool judged : 1;          /* whether it is trusted, is known: */
+    bool trusted : 1;         /* the peer is in --forwarded-allow-ips */
     bool unnamed : 1; /* a proxy has not said whose it is: `peer` is the proxy's, or empty, and not trusted */
     bool resetting : 1; /* by a reset, so that the peer can tell that the answer is not whole */
     atomic_bool broken; /* nothing can be sent any more */
@@ -120,6 +123,9 @@ int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
 bool conn_is_full(const struct conn *conn);    /* what waits has reached all limits */
 bool conn_is_refused(const struct conn *conn); /* a part of it is in memory, as no spool could take it */
 bool conn_is_drained(const struct conn *conn);
+/* Bytes given to conn_send and its kin that have not left: they wait, or were refused. By whoever runs the loop, or has the
+ * connection. */
+uint64_t conn_unsent(const struct conn *conn);
 /* All was sent: the memory for what waits is let go. */
 void conn_trim(struct conn *conn);
 /* Sends what the socket takes of what waits, and tells the protocol. */

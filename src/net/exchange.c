@@ -84,9 +84,10 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->done = done;
     exchange->started_ns = loop_now(loop);
     exchange->ready_ns = exchange->begun_ns = exchange->ended_ns = exchange->preempted_ns = 0;
-    exchange->body_sent = 0;
+    exchange->body_sent = exchange->head_size = 0;
+    exchange->counted = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
-    exchange->cut = exchange->whole_sent = exchange->counted = exchange->waiting = false;
+    exchange->cut = exchange->whole_sent = exchange->finished = exchange->waiting = false;
     exchange->zero_sent = exchange->let_go = false;
     exchange->late_status = 0;
     exchange->late_size = 0;
@@ -174,7 +175,6 @@ static uint64_t allow(struct exchange *exchange, uint64_t size)
         log_overrun(exchange);
         size = response->length - exchange->body_sent;
     }
-    exchange->body_sent += size;
     return size;
 }
 
@@ -206,9 +206,12 @@ static bool is_whole(const struct exchange *exchange)
            (response->framing == RESPONSE_CHUNKED && exchange->final_sent);
 }
 
-/* Behind the gate, before a send. True when that ends the answer. */
-static bool note_sending(struct exchange *exchange)
+/* Behind the gate, before `size` bytes of content are sent, with the head unless that was. True when they end the answer. */
+static bool note_sending(struct exchange *exchange, uint64_t size)
 {
+    exchange->body_sent += size;
+    if (!exchange->head_sent)
+        exchange->head_size = exchange->response.size;
     bool whole = is_whole(exchange);
     if (whole && !exchange->conn->broken)
         tally_answer(exchange, exchange->response.status);
@@ -222,20 +225,20 @@ static int note_sent(struct exchange *exchange, bool whole, int r)
         exchange->head_sent = true;
         exchange->whole_sent = whole;
         exchange->zero_sent = false;
-    } else if (!exchange->head_sent) {
-        exchange->body_sent = 0;
+    } else if (!exchange->head_sent && whole) {
+        tally_answer(exchange, STATUS_CLIENT_GONE);
     }
     gate_open(&exchange->gate);
     return r;
 }
 
-static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count)
+static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count, uint64_t size)
 {
     if (count == 0)
         return 0;
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    bool whole = note_sending(exchange);
+    bool whole = note_sending(exchange, size);
     return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
 }
 
@@ -256,7 +259,7 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     n += add_chunks(vectors + n, chunks, count, size);
     if (chunked)
         vectors[n++] = (struct iovec){end, sizeof(end) - 1};
-    return send_vectors(exchange, vectors, n);
+    return send_vectors(exchange, vectors, n, size);
 }
 
 int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size)
@@ -268,9 +271,11 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t
     assert(exchange->response.framing != RESPONSE_CHUNKED);
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    bool whole = note_sending(exchange);
+    bool whole = note_sending(exchange, size);
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
-    if (r == 0 && size > 0) {
+    if (r < 0) {
+        exchange->body_sent -= size;
+    } else if (size > 0) {
         exchange->head_sent = true;
         r = conn_send_file(conn, fd, offset, size);
     }
@@ -325,24 +330,68 @@ static void forget_lasting(struct conn *conn)
     conn_unpin(conn);
 }
 
-void exchange_finish(struct exchange *exchange)
+/* The connection is still the exchange's: what of the answer has left. */
+static void settle_sent(struct exchange *exchange)
 {
-    struct conn *conn = exchange->conn;
-    struct loop *loop = conn->loop;
-    enum ending ending = exchange->ending;
-    bool let_go = exchange->let_go;
-    void (*done)(struct conn * conn, enum ending ending) = exchange->done;
+    uint64_t unsent = conn_unsent(exchange->conn);
+    bool late = exchange->late_status != 0;
+    int *status = late ? &exchange->late_status : &exchange->response.status;
+    uint64_t *size = late ? &exchange->late_size : &exchange->body_sent;
+    if (unsent == 0)
+        return;
+    if (unsent >= exchange->head_size + *size)
+        *status = STATUS_CLIENT_GONE;
+    *size = *size > unsent ? *size - unsent : 0;
+}
+
+/* The answer is complete, as far as it will ever be: it has left, or waits, or is lost. */
+static void end_sending(struct exchange *exchange)
+{
+    if (exchange->conn->output != NULL)
+        exchange->conn->sending = exchange;
+    else
+        settle_sent(exchange);
+}
+
+/* All is known of it. */
+static void record(struct exchange *exchange)
+{
+    struct loop *loop = exchange->conn->loop;
     if (exchange->late_status != 0) {
         exchange->response.status = exchange->late_status;
         exchange->body_sent = exchange->late_size;
     }
     tally_answer(exchange, exchange->response.status);
-    uint64_t duration_ns = tally_end(exchange);
     if (loop->access_log != NULL)
-        access_log_write(loop->access_log, exchange, duration_ns);
-    if (!let_go)
-        conn->resetting = exchange->cut;
+        access_log_write(loop->access_log, exchange, exchange->duration_ns);
     exchange_forget(exchange);
+}
+
+void exchange_sent(struct conn *conn)
+{
+    struct exchange *exchange = conn->sending;
+    if (exchange == NULL)
+        return;
+    conn->sending = NULL;
+    settle_sent(exchange);
+    if (exchange->finished)
+        record(exchange);
+}
+
+void exchange_finish(struct exchange *exchange)
+{
+    struct conn *conn = exchange->conn;
+    enum ending ending = exchange->ending;
+    bool let_go = exchange->let_go;
+    void (*done)(struct conn * conn, enum ending ending) = exchange->done;
+    exchange->duration_ns = tally_end(exchange);
+    exchange->finished = true;
+    if (!let_go) {
+        conn->resetting = exchange->cut;
+        end_sending(exchange);
+    }
+    if (conn->sending != exchange)
+        record(exchange);
     if (let_go)
         forget_lasting(conn);
     else
@@ -364,7 +413,7 @@ void exchange_flush(struct exchange *exchange)
     if (exchange->response.framing == RESPONSE_CHUNKED)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
-    send_vectors(exchange, vectors, n);
+    send_vectors(exchange, vectors, n, 0);
 }
 
 void exchange_end(struct exchange *exchange)
@@ -395,8 +444,10 @@ static uint64_t send_error(struct exchange *exchange, struct response *response,
     response_error(response, status, request, keep_alive, current_date_line());
     tally_answer(exchange, status);
     struct iovec vector = {response->head, response->size};
+    uint64_t size = response->framing == RESPONSE_LENGTH ? response->length : 0;
+    exchange->head_size = response->size - size;
     conn_send(exchange->conn, &vector, 1);
-    return response->framing == RESPONSE_LENGTH ? response->length : 0;
+    return size;
 }
 
 void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
@@ -451,6 +502,7 @@ static void let_go(struct exchange *exchange, enum ending ending)
 {
     struct conn *conn = exchange->conn;
     exchange->let_go = true;
+    end_sending(exchange);
     conn->loop->lasting++;
     conn_take_away(conn);
     conn->resetting = false;

@@ -62,21 +62,25 @@ struct exchange {
     uint64_t ended_ns;     /* as when it gave it back; without one, at the end of the answer */
     uint64_t preempted_ns; /* when it was answered in the thread's place */
     enum ending ending;
-    uint64_t body_sent; /* bytes of content given to the connection */
+    uint64_t duration_ns;
+    uint64_t
+        body_sent; /* bytes of content given to the connection; at the end, of those the ones that left. Behind the gate */
+    uint64_t head_size; /* bytes of the head given to it; likewise */
     struct gate gate;   /* who may send */
     int late_status;    /* of what was answered in the handler's place; 0: nothing was */
     uint64_t late_size;
     enum presence presence;
     bool
         waiting; /* for its client, or did when it was preempted: nothing has to end its call. Belongs to the GIL */
-    bool let_go; /* the connection is the protocol's again, though the call lasts: see exchange_preempt */
-    bool cut;    /* the answer is not whole, and only a reset tells the client */
+    bool finished; /* by exchange_finish: lives on only because the answer waits to be sent */
+    bool let_go;   /* the connection is the protocol's again, though the call lasts: see exchange_preempt */
+    bool cut;      /* the answer is not whole, and only a reset tells the client */
     bool head_finished; /* by exchange_head */
     bool head_sent;
     bool whole_sent;               /* behind the gate, as head_sent */
     bool zero_sent;                /* likewise: exchange_ask has sent one, and no chunk has followed */
     bool final_sent;               /* the last chunk */
-    bool counted;                  /* by tally_answer */
+    int counted;                   /* the status that tally_answer has counted; 0: none yet */
     bool overrun;                  /* the application sent more than its Content-Length: told once */
     char made_id[REQUEST_ID_SIZE]; /* request.id, when it was made here */
     char *line;                    /* `inline_line`, or the heap */
@@ -137,8 +141,13 @@ void exchange_ask(struct exchange *exchange);
 /* exchange_preempt has succeeded; from any thread. */
 bool exchange_was_preempted(const struct exchange *exchange);
 
-/* After one of these three: counts, logs, and gives the connection back to its protocol. The exchange is gone. */
+/* After one of these three: counts, and gives the connection back to its protocol. Then the exchange is logged and gone; if its answer
+ * waits for the client, only when that has ended (exchange_sent), however it does. */
 void exchange_finish(struct exchange *exchange);
+/* By the connection: what waited has left, or never will. Here alone it is decided what became of an answer, for the log and the
+ * counters: what the kernel took is what was sent, and if it took nothing the status is 499. (Of a chunked answer that is cut while
+ * it waits, the lines of the chunks that did not leave are taken for content that did not.) */
+void exchange_sent(struct conn *conn);
 /* The same from a thread that does not run the loop: whoever does will do it soon. */
 void exchange_finish_later(struct exchange *exchange);
 

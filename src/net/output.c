@@ -254,10 +254,15 @@ bool output_is_refused(const struct output *output)
     return store_used(&output->refused) > 0;
 }
 
+uint64_t output_left(const struct output *output)
+{
+    return store_used(&output->memory) + output->spool.left + store_used(&output->refused) +
+           output->file.left;
+}
+
 bool output_is_empty(const struct output *output)
 {
-    return store_used(&output->memory) == 0 && output->spool.left == 0 && !output_is_refused(output) &&
-           output->file.left == 0;
+    return output_left(output) == 0;
 }
 
 bool output_is_full(const struct output *output)

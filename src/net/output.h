@@ -53,6 +53,7 @@ int output_drain(struct output *output, int socket, uint64_t *sent);
 /* There is something that the spool could not take. */
 bool output_is_refused(const struct output *output);
 bool output_is_empty(const struct output *output);
+uint64_t output_left(const struct output *output); /* bytes to be sent */
 /* Both limits are reached: whoever produces should wait. */
 bool output_is_full(const struct output *output);
 

@@ -5,10 +5,13 @@
 
 void tally_answer(struct exchange *exchange, int status)
 {
-    if (exchange->counted || status < SCOREBOARD_CODE_MIN || status > SCOREBOARD_CODE_MAX)
+    _Atomic uint64_t *answers = exchange->conn->loop->row->answers;
+    if (exchange->counted == status || status < SCOREBOARD_CODE_MIN || status > SCOREBOARD_CODE_MAX)
         return;
-    exchange->counted = true;
-    scoreboard_count(exchange->conn->loop->row->answers[status - SCOREBOARD_CODE_MIN], 1);
+    scoreboard_count(answers[status - SCOREBOARD_CODE_MIN], 1);
+    if (exchange->counted != 0)
+        scoreboard_count(answers[exchange->counted - SCOREBOARD_CODE_MIN], (uint64_t)-1);
+    exchange->counted = status;
 }
 
 /* A call of the application, and the wait for it; or for nothing, when no thread came. */

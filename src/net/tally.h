@@ -6,7 +6,10 @@
 
 #include "net/exchange.h"
 
-/* The answer is about to be whole, with that status. Once for each exchange, later calls change nothing. By whoever may send. */
+/* The answer is about to be whole, with that status, or has ended with it. By whoever may send. Each exchange counts once, as what was
+ * said last. An answer is counted before its last byte leaves, so that a client that has it finds it counted, even if the worker is
+ * killed in that moment. Whether the kernel takes the byte is known only after that. If it does not, and has taken none before, the
+ * count moves to 499. The sum over all codes is then one too many for the time of that system call, and never too few. */
 void tally_answer(struct exchange *exchange, int status);
 
 /* By whoever runs the loop. The exchange is over, and how long it took. Returns that, in ns. */

@@ -216,6 +216,28 @@ def test_no_connection_is_left_that_waits_for_an_answer_or_takes_one(server, tra
     expect_none(server)
 
 
+def test_the_log_and_the_counters_tell_the_same_of_clients_that_reset():
+    """Of a thousand requests that were reset at once a hundred and seventy were 200 in /metrics and 499 in the log, and an answer
+    that was cut was logged with its whole size."""
+    log = ["--access-logfile", "access", "--access-logformat", "%(s)s %(B)s"]
+    with start(*log) as server:
+        for path, wait in [("/", False), ("/big", False), ("/big", True)] * 20:
+            connection = connect(server, "tcp")
+            connection.request("GET", path)
+            if wait:
+                assert connection.socket.recv(1, socket.MSG_PEEK)
+            resets(connection)
+        access = server.directory / "access"
+        wait_until(lambda: access.read_text().count("\n") == 60, "each is logged")
+        logged = [line.split() for line in access.read_text().splitlines()]
+        codes = {code: sum(1 for status, _ in logged if status == code) for code in {status for status, _ in logged}}
+        counted = server.watcher.json["requests"]["codes"]
+        assert {code: count for code, count in counted.items() if count} == codes
+        assert all(int(size) < 30_000_000 for _, size in logged)
+        sent = sum(int(size) for _, size in logged)
+        assert sent <= server.watcher.metrics["gateway_sent_bytes_total"].value <= sent + 60 * 400
+
+
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_a_client_that_half_closes_with_its_last_bytes_is_answered(server, transport):
     expect_none(server)

@@ -112,6 +112,76 @@ START_TEST(who_has_an_answer_finds_it_counted)
 }
 END_TEST
 
+static char access_path[] = "/tmp/test_tally-XXXXXX";
+
+/* The last line of the access log: status and size. */
+static void read_logged(int *status, unsigned long long *size)
+{
+    char line[64] = "";
+    FILE *file = fopen(access_path, "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        ;
+    fclose(file);
+    ck_assert_int_eq(sscanf(line, "%d %llu", status, size), 2);
+}
+
+static void go(const char *request, bool wait)
+{
+    client_open_unix(&client, &fixture);
+    ck_assert_int_gt(send(client.fd, request, strlen(request), 0), 0);
+    for (int i = 0; wait && i < 6; i++)
+        fixture_turn(&fixture);
+    client_close(&client);
+    fixture_await_open(&fixture, 0);
+}
+
+enum { BIG = 1000000 };
+
+static const struct {
+    const char *name, *request;
+    bool waits; /* the client, until a part has been sent */
+    int status;
+} gone[] = {
+    {"before anything was sent", GET("/hello"), false, 499},
+    {"before anything of pieces was sent", GET("/pieces"), false, 499},
+    {"before anything of a file was sent", GET("/file"), false, 499},
+    {"before anything of a failure was sent", GET("/fail"), false, 499},
+    {"before anything of a large answer was sent", GET("/big/1000000"), false, 499},
+    {"while a large answer was sent", GET("/big/1000000"), true, 200},
+};
+
+/* One truth: the counters and the log say the same, and what was sent is what the kernel has taken. */
+START_TEST(what_a_client_did_not_get_was_not_sent)
+{
+    int status;
+    unsigned long long size;
+    char options[256];
+    close(mkstemp(access_path));
+    snprintf(options, sizeof(options), "--access-logfile %s --access-logformat '%%(s)s %%(B)s'", access_path);
+    fixture_start(&fixture, options);
+    client_open_unix(&client, &fixture);
+    client_say(&client, &fixture, GET("/big/1000000"));
+    client_await(&client, &fixture, BIG + 20, CLIENT_OPEN, 5000);
+    read_logged(&status, &size);
+    ck_assert_int_eq(status, 200);
+    ck_assert_uint_eq(size, BIG);
+    uint64_t head = client.size - BIG, before = scoreboard_get(fixture.row.sent);
+    client_close(&client);
+    fixture_await_open(&fixture, 0);
+
+    go(gone[_i].request, gone[_i].waits);
+    read_logged(&status, &size);
+    uint64_t sent = scoreboard_get(fixture.row.sent) - before;
+    ck_assert_msg(status == gone[_i].status, "%s: %d", gone[_i].name, status);
+    ck_assert_msg(size == (sent > head ? sent - head : 0) && size < BIG, "%s: %llu", gone[_i].name, size);
+    ck_assert_uint_eq(answers(gone[_i].status), gone[_i].status == 200 ? 2 : 1);
+    ck_assert_uint_eq(all_answers(), 2);
+    fixture_stop(&fixture);
+    unlink(access_path);
+}
+END_TEST
+
 static void preempt(struct fixture *f, struct exchange *exchange)
 {
     (void)f;
@@ -233,6 +303,7 @@ static void add(TCase *tests)
 {
     unit_add_rows(tests, an_answer_is_counted_once_by_its_code, cases);
     tcase_add_test(tests, who_has_an_answer_finds_it_counted);
+    unit_add_rows(tests, what_a_client_did_not_get_was_not_sent, gone);
     tcase_add_test(tests, an_answer_in_the_handlers_place_is_counted_in_its_place);
     tcase_add_test(tests, the_whole_takes_as_long_as_its_parts);
     tcase_add_test(tests, a_refusal_has_neither_queue_nor_call);
