@@ -327,9 +327,9 @@ static void h1_readable(struct conn *conn)
         h1_receive(h);
     if (states[h->state].reads && peer_has_ended(h))
         h1_ended(h);
-    else if (is_waiting(h) && conn->loop->draining && !conn->readable)
+    else if (is_waiting(h) && conn->loop->parting && !conn->readable)
         h1_part(h);
-    else if (h->state == H1_PROXY && conn->loop->draining && conn->timeout.class != TIMEOUT_LAST)
+    else if (h->state == H1_PROXY && conn->loop->parting && conn->timeout.class != TIMEOUT_LAST)
         timeout_set(conn->loop->timeouts, &conn->timeout, TIMEOUT_LAST);
     else if (states[h->state].reads && (conn->readable || !conn->watched))
         conn_settle(conn);

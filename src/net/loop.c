@@ -17,7 +17,7 @@
 #include "net/handover.h"
 #include "net/presence.h"
 
-enum { REPORT_MS = 10000 };
+enum { REPORT_MS = 10000, PART_LOOK_MS = 20 };
 enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, LAST_MS = 500, TRAILER_MAX = 8192 };
 
 /* So many complete requests end a turn, though more sockets may be readable: what was parsed is still in the cache when it is
@@ -153,6 +153,8 @@ static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(loop->base);
 }
 
+static void look_whether_to_part(evutil_socket_t fd, short what, void *arg);
+
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row)
 {
@@ -184,6 +186,8 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     open_wake(loop);
     loop->queue_timer = evtimer_new(loop->base, queue_timer_fired, loop);
     event_priority_set(loop->queue_timer, PRIORITY_FIRST);
+    loop->part_timer = evtimer_new(loop->base, look_whether_to_part, loop);
+    event_priority_set(loop->part_timer, PRIORITY_FIRST);
     return loop;
 }
 
@@ -214,6 +218,7 @@ void loop_free(struct loop *loop)
     timeouts_free(loop->timeouts);
     event_free(loop->wake);
     event_free(loop->queue_timer);
+    event_free(loop->part_timer);
     close(loop->wake_fd);
     event_base_free(loop->base);
     memo_free(loop->memo);
@@ -443,10 +448,38 @@ static void drain_idle(struct timeout *timeout)
     conn->protocol->drain(conn);
 }
 
-void loop_drain(struct loop *loop)
+static void drain_all_idle(struct loop *loop)
 {
-    loop->draining = true;
     timeouts_each(loop->timeouts, TIMEOUT_KEEP_ALIVE, drain_idle);
     timeouts_each(loop->timeouts, TIMEOUT_SILENT, drain_idle);
     timeouts_each(loop->timeouts, TIMEOUT_HEADER, drain_idle);
+}
+
+static bool has_unfinished(const struct loop *loop)
+{
+    return loop->ready_count > 0 || loop_count_unfinished(loop) > 0;
+}
+
+/* A client that idles has not been told to ask elsewhere, so its connection ends last. What has arrived on it is read before. */
+static void look_whether_to_part(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    static const struct timeval again = {.tv_usec = PART_LOOK_MS * 1000};
+    struct loop *loop = arg;
+    if (loop->parting)
+        return;
+    if (!has_unfinished(loop))
+        drain_all_idle(loop);
+    if (has_unfinished(loop)) {
+        event_add(loop->part_timer, &again);
+        return;
+    }
+    loop->parting = true;
+    drain_all_idle(loop);
+}
+
+void loop_drain(struct loop *loop)
+{
+    loop->draining = true;
+    look_whether_to_part(-1, 0, loop);
 }

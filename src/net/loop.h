@@ -80,7 +80,9 @@ struct loop {
     uint32_t setbacks;                        /* those up to this one do not matter here */
     /* No answer keeps its connection; read by all threads: */
     atomic_bool unready;  /* the service will stop soon: whoever looks after it should send nobody */
-    atomic_bool draining; /* it stops: idle connections are closed, too */
+    atomic_bool draining; /* it stops */
+    bool parting;         /* it drains, and nothing is under way any more: idle connections are closed, too */
+    struct event *part_timer;       /* until then */
     void (*on_room)(void *context); /* accepting is paused, and has reason to go on */
     void *on_room_context;
 };
@@ -144,7 +146,8 @@ bool loop_make_room(struct loop *loop);
 /* Accepting is paused and a connection begins to idle: one that waits to be accepted may have its place. */
 void loop_offer_idle(struct loop *loop);
 
-/* Stop keeping connections alive: idle ones are closed now, the others after their answer. */
+/* Stop keeping connections alive: each is closed after its next answer. Those that idle stay open, and a request on them is answered,
+ * while any request is under way here; then they are closed. */
 void loop_drain(struct loop *loop);
 
 #endif

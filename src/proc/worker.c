@@ -172,7 +172,14 @@ static void has_served_long(void *context)
     mailbox_send(worker->setup->mailbox, MESSAGE_RECYCLE, getpid());
 }
 
-/* To this worker alone: the service goes on. Whoever insists does not want to wait for a successor. */
+static void retire(struct worker *worker)
+{
+    worker->has_successor = true;
+    stop(worker, STOP_DRAIN);
+}
+
+/* To this worker alone: the service goes on. A second TERM does not wait for the successor: what idles waits for it in the post, as new
+ * clients do in the accept queue, and no connection is closed that could have a request on its way. */
 static void signalled(evutil_socket_t signal, short what, void *arg)
 {
     (void)what;
@@ -180,7 +187,7 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
     if (signal != SIGTERM)
         stop(worker, STOP_NOW);
     else if (worker->asked)
-        stop(worker, STOP_DRAIN);
+        retire(worker);
     else
         ask_to_be_replaced(worker, MESSAGE_REPLACE);
 }
@@ -212,12 +219,6 @@ static void stop_for_good(struct worker *worker, enum stop how)
         keep_connections(worker);
     else
         stop(worker, how);
-}
-
-static void retire(struct worker *worker)
-{
-    worker->has_successor = true;
-    stop(worker, STOP_DRAIN);
 }
 
 static void obey(struct worker *worker, enum message_kind kind)

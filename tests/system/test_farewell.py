@@ -202,7 +202,7 @@ def test_what_a_second_term_cuts_is_counted(start):
         head.send(b"GET / HTTP/1.1\r\n")
         wait_until(lambda: watcher.json["connections"]["reading"] == 2, "both are being read")
         server.signal(signal.SIGTERM)
-        idle.assert_closed()
+        wait_until(lambda: {worker["state"] for worker in watcher.json["workers"]} == {"draining"}, "all drain")
         server.signal(signal.SIGTERM)
         server.expect_end()
     said = re.findall(r"warning: told to leave at once: (\d) connections? (?:is|are) cut", server.log)

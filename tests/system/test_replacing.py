@@ -87,6 +87,20 @@ def test_whoever_insists_does_not_wait_for_a_successor(serve):
     assert int(server.get("/").body) != old
 
 
+def test_a_second_term_closes_no_connection_that_idles(serve):
+    """A request could be on its way on it."""
+    server = serve("app", files={"app.py": APP})
+    with server.connect() as idle:
+        old = int(idle.exchange().body)
+        import_slowly(server, 1)
+        os.kill(old, signal.SIGTERM)
+        wait_until(lambda: len(server.worker_pids()) == 2, "its successor is imported")
+        os.kill(old, signal.SIGTERM)
+        wait_until(lambda: old not in server.worker_pids(), "it has left")
+        idle.assert_open()
+        assert int(idle.exchange().body) != old
+
+
 def test_a_worker_that_does_not_leave_is_killed(serve):
     server = serve("app", "--graceful-timeout", "200ms", files={"app.py": APP})
     old = server.worker_pid

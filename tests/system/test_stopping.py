@@ -64,9 +64,19 @@ def start(serve):
 
 
 def drain(server, idle):
-    """TERM; it has arrived in the worker when its idle connections are closed."""
+    """TERM; it has arrived in the worker when answers on connections that idled end them."""
     server.signal(signal.SIGTERM)
+    wait_until(lambda: not accepts(server), "the listening sockets are shut")
+    assert idle.exchange().get("Connection") == "close"
     idle.assert_closed()
+
+
+def accepts(server):
+    try:
+        Connection(server.address if server.addresses[0].startswith("http") else str(server.directory / "socket")).close()
+        return True
+    except (ConnectionRefusedError, ConnectionResetError, FileNotFoundError):
+        return False
 
 
 def await_answer(reader):
@@ -107,6 +117,26 @@ def test_while_it_drains_new_connections_are_refused(start, bind):
         upload.request("POST", "/", [("Content-Length", "2")], b"1")
         drain(server, idle)
         wait_until(refused, "a new connection is refused")
+        upload.send(b"2")
+        assert upload.receive().body == b"2"
+    server.expect_end()
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["idle", "silent"])
+def test_while_the_service_drains_a_request_on_an_open_connection_is_answered(start, asked):
+    """Connections that idled were closed at once, and a request that was sent meanwhile was thrown away."""
+    server = start(bind="unix:socket")
+    address = str(server.directory / "socket")
+    with Connection(address) as upload, Connection(address) as late, Connection(address) as other:
+        if asked:
+            assert late.exchange().status == 200
+        upload.request("POST", "/", [("Content-Length", "2")], b"1")
+        assert other.exchange().status == 200
+        drain(server, other)
+        late.assert_open(1)  # longer than any silent client had
+        response = late.exchange()
+        assert (response.status, response.get("Connection")) == (200, "close")
+        late.assert_closed()
         upload.send(b"2")
         assert upload.receive().body == b"2"
     server.expect_end()
@@ -275,7 +305,8 @@ def test_silent_clients_hold_up_neither_others_nor_the_stop(start, accepted):
             wait_until(lambda: len(os.listdir(descriptors)) >= before + 20, "the silent clients are accepted")
         with server.connect() as idle:
             assert idle.exchange().status == 200
-            drain(server, idle)
+            server.signal(signal.SIGTERM)
+            idle.assert_closed()
         server.expect_end()
 
 
