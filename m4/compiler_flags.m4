@@ -28,6 +28,17 @@ AC_DEFUN([COMPILER_FLAGS_ALL], [
   CFLAGS=$flag_saved_CFLAGS
 ])
 
+# COMPILER_FORTIFY_LEVEL
+#
+# HARDENING_CPPFLAGS with the highest level that compiler and C library know: the library warns of a higher one.
+AC_DEFUN([COMPILER_FORTIFY_LEVEL], [
+  fortify_saved_CFLAGS=$CFLAGS
+  HARDENING_CPPFLAGS="-D_FORTIFY_SOURCE=2"
+  CFLAGS="$CFLAGS -Werror -D_FORTIFY_SOURCE=3"
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <string.h>]], [])], [HARDENING_CPPFLAGS="-D_FORTIFY_SOURCE=3"], [])
+  CFLAGS=$fortify_saved_CFLAGS
+])
+
 # COMPILER_HARDENING
 #
 # HARDENING_CPPFLAGS, _CFLAGS and _LDFLAGS: what a server that reads strangers' bytes should have. _FORTIFY_SOURCE needs an
@@ -36,7 +47,12 @@ AC_DEFUN([COMPILER_HARDENING], [
   AC_SUBST([HARDENING_CPPFLAGS])
   AC_SUBST([HARDENING_CFLAGS])
   AC_SUBST([HARDENING_LDFLAGS])
-  COMPILER_FLAGS_ADD([HARDENING_CFLAGS], [-fstack-protector-strong])
+  COMPILER_FLAGS_ADD([HARDENING_CFLAGS], [-fstack-protector-strong -fstack-clash-protection])
+  # Indirect jumps and returns: x86, and Arm's.
+  COMPILER_FLAGS_ADD([HARDENING_CFLAGS], [-fcf-protection -mbranch-protection=standard])
+  # Position-independent programs, asked for where the compiler does not make them by itself.
+  COMPILER_FLAGS_ALL([pie_flags], [-fPIE -pie])
+  AS_IF([test -n "$pie_flags"], [HARDENING_CFLAGS="$HARDENING_CFLAGS -fPIE" HARDENING_LDFLAGS="$HARDENING_LDFLAGS -pie"])
   COMPILER_FLAGS_ADD([HARDENING_LDFLAGS], [-Wl,-z,relro,-z,now])
   AC_MSG_CHECKING([whether _FORTIFY_SOURCE is ours to set])
   AS_IF([test -z "$SANITIZER_CFLAGS"],
@@ -44,8 +60,8 @@ AC_DEFUN([COMPILER_HARDENING], [
 #if !defined __OPTIMIZE__ || defined _FORTIFY_SOURCE
 #error leave it
 #endif
-]], [])], [HARDENING_CPPFLAGS="-D_FORTIFY_SOURCE=2"], [])])
-  AS_IF([test -n "$HARDENING_CPPFLAGS"], [AC_MSG_RESULT([yes])], [AC_MSG_RESULT([no])])
+]], [])], [COMPILER_FORTIFY_LEVEL], [])])
+  AS_IF([test -n "$HARDENING_CPPFLAGS"], [AC_MSG_RESULT([$HARDENING_CPPFLAGS])], [AC_MSG_RESULT([no])])
 ])
 
 # COMPILER_LINKS(VARIABLE, FLAGS, COMPLAINT)
