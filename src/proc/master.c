@@ -20,6 +20,7 @@
 #include "proc/control.h"
 #include "proc/death.h"
 #include "proc/notify.h"
+#include "proc/privileges.h"
 #include "proc/worker.h"
 
 void master_tell_all(struct master *master, enum message_kind kind)
@@ -314,6 +315,7 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;
+    privileges_limit();
     master.count = master.service.board->count;
     master.base = event_base_new();
     assert(master.base != NULL);

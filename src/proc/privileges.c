@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
 
@@ -211,4 +214,36 @@ int privileges_drop(char *message, size_t size)
      * see nothing: but nothing here is secret from the user. */
     prctl(PR_SET_DUMPABLE, 1);
     return 0;
+}
+
+/* The capabilities(7) of root that a master with --user needs. */
+static const unsigned char kept[] = {
+    CAP_CHOWN,            /* gives log files and sockets away */
+    CAP_DAC_OVERRIDE,     /* opens and removes files in directories of others */
+    CAP_FOWNER,           /* likewise where a directory is sticky */
+    CAP_KILL,             /* workers */
+    CAP_NET_BIND_SERVICE, /* a port below 1024, at a reload too */
+    CAP_SETGID,           /* children become the user */
+    CAP_SETUID,           /* likewise */
+    CAP_SYS_PTRACE,       /* looks at the descriptors of a worker that is stalled, in /proc */
+    CAP_SYS_RESOURCE,     /* raises the limit of open files */
+};
+
+void privileges_limit(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    uint32_t mask[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (target.user == NOBODY_NAMED || target.user == 0 || geteuid() != 0)
+        return;
+    for (size_t i = 0; i < sizeof(kept); i++)
+        mask[CAP_TO_INDEX(kept[i])] |= CAP_TO_MASK(kept[i]);
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return;
+    for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets[i].permitted &= mask[i];
+        sets[i].effective &= mask[i];
+    }
+    if (syscall(SYS_capset, &header, sets) < 0)
+        log_debug("the master keeps all capabilities: %s", strerror(errno));
 }

@@ -30,4 +30,9 @@ int privileges_drop(char *message, size_t size);
 int privileges_begin_as_user(void);
 void privileges_end_as_user(void);
 
+/* In the master, once: with --user it keeps those capabilities of root that it uses. Workers have
+ * none then anyway. Without --user they are root's own, and the master changes nothing. A program
+ * that it executes in its place begins with all of them again. */
+void privileges_limit(void);
+
 #endif

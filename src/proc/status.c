@@ -20,6 +20,7 @@
 #include "net/loop.h"
 #include "net/timer.h"
 #include "proc/backoff.h"
+#include "proc/confine.h"
 #include "proc/death.h"
 #include "proc/fork.h"
 #include "proc/privileges.h"
@@ -28,6 +29,9 @@
 
 /* Of those who watch, there are few, and what they ask is short. */
 enum { CONNECTIONS = 256, REQUEST_BODY = 1024, PATIENCE_MS = 5000 };
+
+/* Each connection, and a file for an answer that its client does not take; the log and the like. */
+enum { DESCRIPTORS = 2 * CONNECTIONS + 128 };
 
 struct status_process {
     const struct options *options;
@@ -107,6 +111,7 @@ static void __attribute__((noreturn)) serve(const struct options *given, const s
     timer_set(sampler.timer, HISTORY_INTERVAL_MS);
     event_add(evsignal_new(loop->base, SIGUSR1, reopen_log, NULL), NULL);
     listeners_new(loop, service->status, 1, 0);
+    confine_process(DESCRIPTORS);
     for (;;) {
         struct exchange *exchange;
         loop_turn(loop, true);

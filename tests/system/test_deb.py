@@ -87,7 +87,7 @@ def assert_complete(root):
 
 
 def assert_links_lead_somewhere(documents):
-    pages = [documents / "README.md", *documents.glob("doc/*.md")]
+    pages = [documents / "README.md", documents / "SECURITY.md", *documents.glob("doc/*.md")]
     pointers = [(page, link) for page in pages for link in LINK.findall(page.read_text())]
     readme = documents / "deploy" / "systemd" / "README"
     pointers += [(readme, path) for path in PATH.findall(readme.read_text())]

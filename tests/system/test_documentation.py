@@ -1,4 +1,4 @@
-"""README.md and doc/*.md: what they say to type works, and what they name is there.
+"""README.md, SECURITY.md and doc/*.md: what they say to type works, and what they name is there.
 
 What went wrong once, in one project or another: an option was renamed and its page was not; an example had never been run; what a
 program prints had changed since it was copied.
@@ -18,7 +18,7 @@ from session import FENCE, Session, blocks, commands, matches
 from timing import GATEWAY
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("doc/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("doc/*.md"))]
 MANUAL = ROOT / "doc" / "gateway.1.in"
 # What --help keeps to itself.
 HIDDEN = {"help-bash", "help-zsh", "help-fish"}

@@ -377,3 +377,27 @@ def test_a_configuration_is_not_even_read_where_a_directory_above_is_the_users(s
     done = run("--user", "nobody", "app", cwd=inner)
     assert done.returncode == 2
     assert "gateway.toml, which is read unasked, can be changed by others than root: name it with --config" in done.stderr
+
+
+CAPABILITIES_USED = {"chown": 0, "dac_override": 1, "fowner": 3, "kill": 5, "setgid": 6, "setuid": 7,
+                     "net_bind_service": 10, "sys_ptrace": 19, "sys_resource": 24}
+
+
+def process_status(pid):
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def capabilities(pid):
+    return int(process_status(pid)["CapEff"], 16)
+
+
+def test_the_master_keeps_the_capabilities_that_it_uses(serve):
+    server = serve("app", "--user", "nobody", files={"app.py": APP})
+    used = sum(1 << number for number in CAPABILITIES_USED.values())
+    assert capabilities(server.pid) == capabilities("self") & used
+    assert capabilities(server.worker_pid) == 0
+
+
+def test_without_a_user_workers_have_what_root_has(serve):
+    server = serve("app", files={"app.py": APP})
+    assert capabilities(server.pid) == capabilities(server.worker_pid) == capabilities("self")

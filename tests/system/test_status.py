@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from block import Holding
 from client import Connection
-from harness import cpu_seconds, is_alive, open_files, run
-from timing import SLOW, SOAK, report, wait_until
+from harness import cpu_seconds, is_alive, open_files, process_title, run
+from timing import SANITIZED, SLOW, SOAK, report, wait_until
 from watcher import APP, STATUS_ON, Crowd, Watcher
 
 @pytest.fixture
@@ -422,3 +422,27 @@ def test_a_client_without_a_host_is_answered(watch):
     with Connection(watcher.address) as connection:
         connection.send(b"GET /ready HTTP/1.0\r\n\r\n")
         assert connection.receive().status == 200
+
+
+def test_the_status_process_is_confined(watch):
+    """It runs no application, so it needs to do little: it neither forks nor executes nor connects."""
+    server, watcher = watch()
+    (pid,) = [pid for pid in server.processes() if "gateway: status" in process_title(pid)]
+    watcher.get("/")
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    assert status["NoNewPrivs"] == "1"
+    if not SANITIZED:
+        assert status["Seccomp"] == "2"
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    soft, hard = re.search(r"^Max open files +(\d+) +(\d+)", limits, re.MULTILINE).groups()
+    assert int(soft) <= 1024 and int(hard) <= 1024
+
+
+def test_the_confined_status_process_reopens_its_log(watch):
+    server, watcher = watch("--error-logfile", "error.log", error_log="error.log")
+    (server.directory / "error.log").rename(server.directory / "error.log.1")
+    server.signal(signal.SIGUSR1)
+    log = server.directory / "error.log"
+    (pid,) = [pid for pid in server.processes() if "gateway: status" in process_title(pid)]
+    wait_until(lambda: str(log) in open_files(pid), "it has the new file")
+    assert watcher.get("/").status == 200

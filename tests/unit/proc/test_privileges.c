@@ -4,6 +4,8 @@
 #include "proc/privileges.h"
 
 #include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -197,6 +199,54 @@ START_TEST(a_drop_that_fails_is_told)
 }
 END_TEST
 
+static uint64_t capabilities(const char *set)
+{
+    char line[128], name[16];
+    uint64_t found = 0, value;
+    FILE *file = fopen("/proc/self/status", "re");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "%15[^:]: %" SCNx64, name, &value) == 2 && strcmp(name, set) == 0)
+            found = value;
+    fclose(file);
+    return found;
+}
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+static const uint64_t used = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_KILL) |
+                             BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETGID) | BIT(CAP_SETUID) |
+                             BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_RESOURCE);
+
+START_TEST(a_master_keeps_what_it_uses)
+{
+    uint64_t before = capabilities("CapPrm"), bounding = capabilities("CapBnd");
+    ck_assert_int_eq(resolve("nobody", NULL), 0);
+    privileges_limit();
+    ck_assert_uint_eq(capabilities("CapPrm"), before & used);
+    ck_assert_uint_eq(capabilities("CapEff"), before & used);
+    ck_assert_msg(capabilities("CapBnd") == bounding,
+                  "what sudo gets in a worker is not the master's to take");
+    ck_assert_int_eq(privileges_begin_as_user(), 0);
+    privileges_end_as_user();
+    ck_assert_uint_eq(capabilities("CapEff"), before & used);
+    ck_assert_int_eq(privileges_drop(message, sizeof(message)), 0);
+    ck_assert_uint_eq(capabilities("CapPrm"), 0);
+}
+END_TEST
+
+START_TEST(without_a_user_the_master_keeps_all)
+{
+    uint64_t before = capabilities("CapPrm");
+    ck_assert_int_eq(resolve(NULL, NULL), 0);
+    privileges_limit();
+    ck_assert_uint_eq(capabilities("CapPrm"), before);
+    ck_assert_int_eq(resolve("root", NULL), 0);
+    privileges_limit();
+    ck_assert_uint_eq(capabilities("CapPrm"), before);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, NULL);
@@ -213,6 +263,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_group_alone_is_taken_too);
     tcase_add_test(tests, who_is_not_root_can_only_be_who_he_is);
     tcase_add_test(tests, a_drop_that_fails_is_told);
+    tcase_add_test(tests, a_master_keeps_what_it_uses);
+    tcase_add_test(tests, without_a_user_the_master_keeps_all);
 }
 
 int main(void)
