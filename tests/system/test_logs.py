@@ -426,9 +426,9 @@ def test_numbers_have_a_point_whatever_locale_the_application_sets(serve, tmp_pa
         assert connection.receive().text == "1,5"
     assert re.search(r"share \d+\.\d MiB of their \d+\.\d MiB", server.log)
     with Connection(str(server.directory / "status")) as connection:
-        status = json.loads(connection.exchange("GET", "/status.json").body)
+        status = json.loads(connection.exchange("GET", "/status.json", [("Host", "localhost")]).body)
         assert isinstance(status["now"], float)
-        metrics = connection.exchange("GET", "/metrics").text
+        metrics = connection.exchange("GET", "/metrics", [("Host", "localhost")]).text
     assert 'le="0.001"' in metrics and not re.search(r"\d,\d", metrics)
     wait_until(lambda: (server.directory / "access").read_text().count("\n") == 2, "the lines")
     for line in (server.directory / "access").read_text().splitlines():

@@ -189,7 +189,7 @@ def test_the_status_page_is_not_behind_it(serve):
     path = str(server.directory / "status")
     wait_until(lambda: os.path.exists(path), "it is there")
     with Connection(path) as connection:
-        assert connection.exchange("GET", "/live").status == 200
+        assert connection.exchange("GET", "/live", [("Host", "localhost")]).status == 200
 
 
 HAPROXY = """
