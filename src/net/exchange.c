@@ -292,8 +292,6 @@ bool exchange_is_full(struct exchange *exchange)
 {
     if (exchange->conn->output == NULL || !gate_pass(&exchange->gate, GATE_PASSED))
         return false;
-    /* What no spool could take is in memory: then a whole answer is waited for too, so that no more of it comes than there are
-     * threads. */
     bool full = exchange->whole_sent ? conn_is_refused(exchange->conn) : conn_is_full(exchange->conn);
     gate_open(&exchange->gate);
     return full;

@@ -112,7 +112,8 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
 int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size);
 /* False when nothing more can be sent: no body may follow this head, or Content-Length was overrun. */
 bool exchange_wants_more(const struct exchange *exchange);
-/* Output that the client has not taken is over all limits: call exchange_wait (which blocks) before producing more. */
+/* Output that the client has not taken is over all limits: call exchange_wait (which blocks) before producing more. So is a whole
+ * answer that no spool could take: the threads that wait bound how many are in memory. */
 bool exchange_is_full(struct exchange *exchange);
 int exchange_wait(struct exchange *exchange); /* 0, or -1 as exchange_send */
 
