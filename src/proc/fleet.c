@@ -20,6 +20,8 @@ struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
     fleet->generation = fleet->proven = 1;
     fleet->count = fleet->starting = slots;
     fleet->maximum = maximum;
+    for (unsigned i = 0; i < slots; i++)
+        fleet->slots[i].used = true;
     return fleet;
 }
 
@@ -106,8 +108,9 @@ static void fork_failed(const struct fleet *fleet, struct slot *slot, uint64_t n
 /* Somebody's successor is on its way: planned ones wait. */
 static bool is_replacing(struct fleet *fleet)
 {
-    for (unsigned i = 0; i < fleet->count; i++)
-        if (slot_find(&fleet->slots[i], SEAT_SERVING) != NULL && slot_has_successor(&fleet->slots[i]))
+    for (unsigned i = 0; i < fleet->maximum; i++)
+        if (fleet->slots[i].used && slot_find(&fleet->slots[i], SEAT_SERVING) != NULL &&
+            slot_has_successor(&fleet->slots[i]))
             return true;
     return false;
 }
@@ -129,7 +132,7 @@ static struct seat *wanted_seat(struct fleet *fleet, struct slot *slot)
 {
     const struct seat *serving = slot_find(slot, SEAT_SERVING);
     unsigned number = (unsigned)(slot - fleet->slots);
-    if (fleet_is_stopping(fleet) || number >= (fleet->phase == FLEET_STARTING ? 1 : fleet->count))
+    if (fleet_is_stopping(fleet) || !slot->used || (fleet->phase == FLEET_STARTING && number > 0))
         return NULL;
     if (slot_has_successor(slot) || (serving != NULL && !is_to_be_replaced(fleet, slot, serving)))
         return NULL;
@@ -166,7 +169,7 @@ static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
 
 void fleet_fill_all(struct fleet *fleet, uint64_t now)
 {
-    for (unsigned i = 0; i < fleet->count; i++)
+    for (unsigned i = 0; i < fleet->maximum; i++)
         fill(fleet, &fleet->slots[i], now);
 }
 
@@ -266,17 +269,54 @@ void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why
     fill(fleet, slot, now);
 }
 
-/* Whoever serves in the last slot is not replaced; what comes there is the others'. */
+/* What comes to the slot is the others'. Its worker is not replaced. */
 static void empty_slot(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
+    uint64_t leave_by = retire_by(fleet, slot, now);
     for (unsigned i = 0; i < FLEET_SEATS; i++) {
         struct seat *seat = &slot->seats[i];
         if (seat->state == SEAT_BOOTING)
             fleet_kill_seat(fleet, slot, seat, KILL_UNWANTED);
         else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
-            fleet_tell_to_leave(fleet, slot, seat, MESSAGE_RETIRE, fleet_leave_by(fleet, now));
+            fleet_tell_to_leave(fleet, slot, seat, MESSAGE_RETIRE, leave_by);
     }
     slot->replace = REPLACE_NOT;
+    slot->used = false;
+}
+
+/* The less a slot's worker does for clients, the more. */
+static unsigned uselessness(const struct fleet *fleet, struct slot *slot)
+{
+    const struct fleet_actions *actions = &fleet->actions;
+    struct seat *serving = slot_find(slot, SEAT_SERVING);
+    if (slot_find(slot, SEAT_PROVING) != NULL)
+        return 0;
+    if (serving == NULL)
+        return 3;
+    if (slot->replace >= REPLACE_STUCK)
+        return 2;
+    struct berth berth = {(unsigned)(slot - fleet->slots), (unsigned)(serving - slot->seats)};
+    return actions->ails != NULL && actions->ails(actions->context, berth) ? 1 : 0;
+}
+
+/* Of those that are alike, the last one. */
+static struct slot *find_dispensable(struct fleet *fleet)
+{
+    struct slot *found = NULL;
+    for (unsigned i = 0; i < fleet->maximum; i++) {
+        struct slot *slot = &fleet->slots[i];
+        if (slot->used && (found == NULL || uselessness(fleet, slot) >= uselessness(fleet, found)))
+            found = slot;
+    }
+    return found;
+}
+
+static struct slot *find_unused(struct fleet *fleet)
+{
+    unsigned i = 0;
+    while (fleet->slots[i].used)
+        i++;
+    return &fleet->slots[i];
 }
 
 int fleet_resize(struct fleet *fleet, int change, uint64_t now)
@@ -287,7 +327,9 @@ int fleet_resize(struct fleet *fleet, int change, uint64_t now)
     fleet->count = count;
     log_info("%u worker%s from now on", count, count == 1 ? "" : "s");
     if (change < 0)
-        empty_slot(fleet, &fleet->slots[count], now);
+        empty_slot(fleet, find_dispensable(fleet), now);
+    else
+        find_unused(fleet)->used = true;
     if (fleet->reload == RELOAD_ROLLING)
         fleet_finish_reload(fleet, now);
     fleet_fill_all(fleet, now);

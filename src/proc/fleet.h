@@ -53,6 +53,8 @@ struct fleet_actions {
     void (*ask_stacks)(void *context, struct berth berth);
     /* They are; it is waited for all the same. */
     void (*boots_slowly)(void *context, struct berth berth);
+    /* The worker there does little or nothing for clients: it is the first to go when there is one too many. NULL: none does. */
+    bool (*ails)(void *context, struct berth berth);
     /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
      * dropped (with `words`, which may be empty). */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
@@ -82,7 +84,7 @@ void fleet_start(struct fleet *fleet, uint64_t now);
 void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now);
 /* The worker wants to be replaced: its successor is forked, and it is told to leave when that one is ready. */
 void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now);
-/* One slot more, or the last one less (1, -1). 0, or -1: there can be no more or no less, or it is not the time. */
+/* One slot more, or one less (1, -1): the last, or one whose worker is ill. 0, or -1: there can be no more or no less, or it is not the time. */
 int fleet_resize(struct fleet *fleet, int change, uint64_t now);
 /* One that is under way is finished first, and then all is done once more. */
 void fleet_reload(struct fleet *fleet, uint64_t now);

@@ -21,7 +21,7 @@ void fleet_bequeath(const struct fleet *fleet, struct heritage *heritage)
         HERITAGE_NUMBERS(fleet->count, fleet->proven, fleet->reloads, fleet->lost, fleet->started_ms));
     for (unsigned i = 0; i < fleet->maximum; i++) {
         const struct slot *slot = &fleet->slots[i];
-        heritage_add(heritage, "slot", NULL, HERITAGE_NUMBERS(i, slot->replace, slot->retry_ms));
+        heritage_add(heritage, "slot", NULL, HERITAGE_NUMBERS(i, slot->replace, slot->retry_ms, slot->used));
         for (unsigned j = 0; j < FLEET_SEATS; j++) {
             const struct seat *seat = &slot->seats[j];
             if (seat->state != SEAT_EMPTY)
@@ -35,12 +35,13 @@ void fleet_bequeath(const struct fleet *fleet, struct heritage *heritage)
 static int inherit_slots(struct fleet *fleet, const struct heritage *heritage)
 {
     const struct heritage_line *line = NULL;
-    while ((line = heritage_next(heritage, "slot", line, 3)) != NULL) {
+    while ((line = heritage_next(heritage, "slot", line, 4)) != NULL) {
         if (line->numbers[0] >= fleet->maximum)
             return -1;
         struct slot *slot = &fleet->slots[line->numbers[0]];
         slot->replace = (enum replacement)line->numbers[1];
         slot->retry_ms = line->numbers[2];
+        slot->used = line->numbers[3];
     }
     return 0;
 }

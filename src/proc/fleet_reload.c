@@ -9,10 +9,10 @@ enum { HURRY_MS = 2000 };
 
 struct seat *fleet_find_probe(struct fleet *fleet)
 {
-    for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->count; i++)
+    for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->maximum; i++)
         for (unsigned j = 0; j < FLEET_SEATS; j++) {
             struct seat *seat = &fleet->slots[i].seats[j];
-            if (seat->state != SEAT_EMPTY && seat->generation == fleet->generation)
+            if (fleet->slots[i].used && seat->state != SEAT_EMPTY && seat->generation == fleet->generation)
                 return seat;
         }
     return NULL;
@@ -45,8 +45,10 @@ void fleet_begin_reload(struct fleet *fleet, uint64_t now)
 
 void fleet_finish_reload(struct fleet *fleet, uint64_t now)
 {
-    for (unsigned i = 0; i < fleet->count; i++) {
+    for (unsigned i = 0; i < fleet->maximum; i++) {
         const struct seat *serving = slot_find(&fleet->slots[i], SEAT_SERVING);
+        if (!fleet->slots[i].used)
+            continue;
         if (serving == NULL || serving->generation != fleet->generation)
             return;
     }

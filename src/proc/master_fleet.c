@@ -151,6 +151,22 @@ static void boots_slowly(void *context, struct berth berth)
                   berth.slot, (int)pid);
 }
 
+/* It is stalled, or a call of it has passed --timeout. */
+static bool ails(void *context, struct berth berth)
+{
+    struct master *master = context;
+    struct scoreboard *board = master->service.board;
+    unsigned number = master_number_of(berth);
+    const struct scoreboard_call *calls = scoreboard_calls(board, number);
+    uint64_t now = clock_ns(), timeout = (uint64_t)master->options->timeout * 1000000;
+    bool late = false;
+    for (unsigned i = 0; i < board->threads && timeout > 0; i++) {
+        uint64_t since = scoreboard_get(calls[i].since_ns);
+        late = late || (since != 0 && now > since && now - since > timeout);
+    }
+    return late || scoreboard_get(board->rows[number].stalled) != 0;
+}
+
 void master_ping_worker(void *context, unsigned number)
 {
     struct master *master = context;
@@ -191,6 +207,7 @@ void master_open_fleet(struct master *master)
         .kill = kill_worker,
         .ask_stacks = ask_stacks,
         .boots_slowly = boots_slowly,
+        .ails = ails,
         .reloaded = reloaded,
         .restarted = restarted,
         .context = master,

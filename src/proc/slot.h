@@ -42,6 +42,7 @@ struct seat {
 };
 
 struct slot {
+    bool used; /* somebody should serve here */
     struct seat seats[FLEET_SEATS];
     enum replacement replace; /* of who serves */
     bool was_ready;           /* somebody has served here */

@@ -4,6 +4,7 @@ What went wrong once, in one server or another: the socket of a worker that was 
 clients, and nobody accepted them; a log record written from the background of a terminal took a worker away.
 """
 
+import re
 import signal
 import time
 
@@ -57,6 +58,21 @@ def test_kept_connections_go_to_the_others(serve):
         resize(server, signal.SIGTTOU, 1)
         time.sleep(0.3)
     assert keepers.failures == [] and len(keepers.pids) == 3
+
+
+def test_a_worker_that_is_stuck_goes_before_one_that_is_well(serve):
+    # The last one went, which was well, and the other, whose call hung, was all that was left.
+    server = serve("app", "--timeout", "300ms", "--graceful-timeout", "30s", workers=2, files={"app.py": APP})
+    wait_until(lambda: len(server.worker_pids()) == 2, "all workers")
+    all_of_them = set(server.worker_pids())
+    with server.connect() as hangs:
+        hangs.request("GET", "/deadlock")
+        server.wait_log("longer than --timeout")
+        (stuck,) = {int(pid) for pid in re.findall(r"\[(\d+)\] \[worker \d\] warning: .* longer than --timeout", server.log)}
+        server.signal(signal.SIGTTOU)
+        server.wait_log("1 worker from now on")
+        assert {int(server.get("/").body) for _ in range(20)} == all_of_them - {stuck}
+    server.kill()  # it would wait for the call
 
 
 def test_there_is_a_least_and_a_most(server):

@@ -54,6 +54,14 @@ static void tell(void *context, struct berth berth, enum message_kind kind)
     note(kind == MESSAGE_RETIRE ? "retire" : kind == MESSAGE_DRAIN ? "drain" : "quit", berth);
 }
 
+static int ill = -1; /* the slot whose worker is */
+
+static bool ails(void *context, struct berth berth)
+{
+    (void)context;
+    return (int)berth.slot == ill;
+}
+
 static enum kill_reason killed_for;
 
 static void kill_one(void *context, struct berth berth, enum kill_reason why)
@@ -95,6 +103,7 @@ static const struct fleet_actions actions = {.fork = fork_one,
                                              .kill = kill_one,
                                              .ask_stacks = ask_stacks,
                                              .boots_slowly = boots_slowly,
+                                             .ails = ails,
                                              .reloaded = reloaded,
                                              .restarted = restarted};
 static const struct fleet_limits limits = {
@@ -866,6 +875,55 @@ START_TEST(a_stop_waits_for_those_of_slots_that_are_gone)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    int ill;
+    enum replacement replaced; /* the worker of slot 0 */
+    bool lost;                 /* likewise */
+    const char *done;
+} dispensable[] = {
+    {"all are well: the last", -1, REPLACE_NOT, false, "retire 2.0"},
+    {"one is ill", 1, REPLACE_NOT, false, "retire 1.0"},
+    {"one is stuck", 1, REPLACE_STUCK, false, "fork 0.1, retire 0.0, kill 0.1"},
+    {"one is only old", 1, REPLACE_PLANNED, false, "fork 0.1, retire 1.0"},
+    {"one is dead", 1, REPLACE_NOT, true, "fork 0.0, kill 0.0"},
+};
+
+START_TEST(whoever_does_least_for_clients_is_taken_away)
+{
+    begin_serving(3);
+    done[0] = '\0';
+    ill = dispensable[_i].ill;
+    if (dispensable[_i].replaced != REPLACE_NOT)
+        fleet_replace(fleet, (struct berth){0, 0}, dispensable[_i].replaced, now);
+    if (dispensable[_i].lost)
+        ended(0, 0, WORKER_READY);
+    ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
+    ck_assert_msg(strcmp(done, dispensable[_i].done) == 0, "%s: %s", dispensable[_i].name, done);
+    ck_assert_uint_eq(fleet_slots(fleet), 2);
+}
+END_TEST
+
+START_TEST(a_slot_in_the_middle_is_used_again)
+{
+    begin_serving(3);
+    done[0] = '\0';
+    ill = 1;
+    fleet_resize(fleet, -1, now);
+    ended(1, 0, WORKER_DRAINING);
+    assert_done("retire 1.0");
+    fleet_reload(fleet, now);
+    assert_done("fork(2) 0.1");
+    ready(0, 1);
+    now += PROVING_MS;
+    fleet_tick(fleet, now);
+    ready(2, 1);
+    assert_done("retire 0.0, fork(2) 2.1, retire 2.0, reloaded 2");
+    fleet_resize(fleet, 1, now);
+    assert_done("fork(2) 1.0");
+}
+END_TEST
+
 START_TEST(a_fleet_that_starts_or_stops_is_not_resized)
 {
     begin(1);
@@ -1173,6 +1231,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, whoever_imports_in_a_slot_that_goes_is_killed);
     tcase_add_test(tests, a_reload_is_over_when_the_slot_it_waited_for_goes);
     tcase_add_test(tests, a_stop_waits_for_those_of_slots_that_are_gone);
+    unit_add_rows(tests, whoever_does_least_for_clients_is_taken_away, dispensable);
+    tcase_add_test(tests, a_slot_in_the_middle_is_used_again);
     tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
     tcase_add_test(tests, who_has_to_be_replaced_is_a_restart);
     tcase_add_test(tests, a_worker_that_does_not_move_is_not_waited_for);
