@@ -28,7 +28,7 @@ void errand_init(struct errand *errand, struct event_base *base);
 void errand_fini(struct errand *errand);
 
 /* Forks it: the child runs `go`, without any signal blocked, which ends the process; `out` is where it speaks. It dies with its parent.
- * After `timeout_ms` it is killed; 0: never. 0, or -1 and errno. */
+ * After `timeout_ms` it is killed, with all processes that it has started; 0: never. 0, or -1 and errno. */
 int errand_start(struct errand *errand, uint64_t timeout_ms, void (*go)(void *context, int out),
                  void *context);
 /* A child has ended: true when it was this one, whose words are then all there. */

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from control import ask, connect, converse, gatewayctl, status
 from fleet import APP, Clients, write
-from harness import GATEWAY, open_files
+from harness import GATEWAY, is_alive, open_files
 from manager import Manager, passing, pid_prefix, temporary_name
 from test_privileges import why_not
 from timing import SANITIZED, SLOW, wait_until
@@ -171,10 +171,13 @@ def test_so_does_a_file_that_is_no_program_or_is_gone(server):
 
 def test_one_that_takes_too_long_is_given_up(server):
     server = server("--timeout", SLOW)
-    put(server, "sleep 60 & echo $! > sleeper; wait")
+    # What it had started stayed behind.
+    put(server, "setsid sleep 60 & echo $! > sleeper; sleep 61 & echo $! > other; wait")
     log = refuse(server)
     assert "has taken longer than --timeout" in log
-    os.kill(int((server.directory / "sleeper").read_text()), signal.SIGKILL)
+    for name in ("sleeper", "other"):
+        pid = int((server.directory / name).read_text())
+        wait_until(lambda pid=pid: not is_alive(pid), "it is gone with the check")
     assert server.get("/").status == 200
 
 
