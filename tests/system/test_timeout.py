@@ -130,7 +130,7 @@ def test_a_call_that_lasts_is_answered_504_and_told_with_its_stack(start, path):
     assert response.status == 504 and response.get("Connection") == "close"
     assert response.text == "504 Gateway Timeout\n"
     found = server.wait_log(rf'warning: "GET {path}\?a=\\"b\\" HTTP/1.1" has run for (\S+) s, longer than --timeout: 504')
-    assert 0.4 <= float(found[1]) <= took
+    assert 0.4 <= float(found[1]) <= took + 0.06  # it is rounded
     server.wait_log(r"in application\n")
     assert server.get("/").text == "done", "the thread serves again"
     access = server.directory / "access"
