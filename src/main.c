@@ -1,7 +1,6 @@
 /* gateway: options, then the master. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/program.h"
+#include "base/standard_fds.h"
 #include "base/timestamp.h"
 #include "base/title.h"
 #include "net/access_log.h"
@@ -23,17 +23,6 @@
 #include "py/interp.h"
 
 enum { MESSAGE_SIZE = 1024 };
-
-/* A descriptor of ours in the place of a closed standard one would be written to as if it were that. */
-static void open_standard_descriptors(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0) {
-            int null = open("/dev/null", O_RDWR);
-            if (null != fd)
-                _exit(EXIT_FAILURE_RUNTIME);
-        }
-}
 
 static int usage(const char *message)
 {
@@ -84,7 +73,8 @@ int main(int argc, char **argv)
     char message[MESSAGE_SIZE];
     struct options options;
     int status = 0;
-    open_standard_descriptors();
+    if (standard_fds_fill() < 0)
+        _exit(EXIT_FAILURE_RUNTIME);
     title_init(argc, argv);
     program_remember(argv);
     timestamp_keep_zone(time(NULL));

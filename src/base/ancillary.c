@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/standard_fds.h"
+
 /* Not in the headers of older systems. */
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
@@ -36,8 +38,11 @@ int ancillary_take(struct msghdr *message, int descriptors[ANCILLARY_MAX])
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
             continue;
         size_t size = header->cmsg_len - CMSG_LEN(0);
-        for (size_t at = 0; at + sizeof(int) <= size && count < ANCILLARY_MAX; at += sizeof(int))
-            memcpy(&descriptors[count++], CMSG_DATA(header) + at, sizeof(int));
+        for (size_t at = 0; at + sizeof(int) <= size && count < ANCILLARY_MAX; at += sizeof(int)) {
+            memcpy(&descriptors[count], CMSG_DATA(header) + at, sizeof(int));
+            descriptors[count] = fd_above_standard(descriptors[count]);
+            count++;
+        }
     }
     return count;
 }

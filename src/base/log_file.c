@@ -102,10 +102,15 @@ void log_files_belong_to(uid_t user)
     belong_to = user;
 }
 
-/* Settles file->fd and how to write to it, for a descriptor that others use too. */
+/* Settles file->fd and how to write to it, for a descriptor that others use too. The log's is its own: the application may close
+ * `standard`, or put another file there. */
 static void adopt(struct log_file *file, int standard)
 {
-    file->fd = file->standard = standard;
+    file->fd = fcntl(standard, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    file->owned = file->fd >= 0;
+    if (!file->owned)
+        file->fd = standard;
+    file->standard = standard;
     file->terminal = isatty(standard);
     if (is_regular(standard))
         return;
@@ -117,7 +122,10 @@ static void adopt(struct log_file *file, int standard)
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", standard);
     int own = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (own >= 0) {
+    if (own >= 0 && file->owned) {
+        dup3(own, file->fd, O_CLOEXEC);
+        close(own);
+    } else if (own >= 0) {
         file->fd = own;
         file->owned = true;
     } else {

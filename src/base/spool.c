@@ -4,6 +4,7 @@
 #include "base/spool.h"
 
 #include "base/mem.h"
+#include "base/standard_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ int spool_open(const char *directory)
     /* EOPNOTSUPP: this file system has none. EISDIR: the kernel does not know the flag. */
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
         fd = open_and_unlink(directory);
-    return fd;
+    return fd_above_standard(fd);
 }
 
 int spool_write(int fd, off_t offset, const void *data, size_t size)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/standard_fds.h"
 #include "net/h1.h"
 
 enum {
@@ -181,7 +182,8 @@ static bool accept_one(struct listener *listener)
     struct peer_endpoint peer = {0}; /* compared whole */
     socklen_t size = sizeof(address);
     address.ss_family = AF_UNSPEC;
-    int fd = accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = fd_above_standard(
+        accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd < 0) {
         /* A connection that was reset while it waited is no reason to stop. */
         if (errno == ECONNABORTED || errno == EINTR)

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/standard_fds.h"
 #include "net/conn.h"
 #include "net/exchange.h"
 #include "net/h1.h"
@@ -117,7 +118,7 @@ void loop_watch(struct event *event)
 
 static void open_wake(struct loop *loop)
 {
-    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    loop->wake_fd = fd_above_standard(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (loop->wake_fd < 0)
         loop_broken("woken");
     loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, woken, loop);

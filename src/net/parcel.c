@@ -98,7 +98,7 @@ static int check(const struct parcel *parcel, const struct msghdr *message, size
 bool parcel_has_room(int socket)
 {
     int taken[ANCILLARY_MAX], count = 0;
-    while (count < ANCILLARY_MAX && (taken[count] = fcntl(socket, F_DUPFD_CLOEXEC, 0)) >= 0)
+    while (count < ANCILLARY_MAX && (taken[count] = fcntl(socket, F_DUPFD_CLOEXEC, 3)) >= 0)
         count++;
     for (int i = 0; i < count; i++)
         close(taken[i]);

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/standard_fds.h"
+
 /* The answer of the process in between, and the word to begin: one int each. */
 static void send_int(int end, int value)
 {
@@ -63,7 +65,7 @@ pid_t birth_fork(int *gate)
 {
     int ends[2];
     *gate = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+    if (pair_above_standard(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), ends) < 0)
         return -1;
     pid_t between = fork();
     if (between == 0) {

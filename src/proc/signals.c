@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard_fds.h"
 #include "py/interp.h"
 #include "py/stack.h"
 
@@ -210,7 +211,7 @@ static void hurry(int signal)
 
 int signals_for_the_end(void)
 {
-    hurry_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    hurry_fd = fd_above_standard(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     for (int i = 0; i < STOP_SIGNALS; i++)
         set_handler(stop_signals[i], hurry_fd < 0 || stop_signals[i] == SIGTERM ? ignore : hurry);
     remember_handlers();

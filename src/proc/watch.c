@@ -15,6 +15,7 @@
 #include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/standard_fds.h"
 #include "proc/directory.h"
 
 enum {
@@ -46,7 +47,7 @@ struct watch {
 
 struct watch *watch_open(void)
 {
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    int fd = fd_above_standard(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (fd < 0)
         return NULL;
     struct watch *watch = xcalloc(1, sizeof(*watch));

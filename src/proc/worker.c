@@ -1,9 +1,11 @@
 /* A worker: boot, serve, drain, leave. */
 #include "proc/worker.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/crew.h"
@@ -14,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spool_budget.h"
+#include "base/standard_fds.h"
 #include "base/title.h"
 #include "net/loop.h"
 #include "proc/boot.h"
@@ -448,6 +451,8 @@ static int fail(const struct worker_setup *setup, struct application *applicatio
 int worker_serve(const struct worker_setup *setup, struct application *application)
 {
     struct worker worker = {.setup = setup, .application = application};
+    if (standard_fds_fill() < 0) /* the application's import may have closed them */
+        log_error("standard input, output and error cannot be opened on /dev/null: %s", strerror(errno));
     if (open_threads(&worker, application) < 0)
         return fail(setup, application);
     scoreboard_set(setup->row->state, WORKER_LOADED);

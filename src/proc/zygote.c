@@ -9,6 +9,7 @@
 #include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/standard_fds.h"
 #include "base/title.h"
 #include "proc/birth.h"
 #include "proc/boot.h"
@@ -72,6 +73,7 @@ static int load(struct zygote *zygote)
     struct sockets before;
     sockets_note(&before);
     zygote->application = boot(&zygote->self);
+    standard_fds_fill();
     if (zygote->application == NULL)
         return -1;
     warn_of_threads();

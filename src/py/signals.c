@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/standard_fds.h"
 #include "py/exception.h"
 
 static int wakeup[2] = {-1, -1}; /* Python's C handler writes, the loop reads */
@@ -20,7 +21,7 @@ static long set_ours(void)
 
 int interp_signal_fd(void)
 {
-    if (wakeup[0] >= 0 || pipe2(wakeup, O_NONBLOCK | O_CLOEXEC) < 0)
+    if (wakeup[0] >= 0 || pair_above_standard(pipe2(wakeup, O_NONBLOCK | O_CLOEXEC), wakeup) < 0)
         return wakeup[0];
     PyObject *module = PyImport_ImportModule("_signal");
     set_wakeup_fd = module != NULL ? PyObject_GetAttrString(module, "set_wakeup_fd") : NULL;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard_fds.h"
 #include "py/exception.h"
 
 static int pipe_ends[2] = {-1, -1};
@@ -71,7 +72,7 @@ int stack_on_request(int fd)
 
 static int write_to_pipe(bool all_threads)
 {
-    if (pipe_ends[0] < 0 && pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC) < 0) {
+    if (pipe_ends[0] < 0 && pair_above_standard(pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC), pipe_ends) < 0) {
         log_error("the pipe for stacks can not be made: %s", strerror(errno));
         return -1;
     }
