@@ -256,7 +256,7 @@ def test_the_status_address_is_locked_for_nobody(serve):
     silent = [Connection(address) for _ in range(300)]
     for path in ("/ready", "/live", "/metrics"):
         with Connection(address) as connection:
-            assert connection.exchange("GET", path).status == 200
+            assert connection.exchange("GET", path, [("Host", "localhost")]).status == 200
     silent[-1].assert_closed()  # within seconds
     for connection in silent:
         connection.close()
