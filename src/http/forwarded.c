@@ -314,8 +314,9 @@ static void read_forwarded(struct walk *walk, const struct networks *trusted)
 }
 
 /* Room for text of our own: a field's lines in one, Host and a port, a prefix; and what is kept of Forwarded, where a comma becomes
- * two bytes. */
-static size_t room_for(const struct header_section *section, bool *has_family)
+ * two bytes. A field that is not believed may be the client's: it takes nothing from Forwarded. */
+static size_t room_for(const struct header_section *section, const struct forwarded_fields *fields,
+                       bool *has_family)
 {
     size_t room = section->host.size + sizeof(":65535");
     *has_family = false;
@@ -324,7 +325,8 @@ static size_t room_for(const struct header_section *section, bool *has_family)
         if (name == FORWARDED_NAMES)
             continue;
         room += (section->fields[i].value.size + 2) * (name == FORWARDED_ALL ? 3 : 1);
-        *has_family = *has_family || name != FORWARDED_ALL;
+        if (name != FORWARDED_ALL && forwarded_fields_have(fields, (enum forwarded_part)name))
+            *has_family = true;
     }
     return room;
 }
@@ -333,7 +335,7 @@ struct forwarded *forwarded_new(const struct header_section *section, const stru
                                 const struct forwarded_fields *fields)
 {
     bool has_family;
-    struct forwarded *found = xcalloc(1, sizeof(*found) + room_for(section, &has_family));
+    struct forwarded *found = xcalloc(1, sizeof(*found) + room_for(section, fields, &has_family));
     found->fields = fields;
     struct walk walk = {.section = section, .found = found, .text = (char *)(found + 1)};
     if (has_family)
