@@ -257,6 +257,14 @@ static bool others_can_link(const struct place *place)
             others_can_write(&directory));
 }
 
+bool place_is_of_others(const struct place *place)
+{
+    struct stat directory;
+    return geteuid() == 0 &&
+           (place->exposed ||
+            (fstatat(place->directory, "", &directory, AT_EMPTY_PATH) == 0 && directory.st_uid != 0));
+}
+
 /* The user chose this directory of root's. */
 bool place_may_give(const struct place *place)
 {

@@ -39,6 +39,9 @@ int place_open_path(const char *path, int flags);
  * a rename. */
 bool place_may_give(const struct place *place);
 
+/* The process is root's, and others than root own the directory, or have a say in which one it is. */
+bool place_is_of_others(const struct place *place);
+
 /* lstat(2) and unlink(2): 0, or -1 and errno. */
 int place_stat(const struct place *place, struct stat *status);
 int place_unlink(const struct place *place);

@@ -41,15 +41,23 @@ static struct directory *directory_new(int fd)
 
 enum { DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
+static int find_inside(struct place *place, const char *name)
+{
+    char *inside = xasprintf("%s/.", name);
+    int r = place_follow(place, inside);
+    int error = errno;
+    free(inside);
+    errno = error;
+    return r;
+}
+
 static int open_as_root(const char *name)
 {
     struct place place;
-    char *inside = xasprintf("%s/.", name);
-    int r = place_follow(&place, inside);
+    int r = find_inside(&place, name);
     int fd = r == 0 ? openat(place.directory, ".", DIRECTORY_FLAGS) : -1;
     int error = errno;
     place_close(&place);
-    free(inside);
     errno = error;
     return fd;
 }
@@ -86,10 +94,25 @@ static void note_path(void)
 
 static bool root_may_follow(const char *name)
 {
-    int fd = open_as_root(name);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    struct place place;
+    int r = find_inside(&place, name);
+    place_close(&place);
+    return r == 0;
+}
+
+static bool is_of_others(const char *path)
+{
+    struct place place;
+    bool of_others = find_inside(&place, path) == 0 && place_is_of_others(&place);
+    place_close(&place);
+    return of_others;
+}
+
+/* A link that others can turn must not lead root to a directory of its own: there they could make nothing themselves. With the name, root
+ * makes nothing there either (ELOOP). */
+static const char *find_base(void)
+{
+    return !root_may_follow(own.name) && is_of_others(own.path) ? own.path : own.name;
 }
 
 int directory_begin(const char *chdir)
@@ -101,7 +124,7 @@ int directory_begin(const char *chdir)
     directory_close(directory);
     if (r < 0)
         own.path = xstrdup(own.name);
-    own.base = xstrdup(r < 0 || root_may_follow(own.name) ? own.name : own.path);
+    own.base = xstrdup(r < 0 ? own.name : find_base());
     errno = error;
     return r;
 }

@@ -19,7 +19,7 @@ int directory_begin(const char *chdir);
 /* Absolute; it may lead elsewhere at any time. */
 const char *directory_name(void);
 /* In front of relative names of files that the service itself makes: the name; or, for a root that may not follow it (base/place.h), where
- * it led at the start. */
+ * it led at the start, if that is a directory of others than root. */
 const char *directory_base(void);
 /* Of the directory that this process has entered: without a link in it. */
 const char *directory_path(void);

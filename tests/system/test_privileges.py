@@ -324,6 +324,28 @@ def test_root_makes_nothing_behind_a_link_of_the_users(shop, option, status):
         assert_etc_is_as_it_was(shop)
 
 
+# Once a relative name was looked for where the user's link had led the working directory.
+@pytest.mark.parametrize("option, status", [("--pid", 1), ("--bind", 4), ("--control-socket", 4), ("--error-logfile", 2)])
+def test_root_makes_no_relative_name_where_the_users_link_leads_the_working_directory(shop, option, status):
+    turn(shop)
+    (shop / "app.py").write_text(APP)
+    bind = () if option == "--bind" else ("--bind", "127.0.0.1:0")
+    options = (*bind, "--user", "nobody", "--chdir", shop / "log", "--pythonpath", shop, option)
+    for more in ((), ("--check-config",)):
+        done = run(*options, "unix:made" if option == "--bind" else "made", *more, "app")
+        assert done.returncode == status, done.stderr
+        assert "root follows no symbolic link that others could have placed; name the path without it" in done.stderr
+        assert_etc_is_as_it_was(shop)
+
+
+def test_a_relative_log_is_made_where_the_users_link_leads_to_the_users_directory(serve, shop):
+    as_nobody("ln", "-s", "log", "current", cwd=shop)
+    (shop / "log" / "app.py").write_text(APP)
+    server = start(serve, "--user", "nobody", "--chdir", shop / "current", "--access-logfile", "access.log")
+    assert (shop / "log" / "access.log").stat().st_uid == nobody().pw_uid
+    server.stop()
+
+
 @pytest.mark.parametrize("option", ["--pid", "--bind", "--control-socket"])
 def test_root_removes_nothing_behind_a_link_of_the_users(serve, shop, option):
     (shop / "log" / "inner").mkdir()
