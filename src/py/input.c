@@ -189,22 +189,21 @@ static int check_open(const struct input *input)
 }
 
 /* The one optional argument: *limit is it, or what is left when it is missing, None, negative or more than
- * that. 0, or -1 with an exception. */
+ * that. 0, or -1 with an exception. The argument's __index__ is the application's code, which may read, move
+ * and close the stream: what is left is only known after that. */
 static int parse_size(struct input *input, const char *method, PyObject *const *args, Py_ssize_t count,
                       uint64_t *limit)
 {
-    *limit = input_left(input);
-    if (check_open(input) < 0)
-        return -1;
+    Py_ssize_t size = -1;
     if (count > 1) {
         PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", method, count);
         return -1;
     }
-    if (count == 0 || args[0] == Py_None)
-        return 0;
-    Py_ssize_t size = PyNumber_AsSsize_t(args[0], NULL); /* clipped, not refused, when it is huge */
-    if (size == -1 && PyErr_Occurred())
+    if (count == 1 && args[0] != Py_None)
+        size = PyNumber_AsSsize_t(args[0], NULL); /* clipped, not refused, when it is huge */
+    if ((size == -1 && PyErr_Occurred()) || check_open(input) < 0)
         return -1;
+    *limit = input_left(input);
     if (size >= 0 && (uint64_t)size < *limit)
         *limit = (uint64_t)size;
     return 0;

@@ -86,6 +86,12 @@ static const struct {
     {"text", "caf\xc3\xa9\n", "__import__('io').TextIOWrapper(x, 'utf-8').read() == 'caf\u00e9\\n'"},
     {"lines of text", "one\r\ntwo\n",
      "list(__import__('io').TextIOWrapper(x, 'utf-8')) == ['one\\n', 'two\\n']"},
+    {"a size whose __index__ reads the stream", "onetwo",
+     "[f(type('Size', (), {'__index__': lambda size: x.seek(0) * 0 + len(x.read(4))})()) "
+     "for f in (x.read, x.read1, x.readline)] == [b'wo'] * 3"},
+    {"a hint whose __index__ moves the stream beyond its end", "one\n",
+     "[f(type('Size', (), {'__index__': lambda size: x.seek(1 << 50) * 0 + 9})()) "
+     "for f in (x.read, x.read1, x.readline, x.readlines)] == [b'', b'', b'', []]"},
     {"a buffer around it", "one\ntwo",
      "(lambda b: (b.peek(1)[:1], b.readline(), b.seek(1), b.read()))(__import__('io').BufferedReader(x)) == "
      "(b'o', b'one\\n', 1, b'ne\\ntwo')"},
