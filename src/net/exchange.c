@@ -202,8 +202,7 @@ static bool is_whole(const struct exchange *exchange)
     const struct response *response = &exchange->response;
     if (response->framing == RESPONSE_LENGTH)
         return exchange->body_sent == response->length;
-    return response->framing == RESPONSE_EMPTY ||
-           (response->framing == RESPONSE_CHUNKED && exchange->final_sent);
+    return response->framing == RESPONSE_EMPTY || exchange->final_sent;
 }
 
 /* Behind the gate, before `size` bytes of content are sent, with the head unless that was. True when they end the answer. */
@@ -240,6 +239,13 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
         return -1;
     bool whole = note_sending(exchange, size);
     return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
+}
+
+/* The end of a body that the connection's end tells has no bytes, and yet the answer is whole. */
+static void note_end(struct exchange *exchange)
+{
+    if (gate_pass(&exchange->gate, GATE_PASSED))
+        note_sent(exchange, note_sending(exchange, 0), 0);
 }
 
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
@@ -411,7 +417,10 @@ void exchange_flush(struct exchange *exchange)
     if (exchange->response.framing == RESPONSE_CHUNKED)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
-    send_vectors(exchange, vectors, n, 0);
+    if (n > 0)
+        send_vectors(exchange, vectors, n, 0);
+    else if (exchange->response.framing == RESPONSE_CLOSE)
+        note_end(exchange);
 }
 
 void exchange_end(struct exchange *exchange)

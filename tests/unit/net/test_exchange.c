@@ -237,6 +237,24 @@ START_TEST(one_whose_answer_has_left_is_not_cut)
 }
 END_TEST
 
+/* The end of the connection is that of the answer: it comes in order, not as a reset that takes what is on its way. */
+START_TEST(one_whose_answer_ends_with_the_connection_is_not_reset)
+{
+    struct exchange *exchange = ready_exchange("GET /hello HTTP/1.0\r\n\r\n");
+    response_start(&exchange->response, SLICE("200 OK"));
+    exchange_head(exchange, false, 0);
+    ck_assert_int_eq(send_some(exchange), 0);
+    exchange_flush(exchange);
+    ck_assert(exchange_preempt(exchange, 504));
+    client_await(&client, &fixture, 0, CLIENT_ENDED, 20000);
+    ck_assert_int_eq(client.end, CLIENT_ENDED);
+    ck_assert_ptr_nonnull(strstr(client.got, "\r\n\r\nsome"));
+    ck_assert_uint_eq(scoreboard_get(fixture.row.answers[200 - SCOREBOARD_CODE_MIN]), 1);
+    exchange_end(exchange);
+    finish_and_stop(exchange);
+}
+END_TEST
+
 START_TEST(one_that_has_ended_can_not_be_preempted)
 {
     struct exchange *exchange = ready_exchange(GET("/hello"));
@@ -258,6 +276,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, one_that_is_preempted_is_answered_in_the_handlers_place);
     unit_add_rows(tests, one_that_is_preempted_after_its_head_is_cut, begun);
     tcase_add_test(tests, one_whose_answer_has_left_is_not_cut);
+    tcase_add_test(tests, one_whose_answer_ends_with_the_connection_is_not_reset);
     tcase_add_test(tests, one_that_has_ended_can_not_be_preempted);
 }
 
