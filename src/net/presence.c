@@ -45,9 +45,10 @@ void presence_look(struct exchange *exchange)
         lose(exchange);
 }
 
+/* One that was preempted has no connection: that may be closed, or have another exchange. */
 void presence_watch(struct exchange *exchange)
 {
-    if (exchange->presence != PRESENCE_ASSUMED)
+    if (exchange->presence != PRESENCE_ASSUMED || exchange_was_preempted(exchange))
         return;
     exchange->presence = PRESENCE_WATCHED;
     if (exchange->conn->watched)

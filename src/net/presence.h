@@ -24,7 +24,7 @@
 struct exchange;
 
 /* The exchange waits on the ready list, or its call lasts: its client is looked at, and looked after from here on. One on the ready
- * list may be gone after it. Only the first time does anything. */
+ * list may be gone after it. Only the first time does anything, and nothing is done after exchange_preempt. */
 void presence_watch(struct exchange *exchange);
 
 /* Something has happened to the connection while the answer is due. One on the ready list may be gone after it. */

@@ -394,6 +394,21 @@ START_TEST(one_that_is_gone_is_not_answered_in_the_handlers_place)
 }
 END_TEST
 
+/* With a --timeout that is shorter than the time after which calls are looked at. */
+START_TEST(one_that_was_preempted_before_it_was_watched_is_not_watched_any_more)
+{
+    start(false);
+    struct exchange *exchange = take(NEW);
+    say_goodbye(CLOSES);
+    ck_assert(exchange_preempt(exchange, 504));
+    fixture_await_open(&fixture, 0);
+    presence_watch(exchange); /* its descriptor is closed, or another connection's by now */
+    ck_assert_int_eq(exchange->presence, PRESENCE_ASSUMED);
+    exchange_finish(exchange);
+    stop();
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, a_request_waits_as_long_as_its_client, waiting);
@@ -407,6 +422,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, nothing_is_asked_where_there_is_no_place_for_it, mute);
     tcase_add_test(tests, nobody_waits_for_more_after_an_answer_in_the_handlers_place);
     tcase_add_test(tests, one_that_is_gone_is_not_answered_in_the_handlers_place);
+    tcase_add_test(tests, one_that_was_preempted_before_it_was_watched_is_not_watched_any_more);
 }
 
 int main(void)
