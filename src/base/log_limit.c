@@ -13,7 +13,6 @@
 static const char *const names[LOG_SUBJECTS] = {
     [LOG_ANSWER_SPOOL] = "answers that could not be kept for slow clients",
     [LOG_BODY_SPOOL] = "request bodies that could not be kept",
-    [LOG_CONTENT_LENGTH] = "answers that are not as long as their Content-Length",
     [LOG_FILE] = "files that could not be sent",
     [LOG_LIBEVENT] = "what libevent says",
     [LOG_PARCEL] = "connections from other workers that are lost",

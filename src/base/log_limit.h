@@ -12,10 +12,9 @@
 #include "base/log.h"
 
 enum log_subject {
-    LOG_ANSWER_SPOOL,   /* an answer could not be kept for its client */
-    LOG_BODY_SPOOL,     /* nor a request's body */
-    LOG_CONTENT_LENGTH, /* the application's answer is not what it announced */
-    LOG_FILE,           /* a file could not be sent */
+    LOG_ANSWER_SPOOL, /* an answer could not be kept for its client */
+    LOG_BODY_SPOOL,   /* nor a request's body */
+    LOG_FILE,         /* a file could not be sent */
     LOG_LIBEVENT,
     LOG_PARCEL,       /* a connection from another worker is lost */
     LOG_PARCELS_WAIT, /* there is no room for them */

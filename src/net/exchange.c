@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log_limit.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/parser.h"
 #include "net/access_log.h"
@@ -159,9 +159,8 @@ static void log_overrun(struct exchange *exchange)
 {
     char text[TEXT_SIZE];
     if (!exchange->overrun)
-        log_limited(LOG_CONTENT_LENGTH, LOG_ERROR,
-                    "%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
-                    request_text(exchange, text), exchange->response.length);
+        log_error("%s: the application sent more than its Content-Length of %" PRIu64 "; the rest is cut",
+                  request_text(exchange, text), exchange->response.length);
     exchange->overrun = true;
 }
 
@@ -433,10 +432,9 @@ void exchange_end(struct exchange *exchange)
     }
     if (response->framing == RESPONSE_LENGTH && exchange->body_sent < response->length) {
         char text[TEXT_SIZE];
-        log_limited(LOG_CONTENT_LENGTH, LOG_ERROR,
-                    "%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
-                    "; the connection is closed",
-                    request_text(exchange, text), exchange->body_sent, response->length);
+        log_error("%s: the application sent %" PRIu64 " bytes of its Content-Length of %" PRIu64
+                  "; the connection is closed",
+                  request_text(exchange, text), exchange->body_sent, response->length);
         exchange_cut(exchange);
         return;
     }
