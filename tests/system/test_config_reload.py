@@ -97,7 +97,7 @@ def test_a_new_generation_may_be_loaded_as_slowly_as_its_own_options_say(server)
     server = server()
     write(server, "gateway.toml", config().replace("env =", f"timeout = {SLOW}\nenv ="))
     reload(server)
-    write(server, "slow", 1.5 * SLOW)
+    write(server, "slow", 5 * SLOW)  # its stack is asked for at --timeout, and it is killed a second later
     assert "not reloaded" in refused(server)
     write(server, "gateway.toml", config().replace("env =", "timeout = 60\nenv ="))
     reload(server)

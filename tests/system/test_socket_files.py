@@ -130,7 +130,7 @@ def test_the_control_socket_and_the_status_and_the_pid_file_too(server, tmp_path
     wait_until(lambda: status(server)["workers"] == "1 serving", "the old worker has left")
     assert (tmp_path / "control").stat().st_mode & 0o777 == 0o600
     with Connection(str(tmp_path / "status")) as connection:
-        assert connection.exchange("GET", "/live").status == 200
+        assert connection.exchange("GET", "/live", [("Host", "localhost")]).status == 200
     assert (tmp_path / "pid").read_text() == f"{server.pid}\n"
     assert gatewayctl(server, "reload", "--wait")[0] == 0
     assert server.log.count("not there any more: it has been made anew") == 3
