@@ -41,8 +41,8 @@ const struct option_row option_rows[] = {
               "Unix-domain sockets, or * for all. From others such fields are dropped." },
     { .section = "Server", .name = "forwarded-headers", .kind = OPTION_FIELDS, FIELD(forwarded_headers),
       .value = "LIST", .initial = "for,proto",
-      .help = "Which of them these proxies set: for, proto, host, port, prefix, by, or another X-Forwarded-NAME for the application. "
-              "The others are dropped, as a proxy passes on what its client has written." },
+      .help = "The forwarded fields that these proxies set: for, proto, host, port, prefix, by, or another X-Forwarded-NAME for "
+              "the application. The others are dropped, as a proxy passes on what its client has written." },
     { .section = "Server", .name = "proxy-protocol", .kind = OPTION_CHOICE, FIELD(proxy_protocol), .value = "VERSION",
       .initial = "off", .choices = proxy_versions,
       .help = "off, v1, v2 or auto: connections of --forwarded-allow-ips begin with a header of the PROXY protocol, which says "
@@ -60,8 +60,8 @@ const struct option_row option_rows[] = {
       .initial = "off", .word = "off", .min = 1,
       .help = "Serve /metrics, /status.json, /live, /ready and a page to look at here, in a process of its own." },
     { .section = "Server", .name = "status-host", .restart = true, .kind = OPTION_HOSTS, FIELD(status_host), .value = "LIST",
-      .help = "Names, separated by commas, under which --status is asked. Requests whose Host is neither one of them nor localhost nor "
-              "an IP address are answered 421." },
+      .help = "Names of the address of --status, separated by commas. A request whose Host is another name is answered 421; "
+              "localhost and IP addresses need not be named." },
     { .section = "Server", .name = "tmp-dir", .kind = OPTION_STRING, FIELD(tmp_dir), .value = "DIR",
       .initial = "/tmp", .min = 1, .variable = "TMPDIR",
       .help = "Where bodies too large for memory are kept, in files without a name." },
@@ -159,7 +159,8 @@ const struct option_row option_rows[] = {
       .help = "And then in a temporary file up to this size; beyond both the application waits. One block is always taken whole." },
     { .section = "Limits", .name = "spool-total", .kind = OPTION_SIZE, FIELD(spool_total),
       .value = "BYTES", .initial = "8g", .min = 0, .max = 1024 * 1024 * GIB,
-      .help = "All temporary files of the service together, of bodies and of answers; beyond, a body is answered 503, and an answer waits for its client." },
+      .help = "All temporary files of the service together, of bodies and of answers. Beyond it a body is answered 503, and an "
+              "answer waits for its client." },
 
     { .section = "Recycling", .name = "max-requests", .kind = OPTION_NUMBER, FIELD(max_requests), .value = "N",
       .initial = "0", .min = 0, .max = INT64_MAX / 4,
