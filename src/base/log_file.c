@@ -173,14 +173,22 @@ struct log_file *log_file_open(const char *path, int standard)
     return file;
 }
 
+/* A FIFO without a reader cannot be opened for writing alone (ENXIO). */
+static int open_anew(int fd)
+{
+    enum { FLAGS = O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int anew = open(path, O_WRONLY | FLAGS);
+    return anew < 0 && errno == ENXIO ? open(path, O_RDWR | FLAGS) : anew;
+}
+
 void log_file_part(struct log_file *file)
 {
-    char path[64];
     int error = errno;
     if (!file->owned || file->method != WRITE || is_regular(file->fd))
         return;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open_anew(file->fd);
     if (fd >= 0) {
         dup3(fd, file->fd, O_CLOEXEC);
         close(fd);

@@ -202,6 +202,38 @@ START_TEST(a_child_cannot_make_its_parent_wait)
 }
 END_TEST
 
+/* The next descriptor above `below` that leads to the file. */
+static int find_open(int below, const char *name)
+{
+    struct stat named, open;
+    ck_assert_int_eq(stat(name, &named), 0);
+    for (int fd = below + 1; fd < below + 64; fd++)
+        if (fstat(fd, &open) == 0 && open.st_dev == named.st_dev && open.st_ino == named.st_ino)
+            return fd;
+    ck_abort_msg("%s is not open", name);
+}
+
+/* The child, or a process of its user, closes the FIFO's read end before the fork, and opens it afterwards. */
+START_TEST(a_child_cannot_make_its_parent_wait_for_a_fifo)
+{
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    ck_assert_ptr_nonnull(file);
+    int own = find_open(reader, path), shared = dup(own);
+    ck_assert_int_ne(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
+    close(reader);
+    log_file_part(file);
+    ck_assert_int_eq(fcntl(shared, F_SETFL, 0), 0);
+    ck_assert_int_ne(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK);
+    overfill(file, 100);
+    close(reader);
+    close(shared);
+    log_file_close(file);
+}
+END_TEST
+
 START_TEST(a_json_log_is_told_in_json)
 {
     int ends[2];
@@ -534,6 +566,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_standard_descriptor_stays_open);
     unit_add_rows(tests, a_reader_that_stands_still_stops_nobody, readers);
     tcase_add_test(tests, a_child_cannot_make_its_parent_wait);
+    tcase_add_test(tests, a_child_cannot_make_its_parent_wait_for_a_fifo);
     tcase_add_test(tests, a_json_log_is_told_in_json);
     tcase_add_test(tests, the_journal_has_the_priority_of_each_line);
     tcase_add_test(tests, what_the_journal_did_not_take_is_a_warning_in_the_records_format);
