@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
+#include "base/text.h"
 
 /* What is done with each NAME=VALUE: 0, or -1 when it is not of that form. */
 static int check(char *text)
@@ -63,48 +64,89 @@ static int read_line(char *line, int (*use)(char *text))
 }
 
 /* The master, which waits for nobody, reads it too, and each worker once more: a pipe would be neither's. */
-static FILE *open_regular(const char *path)
+static int open_regular(const char *path)
 {
     struct stat status;
     int fd = place_open_path(path, O_RDONLY);
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fdopen(fd, "r");
-    int error = fd >= 0 ? EINVAL : errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return NULL;
+    if (fd < 0 || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)))
+        return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
 }
 
-static int read_file(const char *path, int (*use)(char *text), char *message, size_t message_size)
+/* More than an execution takes. The application's user may own the file, and the master must not take all that a file can hold. */
+enum { FILE_MAX = 4 * 1024 * 1024 };
+
+/* 0, or -1 and errno. */
+static int read_text(int fd, struct text *text)
 {
-    char *line = NULL;
-    size_t room = 0, number = 0;
-    int r = 0;
-    FILE *file = open_regular(path);
-    if (file == NULL) {
-        snprintf(message, message_size, "gateway: --env-file: %s: %s", path,
-                 errno == EINVAL ? "it is no regular file" : place_strerror(errno));
+    char block[4096];
+    ssize_t n;
+    while ((n = read(fd, block, sizeof(block))) > 0) {
+        text_add(text, block, (size_t)n);
+        if (text->size > FILE_MAX) {
+            errno = EFBIG;
+            return -1;
+        }
+    }
+    return n == 0 ? 0 : -1;
+}
+
+static int read_file(const char *path, struct text *text)
+{
+    int fd = open_regular(path);
+    if (fd < 0)
         return -1;
-    }
-    while (r == 0 && getline(&line, &room, file) >= 0) {
-        number++;
-        r = read_line(line, use);
-    }
-    if (ferror(file)) {
-        snprintf(message, message_size, "gateway: --env-file: %s: %s", path, strerror(errno));
-        r = -1;
-    } else if (r < 0)
-        snprintf(message, message_size, "gateway: --env-file: %s, line %zu: NAME=VALUE is expected", path,
-                 number);
-    free(line);
-    fclose(file);
+    int r = read_text(fd, text);
+    int error = errno;
+    close(fd);
+    errno = error;
     return r;
+}
+
+static const char *describe(int error)
+{
+    if (error == EINVAL)
+        return "it is no regular file";
+    return error == EFBIG ? "it is larger than 4 MiB" : place_strerror(error);
+}
+
+/* The number of the line that is not of that form; 0: all are. */
+static size_t use_lines(struct text *text, int (*use)(char *text))
+{
+    text_add(text, "\n", 1);
+    size_t number = 1;
+    char *line = text->data, *last = text->data + text->size;
+    while (line < last) {
+        char *end = memchr(line, '\n', (size_t)(last - line));
+        *end = '\0';
+        if (read_line(line, use) < 0)
+            return number;
+        line = end + 1;
+        number++;
+    }
+    return 0;
+}
+
+static int use_file(const char *path, int (*use)(char *text), char *message, size_t message_size)
+{
+    struct text text;
+    size_t wrong = 0;
+    text_init(&text);
+    int r = read_file(path, &text);
+    if (r < 0)
+        snprintf(message, message_size, "gateway: --env-file: %s: %s", path, describe(errno));
+    else if ((wrong = use_lines(&text, use)) > 0)
+        snprintf(message, message_size, "gateway: --env-file: %s, line %zu: NAME=VALUE is expected", path,
+                 wrong);
+    text_fini(&text);
+    return r < 0 || wrong > 0 ? -1 : 0;
 }
 
 static int read_all(const struct options *options, int (*use)(char *text), char *message, size_t message_size)
 {
-    if (options->env_file != NULL && read_file(options->env_file, use, message, message_size) < 0)
+    if (options->env_file != NULL && use_file(options->env_file, use, message, message_size) < 0)
         return -1;
     for (size_t i = 0; i < options->env.count; i++)
         if (use(options->env.items[i]) < 0) {

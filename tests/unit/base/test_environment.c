@@ -89,6 +89,16 @@ START_TEST(a_file_that_is_not_there_is_told)
 }
 END_TEST
 
+/* The application's user can make it as large as a file can be, and the master reads it at each reload. */
+START_TEST(a_file_without_an_end_is_not_read_into_memory)
+{
+    struct options options = {.env_file = path};
+    ck_assert_int_eq(truncate(path, (off_t)1 << 40), 0);
+    ck_assert_int_eq(environment_apply(&options, message, sizeof(message)), -1);
+    ck_assert_ptr_nonnull(strstr(message, "it is larger than 4 MiB"));
+}
+END_TEST
+
 START_TEST(the_command_line_wins_and_stays_as_it_was)
 {
     char first[] = "NAME=line=1", second[] = "OTHER=", *items[] = {first, second};
@@ -123,6 +133,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_file_is_read, cases);
     unit_add_rows(tests, a_mistake_in_the_file_is_told_with_its_line, mistakes);
     tcase_add_test(tests, a_file_that_is_not_there_is_told);
+    tcase_add_test(tests, a_file_without_an_end_is_not_read_into_memory);
     tcase_add_test(tests, the_command_line_wins_and_stays_as_it_was);
     unit_add_rows(tests, a_mistake_on_the_command_line_is_told, words);
 }
