@@ -51,8 +51,8 @@ static bool has_its_sizes(const struct parcel *parcel, size_t bytes)
 static bool has_its_fields(const struct parcel *parcel)
 {
     uint64_t now = clock_ns();
-    return parcel->reason < HANDOVER_REASONS && is_bool(&parcel->asked) && is_bool(&parcel->unnamed) &&
-           is_text(parcel->peer.address, sizeof(parcel->peer.address)) &&
+    return parcel->reason < HANDOVER_REASONS && is_bool(&parcel->asked) && is_bool(&parcel->awaits_proxy) &&
+           is_bool(&parcel->unnamed) && is_text(parcel->peer.address, sizeof(parcel->peer.address)) &&
            is_text(parcel->peer.port, sizeof(parcel->peer.port)) && parcel->started_ns <= now &&
            parcel->ready_ns <= now;
 }

@@ -241,7 +241,8 @@ END_TEST
 START_TEST(texts_without_an_end_and_bools_that_are_none_are_dropped)
 {
     unsigned char raw[sizeof(sent)];
-    const size_t at[] = {offsetof(struct parcel, asked), offsetof(struct parcel, unnamed)};
+    const size_t at[] = {offsetof(struct parcel, asked), offsetof(struct parcel, awaits_proxy),
+                         offsetof(struct parcel, unnamed)};
     for (size_t i = 0; i < UNIT_ROWS(at); i++) {
         memcpy(raw, &sent, sizeof(raw));
         raw[at[i]] = 2;
