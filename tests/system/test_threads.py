@@ -128,6 +128,26 @@ threading.{hook}(hook)
     server.stop()
 
 
+def test_what_ends_one_of_them_is_told_by_the_excepthook(serve):
+    # No exception of a call ends a thread of the crew; a tracer that fails at its beginning does.
+    at_import = """
+import threading
+
+
+def trace(frame, event, argument):
+    if threading.current_thread().name == "gateway-1":
+        raise ValueError
+
+
+threading.settrace(trace)
+threading.excepthook = lambda raised: noted(raised.thread.name + ":" + raised.exc_type.__name__)
+"""
+    server = start(serve, at_import=at_import)
+    wait_until(lambda: "gateway-1:ValueError" in noted(server), "the hook is called")
+    assert json.loads(server.get("/describe").body)["is main"]
+    server.stop()
+
+
 def test_a_process_that_is_forked_there_and_succeeds_has_exit_code_0(serve):
     server = start(serve, at_import="import multiprocessing, threading")
     with held(server):
