@@ -54,8 +54,6 @@ AC_DEFUN([COMPILER_HARDENING], [
   COMPILER_FLAGS_ALL([pie_flags], [-fPIE -pie])
   AS_IF([test -n "$pie_flags"], [HARDENING_CFLAGS="$HARDENING_CFLAGS -fPIE" HARDENING_LDFLAGS="$HARDENING_LDFLAGS -pie"])
   COMPILER_FLAGS_ADD([HARDENING_LDFLAGS], [-Wl,-z,relro,-z,now])
-  # Sanitizers and valgrind find what is used without a value only where it has none.
-  AS_IF([test -z "$SANITIZER_CFLAGS"], [COMPILER_FLAGS_ADD([HARDENING_CFLAGS], [-ftrivial-auto-var-init=zero])])
   AC_MSG_CHECKING([whether _FORTIFY_SOURCE is ours to set])
   AS_IF([test -z "$SANITIZER_CFLAGS"],
     [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
