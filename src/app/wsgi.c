@@ -112,7 +112,7 @@ static void wsgi_run(void *context, struct exchange *exchange)
         .client_gone = client_gone,
         .context = exchange,
     };
-    NOT_ZEROED struct call_output output;
+    struct call_output output;
     scoreboard_call_begin(wsgi->call, exchange->begun_ns, request.request->line.data,
                           request.request->line.size);
     enum outcome outcome = pump(wsgi, exchange, call_start(wsgi->caller, &request, &output), &output);

@@ -34,15 +34,4 @@ void *pool_take(struct pool *pool); /* uninitialised; the caller owns it until p
 void pool_give(struct pool *pool, void *block);
 void pool_fini(struct pool *pool); /* releases the free blocks; those still taken stay with their owners */
 
-/* Of a large array on a request's way that is written before it is read: where the compiler zeroes variables
- * (-ftrivial-auto-var-init), the zeroes would cost more than the call. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define NOT_ZEROED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef NOT_ZEROED
-#define NOT_ZEROED
-#endif
-
 #endif

@@ -250,7 +250,7 @@ static void note_end(struct exchange *exchange)
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
 {
     static char end[] = "\r\n";
-    NOT_ZEROED struct iovec vectors[SEND_VECTORS];
+    struct iovec vectors[SEND_VECTORS];
     char size_line[CHUNK_HEAD_MAX];
     uint64_t size = 0;
     assert(count <= EXCHANGE_CHUNKS);
