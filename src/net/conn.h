@@ -11,7 +11,7 @@
  * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
  * conn_send, conn_send_file, conn_is_full and conn_wait, until conn_take_away; while it has it, the loop only remembers edges, drains the output, and
  * sends nothing but what exchange_ask and exchange_preempt do, each of which keeps that thread from sending meanwhile.
- * conn_peer and `broken` are for any thread while the exchange lasts.
+ * While the exchange lasts, `broken` is for any thread, and so is conn_peer behind the gate of the exchange (net/gate.h).
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H

@@ -1,7 +1,8 @@
 /*
  * The gate of an exchange: who may send on its connection. The thread that has the exchange passes it to send and to end it.
  * Whoever runs the loop shuts it, for ever, to answer in its place; or borrows it for one send that does not block, for which the
- * thread waits. What both would write is written behind the gate alone.
+ * thread waits. Any thread borrows it to look at the connection, which the loop could close otherwise. What both would write is
+ * written behind the gate alone.
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H
@@ -13,7 +14,7 @@
 enum gate_state {
     GATE_OPEN,
     GATE_PASSED,   /* by the thread, which opens it again, or has ended the exchange */
-    GATE_BORROWED, /* by the loop, for a moment */
+    GATE_BORROWED, /* for a moment: by the loop to send, or by any thread to look at the connection */
     GATE_SHUT,     /* by the loop */
 };
 

@@ -65,10 +65,21 @@ bool presence_give_up(struct exchange *exchange)
     return true;
 }
 
-bool presence_is_lost(const struct exchange *exchange)
+static bool is_gone(const struct exchange *exchange)
 {
-    if (exchange->conn->broken || exchange_was_preempted(exchange))
-        return true;
     enum conn_peer peer = conn_peer(exchange->conn);
     return peer == PEER_GONE || (peer == PEER_ENDED && is_old(exchange) && !conn_is_unix(exchange->conn));
+}
+
+/* Behind the gate: the loop may take the connection away and close it. Where a thread is sending just now, a client that is gone
+ * breaks the connection. */
+bool presence_is_lost(struct exchange *exchange)
+{
+    if (exchange->conn->broken)
+        return true;
+    if (!gate_pass(&exchange->gate, GATE_BORROWED))
+        return exchange_was_preempted(exchange);
+    bool lost = is_gone(exchange);
+    gate_open(&exchange->gate);
+    return lost;
 }

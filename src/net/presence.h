@@ -34,6 +34,6 @@ void presence_look(struct exchange *exchange);
 bool presence_give_up(struct exchange *exchange);
 
 /* From any thread until exchange_finish: nobody waits for what could be sent now. A system call. */
-bool presence_is_lost(const struct exchange *exchange);
+bool presence_is_lost(struct exchange *exchange);
 
 #endif
