@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 #include "py/library.h"
 
 enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread, with the hooks of tracers */
+
+/* A thread that was started begins to run, or ends before that. A debugger may hold it there: it is not waited for any longer. */
+enum { BEGIN_LOOK_NS = 20000000, BEGIN_LOOKS = 250 };
 
 /* The application's, which may be another copy than ours where a module of its own is called as one that this imports. NULL with an
  * exception. */
@@ -120,10 +124,11 @@ struct thread {
     sigset_t signals; /* blocked in the thread that started it: what the application calls its own */
     void (*run)(void *context);
     void *context;
+    sem_t begun; /* posted by the target, when it has been called */
     /* Under the GIL: */
     unsigned references; /* the caller's, and the target's */
     bool runs;
-    bool dropped; /* it is not to run any more */
+    bool dropped; /* the target is not to run any more */
     bool is_none; /* the thread that started it would run it */
 };
 
@@ -131,8 +136,10 @@ static const char capsule_name[] = "gateway.thread";
 
 static void unref(struct thread *thread)
 {
-    if (--thread->references == 0)
-        free(thread);
+    if (--thread->references > 0)
+        return;
+    sem_destroy(&thread->begun);
+    free(thread);
 }
 
 static void capsule_destroy(PyObject *capsule)
@@ -148,6 +155,7 @@ static PyObject *call_run(PyObject *self, PyObject *unused)
     if (thread == NULL)
         return NULL;
     thread->is_none = pthread_equal(thread->starter, pthread_self());
+    sem_post(&thread->begun);
     if (thread->is_none || thread->dropped)
         Py_RETURN_NONE;
     thread->runs = true;
@@ -231,6 +239,48 @@ static int start_python_thread(struct thread *thread, const char *name)
     return thread->dropped ? -1 : 0;
 }
 
+/* Without the GIL, which the thread needs to begin. True: it has begun. */
+static bool await_begin(struct thread *thread)
+{
+    struct timespec end;
+    int r;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_nsec += BEGIN_LOOK_NS;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    Py_BEGIN_ALLOW_THREADS r = sem_timedwait(&thread->begun, &end);
+    Py_END_ALLOW_THREADS return r == 0;
+}
+
+static bool is_alive(PyObject *object)
+{
+    PyObject *alive = PyObject_CallMethod(object, "is_alive", NULL);
+    bool answer = alive != Py_False;
+    if (alive == NULL)
+        exception_log("a thread of the application's cannot be asked whether it is alive");
+    Py_XDECREF(alive);
+    return answer;
+}
+
+/* True: the thread has ended before it ran. A function of threading.settrace or threading.setprofile that raises ends it so. */
+static bool has_ended_at_once(struct thread *thread)
+{
+    for (unsigned looks = 0; looks < BEGIN_LOOKS && !await_begin(thread); looks++)
+        if (!is_alive(thread->object) && !thread->runs)
+            return true;
+    return false;
+}
+
+/* Once for a process: its other threads end as the first does. */
+static void tell_end_at_once(void)
+{
+    static bool is_told;
+    if (!is_told)
+        log_error("a thread for calls ended as it began: does a function of threading.settrace or setprofile "
+                  "raise? This worker uses threads that Python's threading does not know");
+    is_told = true;
+}
+
 static void *native_main(void *argument)
 {
     struct thread *thread = argument;
@@ -245,6 +295,7 @@ static void *native_main(void *argument)
 static int start_native_thread(struct thread *thread)
 {
     Py_CLEAR(thread->object);
+    thread->dropped = true;
     pthread_sigmask(SIG_SETMASK, NULL, &thread->signals);
     int error = thread_start(&thread->native, native_main, thread);
     if (error == 0)
@@ -257,8 +308,12 @@ struct thread *threads_start(const char *name, void (*run)(void *context), void 
 {
     struct thread *thread = xcalloc(1, sizeof(*thread));
     *thread = (struct thread){.starter = pthread_self(), .run = run, .context = context, .references = 1};
+    sem_init(&thread->begun, 0, 0);
     int r = start_python_thread(thread, name);
-    if (r == 0 && thread->is_none)
+    bool ended = r == 0 && !thread->is_none && has_ended_at_once(thread);
+    if (ended)
+        tell_end_at_once();
+    if (r == 0 && (ended || thread->is_none))
         r = start_native_thread(thread);
     if (r == 0)
         return thread;
@@ -280,13 +335,10 @@ static bool join_native(const struct thread *thread)
 static bool join_object(PyObject *object)
 {
     PyObject *result = PyObject_CallMethod(object, "join", "i", JOIN_SECONDS);
-    PyObject *alive = result != NULL ? PyObject_CallMethod(object, "is_alive", NULL) : NULL;
-    bool ended = alive == Py_False;
-    if (alive == NULL)
+    if (result == NULL)
         exception_log("a thread of the application's cannot be joined");
     Py_XDECREF(result);
-    Py_XDECREF(alive);
-    return ended;
+    return result != NULL && !is_alive(object);
 }
 
 bool threads_join(struct thread *thread)

@@ -20,6 +20,7 @@ void threads_list(struct listing *listing);
  * A thread that calls `run` without the GIL, and may call gil_take there. To Python it is a threading.Thread of that name, so that
  * tracers, profilers and debuggers see it. Python's end does not wait for it, but for what the application starts there. Where the
  * application has put something else in the place of Python's threads (gevent and eventlet do), Python does not know the thread.
+ * Nor does it where a tracer or profiler of the application's ends the threading.Thread as it begins.
  */
 struct thread;
 

@@ -128,23 +128,27 @@ threading.{hook}(hook)
     server.stop()
 
 
-def test_what_ends_one_of_them_is_told_by_the_excepthook(serve):
-    # No exception of a call ends a thread of the crew; a tracer that fails at its beginning does.
-    at_import = """
+@pytest.mark.parametrize("hook, fatal", [("settrace", "call"), ("setprofile", "call"), ("setprofile", "c_call")])
+def test_a_thread_that_a_tracer_ends_as_it_begins_is_replaced(serve, hook, fatal):
+    # No exception of a call ends a thread of the crew; a tracer or profiler that fails at its beginning does. The worker
+    # served with the main thread alone, and did not notice.
+    at_import = f"""
 import threading
 
 
-def trace(frame, event, argument):
-    if threading.current_thread().name == "gateway-1":
+def hook(frame, event, argument):
+    if event == {fatal!r} and threading.current_thread().name.startswith("gateway-"):
         raise ValueError
 
 
-threading.settrace(trace)
+threading.{hook}(hook)
 threading.excepthook = lambda raised: noted(raised.thread.name + ":" + raised.exc_type.__name__)
 """
-    server = start(serve, at_import=at_import)
-    wait_until(lambda: "gateway-1:ValueError" in noted(server), "the hook is called")
-    assert json.loads(server.get("/describe").body)["is main"]
+    server = start(serve, at_import=at_import, threads=4)
+    with held(server, 3):
+        assert not json.loads(server.get("/describe").body)["is main"], "each of four threads serves"
+    assert {f"gateway-{count}:ValueError" for count in (1, 2, 3)} <= set(noted(server)), "the hook of threading is called"
+    assert server.log.count("a thread for calls ended as it began") == 1, server.log
     server.stop()
 
 
