@@ -84,13 +84,20 @@ int head_find_end(struct head_finder *finder, struct slice bytes, const struct p
     return status == 0 && bytes.size > limits->head ? 431 : status;
 }
 
-int head_check_line(struct head_finder *finder, struct slice bytes)
+int head_check_lines(struct head_finder *finder, struct slice bytes)
 {
-    struct request request;
-    if (finder->line_size == 0 || finder->line_good)
+    size_t begin = finder->checked;
+    if (begin == finder->line)
         return 0;
-    finder->line_good = true;
-    return request_line_parse(&request, (struct slice){bytes.data, finder->line_size});
+    finder->checked = finder->line;
+    if (begin == 0) {
+        struct request request;
+        int status = request_line_parse(&request, (struct slice){bytes.data, finder->line_size});
+        if (status != 0)
+            return status;
+        begin = finder->line_size + 2;
+    }
+    return field_lines_check((struct slice){bytes.data + begin, finder->line - begin});
 }
 
 int head_skip_empty_lines(struct slice *bytes, unsigned *count)

@@ -40,7 +40,7 @@ int head_read(struct head_reader *reader, struct memo *memo, const struct parser
     int status = head_find_end(&reader->finder, bytes, limits, &head->size);
     head->line = (struct slice){bytes.data, reader->finder.line_size};
     if (status == 0 && head->size == 0)
-        status = head_check_line(&reader->finder, bytes);
+        status = head_check_lines(&reader->finder, bytes);
     if (status != 0 || head->size == 0)
         return status;
     size_t line = reader->finder.line_size + 2;

@@ -142,6 +142,15 @@ static int field_cut(struct slice *rest, struct field *field)
     return 0;
 }
 
+int field_lines_check(struct slice lines)
+{
+    struct field field;
+    int status = 0;
+    while (status == 0 && lines.size > 0)
+        status = field_cut(&lines, &field);
+    return status;
+}
+
 /* Counts the lines before the empty one, so that one block can hold all of them. */
 static int lines_count(struct slice bytes, const struct parser_limits *limits, size_t *count)
 {

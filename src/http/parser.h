@@ -27,7 +27,7 @@ struct head_finder {
     size_t scanned;   /* bytes already searched */
     size_t line;      /* where the line under way begins */
     size_t line_size; /* of the request line, without CRLF; 0 until it is whole */
-    bool line_good;   /* head_check_line has found so */
+    size_t checked;   /* bytes of whole lines that head_check_lines has looked at */
 };
 
 /*
@@ -39,9 +39,10 @@ struct head_finder {
 int head_find_end(struct head_finder *finder, struct slice bytes, const struct parser_limits *limits,
                   size_t *head_size);
 
-/* When more of the head is needed: looks at the request line once it is whole, so that a client that does not speak HTTP need not
- * wait for a time-out. 0, or the status of request_line_parse. */
-int head_check_line(struct head_finder *finder, struct slice bytes);
+/* When head_find_end needs more of the head: looks at the lines that have become whole since the last time, once each. A client
+ * that sends a malformed line is answered at once, not after a time-out. 0, or the status of request_line_parse or of
+ * field_lines_check. */
+int head_check_lines(struct head_finder *finder, struct slice bytes);
 
 /* A server should ignore an empty line before a request line (RFC 9112 2.2), but not for ever. */
 enum { EMPTY_LINES_MAX = 8 };
@@ -57,6 +58,10 @@ int request_line_parse(struct request *request, struct slice line);
  */
 int header_section_parse(struct slice bytes, const struct parser_limits *limits,
                          struct header_section **section);
+
+/* `lines`: whole field lines of a header section that goes on. 0, or 400 for a malformed one. Only header_section_parse
+ * tells what the fields mean together. */
+int field_lines_check(struct slice lines);
 
 /* What only both parts together can tell: Host missing in HTTP/1.1, Transfer-Encoding in HTTP/1.0. 0 or 400. */
 int request_check(const struct request *request);

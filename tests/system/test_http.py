@@ -203,20 +203,24 @@ def test_head_has_the_headers_of_get_and_no_body(server):
     assert head.get("Content-Length") in (None, str(len("HEAD / 0\n")))
 
 
-NO_REQUESTS = [
+MALFORMED = [
     # what is sent, status
     (b"garbage\r\n", 400),
     (b"GET /\r\n", 400),
     (b"GET / HTTP %\r\n", 400),
     (b"GET / HTTP/2.0\r\n", 505),
     (b"\r\n" * 20, 400),
+    (b"GET / HTTP/1.1\r\nFoo : bar\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nFoo\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nFoo: b\x01r\r\n", 400),
 ]
 
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
-@pytest.mark.parametrize("sent, status", NO_REQUESTS, ids=[repr(row[0][:20]) for row in NO_REQUESTS])
-def test_what_is_no_request_line_is_refused_when_it_is_whole(serve, sent, status, bytewise):
-    """Nothing is sent behind it, the connection stays open, and no time-out would end the waiting."""
+@pytest.mark.parametrize("sent, status", MALFORMED, ids=[repr(row[0][-20:]) for row in MALFORMED])
+def test_a_malformed_line_is_refused_when_it_is_whole(serve, sent, status, bytewise):
+    """Nothing is sent behind it, the connection stays open, and no time-out would end the waiting. A malformed field line waited
+    for --header-timeout, and the answer was 408."""
     server = serve("hello", "--header-timeout", "0", "--keep-alive", "1h")
     with server.connect() as connection:
         assert connection.exchange("GET", "/").status == 200

@@ -71,6 +71,14 @@ static int head_parse(struct run *run, struct slice head)
     return status;
 }
 
+/* As consume_head of net/h1.c: a bad request line is the better reason. */
+static int head_refusal(struct run *run, struct slice bytes, int status)
+{
+    size_t line = run->finder.line_size;
+    int line_status = line > 0 ? request_line_parse(&run->request, (struct slice){bytes.data, line}) : 0;
+    return line_status != 0 ? line_status : status;
+}
+
 /* True when it got further. */
 static bool head_advance(struct run *run)
 {
@@ -81,13 +89,13 @@ static bool head_advance(struct run *run)
     if (status != 0)
         return refuse(run, status);
     status = head_find_end(&run->finder, bytes, &session_parser_limits, &size);
-    int line_status = head_check_line(&run->finder, bytes);
-    if (line_status != 0)
-        return refuse(run, line_status);
     if (status == 0 && size == 0)
+        status = head_check_lines(&run->finder, bytes);
+    if (status != 0)
+        return refuse(run, head_refusal(run, bytes, status));
+    if (size == 0)
         return false;
-    if (status == 0)
-        status = head_parse(run, (struct slice){bytes.data, size});
+    status = head_parse(run, (struct slice){bytes.data, size});
     if (status != 0)
         return refuse(run, status);
     run->begin += size;

@@ -117,9 +117,18 @@ static const struct {
     {SLICE("GET / HTTP %\r\n"), 400},
     {SLICE("GET / HTTP/2.0\r\n"), 505},
     {SLICE("CONNECT a:1 HTTP/1.1\r\n"), 501},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nX:\r\nFoo"), 0},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nFoo : bar\r"), 0},
+    {SLICE("GET / HTTP/1.1\r\nFoo : bar\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nFoo : bar\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nFoo\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\n: bar\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nFoo: b\x01r\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nFoo: b\rr\r\n"), 400},
+    {SLICE("GET / HTTP/1.1\r\nHost: a\r\nF\0o: bar\r\n"), 400},
 };
 
-START_TEST(the_request_line_is_looked_at_when_it_is_whole)
+START_TEST(a_line_is_looked_at_when_it_is_whole)
 {
     static const struct parser_limits wide = {.request_line = 99, .fields = 4, .field_size = 99, .head = 99};
     struct head_finder finder = {0};
@@ -127,11 +136,36 @@ START_TEST(the_request_line_is_looked_at_when_it_is_whole)
     for (size_t size = 1; size < lines[_i].bytes.size; size++) {
         struct slice arrived = {lines[_i].bytes.data, size};
         ck_assert_int_eq(head_find_end(&finder, arrived, &wide, &head), 0);
-        if (arrived.data[size - 1] != '\n')
-            ck_assert_int_eq(head_check_line(&finder, arrived), 0);
+        ck_assert_int_eq(head_check_lines(&finder, arrived), 0);
     }
     ck_assert_int_eq(head_find_end(&finder, lines[_i].bytes, &wide, &head), 0);
-    ck_assert_msg(head_check_line(&finder, lines[_i].bytes) == lines[_i].status, "%s", lines[_i].bytes.data);
+    ck_assert_msg(head_check_lines(&finder, lines[_i].bytes) == lines[_i].status, "%s", lines[_i].bytes.data);
+}
+END_TEST
+
+START_TEST(lines_that_arrive_together_are_all_looked_at)
+{
+    static const struct parser_limits wide = {.request_line = 99, .fields = 4, .field_size = 99, .head = 99};
+    struct head_finder finder = {0};
+    size_t head;
+    ck_assert_int_eq(head_find_end(&finder, lines[_i].bytes, &wide, &head), 0);
+    ck_assert_msg(head_check_lines(&finder, lines[_i].bytes) == lines[_i].status, "%s", lines[_i].bytes.data);
+}
+END_TEST
+
+/* The line is made bad after it was looked at: a second look would find that. */
+START_TEST(a_line_is_looked_at_once)
+{
+    char bytes[] = "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n";
+    static const struct parser_limits wide = {.request_line = 99, .fields = 4, .field_size = 99, .head = 99};
+    struct head_finder finder = {0};
+    size_t head;
+    for (size_t size = 1; size < sizeof(bytes); size++) {
+        ck_assert_int_eq(head_find_end(&finder, (struct slice){bytes, size}, &wide, &head), 0);
+        ck_assert_int_eq(head_check_lines(&finder, (struct slice){bytes, size}), 0);
+        if (bytes[size - 1] == '\n')
+            memset(bytes, '\0', size);
+    }
 }
 END_TEST
 
@@ -142,7 +176,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_request_line_is_measured);
     tcase_add_test(tests, empty_lines_are_skipped_in_whole_pairs);
     tcase_add_test(tests, empty_lines_have_an_end_however_they_arrive);
-    unit_add_rows(tests, the_request_line_is_looked_at_when_it_is_whole, lines);
+    unit_add_rows(tests, a_line_is_looked_at_when_it_is_whole, lines);
+    unit_add_rows(tests, lines_that_arrive_together_are_all_looked_at, lines);
+    tcase_add_test(tests, a_line_is_looked_at_once);
 }
 
 int main(void)
