@@ -69,6 +69,15 @@ static bool client_gone(void *context)
     return interp_is_fork() || presence_is_lost(context);
 }
 
+static int send_file(struct exchange *exchange, struct call_output *output)
+{
+    int r;
+    do
+        r = exchange_send_file(exchange, output->fd, &output->offset, &output->size);
+    while (r == 0 && output->size > 0 && (r = wait_for_client(exchange)) == 0);
+    return r;
+}
+
 static void head_once(struct exchange *exchange, const struct call_output *output)
 {
     if (!exchange->head_finished)
@@ -89,7 +98,7 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
         if (step == CALL_CHUNKS)
             r = exchange_send(exchange, output->chunks, output->count);
         else if (step == CALL_FILE)
-            r = exchange_send_file(exchange, output->fd, output->offset, output->size);
+            r = send_file(exchange, output);
         if (r < 0 || wait_for_client(exchange) < 0)
             return OUTCOME_GONE;
         if (step != CALL_CHUNKS || !exchange_wants_more(exchange))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,18 +15,24 @@
 #include "net/exchange.h"
 #include "net/handover.h"
 
+static void tell_shorter_file(void)
+{
+    log_limited(LOG_FILE, LOG_ERROR, "a file became shorter while it was being sent; the connection is cut");
+}
+
 /* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
 static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
 {
     uint64_t before = *sent;
+    if (conn->broken)
+        return -1;
     int r = output_drain(output, conn->fd, sent);
     if (*sent > before)
         scoreboard_count(conn->loop->row->sent, *sent - before);
     if (r == 0)
         return 0;
     if (errno == EIO)
-        log_limited(LOG_FILE, LOG_ERROR,
-                    "a file became shorter while it was being sent; the connection is cut");
+        tell_shorter_file();
     conn->broken = true;
     return -1;
 }
@@ -277,28 +284,61 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
     return message.msg_iovlen > 0 ? keep_rest(conn, &message) : 0;
 }
 
-static int file_failed(struct conn *conn, uint64_t size)
+/* The output borrows the descriptor while the lock is held. Only what the socket does not take needs one of its own. */
+static int offer_file(struct conn *conn, struct output *output, int file, off_t *offset, uint64_t *size)
 {
-    conn->lost += size;
-    log_limited(LOG_FILE, LOG_ERROR, "a file could not be sent: %s; the connection is cut", strerror(errno));
-    conn->broken = true;
-    return -1;
+    uint64_t sent = 0;
+    output_lock(output);
+    output_lend_file(output, file, *offset, *size);
+    conn->output = output;
+    int r = send_output(conn, output, &sent);
+    if (output_keep_file(output) == 0 || r < 0)
+        *size = 0;
+    else
+        output_take_back_file(output, offset, size);
+    output_unlock(output);
+    return r;
 }
 
-int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size)
+/* There is no descriptor left for the file: what waits is a copy of its next block. */
+static int send_block(struct conn *conn, int file, off_t *offset, uint64_t *size)
+{
+    enum { BLOCK_SIZE = 1 << 16 };
+    struct iovec block = {.iov_len = *size < BLOCK_SIZE ? (size_t)*size : BLOCK_SIZE};
+    block.iov_base = xmalloc(block.iov_len);
+    void *copy = block.iov_base;
+    ssize_t n;
+    do
+        n = pread(file, copy, block.iov_len, *offset);
+    while (n < 0 && errno == EINTR);
+    int r = -1;
+    if (n > 0) {
+        block.iov_len = (size_t)n;
+        *offset += n;
+        *size -= (uint64_t)n;
+        r = conn_send(conn, &block, 1);
+    } else {
+        if (n == 0)
+            tell_shorter_file();
+        else
+            log_limited(LOG_FILE, LOG_ERROR, "a file could not be sent: %s; the connection is cut",
+                        strerror(errno));
+        conn->broken = true;
+    }
+    free(copy);
+    return r;
+}
+
+int conn_send_file(struct conn *conn, int file, off_t *offset, uint64_t *size)
 {
     struct output *output = conn->output;
-    if (conn->broken) {
-        conn->lost += size;
-        return -1;
-    }
-    if (output == NULL)
-        output = output_new(&conn->loop->output_limits);
-    output_lock(output);
-    int r = output_append_file(output, file, offset, size) < 0 ? file_failed(conn, size) : 0;
-    output_unlock(output);
-    /* It may be there already: then this only sends. */
-    return publish_output(conn, output) < 0 ? -1 : r;
+    int r = -1;
+    if (!conn->broken)
+        r = offer_file(conn, output != NULL ? output : output_new(&conn->loop->output_limits), file, offset,
+                       size);
+    if (r == 0 && *size > 0)
+        r = send_block(conn, file, offset, size);
+    return r;
 }
 
 bool conn_is_full(const struct conn *conn)

@@ -118,8 +118,10 @@ void conn_look_again(struct conn *conn);
 /* Sends; what the socket does not take is copied to conn->output. 0, or -1 when the connection is broken or its spool failed
  * (logged): then it is to be closed. The vectors are used up: not valid afterwards. */
 int conn_send(struct conn *conn, struct iovec *vectors, int count);
-/* The same for a stretch of a regular file, the last part of an answer. */
-int conn_send_file(struct conn *conn, int file, off_t offset, uint64_t size);
+/* The same for a stretch of a regular file, the last part of an answer. Of what the socket does not take, nothing is copied as long
+ * as there is a descriptor for it; else no more than a block. *offset and *size become what was not given to the connection:
+ * the caller calls again when there is room (conn_is_full). */
+int conn_send_file(struct conn *conn, int file, off_t *offset, uint64_t *size);
 bool conn_is_full(const struct conn *conn);    /* what waits has reached all limits */
 bool conn_is_refused(const struct conn *conn); /* a part of it is in memory, as no spool could take it */
 bool conn_is_drained(const struct conn *conn);

@@ -267,24 +267,23 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     return send_vectors(exchange, vectors, n, size);
 }
 
-int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size)
+int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_t *size)
 {
     struct iovec vector;
     struct conn *conn = exchange->conn;
     int head = add_head(exchange, &vector);
-    size = allow(exchange, size);
+    *size = allow(exchange, *size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    bool whole = note_sending(exchange, size);
+    bool whole = note_sending(exchange, *size);
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
-    if (r < 0) {
-        exchange->body_sent -= size;
-    } else if (size > 0) {
+    if (r == 0 && *size > 0) {
         exchange->head_sent = true;
         r = conn_send_file(conn, fd, offset, size);
     }
-    return note_sent(exchange, whole, r);
+    exchange->body_sent -= *size;
+    return note_sent(exchange, whole && (r < 0 || *size == 0), r);
 }
 
 bool exchange_wants_more(const struct exchange *exchange)

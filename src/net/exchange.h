@@ -108,8 +108,9 @@ void exchange_head(struct exchange *exchange, bool known, uint64_t size);
 /* Body chunks, none of them empty; the head leaves with the first. 0, or -1 when the client is gone (or nothing can be kept for it): stop
  * producing. More than Content-Length is cut, and logged. */
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count);
-/* The whole body from a file. */
-int exchange_send_file(struct exchange *exchange, int fd, off_t offset, uint64_t size);
+/* The whole body from a file, whose descriptor is the caller's. While no other can be made for what waits (EMFILE), it is sent
+ * in parts: *offset and *size become what is left, and the caller calls again after exchange_wait, until nothing is. */
+int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_t *size);
 /* False when nothing more can be sent: no body may follow this head, or Content-Length was overrun. */
 bool exchange_wants_more(const struct exchange *exchange);
 /* Output that the client has not taken is over all limits: call exchange_wait (which blocks) before producing more. So is a whole

@@ -176,14 +176,27 @@ int output_append(struct output *output, const struct iovec *vectors, int count)
     return refused;
 }
 
-int output_append_file(struct output *output, int fd, off_t offset, uint64_t size)
+void output_lend_file(struct output *output, int fd, off_t offset, uint64_t size)
 {
     assert(output->file.fd < 0);
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (own < 0)
-        return -1;
-    output->file = (struct stretch){.fd = own, .offset = offset, .left = size};
-    return 0;
+    output->file = (struct stretch){.fd = fd, .offset = offset, .left = size};
+}
+
+int output_keep_file(struct output *output)
+{
+    struct stretch *file = &output->file;
+    int lent = file->fd;
+    file->fd = -1;
+    if (file->left > 0)
+        file->fd = fcntl(lent, F_DUPFD_CLOEXEC, 3);
+    return file->left > 0 && file->fd < 0 ? -1 : 0;
+}
+
+void output_take_back_file(struct output *output, off_t *offset, uint64_t *left)
+{
+    *offset = output->file.offset;
+    *left = output->file.left;
+    output->file.left = 0;
 }
 
 static int drain_store(struct store *store, int socket, uint64_t *sent)

@@ -42,9 +42,13 @@ void output_unlock(struct output *output);
  * and output_is_full. */
 int output_append(struct output *output, const struct iovec *vectors, int count);
 
-/* Appends `size` bytes of a regular file from `offset`; takes a descriptor of its own. 0, or -1 and errno. It is the last
- * part of an answer: nothing may be appended after it. */
-int output_append_file(struct output *output, int fd, off_t offset, uint64_t size);
+/* The last part of an answer: `size` bytes of a regular file from `offset`, the descriptor of the caller. Before the lock is given up
+ * the caller drains what the socket takes, and calls output_keep_file. */
+void output_lend_file(struct output *output, int fd, off_t offset, uint64_t size);
+/* What is left of the file waits, with a descriptor of its own; nothing may be appended after it. 0, or -1 and errno: then the
+ * caller takes it back, or the connection is broken. */
+int output_keep_file(struct output *output);
+void output_take_back_file(struct output *output, off_t *offset, uint64_t *left);
 
 /* Sends as much as the socket takes. 0; or -1 and errno when the connection is broken, or EIO when the file ended early.
  * *sent is increased by the bytes taken. */

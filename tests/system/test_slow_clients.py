@@ -21,7 +21,7 @@ from timing import wait_until
 from watcher import Watcher
 
 APP = '''
-import hashlib, io, os, random, time
+import hashlib, io, os, random, resource, time
 
 BLOCK = random.Random(1).randbytes(1 << 16)
 finished = []
@@ -78,6 +78,12 @@ def application(environ, start_response):
     if path == "/file":
         start_response("200 OK", [])
         return environ["wsgi.file_wrapper"](open("file", "rb"))
+    if path == "/file without descriptors":
+        file = open("file", "rb")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4, limits[1]))  # 3 is in use, and so no other can be opened
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](file)
     if path == "/write":
         write = start_response("200 OK", [])
         for block in blocks(count, name):
@@ -227,6 +233,23 @@ def test_where_nothing_more_can_be_spooled_the_application_waits(serve, tmp_path
         assert server.get("/small").body == b"small"
         assert hashlib.sha1(receive_slowly(slow).body).digest() == hashlib.sha1(whole(server, path)).digest()
     assert len(re.findall("could not be kept", server.log)) <= 11, "at a limited rate"
+
+
+@pytest.mark.parametrize("options", [[], ["--response-spool", "0"]], ids=["a spool", "no spool"])
+def test_a_file_that_must_wait_needs_no_descriptor(serve, options):
+    """Its descriptor could not be duplicated (EMFILE), and the answer was cut."""
+    server = serve("app", *options, "--response-memory", "128k", "--threads", "2", files={"app.py": APP})
+    data = (server.directory / "file").read_bytes()
+    with server.connect(receive_buffer=8192) as slow, server.connect() as other:
+        assert other.exchange("GET", "/small").body == b"small"
+        slow.request("GET", "/file%20without%20descriptors")
+        slow.buffer += slow.socket.recv(1000)
+        if not options:
+            server.wait_log("an answer to a slow client could not be kept in .*: Too many open files; the application waits")
+        assert other.exchange("GET", "/small").body == b"small"
+        assert receive_slowly(slow).body == data or pytest.fail("other bytes")
+        assert slow.exchange("GET", "/small").body == b"small"
+    assert "is cut" not in server.log
 
 
 def whole(server, path):

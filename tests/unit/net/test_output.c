@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,7 +108,8 @@ START_TEST(all_of_it_is_sent_in_order)
     }
     if (cases[_i].file > 0) {
         int fd = pattern_file(size - size % 7, size % 7 + cases[_i].file);
-        ck_assert_int_eq(output_append_file(output, fd, (off_t)(size % 7), cases[_i].file), 0);
+        output_lend_file(output, fd, (off_t)(size % 7), cases[_i].file);
+        ck_assert_int_eq(output_keep_file(output), 0);
         close(fd);
         size += cases[_i].file;
     }
@@ -235,11 +237,43 @@ START_TEST(a_file_that_became_shorter_is_EIO)
     struct output *output = output_new(&limits);
     int fd = pattern_file(0, 10);
     uint64_t sent = 0;
-    ck_assert_int_eq(output_append_file(output, fd, 0, 20), 0);
+    output_lend_file(output, fd, 0, 20);
     ck_assert_int_eq(output_drain(output, ends[0], &sent), -1);
     ck_assert_int_eq(errno, EIO);
     ck_assert_uint_eq(sent, 10);
+    ck_assert_int_eq(output_keep_file(output), 0);
     close(fd);
+    output_free(output);
+}
+END_TEST
+
+/* No descriptor can be made, and the file is not lost. */
+START_TEST(a_file_that_cannot_be_kept_is_taken_back)
+{
+    struct output_limits limits = {4096, 1 << 20, "/tmp", NULL};
+    struct output *output = output_new(&limits);
+    const size_t size = 300000;
+    int fd = pattern_file(0, size);
+    uint64_t sent = 0, left;
+    off_t offset;
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = (struct rlimit){4, before.rlim_max};
+    output_lend_file(output, fd, 0, size);
+    ck_assert_int_eq(output_drain(output, ends[0], &sent), 0);
+    setrlimit(RLIMIT_NOFILE, &none);
+    int r = output_keep_file(output), error = errno;
+    setrlimit(RLIMIT_NOFILE, &before);
+    ck_assert_int_eq(r, -1);
+    ck_assert_int_eq(error, EMFILE);
+    output_take_back_file(output, &offset, &left);
+    ck_assert_uint_eq((uint64_t)offset, sent);
+    ck_assert_uint_eq(left, size - sent);
+    ck_assert(output_is_empty(output));
+    output_lend_file(output, fd, offset, left);
+    ck_assert_int_eq(output_keep_file(output), 0);
+    close(fd);
+    ck_assert_uint_eq(take_all(output, 0), size);
     output_free(output);
 }
 END_TEST
@@ -274,6 +308,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_spool_that_fills_up_keeps_what_it_has);
     tcase_add_test(tests, a_spool_that_is_left_gives_its_part_back);
     tcase_add_test(tests, a_file_that_became_shorter_is_EIO);
+    tcase_add_test(tests, a_file_that_cannot_be_kept_is_taken_back);
     tcase_add_test(tests, a_reader_that_left_is_an_error);
     tcase_add_test(tests, freeing_none_is_fine);
 }
