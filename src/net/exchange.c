@@ -84,7 +84,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->done = done;
     exchange->started_ns = loop_now(loop);
     exchange->ready_ns = exchange->begun_ns = exchange->ended_ns = exchange->preempted_ns = 0;
-    exchange->body_sent = exchange->head_size = 0;
+    exchange->body_sent = exchange->head_size = exchange->lines_size = 0;
     exchange->counted = 0;
     exchange->head_finished = exchange->head_sent = exchange->final_sent = exchange->overrun = false;
     exchange->cut = exchange->whole_sent = exchange->finished = exchange->waiting = false;
@@ -204,10 +204,12 @@ static bool is_whole(const struct exchange *exchange)
     return response->framing == RESPONSE_EMPTY || exchange->final_sent;
 }
 
-/* Behind the gate, before `size` bytes of content are sent, with the head unless that was. True when they end the answer. */
-static bool note_sending(struct exchange *exchange, uint64_t size)
+/* Behind the gate, before `size` bytes of content are sent with `lines` bytes of chunk lines, and with the head unless that was.
+ * True when they end the answer. */
+static bool note_sending(struct exchange *exchange, uint64_t size, size_t lines)
 {
     exchange->body_sent += size;
+    exchange->lines_size += lines;
     if (!exchange->head_sent)
         exchange->head_size = exchange->response.size;
     bool whole = is_whole(exchange);
@@ -230,13 +232,14 @@ static int note_sent(struct exchange *exchange, bool whole, int r)
     return r;
 }
 
-static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count, uint64_t size)
+static int send_vectors(struct exchange *exchange, struct iovec *vectors, int count, uint64_t size,
+                        size_t lines)
 {
     if (count == 0)
         return 0;
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    bool whole = note_sending(exchange, size);
+    bool whole = note_sending(exchange, size, lines);
     return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
 }
 
@@ -244,7 +247,7 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
 static void note_end(struct exchange *exchange)
 {
     if (gate_pass(&exchange->gate, GATE_PASSED))
-        note_sent(exchange, note_sending(exchange, 0), 0);
+        note_sent(exchange, note_sending(exchange, 0, 0), 0);
 }
 
 int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t count)
@@ -253,18 +256,22 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     struct iovec vectors[SEND_VECTORS];
     char size_line[CHUNK_HEAD_MAX];
     uint64_t size = 0;
+    size_t lines = 0;
     assert(count <= EXCHANGE_CHUNKS);
     for (size_t i = 0; i < count; i++)
         size += chunks[i].size;
     size = allow(exchange, size);
     int n = add_head(exchange, vectors);
     bool chunked = exchange->response.framing == RESPONSE_CHUNKED && size > 0;
-    if (chunked)
-        vectors[n++] = (struct iovec){size_line, chunk_head(size_line, size)};
+    if (chunked) {
+        lines = chunk_head(size_line, size);
+        vectors[n++] = (struct iovec){size_line, lines};
+        lines += sizeof(end) - 1;
+    }
     n += add_chunks(vectors + n, chunks, count, size);
     if (chunked)
         vectors[n++] = (struct iovec){end, sizeof(end) - 1};
-    return send_vectors(exchange, vectors, n, size);
+    return send_vectors(exchange, vectors, n, size, lines);
 }
 
 int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_t *size)
@@ -276,7 +283,7 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_
     assert(exchange->response.framing != RESPONSE_CHUNKED);
     if (!gate_pass(&exchange->gate, GATE_PASSED))
         return -1;
-    bool whole = note_sending(exchange, *size);
+    bool whole = note_sending(exchange, *size, 0);
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
     if (r == 0 && *size > 0) {
         exchange->head_sent = true;
@@ -332,6 +339,15 @@ static void forget_lasting(struct conn *conn)
     conn_unpin(conn);
 }
 
+/* Of `content` and `lines` bytes the last `unsent` have not left. Where the lines stand among them is not kept: see
+ * exchange_sent. */
+static uint64_t content_sent(uint64_t content, uint64_t lines, uint64_t unsent)
+{
+    uint64_t given = content + lines;
+    uint64_t sent = given > unsent ? given - unsent : 0;
+    return lines == 0 || sent == 0 ? sent : sent - (uint64_t)((double)sent / (double)given * (double)lines);
+}
+
 /* The connection is still the exchange's: what of the answer has left. */
 static void settle_sent(struct exchange *exchange)
 {
@@ -341,9 +357,9 @@ static void settle_sent(struct exchange *exchange)
     uint64_t *size = late ? &exchange->late_size : &exchange->body_sent;
     if (unsent == 0)
         return;
-    if (unsent >= exchange->head_size + *size)
+    if (unsent >= exchange->head_size + *size + exchange->lines_size)
         *status = STATUS_CLIENT_GONE;
-    *size = *size > unsent ? *size - unsent : 0;
+    *size = content_sent(*size, exchange->lines_size, unsent);
 }
 
 /* The answer is complete, as far as it will ever be: it has left, or waits, or is lost. */
@@ -412,11 +428,12 @@ void exchange_flush(struct exchange *exchange)
     if (exchange->final_sent)
         return;
     int n = add_head(exchange, vectors);
-    if (exchange->response.framing == RESPONSE_CHUNKED)
+    bool chunked = exchange->response.framing == RESPONSE_CHUNKED;
+    if (chunked)
         vectors[n++] = (struct iovec){final, sizeof(final) - 1};
     exchange->final_sent = true;
     if (n > 0)
-        send_vectors(exchange, vectors, n, 0);
+        send_vectors(exchange, vectors, n, 0, chunked ? sizeof(final) - 1 : 0);
     else if (exchange->response.framing == RESPONSE_CLOSE)
         note_end(exchange);
 }
@@ -554,5 +571,6 @@ void exchange_ask(struct exchange *exchange)
     if (bytes.size > 0)
         conn_send(exchange->conn, &vector, 1);
     exchange->zero_sent = bytes.size > 0 && exchange->head_sent;
+    exchange->lines_size += exchange->zero_sent ? bytes.size : 0;
     gate_open(&exchange->gate);
 }

@@ -65,9 +65,10 @@ struct exchange {
     uint64_t duration_ns;
     uint64_t
         body_sent; /* bytes of content given to the connection; at the end, of those the ones that left. Behind the gate */
-    uint64_t head_size; /* bytes of the head given to it; likewise */
-    struct gate gate;   /* who may send */
-    int late_status;    /* of what was answered in the handler's place; 0: nothing was */
+    uint64_t head_size;  /* bytes of the head given to it; likewise */
+    uint64_t lines_size; /* of the lines around its chunks; likewise */
+    struct gate gate;    /* who may send */
+    int late_status;     /* of what was answered in the handler's place; 0: nothing was */
     uint64_t late_size;
     enum presence presence;
     bool
@@ -147,8 +148,9 @@ bool exchange_was_preempted(const struct exchange *exchange);
  * waits for the client, only when that has ended (exchange_sent), however it does. */
 void exchange_finish(struct exchange *exchange);
 /* By the connection: what waited has left, or never will. Here alone it is decided what became of an answer, for the log and the
- * counters: what the kernel took is what was sent, and if it took nothing the status is 499. (Of a chunked answer that is cut while
- * it waits, the lines of the chunks that did not leave are taken for content that did not.) */
+ * counters: what the kernel took is what was sent, and if it took nothing the status is 499. Of a chunked answer that is cut while
+ * it waits, the lines around the chunks are taken to have left in proportion. So the size of its content is exact but for one
+ * chunk's lines when all chunks are alike, and never wrong by more than all of these lines. */
 void exchange_sent(struct conn *conn);
 /* The same from a thread that does not run the loop: whoever does will do it soon. */
 void exchange_finish_later(struct exchange *exchange);

@@ -25,12 +25,21 @@ APP = """
 import os, time
 
 
+def single_bytes(count):
+    for n in range(count):
+        yield b"x"
+    open("produced", "w").close()
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/wait":
         open("waiting", "w").close()
         while not os.path.exists("go"):
             time.sleep(0.005)
+    if path == "/bytes":
+        start_response("200 OK", [])
+        return single_bytes(100_000)
     size = 30_000_000 if path == "/big" else 4
     start_response("200 OK", [("Content-Length", str(size))])
     return [b"x" * size]
@@ -236,6 +245,23 @@ def test_the_log_and_the_counters_tell_the_same_of_clients_that_reset():
         assert all(int(size) < 30_000_000 for _, size in logged)
         sent = sum(int(size) for _, size in logged)
         assert sent <= server.watcher.metrics["gateway_sent_bytes_total"].value <= sent + 60 * 400
+
+
+def test_the_lines_of_chunks_are_no_content_in_the_log_when_an_answer_is_cut():
+    """Five bytes of lines around each byte that had not left were taken for content: the log said 499 and no content of a client
+    that had a third of its answer."""
+    with start("--access-logfile", "access", "--access-logformat", "%(s)s %(B)s") as server:
+        connection = connect(server, "unix")
+        connection.request("GET", "/bytes")
+        wait_until((server.directory / "produced").exists, "all of the answer waits")
+        assert connection.socket.recv(1 << 16, socket.MSG_WAITALL).startswith(b"HTTP/1.1 200 OK\r\n")
+        resets(connection)
+        access = server.directory / "access"
+        wait_until(lambda: access.exists() and access.read_text().endswith("\n"), "it is logged")
+        status, size = access.read_text().split()
+        sent = server.watcher.metrics["gateway_sent_bytes_total"].value  # a head, and six bytes for each of the content
+        assert status == "200" and sent < 500_000
+        assert (sent - 1000) // 6 < int(size) <= sent // 6
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
