@@ -20,6 +20,7 @@ DEADLINE = 3600 if SOAK else 3 * PATIENCE
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and every program that a test starts would inherit that
     if not os.access(GATEWAY, os.X_OK):
         pytest.exit(f"there is no program to test at {GATEWAY}: build it, or set GATEWAY", returncode=2)
 
