@@ -50,17 +50,24 @@ static bool read_app_time(struct access_source *source, struct access_value *val
 
 static bool read_status(struct access_source *source, struct access_value *value)
 {
-    return access_value_number(value, (uint64_t)source->exchange->response.status);
+    const struct exchange *exchange = source->exchange;
+    int late = exchange->late_status;
+    return access_value_number(value, (uint64_t)(late != 0 ? late : exchange->response.status));
+}
+
+static uint64_t sent_size(const struct exchange *exchange)
+{
+    return exchange->late_status != 0 ? exchange->late_size : exchange->body_sent;
 }
 
 static bool read_sent(struct access_source *source, struct access_value *value)
 {
-    return access_value_number(value, source->exchange->body_sent);
+    return access_value_number(value, sent_size(source->exchange));
 }
 
 static bool read_sent_if_any(struct access_source *source, struct access_value *value)
 {
-    return source->exchange->body_sent > 0 && read_sent(source, value);
+    return sent_size(source->exchange) > 0 && read_sent(source, value);
 }
 
 /* Of a request that has a body. */
@@ -72,7 +79,9 @@ static bool read_received(struct access_source *source, struct access_value *val
 
 static bool read_response_field(struct access_source *source, struct access_value *value)
 {
-    return access_value_text(value, response_find(&source->exchange->response, source->argument));
+    /* Of an answer in its place, the handler's fields are none; and its thread may be writing them. */
+    return source->exchange->late_status == 0 &&
+           access_value_text(value, response_find(&source->exchange->response, source->argument));
 }
 
 static bool read_address(struct access_source *source, struct access_value *value)

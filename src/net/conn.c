@@ -471,15 +471,6 @@ static void say_goodbye(struct conn *conn, bool whole)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
-void conn_hang_up(struct conn *conn)
-{
-    exchange_sent(conn);
-    unlink_open(conn);
-    if (!conn->given)
-        say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
-    close(conn->fd);
-}
-
 void conn_cut(struct conn *conn)
 {
     struct output *output = conn->output; /* the thread may be draining it (conn_wait) */
@@ -491,10 +482,41 @@ void conn_cut(struct conn *conn)
         output_unlock(output);
 }
 
+static bool is_torn(struct conn *conn)
+{
+    struct exchange *exchange = conn->protocol->exchange(conn);
+    if (exchange != NULL)
+        return exchange_abandon(exchange);
+    return conn->resetting || (conn->sending != NULL && exchange_is_torn(conn->sending));
+}
+
+/* To close a socket with input that was not read is a reset, which destroys what is on its way. */
+static void discard_input(const struct conn *conn)
+{
+    enum { READS_MAX = 64 };
+    for (int i = 0; i < READS_MAX && recv(conn->fd, conn->loop->scratch, LOOP_SCRATCH_SIZE, 0) > 0; i++)
+        ;
+}
+
 void conn_abandon(struct conn *conn)
 {
+    bool torn = is_torn(conn);
     exchange_sent(conn);
-    say_goodbye(conn, !conn->protocol->busy(conn) && conn_is_drained(conn));
+    if (conn->given)
+        return;
+    if (torn) {
+        say_goodbye(conn, false);
+        return;
+    }
+    discard_input(conn);
+    shutdown(conn->fd, SHUT_RDWR);
+}
+
+void conn_hang_up(struct conn *conn)
+{
+    conn_abandon(conn);
+    unlink_open(conn);
+    close(conn->fd);
 }
 
 void conn_take_away(struct conn *conn)
@@ -521,7 +543,11 @@ static void conn_free(struct conn *conn)
     conn->protocol->free(conn);
     if (conn->watched)
         event_del(&conn->event);
-    conn_hang_up(conn);
+    exchange_sent(conn);
+    unlink_open(conn);
+    if (!conn->given)
+        say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
+    close(conn->fd);
     conn->fd = -1;
     conn_trim(conn);
     if (conn->pins == 0)

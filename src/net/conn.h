@@ -53,7 +53,8 @@ struct protocol {
     /* The oldest in its time-out's queue, TIMEOUT_KEEP_ALIVE or TIMEOUT_SILENT, and room is needed. True: it was idle, or silent, and
      * is closed. False: it was not; it has left that queue. */
     bool (*give_way)(struct conn *conn);
-    bool (*busy)(const struct conn *conn);       /* its exchange is with the application */
+    struct exchange *(*exchange)(
+        const struct conn *conn); /* a request under way, whose answer is not complete; or NULL */
     bool (*unfinished)(const struct conn *conn); /* a request, or its answer, is on its way */
     /* For another worker (net/handover.h): describes what was received and not answered, in at most PARCEL_PIECES pieces that
      * belong to the connection; how many, or -1 when it can not move now. */
@@ -148,12 +149,11 @@ void conn_close(struct conn *conn); /* settles; gone after the next loop_turn */
 /* The write side is closed, input goes on: the first half of a lingering close (RFC 9112 9.6). */
 void conn_shut(struct conn *conn);
 
-/* The socket is closed, by a reset where the peer could not tell otherwise that its answer is not whole. For conn_free and
- * loop_free; the rest of the connection is not touched. */
-void conn_hang_up(struct conn *conn);
-
-/* The process is about to end while threads may use the connection: the peer is told what it must know, the descriptor stays. */
-void conn_abandon(struct conn *conn);
+/* The process is about to end, perhaps while threads use the connection. What was sent still reaches the client, and then the end
+ * of the stream; or a reset, where only that tells that the answer is not whole. What was answered, or not, is recorded. */
+void conn_abandon(struct conn *conn); /* the descriptor stays */
+void conn_hang_up(
+    struct conn *conn); /* the socket is closed; the rest of the connection is not touched. For loop_free */
 
 /* A thread's exchange has been answered without it, and the connection goes on without the thread: one that waits gives up. The
  * memory of the connection lives until conn_unpin, for what that thread still reads. */

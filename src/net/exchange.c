@@ -375,14 +375,9 @@ static void end_sending(struct exchange *exchange)
 static void record(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
-    if (exchange->late_status != 0) {
-        exchange->response.status = exchange->late_status;
-        exchange->body_sent = exchange->late_size;
-    }
-    tally_answer(exchange, exchange->response.status);
+    tally_answer(exchange, exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
     if (loop->access_log != NULL)
         access_log_write(loop->access_log, exchange, exchange->duration_ns);
-    exchange_forget(exchange);
 }
 
 void exchange_sent(struct conn *conn)
@@ -392,8 +387,10 @@ void exchange_sent(struct conn *conn)
         return;
     conn->sending = NULL;
     settle_sent(exchange);
-    if (exchange->finished)
+    if (exchange->finished) {
         record(exchange);
+        exchange_forget(exchange);
+    }
 }
 
 void exchange_finish(struct exchange *exchange)
@@ -408,8 +405,10 @@ void exchange_finish(struct exchange *exchange)
         conn->resetting = exchange->cut;
         end_sending(exchange);
     }
-    if (conn->sending != exchange)
+    if (conn->sending != exchange) {
         record(exchange);
+        exchange_forget(exchange);
+    }
     if (let_go)
         forget_lasting(conn);
     else
@@ -544,6 +543,26 @@ bool exchange_preempt(struct exchange *exchange, int status)
         conn_cut(exchange->conn);
     let_go(exchange, ending);
     return true;
+}
+
+bool exchange_is_torn(const struct exchange *exchange)
+{
+    return exchange->late_status == 0 && only_reset_tells(exchange) &&
+           !(exchange->whole_sent && conn_is_drained(exchange->conn));
+}
+
+bool exchange_abandon(struct exchange *exchange)
+{
+    if (!gate_pass(&exchange->gate, GATE_SHUT))
+        return true; /* its thread sends just now, or has ended the exchange in this moment */
+    conn_take_away(exchange->conn);
+    if (!exchange->head_sent)
+        exchange->late_status = STATUS_CLIENT_GONE;
+    bool torn = exchange_is_torn(exchange);
+    settle_sent(exchange);
+    exchange->duration_ns = tally_end(exchange);
+    record(exchange);
+    return torn;
 }
 
 bool exchange_was_preempted(const struct exchange *exchange)

@@ -68,7 +68,7 @@ struct exchange {
     uint64_t head_size;  /* bytes of the head given to it; likewise */
     uint64_t lines_size; /* of the lines around its chunks; likewise */
     struct gate gate;    /* who may send */
-    int late_status;     /* of what was answered in the handler's place; 0: nothing was */
+    int late_status; /* of what was answered in the handler's place, or 499; 0: the answer is the handler's */
     uint64_t late_size;
     enum presence presence;
     bool
@@ -143,6 +143,13 @@ bool exchange_preempt(struct exchange *exchange, int status);
 void exchange_ask(struct exchange *exchange);
 /* exchange_preempt has succeeded; from any thread. */
 bool exchange_was_preempted(const struct exchange *exchange);
+
+/* The connection ends with the process (conn_abandon), while the exchange is the protocol's, waits for a thread, or is with one that
+ * sends nothing more from here on. It is recorded, and its memory stays. True when only a reset tells the client that its answer
+ * is not whole. */
+bool exchange_abandon(struct exchange *exchange);
+/* The same of one that is finished, when what waits of it is not sent any more. */
+bool exchange_is_torn(const struct exchange *exchange);
 
 /* After one of these three: counts, and gives the connection back to its protocol. Then the exchange is logged and gone; if its answer
  * waits for the client, only when that has ended (exchange_sent), however it does. */

@@ -421,9 +421,9 @@ static bool h1_give_way(struct conn *conn)
     return h->state == H1_CLOSED;
 }
 
-static bool h1_busy(const struct conn *conn)
+static struct exchange *h1_exchange(const struct conn *conn)
 {
-    return ((const struct h1 *)conn)->state == H1_APP;
+    return ((const struct h1 *)conn)->exchange;
 }
 
 static bool h1_unfinished(const struct conn *conn)
@@ -447,7 +447,7 @@ const struct protocol h1_protocol = {
     .timed_out = h1_timed_out,
     .drain = h1_drain,
     .give_way = h1_give_way,
-    .busy = h1_busy,
+    .exchange = h1_exchange,
     .unfinished = h1_unfinished,
     .pack = h1_pack,
     .moved = h1_moved,

@@ -82,8 +82,8 @@ static void set_trusted(struct loop *loop)
         forwarded_fields_parse(&loop->believed, loop->options->forwarded_headers, wrong, sizeof(wrong));
 }
 
-/* What other threads have finished, oldest first. */
-static void finish_posted(struct loop *loop)
+/* Oldest first. */
+void loop_finish_posted(struct loop *loop)
 {
     struct exchange *newest = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
     struct exchange *oldest = NULL;
@@ -106,7 +106,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     struct loop *loop = arg;
     eventfd_t count;
     eventfd_read(fd, &count);
-    finish_posted(loop);
+    loop_finish_posted(loop);
     event_base_loopbreak(loop->base);
 }
 
@@ -208,6 +208,7 @@ size_t loop_count_unfinished(const struct loop *loop)
 
 void loop_abandon(struct loop *loop)
 {
+    loop_finish_posted(loop);
     for (struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
         conn_abandon(conn);
 }

@@ -93,7 +93,8 @@ void loop_set_spool_budget(struct loop *loop, const struct spool_budget *budget)
 /* All pointers must outlive the loop. access_log may be NULL. */
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct access_log *access_log, struct scoreboard_row *row);
-/* Cuts the connections that are left: at once, and so that no answer looks whole that is not. */
+/* Cuts the connections that are left: at once, and so that no answer looks whole that is not (conn_abandon). What other threads
+ * have posted was finished before: loop_finish_posted. */
 void loop_free(struct loop *loop);
 /* The same where threads may still use them: nothing is freed or closed, the process is about to end. */
 void loop_abandon(struct loop *loop);
@@ -130,6 +131,8 @@ bool loop_is_saturated(const struct loop *loop);
 
 /* From any thread: exchange_finish is due for it, and the turn under way ends soon. */
 void loop_post(struct loop *loop, struct exchange *exchange);
+/* Each turn finishes what was posted. For the end of the loop, after its last turn. */
+void loop_finish_posted(struct loop *loop);
 /* From any thread: a turn that waits, or the next one, returns. */
 void loop_wake(struct loop *loop);
 

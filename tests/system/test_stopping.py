@@ -23,6 +23,7 @@ import pytest
 from client import Connection, Cut, chunked
 from harness import run
 from timing import GATEWAY, wait_until
+from watcher import Watcher
 
 BIG = 8_000_000  # more than the kernel takes for a connection
 
@@ -34,6 +35,11 @@ def handle(number, frame):
     print("handled", number)
 
 
+def part():
+    yield b"part"
+    time.sleep(600)
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/sleep":
@@ -41,6 +47,9 @@ def application(environ, start_response):
         time.sleep(600)
     if path == "/slow":
         time.sleep(0.2)
+    if path == "/part":
+        start_response("200 OK", [("Content-Length", "9")] if environ["QUERY_STRING"] else [])
+        return part()
     size = len(environ["wsgi.input"].read())
     start_response("200 OK", [])
     if path == "/blocks":
@@ -288,6 +297,66 @@ def test_an_answer_that_a_stop_cuts_never_looks_whole(start, number, time_out, v
         server.expect_end()
         with pytest.raises((Cut, ConnectionResetError)):
             reader.receive()
+
+
+LOG = ["--access-logfile", "access", "--access-logformat", "%(s)s %(B)s %(U)s"]
+
+
+def logged(server):
+    return (server.directory / "access").read_text().splitlines()
+
+
+@pytest.mark.parametrize("number, time_out", STOPS, ids=["graceful-timeout", "SIGINT"])
+@pytest.mark.parametrize("path", ["/big", "/blocks"])
+def test_what_was_sent_of_a_framed_answer_survives_a_stop(start, number, time_out, path):
+    """Its connection was reset, which takes from the client what it has not read yet."""
+    server = start("--graceful-timeout", time_out, *LOG)
+    with server.connect(receive_buffer=65536) as reader:
+        reader.request("GET", path)
+        await_answer(reader)
+        assert server.get("/").status == 200, "its turn: the big answer is all made"
+        reader.send(b"GET / HTTP/1.1\r\n")  # what the server has not read makes no reset of it, either
+        server.signal(number)
+        server.expect_end()
+        size = len(reader.rest().partition(b"\r\n\r\n")[2])
+        [line] = [line for line in logged(server) if line.endswith(path)]
+        assert line.startswith("200 ") and 0 < size < BIG
+        assert 0 <= size - int(line.split()[1]) < 0.001 * BIG, "but for the lines of chunks"
+
+
+@pytest.mark.parametrize("number, time_out", STOPS, ids=["graceful-timeout", "SIGINT"])
+@pytest.mark.parametrize("version, query", [("1.1", ""), ("1.1", "?length"), ("1.0", "?length"), ("1.0", "")])
+def test_a_call_that_a_stop_cuts_is_logged_and_its_client_has_what_was_sent(start, number, time_out, version, query):
+    """The client met a reset whatever the framing, and the request had no line in the access log."""
+    server = start("--graceful-timeout", time_out, *LOG)
+    with server.connect() as client:
+        client.request("GET", "/part" + query, version=version)
+        await_answer(client)
+        client.buffer += client.socket.recv(1000)
+        server.signal(number)
+        server.expect_end()
+        if version == "1.0" and not query:
+            with pytest.raises(ConnectionResetError):
+                client.rest()
+        else:
+            assert client.rest().endswith({"": b"part\r\n", "?length": b"part"}[query])
+        assert logged(server) == ["200 4 /part"]
+
+
+def test_requests_that_a_quick_stop_does_not_answer_are_logged(start):
+    """Those that waited for a thread, or were not whole, had no line in the access log."""
+    server = start("--status", "127.0.0.1:0", *LOG)
+    watcher = Watcher(server)
+    with server.connect() as running, server.connect() as queued, server.connect() as upload:
+        upload.request("POST", "/upload", [("Content-Length", "2")], b"1")
+        wait_until(lambda: watcher.json["connections"]["reading"] == 1, "the head of the upload is there")
+        running.request("GET", "/sleep?who=me")
+        server.wait_log("the call has begun")
+        queued.request("GET", "/queued")
+        wait_until(lambda: watcher.json["queued"] == 1, "a request waits")
+        server.signal(signal.SIGINT)
+        server.expect_end()
+    assert sorted(logged(server)) == ["499 0 /queued", "499 0 /sleep", "499 0 /upload"]
 
 
 # Clients that say nothing.
