@@ -39,17 +39,21 @@ void response_fini(struct response *response)
     response->head = NULL;
 }
 
+static void __attribute__((cold)) grow(struct response *response, size_t need)
+{
+    bool inlined = response->head == response->buffer;
+    response->capacity = need > 2 * response->capacity ? need : 2 * response->capacity;
+    response->head = xrealloc(inlined ? NULL : response->head, response->capacity);
+    if (inlined)
+        memcpy(response->head, response->buffer, response->size);
+}
+
 /* Where `room` more bytes can be put. */
 static char *reserve(struct response *response, size_t room)
 {
     size_t need = response->size + room;
-    if (need > response->capacity) {
-        bool inlined = response->head == response->buffer;
-        response->capacity = need > 2 * response->capacity ? need : 2 * response->capacity;
-        response->head = xrealloc(inlined ? NULL : response->head, response->capacity);
-        if (inlined)
-            memcpy(response->head, response->buffer, response->size);
-    }
+    if (need > response->capacity)
+        grow(response, need);
     return response->head + response->size;
 }
 
