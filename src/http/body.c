@@ -65,6 +65,12 @@ static const struct edge {
     [LAST_LF] = {{0, '\n', DONE}},
 };
 
+void body_none(struct body *body)
+{
+    body->framing = FRAMING_NONE;
+    body->content = (struct body_content){.spool = -1};
+}
+
 int body_init(struct body *body, const struct header_section *section, const struct body_limits *limits)
 {
     *body = (struct body){
@@ -255,13 +261,20 @@ struct body_content body_take(struct body *body)
     return content;
 }
 
-void body_content_free(struct body_content *content)
+static void release(struct body_content *content)
 {
     free(content->memory);
     if (content->spool >= 0)
         close(content->spool);
     spool_release(content->budget, &content->reserved);
     *content = (struct body_content){.spool = -1};
+}
+
+/* Most requests have no body. */
+void body_content_free(struct body_content *content)
+{
+    if (content->memory != NULL || content->spool >= 0 || content->reserved > 0)
+        release(content);
 }
 
 void body_fini(struct body *body)

@@ -49,6 +49,9 @@ struct body {
     size_t extension_size; /* bytes of all chunk extensions */
 };
 
+/* Of a request whose body is not read, or not yet: as much as body_fini and a record of the request need. */
+void body_none(struct body *body);
+
 /* 0; or 413 when the declared length is over the limit: nothing need be read then. A body of no bytes is complete at once.
  * `limits` must outlive the body. */
 int body_init(struct body *body, const struct header_section *section, const struct body_limits *limits);

@@ -94,12 +94,11 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->previous = NULL;
     exchange->presence = PRESENCE_ASSUMED;
     gate_open(&exchange->gate);
-    exchange->body = (struct body){.content = {.spool = -1}};
+    body_none(&exchange->body);
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
     memcpy(exchange->line, line.data, line.size);
     response_init(&exchange->response);
     struct request *request = &exchange->request;
-    *request = (struct request){.line = {exchange->line, line.size}};
     *status = request_line_parse(request, (struct slice){exchange->line, line.size});
     request->section = section;
     if (section != NULL && section->forwarding && conn_is_trusted(conn))
