@@ -297,14 +297,19 @@ bool exchange_wants_more(const struct exchange *exchange)
     return exchange->response.framing != RESPONSE_EMPTY && !exchange->overrun;
 }
 
-/* Behind the gate: the loop may take the connection away. */
-bool exchange_is_full(struct exchange *exchange)
+/* Of an answer that waits. Behind the gate: the loop may take the connection away. */
+static bool __attribute__((cold)) waits_too_much(struct exchange *exchange)
 {
-    if (exchange->conn->output == NULL || !gate_pass(&exchange->gate, GATE_PASSED))
+    if (!gate_pass(&exchange->gate, GATE_PASSED))
         return false;
     bool full = exchange->whole_sent ? conn_is_refused(exchange->conn) : conn_is_full(exchange->conn);
     gate_open(&exchange->gate);
     return full;
+}
+
+bool exchange_is_full(struct exchange *exchange)
+{
+    return exchange->conn->output != NULL && waits_too_much(exchange);
 }
 
 int exchange_wait(struct exchange *exchange)
@@ -364,9 +369,10 @@ static void settle_sent(struct exchange *exchange)
 /* The answer is complete, as far as it will ever be: it has left, or waits, or is lost. */
 static void end_sending(struct exchange *exchange)
 {
-    if (exchange->conn->output != NULL)
-        exchange->conn->sending = exchange;
-    else
+    struct conn *conn = exchange->conn;
+    if (conn->output != NULL)
+        conn->sending = exchange;
+    else if (conn->lost > 0)
         settle_sent(exchange);
 }
 

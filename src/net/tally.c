@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 
-void tally_answer(struct exchange *exchange, int status)
+void tally_status(struct exchange *exchange, int status)
 {
     _Atomic uint64_t *answers = exchange->conn->loop->row->answers;
-    if (exchange->counted == status || status < SCOREBOARD_CODE_MIN || status > SCOREBOARD_CODE_MAX)
+    if (status < SCOREBOARD_CODE_MIN || status > SCOREBOARD_CODE_MAX)
         return;
     scoreboard_count(answers[status - SCOREBOARD_CODE_MIN], 1);
     if (exchange->counted != 0)
