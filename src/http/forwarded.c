@@ -48,22 +48,23 @@ bool forwarded_is_name(struct slice name)
     return is_other(name) || slice_eq_nocase(names[FORWARDED_ALL], name);
 }
 
-/* Of X-Real-IP and X-Client-IP: another client than ours is the invention of a client, or a proxy's that was not asked. */
+/* Of X-Real-IP and X-Client-IP: another client than ours is the invention of a client, or a proxy's that was not asked. Most proxies
+ * write the address as it is kept here, and then nothing is parsed. */
 static bool is_contradicted(const struct forwarded *forwarded, struct slice value)
 {
     struct peer_endpoint named;
-    if (!forwarded->has_client)
+    if (!forwarded->has_client || (value.size > 0 && slice_eq(value, slice_of(forwarded->client.address))))
         return false;
     return !forwarded_node_parse(value, &named) || strcmp(named.address, forwarded->client.address) != 0;
 }
 
 bool forwarded_hides(const struct forwarded *forwarded, struct slice name, struct slice value)
 {
-    if (forwarded == NULL)
-        return forwarded_is_name(name);
-    if (forwarded_find_name(name) != FORWARDED_NAMES)
+    if (!forwarded_is_name(name))
+        return false;
+    if (forwarded == NULL || forwarded_find_name(name) != FORWARDED_NAMES)
         return true;
-    if (!forwarded_is_name(name) || forwarded_fields_name(forwarded->fields, name))
+    if (forwarded_fields_name(forwarded->fields, name))
         return false;
     return !is_other(name) || !forwarded_fields_have(forwarded->fields, PART_FOR) ||
            is_contradicted(forwarded, value);
@@ -130,7 +131,7 @@ static void take_item(struct walk *walk, const struct hops *hops, struct slice i
 static void end_walk(struct walk *walk, struct hops *hops, const struct peer_endpoint *endpoint)
 {
     struct slice more;
-    walk->found->cut_at_private = address_is_private(endpoint->address) && hops_next(hops, &more);
+    walk->found->cut_at_private = hops_next(hops, &more) && address_is_private(endpoint->address);
 }
 
 /* True when the walk goes on to the left of the item. */
