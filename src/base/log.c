@@ -39,6 +39,7 @@ static const char *const level_colours[] = {
 /* The process's one log. A process is the master until it says that it is something else. */
 static struct {
     struct log_file *file; /* NULL before log_open */
+    struct log_gap *gap;   /* NULL: the file's own */
     enum log_level level;
     bool json;
     bool coloured;
@@ -59,6 +60,7 @@ int log_open(const struct log_options *options)
     struct log_file *file = log_file_open(options->path, STDERR_FILENO);
     if (file == NULL)
         return -1;
+    log_file_share_gap(file, process_log.gap);
     log_file_close(process_log.file);
     process_log.file = file;
     process_log.level = options->level;
@@ -70,6 +72,13 @@ int log_open(const struct log_options *options)
 int log_reopen(void)
 {
     return process_log.file == NULL ? 0 : log_file_reopen(process_log.file);
+}
+
+void log_share_gap(struct log_gap *gap)
+{
+    process_log.gap = gap;
+    if (process_log.file != NULL)
+        log_file_share_gap(process_log.file, gap);
 }
 
 void log_restore(void)

@@ -34,6 +34,10 @@ void log_restore(void);
 /* After a fork, in the parent: see log_file_part. */
 void log_part(void);
 
+/* See log_file_share_gap; also for what log_open opens later. */
+struct log_gap;
+void log_share_gap(struct log_gap *gap);
+
 /* "master", "worker 3": what stands in the second brackets. Copied. */
 void log_identify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool log_enabled(enum log_level level);

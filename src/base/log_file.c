@@ -39,13 +39,6 @@
 
 enum method { WRITE, SEND, POLL };
 
-/* Shared by all processes that have the file from one parent: the next record of any of them ends
- * the line and tells the count, also when the process that could not write is gone. */
-struct gap {
-    _Atomic uint64_t dropped; /* records since one last went through */
-    _Atomic bool torn;        /* the last of them was cut: its line has no end */
-};
-
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
     int fd;
@@ -56,7 +49,7 @@ struct log_file {
     _Atomic(enum method) method;
     _Atomic bool regular;
     _Atomic int64_t checked; /* the second in which the path was last compared with fd */
-    struct gap *gap;
+    struct log_gap *own_gap, *gap;
 };
 
 static bool is_regular(int fd)
@@ -161,7 +154,7 @@ struct log_file *log_file_open(const char *path, int standard)
         free(file);
         return NULL;
     }
-    file->gap = xshared(sizeof(*file->gap));
+    file->gap = file->own_gap = xshared(sizeof(*file->gap));
     if (inherited) {
         adopt(file, standard);
         return file;
@@ -289,7 +282,7 @@ static void drop(struct log_file *file, uint64_t count, bool torn)
 {
     file->gap->dropped += count;
     if (torn)
-        file->gap->torn = true;
+        file->gap->torn = 1;
 }
 
 static void add_record(struct text *out, const struct log_file *file, enum journal_priority priority,
@@ -316,9 +309,9 @@ static void put_after_gap(struct log_file *file, enum journal_priority priority,
 {
     struct text out;
     uint64_t dropped = atomic_exchange(&file->gap->dropped, 0);
-    bool torn = atomic_exchange(&file->gap->torn, false);
+    bool torn = atomic_exchange(&file->gap->torn, 0) != 0;
     text_init(&out);
-    text_add(&out, "\n", torn);
+    text_add(&out, "\n", torn ? 1 : 0);
     if (dropped > 0)
         add_notice(&out, file, dropped, record.size > 0 && record.data[0] == '{');
     size_t told = out.size;
@@ -351,7 +344,7 @@ void log_file_write(struct log_file *file, enum journal_priority priority, const
 {
     int error = errno;
     follow(file);
-    if (file->gap->dropped > 0 || file->gap->torn)
+    if (file->gap->dropped > 0 || file->gap->torn != 0)
         put_after_gap(file, priority, (struct slice){record, size});
     else if (file->journal)
         put_entries(file, priority, (struct slice){record, size});
@@ -360,13 +353,21 @@ void log_file_write(struct log_file *file, enum journal_priority priority, const
     errno = error;
 }
 
+void log_file_share_gap(struct log_file *file, struct log_gap *gap)
+{
+    struct log_gap *before = file->gap;
+    file->gap = gap != NULL ? gap : file->own_gap;
+    if (file->gap != before)
+        drop(file, atomic_exchange(&before->dropped, 0), atomic_exchange(&before->torn, 0) != 0);
+}
+
 void log_file_close(struct log_file *file)
 {
     if (file == NULL)
         return;
     if (file->owned)
         close(file->fd);
-    munmap(file->gap, sizeof(*file->gap));
+    munmap(file->own_gap, sizeof(*file->own_gap));
     free(file->path);
     free(file);
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/histogram.h"
+#include "base/log_file.h"
 
 enum worker_state {
     WORKER_NONE,     /* no process in this seat */
@@ -163,6 +164,7 @@ struct scoreboard_service {
     struct scoreboard_restart
         last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */
     struct scoreboard_setback setback;
+    struct log_gap error_log_gap, access_log_gap; /* here, so that an upgrade loses no count */
 };
 
 /* Each process's own, unlike what it points to. */

@@ -50,6 +50,12 @@ int access_log_reopen(struct access_log *log)
     return log_file_reopen(log->file);
 }
 
+void access_log_share_gap(struct access_log *log, struct log_gap *gap)
+{
+    if (log != NULL)
+        log_file_share_gap(log->file, gap);
+}
+
 void access_log_free(struct access_log *log)
 {
     if (log == NULL)

@@ -9,6 +9,7 @@
 
 struct access_log;
 struct exchange;
+struct log_gap;
 
 /* `path` "-" is standard output. NULL when the format is wrong or the file can not be opened: then one sentence stands in
  * `message`. Made before the fork, used by each worker. */
@@ -16,6 +17,8 @@ struct access_log *access_log_open(const char *path, const char *format, char *m
 void access_log_identify(struct access_log *log, unsigned worker); /* in a worker, which says who it is */
 void access_log_write(struct access_log *log, const struct exchange *exchange, uint64_t duration_ns);
 int access_log_reopen(struct access_log *log); /* 0, or -1 and errno: the old file stays in use */
-void access_log_free(struct access_log *log);  /* NULL is fine */
+/* See log_file_share_gap. NULL for the log is fine. */
+void access_log_share_gap(struct access_log *log, struct log_gap *gap);
+void access_log_free(struct access_log *log); /* NULL is fine */
 
 #endif

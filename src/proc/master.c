@@ -315,6 +315,8 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
     if (status != EXIT_STOPPED)
         return status;
+    log_share_gap(&master.service.board->service->error_log_gap);
+    access_log_share_gap(access_log, &master.service.board->service->access_log_gap);
     privileges_limit();
     master.count = master.service.board->count;
     master.base = event_base_new();
@@ -341,6 +343,8 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     }
     status_process_stop(master.status);
     control_close(master.control);
+    log_share_gap(NULL);
+    access_log_share_gap(access_log, NULL);
     service_close(&master.service);
     log_limit_tell(true);
     if (status == EXIT_STOPPED)

@@ -386,6 +386,22 @@ def test_a_signal_that_comes_with_it_is_not_lost(server):
         one.stop()
 
 
+def test_records_that_were_dropped_before_it_are_told_after_it(server, tmp_path):
+    """The counts were the old program's, and gone with it."""
+    os.mkfifo(tmp_path / "access")
+    reader = os.open(tmp_path / "access", os.O_RDONLY | os.O_NONBLOCK)
+    server = server("--access-logfile", str(tmp_path / "access"), workers=1)
+    with server.connect() as client:
+        for _ in range(300):  # more than a pipe holds
+            assert client.exchange("GET", "/?" + "x" * 1000).status == 200
+        upgrade(server)
+        whole = os.read(reader, 1 << 20).count(b"\n")
+        assert 0 < whole < 300
+        assert client.exchange("GET", "/last").status == 200
+        assert os.read(reader, 1 << 20).startswith(b"%d log records were dropped here\n" % (300 - whole))
+    os.close(reader)
+
+
 def test_workers_that_die_later_are_told_and_replaced(server):
     server = server("--timeout", "60")
     write(server, "broken", "open('checked', 'x').close()")

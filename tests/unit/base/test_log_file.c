@@ -375,6 +375,34 @@ START_TEST(a_line_that_was_torn_before_the_start_is_ended)
 }
 END_TEST
 
+/* What a process may have written there that is not as honest as the others. */
+START_TEST(a_shared_gap_may_hold_anything)
+{
+    struct log_gap gap = {3, 200};
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    log_file_share_gap(file, &gap);
+    write_text(file, "one\n");
+    log_file_close(file);
+    assert_holds(path, "\n3 log records were dropped here\none\n");
+}
+END_TEST
+
+START_TEST(a_gap_moves_with_what_is_not_told)
+{
+    struct log_gap gap = {1, 1}, other = {2, 0};
+    struct log_file *file = log_file_open(path, STDERR_FILENO);
+    log_file_share_gap(file, &gap);
+    log_file_share_gap(file, &other);
+    ck_assert_uint_eq(gap.dropped + gap.torn, 0);
+    ck_assert_uint_eq(other.dropped, 3);
+    log_file_share_gap(file, NULL);
+    ck_assert_uint_eq(other.dropped + other.torn, 0);
+    write_text(file, "one\n");
+    log_file_close(file);
+    assert_holds(path, "\n3 log records were dropped here\none\n");
+}
+END_TEST
+
 /* Room for the end of the torn line and a part of the count is not room for the count. */
 START_TEST(a_count_that_was_cut_is_told_again)
 {
@@ -574,6 +602,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_record_that_was_cut_does_not_swallow_the_next);
     tcase_add_test(tests, what_a_child_could_not_write_is_told_by_another_process);
     tcase_add_test(tests, a_line_that_was_torn_before_the_start_is_ended);
+    tcase_add_test(tests, a_shared_gap_may_hold_anything);
+    tcase_add_test(tests, a_gap_moves_with_what_is_not_told);
     tcase_add_test(tests, a_count_that_was_cut_is_told_again);
     tcase_add_test(tests, a_file_that_was_moved_away_is_made_anew);
     tcase_add_test(tests, a_file_that_was_removed_is_made_anew);
