@@ -39,10 +39,10 @@ int head_read(struct head_reader *reader, struct memo *memo, const struct parser
     *head = (struct head){0};
     int status = head_find_end(&reader->finder, bytes, limits, &head->size);
     head->line = (struct slice){bytes.data, reader->finder.line_size};
-    if (status == 0 && head->size == 0)
-        status = head_check_lines(&reader->finder, bytes);
-    if (status != 0 || head->size == 0)
-        return status;
+    if (status != 0 || head->size == 0) {
+        int line_status = head_check_lines(&reader->finder, bytes);
+        return line_status != 0 ? line_status : status;
+    }
     size_t line = reader->finder.line_size + 2;
     struct slice rest = {bytes.data + line, head->size - line};
     struct header_section *section = memo_find(memo, rest, &reader->memo_slot);

@@ -39,9 +39,10 @@ struct head_finder {
 int head_find_end(struct head_finder *finder, struct slice bytes, const struct parser_limits *limits,
                   size_t *head_size);
 
-/* When head_find_end needs more of the head: looks at the lines that have become whole since the last time, once each. A client
- * that sends a malformed line is answered at once, not after a time-out. 0, or the status of request_line_parse or of
- * field_lines_check. */
+/* When head_find_end needs more of the head, or fails: looks at the lines that have become whole since the last time, once each.
+ * A client that sends a malformed line is answered at once, not after a time-out. A malformed line goes before a limit that a
+ * later line passes, so that the status does not depend on the pieces that the head arrives in. 0, or the status of
+ * request_line_parse or of field_lines_check. */
 int head_check_lines(struct head_finder *finder, struct slice bytes);
 
 /* A server should ignore an empty line before a request line (RFC 9112 2.2), but not for ever. */

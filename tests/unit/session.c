@@ -89,8 +89,9 @@ static bool head_advance(struct run *run)
     if (status != 0)
         return refuse(run, status);
     status = head_find_end(&run->finder, bytes, &session_parser_limits, &size);
-    if (status == 0 && size == 0)
-        status = head_check_lines(&run->finder, bytes);
+    int line_status = status != 0 || size == 0 ? head_check_lines(&run->finder, bytes) : 0;
+    if (line_status != 0)
+        status = line_status;
     if (status != 0)
         return refuse(run, head_refusal(run, bytes, status));
     if (size == 0)
