@@ -39,16 +39,19 @@ void wsgi_free(struct wsgi *wsgi)
 }
 
 /* While this thread waits for a client, others may run Python. */
-static int wait_for_client(struct exchange *exchange)
+static int __attribute__((cold)) wait_for_room(struct exchange *exchange)
 {
-    if (!exchange_is_full(exchange))
-        return 0;
     exchange->waiting = true;
     gil_release();
     int r = exchange_wait(exchange);
     gil_take();
     exchange->waiting = exchange_was_preempted(exchange);
     return r;
+}
+
+static int wait_for_client(struct exchange *exchange)
+{
+    return exchange_is_full(exchange) ? wait_for_room(exchange) : 0;
 }
 
 /* The write() callable. */
