@@ -48,6 +48,13 @@ static int name_place(const struct place *place, const char *path, struct sockad
     return -1;
 }
 
+/* bind(2) tells no inode. In a directory where others can write, the name may lead to another file by now: of what is no socket, or
+ * has a second name, the address must not remove or give away anything. */
+static bool may_be_bound(const struct stat *status)
+{
+    return S_ISSOCK(status->st_mode) && status->st_nlink == 1;
+}
+
 int socket_file_bind(struct address *address, int fd)
 {
     struct place place;
@@ -58,7 +65,7 @@ int socket_file_bind(struct address *address, int fd)
     int r = name_place(&place, address->path, &un);
     if (r == 0)
         r = bind(fd, (const struct sockaddr *)&un, sizeof(un));
-    if (r == 0 && place_stat(&place, &status) == 0) {
+    if (r == 0 && place_stat(&place, &status) == 0 && may_be_bound(&status)) {
         address->owns_path = true;
         address->path_device = status.st_dev;
         address->path_inode = status.st_ino;

@@ -173,6 +173,12 @@ void master_ping_worker(void *context, unsigned number)
     child_tell(&master->children[number], MESSAGE_PING);
 }
 
+static pid_t pid_of_row(void *context, unsigned number)
+{
+    const struct master *master = context;
+    return master->children[number].pid;
+}
+
 static void replace_stalled(void *context, unsigned number, enum replacement why)
 {
     struct master *master = context;
@@ -218,6 +224,6 @@ void master_open_fleet(struct master *master)
     master->fleet = fleet_new(workers, &actions, &limits);
     master->orphans =
         orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
-    const struct stalls_actions stalls = {master_ping_worker, replace_stalled, master};
+    const struct stalls_actions stalls = {master_ping_worker, replace_stalled, pid_of_row, master};
     master->stalls = stalls_new(master->service.board, master->orphans, &stalls);
 }

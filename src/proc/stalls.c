@@ -24,7 +24,7 @@ enum stall { STALL_NONE, STALL_STILL, STALL_STARVED };
 
 /* A row as it was at the last look. */
 struct look {
-    uint32_t pid;
+    pid_t pid;
     uint64_t progress;
     uint64_t still;   /* looks without a turn */
     uint64_t starved; /* looks without a descriptor */
@@ -64,10 +64,10 @@ static bool somebody_waits(const struct stalls *stalls, unsigned number)
 }
 
 /* The letter of /proc/PID/stat behind the program's name, which may contain any. */
-static char process_state(uint32_t pid)
+static char process_state(pid_t pid)
 {
     char path[64], text[512];
-    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     size_t size = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
     if (file != NULL)
@@ -77,7 +77,7 @@ static char process_state(uint32_t pid)
     return end != NULL && end[1] == ' ' ? end[2] : '\0';
 }
 
-static const char *describe_state(uint32_t pid)
+static const char *describe_state(pid_t pid)
 {
     switch (process_state(pid)) {
     case 'T':
@@ -106,14 +106,14 @@ static void begin_stall(struct stalls *stalls, unsigned number)
 {
     const struct look *look = &stalls->looks[number];
     mark(stalls, number, STALL_STILL);
-    log_error("worker %u (pid %" PRIu32 ") has not moved for %.0f s while clients wait: %s", slot_of(number),
-              look->pid, (double)look->still * STALLS_LOOK_MS / 1000, describe_state(look->pid));
+    log_error("worker %u (pid %d) has not moved for %.0f s while clients wait: %s", slot_of(number),
+              (int)look->pid, (double)look->still * STALLS_LOOK_MS / 1000, describe_state(look->pid));
 }
 
 static void end_stall(struct stalls *stalls, unsigned number)
 {
     mark(stalls, number, STALL_NONE);
-    log_warning("worker %u (pid %" PRIu32 ") goes on", slot_of(number), stalls->looks[number].pid);
+    log_warning("worker %u (pid %d) goes on", slot_of(number), (int)stalls->looks[number].pid);
 }
 
 static void ask_to_turn(struct stalls *stalls, unsigned number)
@@ -132,9 +132,8 @@ static void replace(struct stalls *stalls, unsigned number, enum replacement why
 
 static void begin_replacement(struct stalls *stalls, unsigned number)
 {
-    log_error("worker %u (pid %" PRIu32
-              ") has not moved for --timeout and --graceful-timeout: it is replaced",
-              slot_of(number), stalls->looks[number].pid);
+    log_error("worker %u (pid %d) has not moved for --timeout and --graceful-timeout: it is replaced",
+              slot_of(number), (int)stalls->looks[number].pid);
     replace(stalls, number, REPLACE_STALLED);
 }
 
@@ -163,11 +162,11 @@ static void has_turned(struct stalls *stalls, unsigned number)
 }
 
 /* Open descriptors of a process, COUNT_MAX at most; 0 when they can not be seen. */
-static unsigned count_descriptors(uint32_t pid)
+static unsigned count_descriptors(pid_t pid)
 {
     char path[64];
     unsigned count = 0;
-    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/fd", pid);
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     const struct dirent *entry;
     if (directory == NULL)
@@ -185,15 +184,15 @@ static void judge_starved(struct stalls *stalls, unsigned number, const struct o
     unsigned open = count_descriptors(look->pid);
     unsigned connections = scoreboard_get(stalls->board->rows[number].connections);
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-    prlimit((pid_t)look->pid, RLIMIT_NOFILE, NULL, &limit);
+    prlimit(look->pid, RLIMIT_NOFILE, NULL, &limit);
     bool lowered = limit.rlim_cur < (rlim_t)options->worker_connections;
     if (open == 0 || (!lowered && connections >= open / FEW))
         return;
     mark(stalls, number, STALL_STARVED);
-    log_error("worker %u (pid %" PRIu32 ") can not accept connections: of its %u open descriptors %u are "
+    log_error("worker %u (pid %d) can not accept connections: of its %u open descriptors %u are "
               "connections, and its limit (RLIMIT_NOFILE) is %" PRIu64
               ": the application %s; the worker is replaced",
-              slot_of(number), look->pid, open, connections, (uint64_t)limit.rlim_cur,
+              slot_of(number), (int)look->pid, open, connections, (uint64_t)limit.rlim_cur,
               lowered ? "has lowered the limit" : "holds the others");
     replace(stalls, number, REPLACE_STARVED);
 }
@@ -215,7 +214,7 @@ static void look_at(struct stalls *stalls, unsigned number, const struct options
 {
     struct look *look = &stalls->looks[number];
     const struct scoreboard_row *row = &stalls->board->rows[number];
-    uint32_t pid = scoreboard_get(row->pid);
+    pid_t pid = stalls->actions.pid(stalls->actions.context, number);
     uint64_t progress = scoreboard_get(row->progress);
     if (pid != look->pid) {
         *look = (struct look){.pid = pid, .progress = progress};

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/options.h"
 #include "base/scoreboard.h"
@@ -25,6 +26,8 @@ struct stalls_actions {
     /* A message that makes the worker of that row turn its loop. */
     void (*ping)(void *context, unsigned row);
     void (*replace)(void *context, unsigned row, enum replacement why);
+    /* The process whose row it is, 0 for none. The row says so too, but a worker may write anything there. */
+    pid_t (*pid)(void *context, unsigned row);
     void *context;
 };
 
