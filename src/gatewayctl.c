@@ -186,6 +186,6 @@ int main(int argc, char **argv)
         status = run(path, argc - optind, argv + optind);
     fflush(stdout);
     if (ferror(stdout) && status == EXIT_OK)
-        return complain(EXIT_FAILED, "standard output can not be written to");
+        return complain(EXIT_FAILED, "standard output cannot be written to");
     return status;
 }

@@ -197,7 +197,7 @@ static void start_monitor(struct baton *baton)
     pthread_mutex_lock(&baton->lock);
     int error = thread_start(&baton->monitor, monitor_main, baton);
     if (error != 0) {
-        log_critical("the monitor's thread can not be started: %s", strerror(error));
+        log_critical("the monitor's thread cannot be started: %s", strerror(error));
         _exit(1);
     }
     while (!baton->monitor_runs)

@@ -72,7 +72,7 @@ static bool log_finding(struct deadline *deadline)
         log_block(LOG_WARNING, stack, size, "\"%s\"%s has run for %.1f s%s", request, found->tag,
                   found->seconds, found->what);
     else
-        log_warning("\"%s\"%s has run for %.1f s%s; its stack can not be had", request, found->tag,
+        log_warning("\"%s\"%s has run for %.1f s%s; its stack cannot be had", request, found->tag,
                     found->seconds, found->what);
     found->what = NULL;
     return true;
@@ -133,7 +133,7 @@ static void raise_timeout(struct deadline *deadline, struct watched *watched)
         return;
     }
     atomic_fetch_sub(&deadline->raising, 1);
-    log_error("gateway.RequestTimeout can not be raised: %s", strerror(error));
+    log_error("gateway.RequestTimeout cannot be raised: %s", strerror(error));
     free(raise);
 }
 

@@ -1,4 +1,4 @@
-/* --reload: the answer while what was saved last can not be loaded. */
+/* --reload: the answer while what was saved last cannot be loaded. */
 #include "app/setback.h"
 
 #include "app/health.h"
@@ -7,7 +7,7 @@
 
 static const struct slice status = SLICE("500 Internal Server Error");
 static const struct slice heading =
-    SLICE("What was saved last can not be loaded; as soon as it can, it is served here.\n\n");
+    SLICE("What was saved last cannot be loaded; as soon as it can, it is served here.\n\n");
 
 bool setback_answer(struct exchange *exchange)
 {

@@ -1,5 +1,5 @@
 /*
- * --reload: what was saved last can not be loaded. The workers go on as they were, but to answer with the application as it was before
+ * --reload: what was saved last cannot be loaded. The workers go on as they were, but to answer with the application as it was before
  * would leave whoever looks at it in a browser to wonder why nothing changes: every request gets 500 and the reason, traceback and
  * all, as plain text, until a reload succeeds. One that has loaded the application since, because it was replaced, shows the application.
  */

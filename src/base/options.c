@@ -24,7 +24,7 @@ const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
     return out;
 }
 
-/* Without it the application can not be loaded as the service would. */
+/* Without it the application cannot be loaded as the service would. */
 static bool is_for_application(const struct option_row *row)
 {
     static const size_t fields[] = {
@@ -290,7 +290,7 @@ static int read_environment(struct parse *parse)
     return 0;
 }
 
-/* What a file can not say, it does not know. */
+/* What a file cannot say, it does not know. */
 static const struct option_row *find_setting(const char *key)
 {
     const struct option_row *row = option_find_name(key, strlen(key));
@@ -303,8 +303,8 @@ static int unknown_setting(struct parse *parse, const char *key)
     parse_shown(quoted, key, strlen(key));
     advise(advice, sizeof(advice), "", key, strlen(key));
     if (option_find_name(key, strlen(key)) != NULL)
-        snprintf(parse->message, parse->message_size, "gateway: \"%s\" can not be said in a file (%s)",
-                 quoted, parse->where);
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" cannot be said in a file (%s)", quoted,
+                 parse->where);
     else
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option%s (%s)", quoted, advice,
                  parse->where);

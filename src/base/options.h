@@ -143,7 +143,7 @@ void settings_add(struct settings *settings, const char *key, const char *value)
 void settings_free(struct settings *settings); /* NULL is fine */
 void options_free(struct options *options);
 
-/* At a reload: options that can not change without a restart are set to what they are `now`; the names of those that would have changed
+/* At a reload: options that cannot change without a restart are set to what they are `now`; the names of those that would have changed
  * go to `told`, one by one. */
 void options_keep(struct options *options, const struct options *now,
                   void (*told)(void *context, const char *name), void *context);

@@ -1,5 +1,5 @@
 /*
- * What a configuration file says, and which of it a reload can not change.
+ * What a configuration file says, and which of it a reload cannot change.
  */
 #include "base/mem.h"
 #include "base/options_table.h"

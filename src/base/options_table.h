@@ -28,7 +28,7 @@ struct option_row {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     bool hidden;      /* not in --help, the manual or suggestions */
-    bool restart;     /* a reload can not change it */
+    bool restart;     /* a reload cannot change it */
     enum option_kind kind;
     enum options_action action;
     size_t field;        /* offset in struct options */

@@ -28,7 +28,7 @@ struct proxy_header {
     unsigned unsupported;        /* after -1: family and transport (2.2), if nothing else was wrong; else 0 */
 };
 
-/* `bytes` is all that has arrived, at least one byte. -1 as soon as it can not become a header of that version. */
+/* `bytes` is all that has arrived, at least one byte. -1 as soon as it cannot become a header of that version. */
 int proxy_header_parse(enum proxy_version version, struct slice bytes, struct proxy_header *header);
 /* What an unsupported family and transport is, for a message. */
 const char *proxy_family_name(unsigned family);

@@ -26,7 +26,7 @@ struct access_log *access_log_open(const char *path, const char *format, char *m
     }
     log->file = log_file_open(path, STDOUT_FILENO);
     if (log->file == NULL) {
-        snprintf(message, message_size, "gateway: --access-logfile: %s can not be opened for writing: %s",
+        snprintf(message, message_size, "gateway: --access-logfile: %s cannot be opened for writing: %s",
                  path, place_strerror(errno));
         access_log_free(log);
         return NULL;

@@ -11,7 +11,7 @@ struct access_log;
 struct exchange;
 struct log_gap;
 
-/* `path` "-" is standard output. NULL when the format is wrong or the file can not be opened: then one sentence stands in
+/* `path` "-" is standard output. NULL when the format is wrong or the file cannot be opened: then one sentence stands in
  * `message`. Made before the fork, used by each worker. */
 struct access_log *access_log_open(const char *path, const char *format, char *message, size_t message_size);
 void access_log_identify(struct access_log *log, unsigned worker); /* in a worker, which says who it is */

@@ -59,7 +59,7 @@ static int resolve(struct address *address, char *message, size_t message_size)
     int error = getaddrinfo(address->local.server_name, address->local.server_port, &hints, &found);
     if (error != 0) {
         char what[128];
-        snprintf(what, sizeof(what), "can not be resolved: %s", gai_strerror(error));
+        snprintf(what, sizeof(what), "cannot be resolved: %s", gai_strerror(error));
         return fail(EADDRNOTAVAIL, message, message_size, address, what);
     }
     memcpy(&address->socket_address, found->ai_addr, found->ai_addrlen);
@@ -195,10 +195,10 @@ int address_explain(const struct address *address, char *message, size_t size)
         hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE,", choose = address->option;
     if (error == EADDRINUSE &&
         occupant_find((const struct sockaddr *)&address->socket_address, address->size, who, sizeof(who)))
-        snprintf(message, size, "%s can not be bound: %s, by %s; stop that, or choose another with %s",
+        snprintf(message, size, "%s cannot be bound: %s, by %s; stop that, or choose another with %s",
                  address->text, strerror(error), who, address->option);
     else
-        snprintf(message, size, "%s can not be bound: %s%s%s%s", address->text, place_strerror(error), hint,
+        snprintf(message, size, "%s cannot be bound: %s%s%s%s", address->text, place_strerror(error), hint,
                  choose[0] != '\0' ? " choose another with " : "", choose);
     errno = error;
     return -1;
@@ -382,7 +382,7 @@ int address_renew(struct address *address, int backlog, uid_t user, gid_t group,
     share(address, fd);
     if (address_give(address, user, group) == 0)
         return 1;
-    snprintf(message, message_size, "%s can not be given to --user: %s", address->text, strerror(errno));
+    snprintf(message, message_size, "%s cannot be given to --user: %s", address->text, strerror(errno));
     address_revert(address);
     return -1;
 }

@@ -57,7 +57,7 @@ struct protocol {
         const struct conn *conn); /* a request under way, whose answer is not complete; or NULL */
     bool (*unfinished)(const struct conn *conn); /* a request, or its answer, is on its way */
     /* For another worker (net/handover.h): describes what was received and not answered, in at most PARCEL_PIECES pieces that
-     * belong to the connection; how many, or -1 when it can not move now. */
+     * belong to the connection; how many, or -1 when it cannot move now. */
     int (*pack)(struct conn *conn, struct parcel *parcel, struct iovec *pieces);
     void (*moved)(struct conn *conn); /* it is the other's: lets go of it */
     /* In the other worker, on a connection that has just been opened: what `pack` described. */

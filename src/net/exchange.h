@@ -45,7 +45,7 @@ enum presence {
     PRESENCE_ASSUMED, /* the answer comes at once */
     PRESENCE_WATCHED, /* there, as far as we know */
     PRESENCE_ASKED,   /* it has ended its side, and exchange_ask was called */
-    PRESENCE_UNSURE,  /* it has ended its side, and can not be asked */
+    PRESENCE_UNSURE,  /* it has ended its side, and cannot be asked */
 };
 
 struct exchange {

@@ -154,7 +154,7 @@ static bool retire(struct handover *handover, struct conn *conn)
 }
 
 /* Only what stays is worth it: a connection that ends with its first answer has never been settled. And one that has come from another
- * worker stays, or two might send it to and fro. One that can not be sent just now, in the middle of a request, is asked about again. */
+ * worker stays, or two might send it to and fro. One that cannot be sent just now, in the middle of a request, is asked about again. */
 static bool balance(struct handover *handover, struct conn *conn)
 {
     unsigned slot = handover->setup.slot;
@@ -248,7 +248,7 @@ static bool is_want_of_room(int error)
     return error == EMFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-/* What can not be taken stays in the post, for us or for another. */
+/* What cannot be taken stays in the post, for us or for another. */
 static void pause_taking(struct handover *handover)
 {
     struct loop *loop = handover->loop;
@@ -267,8 +267,9 @@ static void pause_taking(struct handover *handover)
 static void tell_lost(int error)
 {
     if (error == EBADMSG)
-        log_limited(LOG_PARCEL, LOG_ERROR,
-                    "a connection from another worker is lost: the last descriptors went while it was taken");
+        log_limited(
+            LOG_PARCEL, LOG_ERROR,
+            "a connection from another worker is lost: this worker had no descriptor left to take it");
     else if (error == EPROTO)
         log_limited(LOG_PARCEL, LOG_ERROR,
                     "a message from another worker is dropped: it is no connection that gateway has sent");

@@ -249,7 +249,7 @@ void loop_broken(const char *what)
     log_restore(); /* its descriptor may have gone with the others */
     errno = error;
     log_critical(
-        "the sockets can not be %s (%s): has the application closed descriptors that are not its own?", what,
+        "the sockets cannot be %s (%s): has the application closed descriptors that are not its own?", what,
         strerror(errno));
     _exit(1);
 }

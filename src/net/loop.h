@@ -108,12 +108,12 @@ enum { PRIORITY_FIRST, PRIORITY_USUAL, PRIORITIES };
 
 /* One turn: settles what the last requests left, polls (waits for an event if `wait` and nothing is ready), runs callbacks. */
 void loop_turn(struct loop *loop, bool wait);
-/* The same for one who can not run what is ready: waits although something is. */
+/* The same for one who cannot run what is ready: waits although something is. */
 void loop_turn_beside(struct loop *loop);
 
 /* Adds an event of a descriptor, without a time. The kernel refuses one that is closed: then the process ends by loop_broken. */
 void loop_watch(struct event *event);
-/* The worker can not go on (errno says why): one log record, and the process ends; the master starts another. */
+/* The worker cannot go on (errno says why): one log record, and the process ends; the master starts another. */
 void loop_broken(const char *what) __attribute__((noreturn));
 
 /* The oldest complete request whose client is not known to be gone, or NULL. The caller runs its handler. */

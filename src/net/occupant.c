@@ -1,4 +1,4 @@
-/* Who has an address that can not be bound: from address to inode by /proc/net, from inode to process by /proc/PID/fd. */
+/* Who has an address that cannot be bound: from address to inode by /proc/net, from inode to process by /proc/PID/fd. */
 #include "net/occupant.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /*
- * Who has an address that can not be bound, as far as /proc tells this user. For error messages: it looks through all processes.
+ * Who has an address that cannot be bound, as far as /proc tells this user. For error messages: it looks through all processes.
  */
 #ifndef NET_OCCUPANT_H
 #define NET_OCCUPANT_H
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 /* In `text`: "process 4242 (nginx)", the one with the lowest number of those that share the socket that listens
- * there. False, and `text` is "", when it can not be seen: it is another user's, or in another container; or it is this process. */
+ * there. False, and `text` is "", when it cannot be seen: it is another user's, or in another container; or it is this process. */
 bool occupant_find(const struct sockaddr *address, socklen_t size, char *text, size_t text_size);
 
 #endif

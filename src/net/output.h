@@ -1,6 +1,6 @@
 /*
  * What a client has not taken yet of its answer: in memory up to --response-memory, then in a spool up to
- * --response-spool, last a file that is sent as it is. Sent in that order. What the spool can not take of a block, since the disk or
+ * --response-spool, last a file that is sent as it is. Sent in that order. What the spool cannot take of a block, since the disk or
  * --spool-total is full, stays in memory behind it, and whoever produces waits until the client has taken it.
  *
  * A connection has one only since its socket was full: the fast path never sees it. It copies what it is given, so that

@@ -21,7 +21,7 @@ static inline void tally_answer(struct exchange *exchange, int status)
 
 /* By whoever runs the loop. The exchange is over, and how long it took. Returns that, in ns. */
 uint64_t tally_end(struct exchange *exchange);
-/* A request is refused with this status: what the client sent is wrong, or can not be kept. */
+/* A request is refused with this status: what the client sent is wrong, or cannot be kept. */
 void tally_refused(struct loop *loop, int status);
 
 #endif

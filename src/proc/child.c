@@ -49,7 +49,7 @@ int child_leave_master(const struct child *children, unsigned count, struct even
     if (setup->forget != NULL)
         setup->forget(setup->master_state);
     if (setup->directory != NULL && directory_enter_living(setup->directory) < 0) {
-        log_critical("the working directory can not be entered: %s", strerror(errno));
+        log_critical("the working directory cannot be entered: %s", strerror(errno));
         return -1;
     }
     if (privileges_drop(message, sizeof(message)) == 0)

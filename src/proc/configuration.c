@@ -51,7 +51,7 @@ static char *in_directory(const char *path)
     return absolute;
 }
 
-/* One that can not be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
+/* One that cannot be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
  * would take all back that it said. */
 static bool is_there(const char *path)
 {
@@ -181,7 +181,7 @@ static struct settings *understand(const char *words, size_t size, int status, c
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && size > 0)
         snprintf(message, message_size, "gateway: %s %.*s", origin.path, (int)size, words);
     else
-        snprintf(message, message_size, "gateway: %s can not be read: the reader failed", origin.path);
+        snprintf(message, message_size, "gateway: %s cannot be read: the reader failed", origin.path);
     return NULL;
 }
 
@@ -194,7 +194,7 @@ static struct settings *read_now(char *message, size_t size)
     if (trust_unread(message, size) < 0)
         return NULL;
     if (pipe2(ends, O_CLOEXEC) < 0) {
-        snprintf(message, size, "gateway: %s can not be read: %s", origin.path, strerror(errno));
+        snprintf(message, size, "gateway: %s cannot be read: %s", origin.path, strerror(errno));
         return NULL;
     }
     pid_t pid = fork_quietly();
@@ -317,7 +317,7 @@ int configuration_begin(struct errand *errand, char *message, size_t size)
         return -1;
     if (errand_start(errand, READING_MS, be_reader, NULL) == 0)
         return 1;
-    snprintf(message, size, "%s can not be read: %s", origin.path, strerror(errno));
+    snprintf(message, size, "%s cannot be read: %s", origin.path, strerror(errno));
     return -1;
 }
 

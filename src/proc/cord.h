@@ -15,7 +15,7 @@ enum cord_order_kind {
     CORD_END,      /* exit */
 };
 
-/* From the master. Of CORD_FORK there is more: the number of the worker's seat, and what the zygote can not know since it was forked
+/* From the master. Of CORD_FORK there is more: the number of the worker's seat, and what the zygote cannot know since it was forked
  * before (see struct worker_setup). The descriptors are copies, and the receiver's. */
 struct cord_order {
     enum cord_order_kind kind;

@@ -193,9 +193,8 @@ int directory_enter_living(const struct directory *directory)
     struct directory *other = is_removed(directory) ? directory_open() : NULL;
     if (other == NULL)
         return directory_enter(directory);
-    log_warning("the working directory of the workers has been removed; this one is started in what %s leads "
-                "to now: reload, so "
-                "that all are",
+    log_warning("the working directory of the workers has been removed; a new worker starts in the directory "
+                "that %s leads to now: reload, so that all workers do",
                 own.name);
     int r = directory_enter(other);
     int error = errno;

@@ -94,13 +94,13 @@ static void end(struct fleet *fleet, int exit_status)
 /* Nothing was served, and nothing will be. */
 static void first_fork_failed(struct fleet *fleet)
 {
-    log_critical("the first worker can not be forked: %s", strerror(errno));
+    log_critical("the first worker cannot be forked: %s", strerror(errno));
     end(fleet, EXIT_FAILURE_RUNTIME);
 }
 
 static void fork_failed(const struct fleet *fleet, struct slot *slot, uint64_t now)
 {
-    log_error("worker %u can not be forked: %s; the next try is in %d s", (unsigned)(slot - fleet->slots),
+    log_error("worker %u cannot be forked: %s; the next try is in %d s", (unsigned)(slot - fleet->slots),
               strerror(errno), BACKOFF_MAX_MS / 1000);
     slot->retry_ms = now + BACKOFF_MAX_MS;
 }

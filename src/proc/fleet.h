@@ -13,7 +13,7 @@
  *
  * A reload begins a generation. Its first worker is the probe: it serves beside its predecessor, and when it is not ready in time, or
  * ends soon, the generation is dropped and nothing else has happened. Then one worker after the other is replaced. Planned
- * replacements are made one at a time; those of workers that can not go on at once.
+ * replacements are made one at a time; those of workers that cannot go on at once.
  */
 #ifndef PROC_FLEET_H
 #define PROC_FLEET_H

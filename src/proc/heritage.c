@@ -217,7 +217,7 @@ static int check_version(const struct heritage *heritage, char *message, size_t 
     if (head->numbers[0] == HERITAGE_VERSION)
         return 0;
     snprintf(message, size,
-             "gateway " VERSION " can not go on with what gateway %s has in memory: restart the service",
+             "gateway " VERSION " cannot go on with what gateway %s has in memory: restart the service",
              head->text);
     return -1;
 }

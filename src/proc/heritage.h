@@ -45,7 +45,7 @@ int heritage_publish(struct heritage *heritage, int reader);
 /* Not executed after all: as it was before heritage_publish. */
 void heritage_withdraw(struct heritage *heritage);
 
-/* The successor's: what was left to this process, or NULL when nothing was (`message` is empty) or it can not be read, with one sentence in
+/* The successor's: what was left to this process, or NULL when nothing was (`message` is empty) or it cannot be read, with one sentence in
  * `message`. The variable is gone afterwards, and the descriptors are close-on-exec again. */
 struct heritage *heritage_take(char *message, size_t size);
 

@@ -36,7 +36,7 @@ static void move_to(struct master *master, struct directory *directory)
     directory_close(master->directory);
     master->directory = directory;
     if (directory != NULL && directory_enter(directory) < 0)
-        log_warning("the working directory of the workers can not be entered by the master: %s",
+        log_warning("the working directory of the workers cannot be entered by the master: %s",
                     strerror(errno));
 }
 
@@ -114,7 +114,7 @@ static struct directory *find_directory(void)
     struct directory *directory = directory_open();
     if (directory != NULL)
         return directory;
-    log_warning("the working directory %s can not be entered: %s; the next generation is started in the one "
+    log_warning("the working directory %s cannot be entered: %s; the next generation is started in the one "
                 "that the service has",
                 directory_name(), strerror(errno));
     return directory_here();
@@ -127,7 +127,7 @@ static int check_environment_in(const struct master *master, const struct direct
     bool there = directory != NULL && directory_enter(directory) == 0;
     int r = startup_check_environment(options, message, size);
     if (there && master->directory != NULL && directory_enter(master->directory) < 0)
-        log_warning("the working directory can not be entered again: %s", strerror(errno));
+        log_warning("the working directory cannot be entered again: %s", strerror(errno));
     return r;
 }
 

@@ -40,10 +40,10 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
     (void)signal, (void)what;
     struct master *master = arg;
     if (log_reopen() < 0)
-        log_error("--error-logfile: %s can not be opened: %s", master->options->error_logfile,
+        log_error("--error-logfile: %s cannot be opened: %s", master->options->error_logfile,
                   place_strerror(errno));
     if (master->access_log != NULL && access_log_reopen(master->access_log) < 0)
-        log_error("--access-logfile: %s can not be opened: %s", master->options->access_logfile,
+        log_error("--access-logfile: %s cannot be opened: %s", master->options->access_logfile,
                   place_strerror(errno));
     master_tell_all(master, MESSAGE_REOPEN);
     status_process_reopen(master->status);

@@ -20,7 +20,7 @@ static int open_posts(struct master *master)
     for (unsigned i = 0; i < master->service.slots; i++) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-            log_critical("the pairs for connections can not be made: %s", strerror(errno));
+            log_critical("the pairs for connections cannot be made: %s", strerror(errno));
             return -1;
         }
         master->inboxes[i] = ends[0];
@@ -43,7 +43,7 @@ static int open_seat(struct master *master, struct berth berth)
 {
     unsigned number = master_number_of(berth);
     if (child_open(&master->children[number]) < 0) {
-        log_critical("a worker's mailbox can not be made: %s", strerror(errno));
+        log_critical("a worker's mailbox cannot be made: %s", strerror(errno));
         return -1;
     }
     master_watch_seat(master, berth);

@@ -88,7 +88,7 @@ static void send_state(const char *state)
                manager.size) >= 0)
         manager.failed = false;
     else if (!manager.failed) {
-        log_warning("%.*s can not be sent to NOTIFY_SOCKET: %s", (int)strcspn(state, "\n"), state,
+        log_warning("%.*s cannot be sent to NOTIFY_SOCKET: %s", (int)strcspn(state, "\n"), state,
                     strerror(errno));
         manager.failed = true;
     }

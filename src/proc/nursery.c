@@ -146,7 +146,7 @@ static void worker_is_forked(struct nursery *nursery, const struct zygote_child 
 static void worker_is_not_forked(struct nursery *nursery, const struct zygote_child *zygote, int error)
 {
     char how[128];
-    snprintf(how, sizeof(how), "can not be forked: %s", strerror(error));
+    snprintf(how, sizeof(how), "cannot be forked: %s", strerror(error));
     if (expects(nursery, zygote, zygote->number))
         fail_to_fork(nursery, zygote->number, how);
 }

@@ -163,7 +163,7 @@ static bool is_other_kind(const struct place *place)
 
 static int explain(const char *path, char *message, size_t size)
 {
-    snprintf(message, size, "--pid: %s can not be written: %s", path, place_strerror(errno));
+    snprintf(message, size, "--pid: %s cannot be written: %s", path, place_strerror(errno));
     return -1;
 }
 

@@ -201,7 +201,7 @@ int privileges_drop(char *message, size_t size)
     if (setgroups((size_t)target.group_count, target.groups) < 0 ||
         setresgid(target.group, target.group, target.group) < 0 ||
         setresuid(target.user, target.user, target.user) < 0) {
-        snprintf(message, size, "--user: user %u and group %u can not be taken: %s", (unsigned)target.user,
+        snprintf(message, size, "--user: user %u and group %u cannot be taken: %s", (unsigned)target.user,
                  (unsigned)target.group, strerror(errno));
         return -1;
     }

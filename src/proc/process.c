@@ -120,7 +120,7 @@ void process_apply_all(struct options *options, void (*complain)(const char *mes
 static void note_reopened(int r, const char *option)
 {
     if (r < 0 && privileges_user() != (uid_t)-1)
-        log_error("--%s can not be opened by --user, the old file stays in use: %s", option, strerror(errno));
+        log_error("--%s cannot be opened by --user, the old file stays in use: %s", option, strerror(errno));
 }
 
 void process_reopen_logs(struct access_log *access_log)

@@ -59,7 +59,7 @@ static void cut(void)
               "Python has not ended within %.1f s, and is cut: a thread, a job of an executor or an atexit "
               "function of the application still runs%s; atexit functions may not have run, and what is "
               "buffered may be lost",
-              (double)(clock_ms() - end.begun_ms) / 1000, size > 0 ? "" : " (its stack can not be had)");
+              (double)(clock_ms() - end.begun_ms) / 1000, size > 0 ? "" : " (its stack cannot be had)");
     _exit(end.limits.status);
 }
 
@@ -123,7 +123,7 @@ void python_end_begin(const struct python_end *limits)
     if (error == 0)
         pthread_detach(thread);
     else
-        log_warning("the end of Python is not watched, its thread can not be started: %s", strerror(error));
+        log_warning("the end of Python is not watched, its thread cannot be started: %s", strerror(error));
 }
 
 /* A process that an atexit function has forked has no such thread, and comes here too. */

@@ -1,4 +1,4 @@
-/* --reload, when the application can not be loaded at the very start. */
+/* --reload, when the application cannot be loaded at the very start. */
 #include "proc/second_try.h"
 
 #include <errno.h>
@@ -116,7 +116,7 @@ static int wait_and_start(struct watch *watch, int signals, const struct timespe
         saved = false;
     } while (!configuration_is_good());
     program_execute(program_arguments());
-    log_error("%s can not be executed: %s", program_path(), strerror(errno));
+    log_error("%s cannot be executed: %s", program_path(), strerror(errno));
     return EXIT_APPLICATION;
 }
 
@@ -139,7 +139,7 @@ int second_try(const struct options *options, const struct timespec *begun)
         watch_all(watch, options);
         status = wait_and_start(watch, signals, begun);
     } else {
-        log_error("--reload: what is saved can not be noticed: %s", strerror(errno));
+        log_error("--reload: what is saved cannot be noticed: %s", strerror(errno));
     }
     if (signals >= 0)
         close(signals);

@@ -1,5 +1,5 @@
 /*
- * --reload, when the application can not be loaded at the very start. Then nobody serves, and nobody knows what would have been imported
+ * --reload, when the application cannot be loaded at the very start. Then nobody serves, and nobody knows what would have been imported
  * once that is mended: so it is waited until Python source is saved where the application is looked for, or one of the files that a reload
  * watches, and the program is started once more, from the beginning.
  */

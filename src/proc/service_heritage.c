@@ -68,8 +68,7 @@ int service_inherit(struct service *service, struct options *options, const stru
     uint32_t count = (uint32_t)line->numbers[1], threads = (uint32_t)line->numbers[2];
     service->board = scoreboard_adopt((int)line->numbers[0], count, threads);
     if (service->board == NULL) {
-        log_critical("the scoreboard of the running service can not be used: %s; restart it",
-                     strerror(errno));
+        log_critical("the scoreboard of the running service cannot be used: %s; restart it", strerror(errno));
         return EXIT_FAILURE_RUNTIME;
     }
     service->board->seats = (uint32_t)line->numbers[3];

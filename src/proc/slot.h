@@ -24,8 +24,8 @@ enum replacement {
     REPLACE_NOT,
     REPLACE_PLANNED, /* it can go on: one at a time */
     REPLACE_ASKED,   /* somebody has said so: soon, as all that follow */
-    REPLACE_STUCK,   /* it can not go on: its calls do not return */
-    REPLACE_STARVED, /* it can not accept: the application holds its descriptors */
+    REPLACE_STUCK,   /* it cannot go on: its calls do not return */
+    REPLACE_STARVED, /* it cannot accept: the application holds its descriptors */
     REPLACE_STALLED, /* it does not move: it would not hear what it is told */
 };
 

@@ -1,4 +1,4 @@
-/* Stalls: workers that do not move, or can not accept, while clients wait. */
+/* Stalls: workers that do not move, or cannot accept, while clients wait. */
 #include "proc/stalls.h"
 
 #include <dirent.h>
@@ -161,7 +161,7 @@ static void has_turned(struct stalls *stalls, unsigned number)
     look->asked = false;
 }
 
-/* Open descriptors of a process, COUNT_MAX at most; 0 when they can not be seen. */
+/* Open descriptors of a process, COUNT_MAX at most; 0 when they cannot be seen. */
 static unsigned count_descriptors(pid_t pid)
 {
     char path[64];
@@ -189,7 +189,7 @@ static void judge_starved(struct stalls *stalls, unsigned number, const struct o
     if (open == 0 || (!lowered && connections >= open / FEW))
         return;
     mark(stalls, number, STALL_STARVED);
-    log_error("worker %u (pid %d) can not accept connections: of its %u open descriptors %u are "
+    log_error("worker %u (pid %d) cannot accept connections: of its %u open descriptors %u are "
               "connections, and its limit (RLIMIT_NOFILE) is %" PRIu64
               ": the application %s; the worker is replaced",
               slot_of(number), (int)look->pid, open, connections, (uint64_t)limit.rlim_cur,

@@ -1,9 +1,9 @@
 /*
- * Stalls: workers that serve and do not move, or can not accept, while clients wait.
+ * Stalls: workers that serve and do not move, or cannot accept, while clients wait.
  *
  * A worker does not move when its process is stopped (SIGSTOP), waits for pages that were swapped out, or hangs in the kernel. A
  * call that computes and keeps the GIL is no stall: the monitor goes on with the loop (app/baton.h). An idle worker sleeps, so a
- * message makes its loop turn before it is judged. A worker can not accept for long when the application holds its descriptors.
+ * message makes its loop turn before it is judged. A worker cannot accept for long when the application holds its descriptors.
  *
  * Such a worker is marked in the scoreboard and told in the log; when it lasts, its successor is asked for. Time is counted in
  * looks: a service that was frozen as a whole has not looked meanwhile.

@@ -74,7 +74,7 @@ int startup_check_extra_files(const struct options *options, char *message, size
 int startup_check_environment(const struct options *options, char *message, size_t size)
 {
     if (options->env_file != NULL && privileges_begin_as_user() < 0) {
-        snprintf(message, size, "gateway: --user: the user's rights can not be taken: %s", strerror(errno));
+        snprintf(message, size, "gateway: --user: the user's rights cannot be taken: %s", strerror(errno));
         return -1;
     }
     int r = environment_check(options, message, size);
@@ -244,7 +244,7 @@ static int listen_at(struct address *address, unsigned slots, unsigned spares, c
     }
     if (address_give(address, privileges_user(), privileges_group()) == 0)
         return 0;
-    snprintf(message, size, "%s can not be given to --user: %s", address->text, strerror(errno));
+    snprintf(message, size, "%s cannot be given to --user: %s", address->text, strerror(errno));
     return -1;
 }
 
@@ -356,7 +356,7 @@ static void announce(const struct service *service, const struct options *option
 static void remove_pid_file(struct pid_file *file)
 {
     if (file != NULL && pid_file_remove(file) < 0)
-        log_warning("--pid: %s can not be removed: %s", pid_file_path(file), place_strerror(errno));
+        log_warning("--pid: %s cannot be removed: %s", pid_file_path(file), place_strerror(errno));
     pid_file_free(file);
 }
 
@@ -389,7 +389,7 @@ static int make(struct service *service, const struct options *options, unsigned
     service->slots = (unsigned)options->workers + SPARE_SLOTS;
     service->board = scoreboard_new(service->slots * seats, (uint32_t)options->threads);
     if (service->board == NULL) {
-        log_critical("the scoreboard can not be made: %s", strerror(errno));
+        log_critical("the scoreboard cannot be made: %s", strerror(errno));
         return EXIT_FAILURE_RUNTIME;
     }
     service->board->seats = seats;
@@ -430,7 +430,7 @@ static bool renew(struct address *address, const struct options *options)
         log_warning("%s: the file of %s was not there any more: it has been made anew", address->option,
                     address->text);
     else if (r < 0)
-        log_error("%s: the file of %s is not there any more, so no client comes by it, and it cannot be made "
+        log_error("%s: the file of %s is not there any more: clients cannot connect, and it cannot be made "
                   "anew: %s",
                   address->option, address->text, message);
     return r > 0;

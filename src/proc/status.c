@@ -63,7 +63,7 @@ static void reopen_log(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what, (void)arg;
     if (log_reopen() < 0 && privileges_user() != (uid_t)-1)
-        log_error("--error-logfile can not be opened by --user, the old file stays in use: %s",
+        log_error("--error-logfile cannot be opened by --user, the old file stays in use: %s",
                   strerror(errno));
 }
 
@@ -158,7 +158,7 @@ static void fork_it(struct status_process *process)
     if (pid == 0)
         be_child(process, master);
     if (pid < 0) {
-        log_error("the status process can not be forked: %s; the next try is in %d s", strerror(errno),
+        log_error("the status process cannot be forked: %s; the next try is in %d s", strerror(errno),
                   BACKOFF_MAX_MS / 1000);
         retry_in(process, BACKOFF_MAX_MS);
         return;

@@ -62,7 +62,7 @@ static void be_check(void *context, int output)
     claim_passed_sockets();
     if (heritage_publish(heritage, getpid()) == 0)
         program_execute(program_arguments_with(check));
-    dprintf(STDERR_FILENO, "it can not be executed: %s\n", strerror(errno));
+    dprintf(STDERR_FILENO, "it cannot be executed: %s\n", strerror(errno));
     _exit(EXIT_FAILURE_RUNTIME);
 }
 
@@ -74,7 +74,7 @@ void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms)
     }
     struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
     if (errand_start(&upgrade->check, timeout_ms, be_check, heritage) < 0) {
-        log_error("not upgraded: the check of %s can not be started: %s", program_path(), strerror(errno));
+        log_error("not upgraded: the check of %s cannot be started: %s", program_path(), strerror(errno));
     } else {
         log_info("upgrade: %s is checked by process %d", program_path(), (int)upgrade->check.pid);
         upgrade->state = UPGRADE_CHECKING;
@@ -142,7 +142,7 @@ void upgrade_execute(struct upgrade *upgrade)
         heritage_withdraw(heritage);
         errno = error;
     }
-    log_error("not upgraded: %s can not be executed: %s", program_path(), strerror(errno));
+    log_error("not upgraded: %s cannot be executed: %s", program_path(), strerror(errno));
     if (fchdir(here) < 0)
         log_error("the working directory is another now: %s", strerror(errno));
     close(here);

@@ -331,7 +331,7 @@ bool watch_is_since(const char *path, const struct timespec *since)
            is_not_before(&now, &status.st_ctim);
 }
 
-/* False, too, when its directory can not be read: then nothing in it is watched. */
+/* False, too, when its directory cannot be read: then nothing in it is watched. */
 static bool find_since(const struct directory *directory, const struct timespec *since, char *path,
                        size_t size)
 {

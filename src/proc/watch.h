@@ -32,7 +32,7 @@ int watch_fd(const struct watch *watch); /* readable when watch_read is due */
 void watch_file(struct watch *watch, const char *path, bool neighbours);
 /* The files that options name: --config and --env-file, which a reload reads again, and --reload-extra-file. */
 void watch_options(struct watch *watch, const struct options *options);
-/* Logs, once, what can not be watched and why; and that there are more directories below than are watched. */
+/* Logs, once, what cannot be watched and why; and that there are more directories below than are watched. */
 void watch_warn(struct watch *watch);
 
 /* By the time that nobody can set (a file that is moved here may have been written long ago): whether the file has changed then, or later.

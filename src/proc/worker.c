@@ -55,7 +55,7 @@ struct worker {
     struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
     struct reloader *reloader;    /* NULL: the source files are not watched */
-    struct event *python_signals; /* the application's own handlers; NULL when they can not be watched */
+    struct event *python_signals; /* the application's own handlers; NULL when they cannot be watched */
     bool python_signalled;
     enum stop stop;
     int hurry_fd;       /* of signals_for_the_end */

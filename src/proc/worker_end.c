@@ -30,7 +30,7 @@ int worker_end_of_start(const struct worker_end *end)
     bool loaded = end->state == WORKER_LOADED;
     if (loaded)
         log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
-                  "the first worker can not serve: it %s", end->how);
+                  "the first worker cannot serve: it %s", end->how);
     else if (end->state != WORKER_FAILED)
         log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
                   "the application could not be loaded: the process that imported it %s", end->how);

@@ -103,7 +103,7 @@ void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *orde
     zygote->number = order->number;
     if (cord_send_order(zygote->cord.master, order) == 0)
         return;
-    log_warning("the zygote (pid %d) can not be asked for a worker: %s; it is replaced", (int)zygote->pid,
+    log_warning("the zygote (pid %d) cannot be asked for a worker: %s; it is replaced", (int)zygote->pid,
                 strerror(errno));
     zygote_child_kill(zygote, KILL_UNWANTED); /* no answer would ever come */
 }

@@ -1,7 +1,7 @@
 /*
  * Header tuples that applications repeat: constants keep their identity, so a pointer stands for a checked and formatted line.
  *
- * Only exact tuples of exact str, which can not change, and only those that somebody besides the header list holds (a constant,
+ * Only exact tuples of exact str, which cannot change, and only those that somebody besides the header list holds (a constant,
  * a global), so that tuples made for one response do not push them out. Strong references: an address in the cache is not used again.
  */
 #ifndef PY_HEADER_CACHE_H

@@ -62,13 +62,13 @@ int settings_write(const char *path, const char *table, int out)
 {
     PyStatus status = initialize();
     if (PyStatus_Exception(status)) {
-        fail(out, "can not be read, as Python does not start");
+        fail(out, "cannot be read, as Python does not start");
         return -1;
     }
     int good = run(path, table, out);
     if (good < 0) {
         PyErr_Print();
-        fail(out, "can not be read");
+        fail(out, "cannot be read");
     }
     return good == 1 ? 0 : -1;
 }

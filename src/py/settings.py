@@ -46,7 +46,7 @@ def parse(path):
         with open(path, "rb", opener=regular) as file:
             return toml.load(file)
     except OSError as error:
-        raise Wrong(f"can not be read: {error.strerror}") from None
+        raise Wrong(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Wrong(f"is not UTF-8 (at byte {error.start})") from None
     except toml.TOMLDecodeError as error:
@@ -54,7 +54,7 @@ def parse(path):
     except RecursionError:
         raise Wrong("is not TOML: it is nested too deeply") from None
     except ValueError as error:  # of Python, for a number of thousands of digits
-        raise Wrong(f"can not be read: {error}") from None
+        raise Wrong(f"cannot be read: {error}") from None
 
 
 def text_of(key, value):
@@ -65,7 +65,7 @@ def text_of(key, value):
     try:
         return str(value)
     except ValueError as error:
-        raise Wrong(f"has a number for {key} that can not be read: {error}") from None
+        raise Wrong(f"has a number for {key} that cannot be read: {error}") from None
 
 
 def settings(table):

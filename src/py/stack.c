@@ -73,7 +73,7 @@ int stack_on_request(int fd)
 static int write_to_pipe(bool all_threads)
 {
     if (pipe_ends[0] < 0 && pair_above_standard(pipe2(pipe_ends, O_NONBLOCK | O_CLOEXEC), pipe_ends) < 0) {
-        log_error("the pipe for stacks can not be made: %s", strerror(errno));
+        log_error("the pipe for stacks cannot be made: %s", strerror(errno));
         return -1;
     }
     if (register_signal(STACK_SIGNAL, pipe_ends[1], all_threads) == 0)

@@ -22,7 +22,7 @@ struct responder {
     PyObject *b_write;                             /* the trio's, which lives as long as the call */
     pthread_t thread;                              /* of the call */
     bool started;                                  /* start_response has succeeded */
-    bool head_left;       /* output was produced: the head can not be changed any more */
+    bool head_left;       /* output was produced: the head cannot be changed any more */
     bool ended;           /* the answer is whole, or has failed: the application produces no more of it */
     bool holding;         /* a chunk of the iterable is held back: write() would overtake it */
     bool client_gone;     /* write() found nobody to write to */

@@ -31,7 +31,7 @@ def program_path():
 
 
 def lacks(**packages):
-    """Why the first module that can not be imported is missing, for pytest.skip; or "": lacks(flask="python3-flask")."""
+    """Why the first module that cannot be imported is missing, for pytest.skip; or "": lacks(flask="python3-flask")."""
     for module, package in packages.items():
         if PathFinder.find_spec(module, program_path()) is None:
             return f"the program's Python has no module {module} (Debian: {package})"

@@ -88,20 +88,20 @@ def told_by_both(directory, *options, **keywords):
 @pytest.mark.parametrize(
     "options, status, words",
     [
-        (["--bind", "unix:/nosuch/socket"], 4, "unix:/nosuch/socket can not be bound: No such file"),
+        (["--bind", "unix:/nosuch/socket"], 4, "unix:/nosuch/socket cannot be bound: No such file"),
         (["--bind", "unix:app.py"], 4, "a file that is no socket has this name"),
-        (["--bind", "192.0.2.1:80"], 4, "192.0.2.1:80 can not be bound: Cannot assign"),
-        (["--status", "192.0.2.1:80"], 4, "192.0.2.1:80 can not be bound: Cannot assign"),
+        (["--bind", "192.0.2.1:80"], 4, "192.0.2.1:80 cannot be bound: Cannot assign"),
+        (["--status", "192.0.2.1:80"], 4, "192.0.2.1:80 cannot be bound: Cannot assign"),
         (["--control-socket", "/nosuch/control"], 4, "--control-socket: /nosuch/control: No such file"),
         (["--control-socket", "app.py"], 4, "it is no socket"),
-        (["--pid", "/nosuch/pid"], 1, "--pid: /nosuch/pid can not be written: No such file"),
+        (["--pid", "/nosuch/pid"], 1, "--pid: /nosuch/pid cannot be written: No such file"),
         (["--pid", "/dev/null"], 1, "--pid: /dev/null is not a regular file"),
         (["--tmp-dir", "/nosuch"], 2, "--tmp-dir: no file can be made in /nosuch: No such file"),
         (["--tmp-dir", "app.py"], 2, "app.py: Not a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_a_place_that_can_not_be_had_is_told_in_the_same_words(tmp_path, options, status, words):
+def test_a_place_that_cannot_be_had_is_told_in_the_same_words(tmp_path, options, status, words):
     (tmp_path / "app.py").write_text(GOOD)
     found, check, start = told_by_both(tmp_path, *options)
     assert found == status and words in check and check in start
@@ -258,7 +258,7 @@ def test_a_check_of_nothing_says_so(tmp_path):
     assert (done.returncode, done.stdout) == (2, "") and "no application is named" in done.stderr
 
 
-def test_a_file_that_can_not_be_read_is_not_all_that_is_told(tmp_path):
+def test_a_file_that_cannot_be_read_is_not_all_that_is_told(tmp_path):
     (tmp_path / "gateway.toml").write_text("= =")
     done = run("--threads", "q", "--check-config", "app", cwd=tmp_path)
     assert done.returncode == 2

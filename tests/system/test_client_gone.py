@@ -200,7 +200,7 @@ def test_a_client_that_half_closes_is_answered_though_the_call_lasts(server, tra
         assert (response.status, response.body) == (200, b"done")
         assert interim == ((transport, version) == ("tcp", "1.1"))
         connection.assert_closed()
-    # One of HTTP/1.0 can not be asked: it passes for gone.
+    # One of HTTP/1.0 cannot be asked: it passes for gone.
     assert lines(server, "notes")[-1].split()[1] == repr((transport, version) == ("tcp", "1.0"))
 
 

@@ -106,9 +106,9 @@ MISTAKES = [
     ("\n\nbind = ['a'", r"gateway.toml is not TOML: .*\(at end of document\)"),
     ("keep-alvie = 5", r'"keep-alvie" is no option; did you mean keep-alive\? \(\S+gateway.toml\)'),
     ("xyzzy = 5", r'"xyzzy" is no option \(\S+gateway.toml\)'),
-    ("help = true", '"help" can not be said in a file'),
-    ("config = 'other'", '"config" can not be said in a file'),
-    ("check-config = true", '"check-config" can not be said in a file'),
+    ("help = true", '"help" cannot be said in a file'),
+    ("config = 'other'", '"config" cannot be said in a file'),
+    ("check-config = true", '"check-config" cannot be said in a file'),
     ("keep-alive = '30x'", r'--keep-alive: "30x" is not .* \(\S+gateway.toml\)'),
     ("workers = [1, 2]", "workers takes one value"),
     ("preload = 5", '--preload: "5" is not yes or no'),
@@ -117,8 +117,8 @@ MISTAKES = [
     ("name = \"a\\u0000b\"", "a NUL in 'name'"),
     ('"a\\u0000b" = 1', "a NUL in "),
     ('env = {"A=B\\u0000C" = "x"}', "a NUL in 'env'"),
-    ("threads = " + "9" * 5000, "can not be read: Exceeds the limit"),
-    ("threads = 0x" + "9" * 5000, "a number for threads that can not be read"),
+    ("threads = " + "9" * 5000, "cannot be read: Exceeds the limit"),
+    ("threads = 0x" + "9" * 5000, "a number for threads that cannot be read"),
     ("env = ['nothing']", "--env: "),
     ("application = 'a'\napplication = 'b'", "not TOML"),
     ("[tool]\nx = 1", '"tool" is no option'),
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_one_sentence(tmp_path, text, told):
 
 
 def test_one_that_is_not_there_or_not_readable_is_told(tmp_path):
-    assert re.search(r"nosuch.toml can not be read: No such file", check(tmp_path, None, "-c", "nosuch.toml", "app").stderr)
+    assert re.search(r"nosuch.toml cannot be read: No such file", check(tmp_path, None, "-c", "nosuch.toml", "app").stderr)
     (tmp_path / "gateway.toml").mkdir()
     assert re.search(r"gateway.toml is no regular file", check(tmp_path, None, "app").stderr)
 
@@ -147,7 +147,7 @@ def test_one_that_is_not_there_or_not_readable_is_told(tmp_path):
 def test_a_link_that_leads_nowhere_is_not_as_if_there_were_none(tmp_path, leads_to):
     (tmp_path / "gateway.toml").symlink_to(leads_to)
     done = check(tmp_path, None, "app")
-    assert done.returncode == 2 and "gateway.toml can not be read: " in done.stderr
+    assert done.returncode == 2 and "gateway.toml cannot be read: " in done.stderr
 
 
 def test_nobody_is_waited_for_at_the_other_end_of_a_pipe(tmp_path):

@@ -220,7 +220,7 @@ def test_who_waits_when_the_service_stops_is_told(server):
 
 
 def test_a_new_generation_that_loses_workers_gets_the_next_configuration(server):
-    """The reload can not end, as no second worker of it comes up; the next one mends that."""
+    """The reload cannot end, as no second worker of it comes up; the next one mends that."""
     server = server()
     once = "import os\nif os.path.exists('proved'): raise SystemExit('no more')\nopen('proved', 'w').close()"
     write(server, "broken", once)

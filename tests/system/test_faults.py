@@ -222,7 +222,7 @@ ENDS = ["/die", "/close-sockets", "/close-all"]
 
 
 @pytest.mark.parametrize("path", ENDS)
-def test_a_worker_that_can_not_go_on_is_replaced(own, path):
+def test_a_worker_that_cannot_go_on_is_replaced(own, path):
     pid = own.worker_pid
     with own.connect() as connection:
         connection.request("GET", path)

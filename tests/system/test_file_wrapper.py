@@ -74,7 +74,7 @@ class Lying:
 
 
 def directory_in_disguise():
-    """A FileIO can not be opened on a directory, but its descriptor may become one."""
+    """A FileIO cannot be opened on a directory, but its descriptor may become one."""
     file = open(PATH, "rb", buffering=0)
     directory = os.open(os.getcwd(), os.O_RDONLY)
     os.dup2(directory, file.fileno())

@@ -2,7 +2,7 @@
 
 What went wrong once, in one server or another: kept connections crowded on the worker that was fastest to
 accept; a request waited behind a busy thread while other workers had nothing to do; a reload closed idle
-connections just when their client sent the next request, and a POST can not be sent again.
+connections just when their client sent the next request, and a POST cannot be sent again.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Health paths and the queue: what is answered without the application, and when it can not keep up.
+"""Health paths and the queue: what is answered without the application, and when it cannot keep up.
 
 What went wrong once, in one server or another: the health check waited behind a slow application, so that a
 busy server was taken for a dead one and restarted; and a queue without an end held clients that had long

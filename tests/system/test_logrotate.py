@@ -98,7 +98,7 @@ ROOT_ALONE = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 @pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=ROOT_ALONE)])
 def test_no_line_is_lost_or_doubled(serve, tmp_path, user):
-    """Of --user the directory is root's: workers can not make files there."""
+    """Of --user the directory is root's: workers cannot make files there."""
     find("logrotate")
     options = ["--access-logfile", "access.log", "--access-logformat", "%(U)s", "--error-logfile", "error.log"]
     options += ["--user", user] if user else []

@@ -66,7 +66,7 @@ def test_ready_means_that_requests_are_answered(serve, manager):
     assert server.get("/").status == 200
 
 
-def test_a_service_that_can_not_start_is_never_ready(serve, manager):
+def test_a_service_that_cannot_start_is_never_ready(serve, manager):
     with pytest.raises(StartError):
         serve("app", files={"app.py": "raise ValueError"}, env=manager.environment)
     assert manager.texts() == ["STATUS=the application is being imported"]
@@ -116,7 +116,7 @@ def test_the_application_does_not_speak_for_the_service(serve, manager):
 def test_without_a_manager_all_is_as_it_was(serve):
     server = serve("hello", env={"NOTIFY_SOCKET": "/nonexistent/socket", "WATCHDOG_USEC": "1000000"})
     assert server.get("/").status == 200
-    assert server.log.count("can not be sent to NOTIFY_SOCKET: No such file or directory") == 1
+    assert server.log.count("cannot be sent to NOTIFY_SOCKET: No such file or directory") == 1
 
 
 @pytest.mark.measures

@@ -118,8 +118,8 @@ def test_nothing_is_written_when_the_start_fails(serve, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_path_that_can_not_be_written_is_one_sentence():
+def test_a_path_that_cannot_be_written_is_one_sentence():
     done = run("--bind", "127.0.0.1:0", "--pid", "/nonexistent/pid", "hello")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "error: --pid: /nonexistent/pid can not be written: No such file or directory" in done.stderr
+    assert "error: --pid: /nonexistent/pid cannot be written: No such file or directory" in done.stderr

@@ -269,7 +269,7 @@ def application(environ, start_response):
     assert server.worker_pid
 
 
-# When it can not be imported.
+# When it cannot be imported.
 
 
 def test_an_import_that_fails_at_the_start_is_one_message(tmp_path):
@@ -460,7 +460,7 @@ def test_a_zygote_that_dies_while_it_is_wanted_is_told_and_tried_again(start):
     assert server.get("/").status == 200
 
 
-def test_a_worker_that_can_not_be_forked_is_told_and_tried_again(start):
+def test_a_worker_that_cannot_be_forked_is_told_and_tried_again(start):
     limits = """
 import resource
 
@@ -473,7 +473,7 @@ os.register_at_fork(before=limit)
     server = start(app=APP + limits, **unprivileged())
     write(server, "limit", "")
     os.kill(server.worker_pids()[0], signal.SIGKILL)
-    server.wait_log(r"worker \d can not be forked: Resource temporarily unavailable; it is replaced in \d\.\d s")
+    server.wait_log(r"worker \d cannot be forked: Resource temporarily unavailable; it is replaced in \d\.\d s")
     (server.directory / "limit").unlink()
     wait_until(lambda: len(server.worker_pids()) == 2, "a successor")
     assert len(server.zygote_pids()) == 1

@@ -52,8 +52,8 @@ def why_not():
     try:
         done = subprocess.run([GATEWAY, "--version"], user="nobody", capture_output=True)
     except OSError as error:
-        return f"nobody can not execute {GATEWAY}: {error}"
-    return f"nobody can not run {GATEWAY}: {done.stderr}" if done.returncode else None
+        return f"nobody cannot execute {GATEWAY}: {error}"
+    return f"nobody cannot run {GATEWAY}: {done.stderr}" if done.returncode else None
 
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -155,16 +155,16 @@ def test_logs_are_the_users_and_can_be_rotated_in_a_directory_of_roots(serve):
     wait_until(is_written, "the worker has opened its log anew")
 
 
-def test_a_worker_that_can_not_open_its_log_anew_says_so(serve, tmp_path):
+def test_a_worker_that_cannot_open_its_log_anew_says_so(serve, tmp_path):
     tmp_path.chmod(0o700)
     log = tmp_path / "access"
     server = start(serve, "--user", "nobody", "--access-logfile", log)
     log.rename(tmp_path / "access.1")
     server.signal(signal.SIGUSR1)
-    server.wait_log(r"\[worker 0\] error: --access-logfile can not be opened by --user, the old file stays in use")
+    server.wait_log(r"\[worker 0\] error: --access-logfile cannot be opened by --user, the old file stays in use")
 
 
-def test_an_application_that_the_user_can_not_read_is_one_message(tmp_path):
+def test_an_application_that_the_user_cannot_read_is_one_message(tmp_path):
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "app.py").chmod(0o600)
     tmp_path.chmod(0o755)
@@ -203,7 +203,7 @@ def test_a_process_that_lost_the_right_does_not_serve(tmp_path):
         pytest.skip("there is no setpriv")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "can not be taken: Operation not permitted" in done.stderr
+    assert "cannot be taken: Operation not permitted" in done.stderr
 
 
 # What belongs to the user: a directory in which the names of root's files lead where the user wants.
@@ -260,7 +260,7 @@ def test_root_opens_no_log_behind_a_link_of_the_users(serve, shop, option, name,
             wait_until(lambda: len(server.worker_pids()) == 1, "a successor")
     elif how == "USR1":
         server.signal(signal.SIGUSR1)
-        server.wait_log(f"{option}: {log} can not be opened: root follows no symbolic link that others could have placed")
+        server.wait_log(f"{option}: {log} cannot be opened: root follows no symbolic link that others could have placed")
     else:
         server.signal(signal.SIGUSR2)
         server.wait_log("not upgraded: the check")
@@ -275,7 +275,7 @@ def test_root_gives_nothing_away_in_a_directory_of_its_own_that_the_user_has_ren
     as_nobody("mv", "conf", "log", cwd=shop)
     server.signal(signal.SIGUSR1)
     wait_until(log.exists, "the master has made it")
-    server.wait_log("--access-logfile can not be opened by --user, the old file stays in use: Permission denied")
+    server.wait_log("--access-logfile cannot be opened by --user, the old file stays in use: Permission denied")
     assert log.stat().st_uid == 0
 
 
@@ -286,7 +286,7 @@ def test_root_opens_no_log_that_has_another_name(serve, shop):
     log.unlink()
     os.link(shop.parent / "etc" / "shadow", log)
     server.signal(signal.SIGUSR1)
-    server.wait_log(r"--access-logfile: .* can not be opened: the file has a second name \(a hard link\)")
+    server.wait_log(r"--access-logfile: .* cannot be opened: the file has a second name \(a hard link\)")
     server.get("/")
     log.unlink()
     assert_etc_is_as_it_was(shop)
@@ -298,7 +298,7 @@ def test_a_fifo_in_the_place_of_a_log_holds_nobody_up(serve, shop):
     as_nobody("rm", "log/error.log", cwd=shop)
     as_nobody("mkfifo", "log/error.log", cwd=shop)
     server.signal(signal.SIGUSR1)
-    server.wait_log("--access-logfile: .* can not be opened: No such device or address")
+    server.wait_log("--access-logfile: .* cannot be opened: No such device or address")
     assert server.get("/").status == 200
 
 

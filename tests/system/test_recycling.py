@@ -82,7 +82,7 @@ def test_off_is_off(serve, option):
         assert int(server.get("/").body) == old
 
 
-def test_a_worker_that_can_not_be_replaced_goes_on(serve):
+def test_a_worker_that_cannot_be_replaced_goes_on(serve):
     server = serve("app", "--max-requests", 5, files={"app.py": APP})
     old = server.worker_pid
     write(server, "broken", "raise RuntimeError")

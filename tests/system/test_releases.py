@@ -133,7 +133,7 @@ def test_workers_that_die_have_successors_when_their_release_is_removed(start, r
     wait_until(lambda: status(server)["restarts"] == "2" and status(server)["workers"] == "2 serving", "successors")
     assert {told(server) for _ in range(10)} == {"two two two one"}, "the configuration is read at a reload"
     server.wait_log(r"\[worker \d\] warning: the working directory of the workers has been removed; "
-                    f"this one is started in what {root}/current leads to now")
+                    f"a new worker starts in the directory that {root}/current leads to now")
     assert reload(server) == (0, "", "")
     assert {told(server) for _ in range(10)} == {"two two two two"}
 
@@ -144,7 +144,7 @@ def test_a_name_that_leads_nowhere_is_told_and_the_service_goes_on_in_the_old_re
     os.rename(root / "releases" / "one", root / "releases" / "moved")
     assert reload(server) == (0, "", "")
     assert told(server) == "one moved one one"
-    assert server.log.count(f"the working directory {root}/current can not be entered: No such file or directory") == 1
+    assert server.log.count(f"the working directory {root}/current cannot be entered: No such file or directory") == 1
 
 
 def test_an_upgrade_enters_the_directory_by_its_name(start, root):
@@ -221,7 +221,7 @@ def test_with_user_the_directory_is_entered_with_the_users_rights(serve, of_user
             (root / "current").unlink()
             (root / "current").symlink_to(secret / "releases" / "three")
             server.signal(signal.SIGHUP)
-            server.wait_log("can not be entered: Permission denied", since)
+            server.wait_log("cannot be entered: Permission denied", since)
             server.wait_log("reloaded in", since)
             assert told(server).startswith("two two")
         server.stop()

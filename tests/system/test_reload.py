@@ -41,7 +41,7 @@ def test_hup_serves_the_new_application_and_nobody_notices(server):
 
 
 @pytest.mark.parametrize("code, said", [row[1:] for row in BAD], ids=[row[0] for row in BAD])
-def test_a_module_that_can_not_be_imported_changes_nothing(server, code, said):
+def test_a_module_that_cannot_be_imported_changes_nothing(server, code, said):
     server = server("--control-socket", "control", crashes=True)
     reload_in_vain(server, code, said)
     reload_mended(server)

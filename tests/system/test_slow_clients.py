@@ -375,7 +375,7 @@ def test_no_memory_at_all_for_answers_is_refused_at_the_start():
 
 
 PUNCTUAL = [
-    # what, what the client has done, what it does while the worker can not see it
+    # what, what the client has done, what it does while the worker cannot see it
     ("a head", b"GET /small HT", b"TP/1.1\r\nHost: a\r\n\r\n"),
     ("a body", request_bytes("POST", "/small", [("Content-Length", "4")]) + b"ab", b"cd"),
     ("the next request", None, request_bytes("GET", "/small")),

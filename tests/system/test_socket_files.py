@@ -106,7 +106,7 @@ def test_a_name_that_is_anothers_by_now_is_told_and_left(server, tmp_path):
         other.bind(str(path))
         other.listen()
         reload(server)
-        server.wait_log(f"--bind: the file of unix:{path} is not there any more, so no client comes by it, "
+        server.wait_log(f"--bind: the file of unix:{path} is not there any more: clients cannot connect, "
                         r"and it cannot be made anew: .*Address already in use, by process")
         inode = path.stat().st_ino
         server.stop()

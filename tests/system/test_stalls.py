@@ -1,4 +1,4 @@
-"""Workers that serve, as far as they say, and do not move or can not accept while clients wait: they are told, counted out,
+"""Workers that serve, as far as they say, and do not move or cannot accept while clients wait: they are told, counted out,
 and replaced; their clients are the others'.
 
 What went wrong once: the application had opened all descriptors that there were (or had lowered their limit), and its worker
@@ -103,12 +103,12 @@ def test_a_worker_without_descriptors_leaves_its_clients_to_the_others_and_is_re
         starved = int(connection.exchange("GET", f"/{act}").body)
         for _ in range(40):  # half of them are the kernel's to give to it
             assert server.get("/").status == 200
-        server.wait_log(rf"worker \d \(pid {starved}\) can not accept connections: .* {said}; .* replaced")
+        server.wait_log(rf"worker \d \(pid {starved}\) cannot accept connections: .* {said}; .* replaced")
         wait_until(lambda: starved not in pids_of(server), "it has left")
         wait_until(lambda: len(pids_of(server)) == 2, "another has come")
         assert connection.exchange("GET", "/").status == 200, "its connections are its successor's"
     assert len(set(pids) & set(pids_of(server))) == 1
-    assert len(re.findall("can not accept connections", server.log)) == 1
+    assert len(re.findall("cannot accept connections", server.log)) == 1
 
 
 def test_a_single_worker_without_descriptors_is_replaced(start):

@@ -143,7 +143,7 @@ def test_a_port_in_use_is_one_sentence_with_who_has_it_and_exit_status_4():
         done = run("--workers", 2, "--bind", address, "hello")
     assert done.returncode == 4, done.stderr
     name = Path("/proc/self/comm").read_text().strip()
-    said = f"{address} can not be bound: Address already in use, by process {os.getpid()} ({name}); stop that, or choose another"
+    said = f"{address} cannot be bound: Address already in use, by process {os.getpid()} ({name}); stop that, or choose another"
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(re.findall("(?i)in use", done.stderr)) == 1

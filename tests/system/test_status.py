@@ -382,7 +382,7 @@ def test_history_is_sampled(watch):
         ("nonsense", 2, '--status: "nonsense" is not an address with a port'),
         ("127.0.0.1:99999", 2, "--status:"),
         ("unix:" + "x" * 200, 4, "--status:"),
-        ("192.0.2.1:9090", 4, "192.0.2.1:9090 can not be bound"),
+        ("192.0.2.1:9090", 4, "192.0.2.1:9090 cannot be bound"),
     ],
 )
 def test_a_wrong_address_is_told_in_one_sentence(address, status, says):

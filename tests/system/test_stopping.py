@@ -399,7 +399,7 @@ def unprivileged():
     try:
         subprocess.run([GATEWAY, "--version"], check=True, capture_output=True, cwd="/", **nobody)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"root's processes are not limited, and nobody can not run {GATEWAY}: {error}")
+        pytest.skip(f"root's processes are not limited, and nobody cannot run {GATEWAY}: {error}")
     return nobody
 
 
@@ -411,7 +411,7 @@ def failures(log):
     return re.findall(r" (?:error|critical): (.*)", log)
 
 
-def test_a_start_that_can_not_fork_is_one_sentence_and_exit_status_1():
+def test_a_start_that_cannot_fork_is_one_sentence_and_exit_status_1():
     limited = limit(resource.RLIMIT_NPROC, 1)
     done = run("hello", "--bind", "127.0.0.1:0", cwd="/", preexec_fn=limited, **unprivileged())
     assert done.returncode == 1, done.stderr
@@ -419,12 +419,12 @@ def test_a_start_that_can_not_fork_is_one_sentence_and_exit_status_1():
     assert "fork" in sentence and os.strerror(errno.EAGAIN) in sentence
 
 
-def test_a_worker_that_can_not_be_forked_later_is_told_and_does_not_hinder_a_stop(start):
+def test_a_worker_that_cannot_be_forked_later_is_told_and_does_not_hinder_a_stop(start):
     # Only the same user may limit the master: the application does.
     app = APP + "\nimport resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NPROC, (1, 1))\n"
     server = start(app=app, **unprivileged())
     os.kill(server.worker_pid, signal.SIGKILL)
-    server.wait_log(rf"worker 0 can not be forked: {os.strerror(errno.EAGAIN)}; the next try is in \d+ s")
+    server.wait_log(rf"worker 0 cannot be forked: {os.strerror(errno.EAGAIN)}; the next try is in \d+ s")
     assert server.process.poll() is None
     server.signal(signal.SIGTERM)
     server.expect_end()

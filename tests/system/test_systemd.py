@@ -59,7 +59,7 @@ def test_the_service_is_not_exposed(tmp_path):
     done = subprocess.run([ANALYZE, "security", "--no-pager", "--offline=yes", "--threshold=20", service],
                           capture_output=True, text=True)
     if "Overall exposure level" not in done.stdout:
-        pytest.skip(f"systemd-analyze can not judge a file: {done.stderr}")
+        pytest.skip(f"systemd-analyze cannot judge a file: {done.stderr}")
     assert done.returncode == 0, done.stdout
 
 

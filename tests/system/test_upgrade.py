@@ -165,7 +165,7 @@ def test_so_does_a_file_that_is_no_program_or_is_gone(server):
     (server.directory / "gateway").write_text("not executable")
     assert "Permission denied" in refuse(server)
     (server.directory / "gateway").chmod(0o755)
-    assert "can not be executed" in refuse(server)
+    assert "cannot be executed" in refuse(server)
     assert server.worker_pids() == workers and server.get("/").status == 200
 
 
@@ -195,7 +195,7 @@ def test_one_that_is_gone_when_its_turn_comes_changes_nothing(server):
     workers = server.worker_pids()
     put(server, f'{CHECK} && rm "$0"; exit 0')
     log = refuse(server)
-    assert "can not be executed: No such file" in log
+    assert "cannot be executed: No such file" in log
     assert server.worker_pids() == workers and server.get("/").status == 200
     server.signal(signal.SIGHUP)  # signals are obeyed, and the application is found
     server.wait_log("reloaded in")
@@ -246,7 +246,7 @@ def test_an_application_that_is_broken_changes_nothing_and_is_told_once(server):
     assert program_of(server) == before and server.worker_pids() == workers
 
 
-def test_what_a_new_worker_can_not_do_is_taken_back_and_the_old_ones_serve(server):
+def test_what_a_new_worker_cannot_do_is_taken_back_and_the_old_ones_serve(server):
     """The check was good, and the application fails after it."""
     server = server()
     workers = server.worker_pids()
@@ -294,7 +294,7 @@ def test_a_version_with_another_memory_is_refused(server):
     change += "os.ftruncate(fd, 0); os.pwrite(fd, b' '.join(words) + b'\\n' + rest, 0); os.execv(sys.argv[1], sys.argv[1:])"
     put(server, f'exec {sys.executable} -c "{change}" {GATEWAY} "$@"')
     log = refuse(server)
-    assert "can not go on with what gateway" in log and "restart" in log
+    assert "cannot go on with what gateway" in log and "restart" in log
     assert server.get("/").status == 200
 
 
@@ -337,7 +337,7 @@ def test_it_waits_for_the_reload_that_is_under_way(server):
 
 
 def test_a_reload_that_never_ends_can_be_mended_while_it_waits_for_that(server):
-    """The new generation's second worker can not come up: that was all, until a stop."""
+    """The new generation's second worker cannot come up: that was all, until a stop."""
     once = "if os.environ.get('ONCE') and os.path.exists('proved'): raise SystemExit('no more')\nopen('proved', 'w').close()"
     server = server(files={"broken": once, "gateway.toml": ""})
     write(server, "gateway.toml", "env = {ONCE = 1}")

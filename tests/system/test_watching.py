@@ -208,7 +208,7 @@ def test_a_broken_save_is_an_error_page_and_the_next_good_one_mends_it(server, o
             assert answer.get("Cache-Control") == "no-store" and answer.get("Connection") is None
             if method != "HEAD":
                 shown = answer.body.decode()
-                assert shown.startswith("What was saved last can not be loaded") and re.search(page, shown.strip(), re.S), shown
+                assert shown.startswith("What was saved last cannot be loaded") and re.search(page, shown.strip(), re.S), shown
         assert connection.exchange("GET", "/-/ready").status == 200
         assert server.log.count("not reloaded") == 1 and server.worker_pids() == pids, "told once, and nobody has left"
         save(server, name, app("two") if name == "app.py" else "threads = 1\n")
@@ -273,7 +273,7 @@ def test_a_module_that_a_request_has_imported_is_watched(server):
     wait_answer(server, "lazy two", "/importlazy")
 
 
-# What can not be loaded at the start, what is saved then, and where.
+# What cannot be loaded at the start, what is saved then, and where.
 FIRST = [
     ("syntax", "1 +", "app.py", APP),
     ("module", "import new\n" + APP, "new.py", ""),

@@ -1,5 +1,5 @@
 /*
- * The options that a configuration file says, and those that a reload can not change.
+ * The options that a configuration file says, and those that a reload cannot change.
  */
 #include "options_line.h"
 

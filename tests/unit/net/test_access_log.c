@@ -185,10 +185,10 @@ START_TEST(a_wrong_format_is_told)
 }
 END_TEST
 
-START_TEST(a_file_that_can_not_be_opened_is_told)
+START_TEST(a_file_that_cannot_be_opened_is_told)
 {
     ck_assert_ptr_null(access_log_open("/nonexistent/log", "combined", message, sizeof(message)));
-    ck_assert_ptr_nonnull(strstr(message, "/nonexistent/log can not be opened"));
+    ck_assert_ptr_nonnull(strstr(message, "/nonexistent/log cannot be opened"));
     ck_assert_ptr_nonnull(strstr(message, "No such file"));
 }
 END_TEST
@@ -218,7 +218,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_line_is_as_the_format_says, cases);
     tcase_add_test(tests, a_long_line_is_cut_and_ends);
     unit_add_rows(tests, a_wrong_format_is_told, mistakes);
-    tcase_add_test(tests, a_file_that_can_not_be_opened_is_told);
+    tcase_add_test(tests, a_file_that_cannot_be_opened_is_told);
     tcase_add_test(tests, a_moved_file_is_opened_anew);
     tcase_add_test(tests, freeing_none_is_fine);
 }

@@ -56,9 +56,9 @@ END_TEST
 static const struct {
     const char *text, *says;
 } mistakes[] = {
-    {"192.0.2.1:80", "192.0.2.1:80 can not be bound: Cannot assign requested address"},
-    {"192.0.2.1:0", "192.0.2.1:0 can not be bound: Cannot assign requested address"},
-    {"unix:nosuch/socket", "unix:nosuch/socket can not be bound: No such file or directory"},
+    {"192.0.2.1:80", "192.0.2.1:80 cannot be bound: Cannot assign requested address"},
+    {"192.0.2.1:0", "192.0.2.1:0 cannot be bound: Cannot assign requested address"},
+    {"unix:nosuch/socket", "unix:nosuch/socket cannot be bound: No such file or directory"},
     {"unix:/etc/passwd", "a file that is no socket has this name"},
 };
 

@@ -255,7 +255,7 @@ START_TEST(one_whose_answer_ends_with_the_connection_is_not_reset)
 }
 END_TEST
 
-START_TEST(one_that_has_ended_can_not_be_preempted)
+START_TEST(one_that_has_ended_cannot_be_preempted)
 {
     struct exchange *exchange = ready_exchange(GET("/hello"));
     exchange_fail(exchange, 500, true);
@@ -277,7 +277,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, one_that_is_preempted_after_its_head_is_cut, begun);
     tcase_add_test(tests, one_whose_answer_has_left_is_not_cut);
     tcase_add_test(tests, one_whose_answer_ends_with_the_connection_is_not_reset);
-    tcase_add_test(tests, one_that_has_ended_can_not_be_preempted);
+    tcase_add_test(tests, one_that_has_ended_cannot_be_preempted);
 }
 
 int main(void)

@@ -310,7 +310,7 @@ START_TEST(an_upload_arrives_whole)
 }
 END_TEST
 
-START_TEST(a_body_that_can_not_be_kept_is_503)
+START_TEST(a_body_that_cannot_be_kept_is_503)
 {
     struct fixture fixture;
     struct client client;
@@ -709,7 +709,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, requests_and_connections_are_counted);
     tcase_add_test(tests, many_pipelined_requests_are_all_answered);
     unit_add_rows(tests, an_upload_arrives_whole, uploads);
-    tcase_add_test(tests, a_body_that_can_not_be_kept_is_503);
+    tcase_add_test(tests, a_body_that_cannot_be_kept_is_503);
     unit_add_rows(tests, a_slow_client_is_told_in_time, timeouts);
     tcase_add_test(tests, a_head_may_not_be_stretched_byte_by_byte);
     tcase_add_test(tests, a_body_that_progresses_may_take_longer);

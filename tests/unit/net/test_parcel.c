@@ -1,5 +1,5 @@
 /*
- * Parcels: a connection arrives with all that was known of it; what can not be sent is told.
+ * Parcels: a connection arrives with all that was known of it; what cannot be sent is told.
  */
 #include "net/parcel.h"
 

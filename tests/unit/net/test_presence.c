@@ -62,7 +62,7 @@ static struct exchange *queue(const char *request)
     return fixture.loop->ready_first;
 }
 
-/* Turns of one who can not run what is ready. */
+/* Turns of one who cannot run what is ready. */
 static void turn_beside(void)
 {
     uint64_t end = clock_ms() + 60;

@@ -310,7 +310,7 @@ END_TEST
 
 static const char *const reloads[] = {"reload\n", "reload --wait\n"};
 
-START_TEST(a_reload_that_can_not_begin_says_why)
+START_TEST(a_reload_that_cannot_begin_says_why)
 {
     refusal = "the file is bad";
     ck_assert_str_eq(control_ask(reloads[_i]), "failed: the file is bad\n");
@@ -407,7 +407,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, noise_on_the_scoreboard_is_shown_without_harm);
     unit_add_rows(tests, stop_and_reopen_are_the_signals, signals);
     tcase_add_test(tests, reload_does_not_wait);
-    unit_add_rows(tests, a_reload_that_can_not_begin_says_why, reloads);
+    unit_add_rows(tests, a_reload_that_cannot_begin_says_why, reloads);
     tcase_add_test(tests, reload_wait_comes_back_when_the_new_generation_serves);
     tcase_add_test(tests, reload_wait_tells_why_it_failed);
     tcase_add_test(tests, who_asks_during_a_reload_waits_for_the_next);

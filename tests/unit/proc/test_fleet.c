@@ -200,7 +200,7 @@ START_TEST(a_first_worker_that_ends_is_the_end)
 }
 END_TEST
 
-START_TEST(a_first_worker_that_can_not_be_forked_is_the_end)
+START_TEST(a_first_worker_that_cannot_be_forked_is_the_end)
 {
     forks_fail = true;
     fleet = fleet_new(2, &actions, &limits);
@@ -453,7 +453,7 @@ START_TEST(planned_replacements_are_made_one_at_a_time)
     plan(0, 0);
     plan(1, 0);
     assert_done("fork 0.1");
-    ask(2, 0); /* this one can not wait */
+    ask(2, 0); /* this one cannot wait */
     assert_done("fork 2.1");
     ready(0, 1);
     assert_done("retire 0.0");
@@ -1192,7 +1192,7 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, NULL, tear_down);
     tcase_add_test(tests, the_first_worker_imports_alone_and_the_others_follow);
     unit_add_rows(tests, a_first_worker_that_ends_is_the_end, first_ends);
-    tcase_add_test(tests, a_first_worker_that_can_not_be_forked_is_the_end);
+    tcase_add_test(tests, a_first_worker_that_cannot_be_forked_is_the_end);
     tcase_add_test(tests, a_worker_that_dies_is_replaced_at_once_and_then_with_growing_pauses);
     tcase_add_test(tests, a_fork_that_fails_is_tried_again);
     tcase_add_test(tests, a_successor_is_ready_before_its_predecessor_leaves);

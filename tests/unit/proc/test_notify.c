@@ -136,7 +136,7 @@ START_TEST(a_manager_that_is_gone_is_told_of_once)
     ck_assert_int_gt(size, 0);
     text[size] = '\0';
     ck_assert_ptr_nonnull(
-        strstr(text, "warning: READY=1 can not be sent to NOTIFY_SOCKET: No such file or directory\n"));
+        strstr(text, "warning: READY=1 cannot be sent to NOTIFY_SOCKET: No such file or directory\n"));
     ck_assert_ptr_eq(strchr(text, '\n'), strrchr(text, '\n'));
 }
 END_TEST
@@ -164,7 +164,7 @@ START_TEST(the_watchdog_waits_for_whom_it_names)
 }
 END_TEST
 
-START_TEST(a_worker_can_not_speak_for_the_service)
+START_TEST(a_worker_cannot_speak_for_the_service)
 {
     static const char *const variables[] = {"WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID",
                                             "LISTEN_FDNAMES"};
@@ -194,7 +194,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, an_address_that_is_too_long_is_none);
     tcase_add_test(tests, a_manager_that_is_gone_is_told_of_once);
     unit_add_rows(tests, the_watchdog_waits_for_whom_it_names, watchdogs);
-    tcase_add_test(tests, a_worker_can_not_speak_for_the_service);
+    tcase_add_test(tests, a_worker_cannot_speak_for_the_service);
 }
 
 int main(void)

@@ -19,7 +19,7 @@
 enum { SEATS = 4, SOME_GENERATION = 1 };
 
 enum faulty_generation {
-    FAILS = 90, /* can not load the application, and says so */
+    FAILS = 90, /* cannot load the application, and says so */
     EXITS,      /* while it loads it */
     HANGS,      /* likewise */
     FORKS_NOT,  /* though asked to */
@@ -261,8 +261,8 @@ static const struct {
 } faults[] = {
     {FAILS, "0: its zygote exited with status 3 [failed], 1: its zygote exited with status 3 [failed]"},
     {EXITS, "0: its zygote exited with status 5 [booting], 1: its zygote exited with status 5 [booting]"},
-    {FORKS_NOT, "0: can not be forked: Resource temporarily unavailable [loaded], "
-                "1: can not be forked: Resource temporarily unavailable [loaded]"},
+    {FORKS_NOT, "0: cannot be forked: Resource temporarily unavailable [loaded], "
+                "1: cannot be forked: Resource temporarily unavailable [loaded]"},
     {LIES, "0: was gone before it began [loaded], 1: was gone before it began [loaded]"},
     {DIES, "0: its zygote exited with status 9 [loaded], 1: its zygote exited with status 9 [loaded]"},
 };

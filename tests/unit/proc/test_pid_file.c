@@ -242,7 +242,7 @@ END_TEST
 START_TEST(a_directory_that_is_not_there_is_told)
 {
     ck_assert_ptr_null(pid_file_write("/nonexistent/pid", message, sizeof(message)));
-    ck_assert_str_eq(message, "--pid: /nonexistent/pid can not be written: No such file or directory");
+    ck_assert_str_eq(message, "--pid: /nonexistent/pid cannot be written: No such file or directory");
 }
 END_TEST
 

@@ -195,7 +195,7 @@ START_TEST(a_drop_that_fails_is_told)
 {
     ck_assert_ptr_nonnull(
         strstr(in_child(without_the_right),
-               "--user: user 54321 and group 54322 can not be taken: Operation not permitted-1"));
+               "--user: user 54321 and group 54322 cannot be taken: Operation not permitted-1"));
 }
 END_TEST
 

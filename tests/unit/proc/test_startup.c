@@ -90,16 +90,16 @@ static const struct {
      "status on http://127.0.0.1:"},
     {"a status on what is no address", "-b 127.0.0.1:0 --status nonsense a:b", EXIT_USAGE,
      "--status: \"nonsense\" is not an address"},
-    {"a status that can not be bound", "-b 127.0.0.1:0 --status 192.0.2.1:0 a:b", EXIT_ADDRESS,
-     "192.0.2.1:0 can not be bound"},
+    {"a status that cannot be bound", "-b 127.0.0.1:0 --status 192.0.2.1:0 a:b", EXIT_ADDRESS,
+     "192.0.2.1:0 cannot be bound"},
     {"not an address", "-b nonsense a:b", EXIT_USAGE, "\"nonsense\" is not an address"},
     {"the second is not an address", "-b 127.0.0.1:0 -b nonsense a:b", EXIT_USAGE,
      "\"nonsense\" is not an address"},
-    {"not an address of this machine", "-b 192.0.2.1:0 a:b", EXIT_ADDRESS, "192.0.2.1:0 can not be bound"},
-    {"the second can not be bound", "-b 127.0.0.1:0 -b 192.0.2.1:0 a:b", EXIT_ADDRESS,
-     "192.0.2.1:0 can not be bound"},
+    {"not an address of this machine", "-b 192.0.2.1:0 a:b", EXIT_ADDRESS, "192.0.2.1:0 cannot be bound"},
+    {"the second cannot be bound", "-b 127.0.0.1:0 -b 192.0.2.1:0 a:b", EXIT_ADDRESS,
+     "192.0.2.1:0 cannot be bound"},
     {"a directory that is not there", "-b unix:/nonexistent/x a:b", EXIT_ADDRESS,
-     "unix:/nonexistent/x can not be bound"},
+     "unix:/nonexistent/x cannot be bound"},
 };
 
 START_TEST(the_outcome_is_told)

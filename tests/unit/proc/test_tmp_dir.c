@@ -47,7 +47,7 @@ static const struct {
     {"/proc", ""},
 };
 
-START_TEST(one_that_can_not_is_told)
+START_TEST(one_that_cannot_is_told)
 {
     ck_assert_int_eq(check(mistakes[_i].path), -1);
     ck_assert_ptr_nonnull(strstr(message, "--tmp-dir: no file can be made in "));
@@ -75,7 +75,7 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, one_that_can_be_used_is_good);
-    unit_add_rows(tests, one_that_can_not_is_told, mistakes);
+    unit_add_rows(tests, one_that_cannot_is_told, mistakes);
     tcase_add_test(tests, it_is_the_user_who_has_to_use_it);
 }
 

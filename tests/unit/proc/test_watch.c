@@ -227,7 +227,7 @@ static void assert_warned(const char *expected)
     ck_assert_msg(found != NULL && strchr(found, '\n')[1] == '\0', "%s: %s", expected, text);
 }
 
-START_TEST(what_can_not_be_watched_is_told_once)
+START_TEST(what_cannot_be_watched_is_told_once)
 {
     const struct log_options log = {.path = "error.log", .level = LOG_INFO};
     ck_assert_int_eq(log_open(&log), 0);
@@ -298,7 +298,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_name_that_leads_elsewhere_is_followed, elsewhere);
     tcase_add_test(tests, a_link_to_a_directory_that_leads_to_another_is_a_change);
     tcase_add_test(tests, what_the_kernel_could_not_keep_may_have_been_anything);
-    tcase_add_test(tests, what_can_not_be_watched_is_told_once);
+    tcase_add_test(tests, what_cannot_be_watched_is_told_once);
     tcase_add_test(tests, what_has_changed_before_it_was_watched_can_be_asked_for);
     tcase_add_test(tests, that_there_are_more_directories_is_told);
     tcase_add_test(tests, without_a_descriptor_there_is_no_watch);
