@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/program.h"
@@ -19,7 +20,6 @@
 #include "proc/master.h"
 #include "proc/process.h"
 #include "proc/second_try.h"
-#include "proc/worker.h"
 #include "py/interp.h"
 
 enum { MESSAGE_SIZE = 1024 };

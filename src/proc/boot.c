@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/environment.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "proc/descriptors.h"
 #include "py/interp.h"

@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/address_check.h"
 #include "proc/control_socket.h"
 #include "proc/pid_file.h"
 #include "proc/startup.h"
-#include "proc/worker.h"
 
 enum { MESSAGE_SIZE = 512 };
 

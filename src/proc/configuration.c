@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/program.h"
 #include "proc/fork.h"
-#include "proc/worker.h"
 #include "py/settings.h"
 
 enum { READING_MS = 10000 };

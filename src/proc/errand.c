@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "proc/fork.h"
-#include "proc/worker.h"
 
 /* Generations between an errand and a process that it has started, at most; rounds in which more may start. */
 enum { DEPTH_MAX = 64, ROUNDS = 4 };

@@ -1,4 +1,5 @@
 /* The fleet: which workers there should be, and when each comes and goes. */
+#include "base/exit_status.h"
 #include "proc/fleet_state.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/worker.h"
 
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits)

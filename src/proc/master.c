@@ -1,4 +1,5 @@
 /* The master: its workers' mail and their ends; what becomes of them is the fleet's business. */
+#include "base/exit_status.h"
 #include "proc/master_state.h"
 
 #include <assert.h>
@@ -21,7 +22,6 @@
 #include "proc/death.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
-#include "proc/worker.h"
 
 void master_tell_all(struct master *master, enum message_kind kind)
 {

@@ -115,17 +115,3 @@ void process_apply_all(struct options *options, void (*complain)(const char *mes
         }
     access_log_free(access_log);
 }
-
-/* What fails in the master too it has told already. */
-static void note_reopened(int r, const char *option)
-{
-    if (r < 0 && privileges_user() != (uid_t)-1)
-        log_error("--%s cannot be opened by --user, the old file stays in use: %s", option, strerror(errno));
-}
-
-void process_reopen_logs(struct access_log *access_log)
-{
-    note_reopened(log_reopen(), "error-logfile");
-    if (access_log != NULL)
-        note_reopened(access_log_reopen(access_log), "access-logfile");
-}

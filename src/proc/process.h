@@ -1,5 +1,5 @@
 /*
- * What the options say about the master's process itself: its directory, its user's name, its logs, which workers reopen, too.
+ * What the options say about the master's process itself: its directory, its user's name, its logs.
  */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
@@ -16,8 +16,5 @@ int process_apply(struct options *options, struct access_log **access_log, char 
 /* Does as much of it as can be done. Each sentence goes to `complain`, and is counted. */
 void process_apply_all(struct options *options, void (*complain)(const char *message),
                        struct mistakes *mistakes);
-
-/* In a worker, which the master has told to. NULL: there is no access log. */
-void process_reopen_logs(struct access_log *access_log);
 
 #endif

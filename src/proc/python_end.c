@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "proc/logs.h"
 #include "proc/mailbox.h"
-#include "proc/process.h"
 #include "py/interp.h"
 #include "py/stack.h"
 
@@ -79,7 +79,7 @@ static void read_mail(void)
         if (pid == getpid() && kind == MESSAGE_QUIT)
             shorten(end.limits.quick_ms);
         else if (pid == getpid() && kind == MESSAGE_REOPEN)
-            process_reopen_logs(NULL);
+            logs_reopen(NULL);
     }
     if (r < 0)
         end.limits.mailbox = -1; /* the master is gone */

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/address_heritage.h"
 #include "proc/startup.h"
-#include "proc/worker.h"
 
 void service_bequeath(const struct service *service, const struct options *options, struct heritage *heritage)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/environment.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
@@ -20,7 +21,6 @@
 #include "proc/directory.h"
 #include "proc/privileges.h"
 #include "proc/tmp_dir.h"
-#include "proc/worker.h"
 #include "py/interp.h"
 
 /* What TTIN can add without a restart. */

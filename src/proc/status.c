@@ -12,6 +12,7 @@
 
 #include "app/status.h"
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/title.h"
@@ -24,7 +25,6 @@
 #include "proc/death.h"
 #include "proc/fork.h"
 #include "proc/privileges.h"
-#include "proc/worker.h"
 #include "py/interp.h"
 
 /* Of those who watch, there are few, and what they ask is short. */

@@ -9,12 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
 #include "proc/death.h"
 #include "proc/errand.h"
-#include "proc/worker.h"
 
 /* Of what the check says, in the log. */
 enum { SAID_MAX = 16384 };

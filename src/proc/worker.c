@@ -13,6 +13,7 @@
 #include "app/setback.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spool_budget.h"
@@ -23,8 +24,8 @@
 #include "proc/descriptors.h"
 #include "proc/fork.h"
 #include "proc/intake.h"
+#include "proc/logs.h"
 #include "proc/mailbox.h"
-#include "proc/process.h"
 #include "proc/python_end.h"
 #include "proc/recycle.h"
 #include "proc/reloader.h"
@@ -227,7 +228,7 @@ static void stop_for_good(struct worker *worker, enum stop how)
 static void obey(struct worker *worker, enum message_kind kind)
 {
     if (kind == MESSAGE_REOPEN)
-        process_reopen_logs(worker->setup->access_log);
+        logs_reopen(worker->setup->access_log);
     else if (kind == MESSAGE_RETIRE)
         retire(worker);
     else if (kind == MESSAGE_UNREADY)

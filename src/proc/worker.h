@@ -42,8 +42,6 @@ struct worker_setup {
     const void *master_state;
 };
 
-enum { EXIT_STOPPED = 0, EXIT_FAILURE_RUNTIME = 1, EXIT_USAGE = 2, EXIT_APPLICATION = 3, EXIT_ADDRESS = 4 };
-
 /* In the child, right after the fork, with all signals blocked. Returns the exit status. */
 int worker_main(const struct worker_setup *setup);
 /* Its name, in the log and for ps(1). */

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
-#include "proc/worker.h"
 
 /* One that could not load the application has told why. */
 static struct slice untold(const struct worker_end *end)

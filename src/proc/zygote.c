@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"

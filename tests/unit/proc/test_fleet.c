@@ -3,6 +3,7 @@
  *
  * What is done is a line of text: "fork 0.0" (slot 0, seat 0), "retire 0.0", "drain 0.0", "quit 0.0", "kill 0.0".
  */
+#include "base/exit_status.h"
 #include "proc/fleet.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "proc/worker.h"
 #include "unit.h"
 
 enum { GRACEFUL_MS = 1000, KILL_GRACE_MS = 2000, BOOT_MS = 5000, PROVING_MS = 2000 };

@@ -2,6 +2,7 @@
  * The zygotes as the master sees them. The zygote here is a stand-in, found by the linker before the real one: what it does is decided by
  * its generation. Its workers only wait to be killed.
  */
+#include "base/exit_status.h"
 #include "proc/nursery.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * What the master sets up before the first fork. No Python: its version is a stand-in, found by the
  * linker before the real one.
  */
+#include "base/exit_status.h"
 #include "proc/startup.h"
 
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "proc/worker.h"
 #include "py/interp.h"
 
 #include "base/options_line.h"
