@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "net/access_format.h"
+#include "net/exchange.h"
 
 struct access_log {
     struct log_file *file;
@@ -39,9 +40,10 @@ void access_log_identify(struct access_log *log, unsigned worker)
     access_format_identify(log->format, worker);
 }
 
-void access_log_write(struct access_log *log, const struct exchange *exchange, uint64_t duration_ns)
+void access_log_write(void *context, const struct exchange *exchange)
 {
-    struct slice line = access_format_line(log->format, exchange, duration_ns);
+    struct access_log *log = context;
+    struct slice line = access_format_line(log->format, exchange, exchange->duration_ns);
     log_file_write(log->file, PRIORITY_INFO, line.data, line.size);
 }
 

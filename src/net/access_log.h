@@ -5,7 +5,6 @@
 #define NET_ACCESS_LOG_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 struct access_log;
 struct exchange;
@@ -15,7 +14,8 @@ struct log_gap;
  * `message`. Made before the fork, used by each worker. */
 struct access_log *access_log_open(const char *path, const char *format, char *message, size_t message_size);
 void access_log_identify(struct access_log *log, unsigned worker); /* in a worker, which says who it is */
-void access_log_write(struct access_log *log, const struct exchange *exchange, uint64_t duration_ns);
+/* The line of an exchange. A function for struct loop's `answered`, with the log as its context. */
+void access_log_write(void *context, const struct exchange *exchange);
 int access_log_reopen(struct access_log *log); /* 0, or -1 and errno: the old file stays in use */
 /* See log_file_share_gap. NULL for the log is fine. */
 void access_log_share_gap(struct access_log *log, struct log_gap *gap);

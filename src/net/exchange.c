@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/parser.h"
-#include "net/access_log.h"
 #include "net/tally.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
@@ -381,8 +380,8 @@ static void record(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
     tally_answer(exchange, exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
-    if (loop->access_log != NULL)
-        access_log_write(loop->access_log, exchange, exchange->duration_ns);
+    if (loop->answered != NULL)
+        loop->answered(loop->answered_context, exchange);
 }
 
 void exchange_sent(struct conn *conn)

@@ -157,7 +157,7 @@ static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
 static void look_whether_to_part(evutil_socket_t fd, short what, void *arg);
 
 struct loop *loop_new(const struct options *options, const struct handler *handler,
-                      struct access_log *access_log, struct scoreboard_row *row)
+                      struct scoreboard_row *row)
 {
     /* Without keep-alive, a connection that idles has come from a worker that had it. */
     int64_t idle = options->keep_alive > 0 ? options->keep_alive : options->header_timeout;
@@ -173,7 +173,6 @@ struct loop *loop_new(const struct options *options, const struct handler *handl
     struct loop *loop = xcalloc(1, sizeof(*loop));
     loop->options = options;
     loop->handler = handler;
-    loop->access_log = access_log;
     loop->row = row;
     loop->base = base_new();
     loop->timeouts = timeouts_new(loop->base, durations, timed_out);

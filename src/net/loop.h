@@ -25,7 +25,6 @@
 #include "net/request_id.h"
 #include "net/timeouts.h"
 
-struct access_log;
 struct conn;
 struct event_base;
 struct exchange;
@@ -41,8 +40,10 @@ struct loop {
     const struct handler *handler; /* of all requests */
     /* Ends the exchange of a request that is not for the application, in the loop; false: it is. NULL: all are. */
     bool (*answer_now)(struct exchange *exchange);
-    struct access_log *access_log; /* NULL when off */
-    struct scoreboard_row *row;    /* ours to write */
+    /* What became of a request and its answer is known: called once for each exchange, in the loop. NULL: not asked for. */
+    void (*answered)(void *context, const struct exchange *exchange);
+    void *answered_context;
+    struct scoreboard_row *row; /* ours to write */
     struct timeouts *timeouts;
     struct memo *memo;
     struct networks trusted;          /* --forwarded-allow-ips */
@@ -90,9 +91,9 @@ struct loop {
 /* The spools of all its connections are part of that budget, which must outlive them and the application's. */
 void loop_set_spool_budget(struct loop *loop, const struct spool_budget *budget);
 
-/* All pointers must outlive the loop. access_log may be NULL. */
+/* All pointers must outlive the loop. */
 struct loop *loop_new(const struct options *options, const struct handler *handler,
-                      struct access_log *access_log, struct scoreboard_row *row);
+                      struct scoreboard_row *row);
 /* Cuts the connections that are left: at once, and so that no answer looks whole that is not (conn_abandon). What other threads
  * have posted was finished before: loop_finish_posted. */
 void loop_free(struct loop *loop);

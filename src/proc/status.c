@@ -104,7 +104,7 @@ static void __attribute__((noreturn)) serve(const struct options *given, const s
     bound_times(&options);
     options.proxy_protocol = PROXY_OFF; /* it is not what stands behind the load balancer */
     static struct scoreboard_row row;   /* its own requests are nobody's business */
-    struct loop *loop = loop_new(&options, &status_handler, NULL, &row);
+    struct loop *loop = loop_new(&options, &status_handler, &row);
     struct sampler sampler = {.status = status_new(service->board, VERSION, interp_version(),
                                                    options.application, options.status_host)};
     sampler.timer = timer_new(loop, sample, &sampler);

@@ -343,9 +343,12 @@ static void watch(struct event *event)
 static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
-    worker->loop = loop_new(setup->options, &wsgi_handler, setup->access_log, setup->row);
-    if (setup->access_log != NULL)
+    worker->loop = loop_new(setup->options, &wsgi_handler, setup->row);
+    if (setup->access_log != NULL) {
         access_log_identify(setup->access_log, setup->slot);
+        worker->loop->answered = access_log_write;
+        worker->loop->answered_context = setup->access_log;
+    }
     worker->loop->unready = setup->unready;
     spool_budget_init(&worker->spools, (uint64_t)setup->options->spool_total, setup->board, setup->row);
     loop_set_spool_budget(worker->loop, &worker->spools);

@@ -55,7 +55,7 @@ static inline void served_open(const char *source, int argc, char **argv)
     served.wsgi = wsgi_new(&served.application, &served.call);
     ck_assert_ptr_nonnull(served.wsgi);
     gil_release();
-    served.loop = loop_new(&served.options, &wsgi_handler, NULL, &served.row);
+    served.loop = loop_new(&served.options, &wsgi_handler, &served.row);
     served.deadline = deadline_new(served.loop, &served.call, 1, NULL, NULL);
     struct crew_setup setup = {
         .loop = served.loop,

@@ -28,7 +28,7 @@ static void set_up(void)
     options.worker_connections = 10;
     board = scoreboard_new(2, 1);
     status = status_new(board, "1.2", "3.x", "a:b", "shop.example, status");
-    loop = loop_new(&options, &status_handler, NULL, &row);
+    loop = loop_new(&options, &status_handler, &row);
 }
 
 static void tear_down(void)

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/options_table.h"
-#include "net/access_log.h"
 #include "net/h1.h"
 
 #include "net_fixture.h"
@@ -278,6 +277,18 @@ static void run(void *context, struct exchange *exchange)
 
 static const struct handler handler = {.name = "fixture", .run = run};
 
+static void note_answer(void *context, const struct exchange *exchange)
+{
+    struct fixture *fixture = context;
+    if (fixture->answer_count == FIXTURE_ANSWERS)
+        return;
+    struct fixture_answer *answer = &fixture->answers[fixture->answer_count++];
+    snprintf(answer->client, sizeof(answer->client), "%s", exchange_client(exchange)->address);
+    bool late = exchange->late_status != 0;
+    answer->status = late ? exchange->late_status : exchange->response.status;
+    answer->size = late ? exchange->late_size : exchange->body_sent;
+}
+
 void fixture_start(struct fixture *fixture, const char *line)
 {
     struct string_list words = {NULL, 0};
@@ -299,13 +310,10 @@ void fixture_start(struct fixture *fixture, const char *line)
     bool quiet = strcmp(fixture->options.error_logfile, "-") == 0;
     struct log_options log = {quiet ? "/dev/null" : fixture->options.error_logfile, LOG_DEBUG, false};
     ck_assert_int_eq(log_open(&log), 0);
-    if (fixture->options.access_logfile != NULL) {
-        fixture->access_log = access_log_open(fixture->options.access_logfile,
-                                              fixture->options.access_logformat, message, sizeof(message));
-        ck_assert_msg(fixture->access_log != NULL, "%s", message);
-    }
     fixture->local = (struct local_endpoint){"localhost", "80", false};
-    fixture->loop = loop_new(&fixture->options, &handler, fixture->access_log, &fixture->row);
+    fixture->loop = loop_new(&fixture->options, &handler, &fixture->row);
+    fixture->loop->answered = note_answer;
+    fixture->loop->answered_context = fixture;
 }
 
 void fixture_turn(struct fixture *fixture)
@@ -335,7 +343,6 @@ void fixture_stop(struct fixture *fixture)
     fixture_await_open(fixture, 0);
     ck_assert_uint_eq(fixture->loop->ready_count, 0);
     loop_free(fixture->loop);
-    access_log_free(fixture->access_log);
     options_free(&fixture->options);
 }
 

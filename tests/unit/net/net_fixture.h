@@ -30,16 +30,26 @@ struct client {
     size_t size, capacity;
 };
 
+enum { FIXTURE_ANSWERS = 16 };
+
+/* What the loop has told of an answer. */
+struct fixture_answer {
+    char client[sizeof(((struct peer_endpoint *)NULL)->address)];
+    int status;
+    uint64_t size;
+};
+
 struct fixture {
     struct options options;
     struct scoreboard_row row;
     struct local_endpoint local;
-    struct access_log *access_log;
     struct loop *loop;
     /* Called by the handler of "/pause/N" after N bytes, before it sends more. `paused` is the test's. */
     void (*pause)(struct fixture *fixture, struct exchange *exchange);
     struct client *paused;
-    bool sent_all; /* by the last handler: no send has failed */
+    bool sent_all;                                  /* by the last handler: no send has failed */
+    struct fixture_answer answers[FIXTURE_ANSWERS]; /* the first ones */
+    size_t answer_count;
 };
 
 /* `line` is of options, as one would type them. */

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "net_fixture.h"
 
 static char path[] = "/tmp/test_access_log-XXXXXX";
@@ -41,18 +40,17 @@ static char *log_of(const char *format, const char *input, size_t size)
 {
     struct fixture fixture;
     struct client client;
-    char *options = xasprintf("--access-logfile %s", path);
-    fixture_start(&fixture, options);
-    free(options);
-    access_log_free(fixture.access_log);
-    fixture.access_log = access_log_open(path, format, message, sizeof(message));
-    ck_assert_msg(fixture.access_log != NULL, "%s", message);
-    fixture.loop->access_log = fixture.access_log;
+    fixture_start(&fixture, "");
+    struct access_log *log = access_log_open(path, format, message, sizeof(message));
+    ck_assert_msg(log != NULL, "%s", message);
+    fixture.loop->answered = access_log_write;
+    fixture.loop->answered_context = log;
     client_open_unix(&client, &fixture);
     client_send(&client, &fixture, input, size);
     client_await(&client, &fixture, 1, CLIENT_OPEN, 300);
     client_close(&client);
     fixture_stop(&fixture);
+    access_log_free(log);
     return read_log();
 }
 
