@@ -18,11 +18,10 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from harness import INHERITED, free_port
-from timing import GATEWAY, PATIENCE, wait_until
+from timing import GATEWAY, PATIENCE, PYTHON, wait_until
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 PORT = re.compile(r"\b127\.0\.0\.1:(\d{4})\b")
@@ -68,7 +67,7 @@ class Session:
         for name in ("gateway", "gatewayctl"):
             (tools / name).symlink_to(Path(GATEWAY).with_name(name))
         python = tools / "python3"
-        python.write_text(f'#!/bin/sh\nexec {os.environ.get("PYTHON") or sys.executable} "$@"\n')
+        python.write_text(f'#!/bin/sh\nexec {PYTHON} "$@"\n')
         python.chmod(0o755)
         self.environment = {key: value for key, value in os.environ.items() if INHERITED.fullmatch(key)}
         self.environment.update(PATH=f"{tools}:{os.environ['PATH']}", LC_ALL="C.UTF-8", HOME=str(self.home))

@@ -9,12 +9,11 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 from debian import lacks
 from harness import GATEWAY, environment, run
-from timing import PATIENCE
+from timing import PATIENCE, PYTHON
 
 DJANGO = """
 from django.conf import settings
@@ -40,8 +39,7 @@ def test_it_tells_what_runs_where_and_how(serve):
 
 
 def test_it_tells_the_virtual_environment(serve, tmp_path):
-    python = os.environ.get("PYTHON") or sys.executable
-    made = subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "venv"], capture_output=True)
+    made = subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / "venv"], capture_output=True)
     if made.returncode != 0:
         pytest.skip("this Python makes no virtual environments")
     server = serve("hello", env={"VIRTUAL_ENV": str(tmp_path / "venv")})

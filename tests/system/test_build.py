@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import environment
-from timing import SANITIZED
+from timing import PYTHON, SANITIZED
 
 SOURCES = Path(__file__).resolve().parents[2]
 GENERATED = re.compile(r'^#include "(\w+/\w+_source\.h)"', re.MULTILINE)
@@ -40,8 +40,7 @@ def run(directory, *command):
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory):
     directory = tmp_path_factory.mktemp("build")
-    python = os.environ.get("PYTHON") or "/usr/bin/python3"
-    run(directory, SOURCES / "configure", "-q", "--disable-lto", f"PYTHON={python}")
+    run(directory, SOURCES / "configure", "-q", "--disable-lto", f"PYTHON={PYTHON}")
     return directory
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from harness import environment
 from test_venv import APP
-from timing import SANITIZED
+from timing import PYTHON, SANITIZED
 
 SOURCES = Path(__file__).resolve().parents[2]
-PYTHON = os.environ.get("PYTHON") or "/usr/bin/python3"
 
 
 def why_not():

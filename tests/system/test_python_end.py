@@ -10,12 +10,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 
 import pytest
 from harness import run
-from timing import wait_until
+from timing import PYTHON, wait_until
 
 # Writes in all ways that the end of Python completes. Run by itself, it answers one call as a server would make it.
 WRITES = """
@@ -78,8 +77,7 @@ def written(directory):
 def plain(tmp_path):
     """What plain Python has written at its end."""
     (tmp_path / "app.py").write_text(WRITES)
-    python = os.environ.get("PYTHON") or sys.executable
-    subprocess.run([python, "-B", "app.py"], cwd=tmp_path, check=True)
+    subprocess.run([PYTHON, "-B", "app.py"], cwd=tmp_path, check=True)
     found = written(tmp_path)
     assert found["told"] == sorted([b"a global", b"a cycle", b"the application's", b"a thread's"])
     return found

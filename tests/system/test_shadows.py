@@ -9,10 +9,10 @@ import os
 import re
 import resource
 import subprocess
-import sys
 
 import pytest
 from harness import run
+from timing import PYTHON
 
 # What traceback imports, at once or when it needs it, and what the texts about a failed start are made with.
 NAMES = [
@@ -47,9 +47,8 @@ def files(name, app=APP):
 
 def is_loaded_at_the_start(name, script):
     """By Python itself: then it cannot be replaced."""
-    python = os.environ.get("PYTHON") or sys.executable
     script.write_text(f"import sys; print({name!r} in sys.modules or {name!r} in sys.builtin_module_names)")
-    return subprocess.run([python, script], capture_output=True, text=True).stdout.strip() == "True"
+    return subprocess.run([PYTHON, script], capture_output=True, text=True).stdout.strip() == "True"
 
 
 @pytest.mark.parametrize("name", NAMES)

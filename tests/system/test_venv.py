@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 from harness import GATEWAY, run
+from timing import PYTHON
 
 APP = """
 import json, os, sys
@@ -29,8 +29,7 @@ def make_venv(tmp_path):
     """Virtual environments of the Python that the program embeds, without pip."""
 
     def make(name):
-        python = os.environ.get("PYTHON") or sys.executable
-        done = subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / name], capture_output=True)
+        done = subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / name], capture_output=True)
         if done.returncode != 0:
             pytest.skip("this Python makes no virtual environments")
         return tmp_path / name
@@ -70,7 +69,7 @@ def of_another_python(venv):
 def assert_refused(done, venv):
     assert done.returncode in (2, 3), done.stderr
     (line,) = [line for line in done.stderr.splitlines() if str(venv) in line and " error: " in line]
-    ours = f"{sys.version_info[0]}.{sys.version_info[1]}" if "PYTHON" not in os.environ else r"3\.\d+"
+    ours = re.search(r"Python (3\.\d+)", run("--version").stdout)[1]
     assert re.search(rf"made by Python 3\.4, this gateway embeds Python {ours}: recreate it with ", line), line
     assert line.endswith(f" -m venv --clear {venv}, which empties it, or build gateway with ./configure PYTHON=python3.4")
 

@@ -1,15 +1,27 @@
-"""How long tests wait: for what must come (long), and how slow the program under test is (sanitizers).
+"""The program under test, and how long tests wait: for what must come (long), and how slow the program is (sanitizers).
 
 No test of the gate measures time. The tests that are marked `timing` do: `make timing` runs them alone, and reports their figures.
 """
 
 import os
+import re
+import sys
 import time
 from pathlib import Path
 
 # The program under test; the Makefile says which.
 BUILT = Path(__file__).resolve().parents[2] / "build" / "gateway"
 GATEWAY = os.path.abspath(os.environ.get("GATEWAY", BUILT))
+
+
+def embedded_python(program):
+    """The interpreter that configure was given. Plain Python of another version writes other files, and has other modules."""
+    makefile = Path(program).with_name("Makefile")
+    found = re.search(r"^PYTHON = (.+)$", makefile.read_text(), re.M) if makefile.exists() else None
+    return found[1] if found else sys.executable
+
+
+PYTHON = os.environ.get("PYTHON") or embedded_python(GATEWAY)
 
 
 def is_sanitized(program):
