@@ -171,6 +171,37 @@ def test_no_connection_is_left_in_any_state(server, transport, ending):
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
+def test_no_connection_of_a_client_that_never_asked_is_left_when_the_service_stops(transport, ending):
+    """The state has no row in STATES: a worker is in it once, at the end of a stop, and a time-out of half a second ends it."""
+    with start("--graceful-timeout", "1h") as server:
+        running, idle = connect(server, "tcp"), connect(server, "tcp")
+        assert idle.exchange().status == 200
+        running.request("GET", "/wait")
+        wait_until(lambda: (server.directory / "waiting").exists(), "the call runs")
+        silent = [connect(server, transport) for _ in range(5)]
+        wait_until(lambda: server.watcher.json["connections"]["total"] == 7, "all are accepted")
+        pid = worker_pid(server)
+        server.signal(signal.SIGTERM)
+        server.wait_log("stopping")
+        (server.directory / "go").touch()
+        assert running.receive().status == 200
+        idle.assert_closed()  # in the turn of the loop in which silent clients get their half second
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for connection, last in zip(silent, [b"", b"\r\n", b"\r", b"GET /hell", GET]):
+                if last:
+                    connection.send(last)
+                ending(connection)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        server.expect_end()
+        for connection in [running, *silent]:
+            connection.close()
+    assert "cut" not in server.log
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
 @pytest.mark.parametrize("before, last", [(b"", b"PROXY TC"), (b"PROXY", b" TC"), (b"", b"PROXY UNKNOWN\r\n")])
 def test_no_connection_is_left_in_front_of_the_proxy_protocols_header(proxied, transport, ending, before, last):
     expect_none(proxied)
