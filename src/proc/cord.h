@@ -26,7 +26,7 @@ struct cord_order {
 };
 
 enum cord_news_kind {
-    CORD_NOISE,  /* nothing that a zygote of ours would say */
+    CORD_NOISE,  /* nothing that a zygote of ours would say; `pid` when it is CORD_FORKED out of turn, or 0 */
     CORD_LOADED, /* the application is */
     CORD_FAILED, /* it could not be, and that is told */
     CORD_FORKED, /* the worker is `pid`, a child of the master's; it begins when this is sent */

@@ -134,8 +134,11 @@ void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
     /* A worker that never stops sending is heard again in the next turn. */
     for (int i = 0; i < MAIL_AT_ONCE && mailbox_receive(fd, &kind, &pid) > 0; i++) {
         nursery_read(master->nursery);
-        if (pid != master->children[master_number_of(mail->berth)].pid)
+        if (pid != master->children[master_number_of(mail->berth)].pid) {
+            if (kind == MESSAGE_READY)
+                nursery_refuse(master->nursery, pid);
             continue;
+        }
         if (kind == MESSAGE_READY)
             worker_is_ready(master, mail->berth);
         else if (kind == MESSAGE_RECYCLE)

@@ -2,6 +2,7 @@
 #include "proc/nursery.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,12 +152,25 @@ static void worker_is_not_forked(struct nursery *nursery, const struct zygote_ch
         fail_to_fork(nursery, zygote->number, how);
 }
 
+/* Until it is waited for its pid is nobody else's. */
+void nursery_refuse(const struct nursery *nursery, pid_t pid)
+{
+    if (nursery == NULL || !is_new_child(nursery, pid))
+        return;
+    log_warning("a worker (pid %d) is killed, as the master has no place for it: the zygote has not said "
+                "truly which processes it has forked",
+                (int)pid);
+    kill(pid, SIGKILL);
+}
+
 static void obey(struct nursery *nursery, struct zygote_child *zygote, const struct cord_news *news)
 {
     if (news->kind == CORD_FORKED)
         worker_is_forked(nursery, zygote, news->pid);
     else if (news->kind == CORD_UNBORN)
         worker_is_not_forked(nursery, zygote, news->error);
+    else if (news->kind == CORD_NOISE)
+        nursery_refuse(nursery, news->pid);
     if (zygote->state == ZYGOTE_IDLE)
         fail_killed(nursery, zygote);
     go_on(nursery, zygote);

@@ -54,6 +54,9 @@ void nursery_forget(const struct nursery *nursery);
 
 /* What the zygotes have said so far. Before mail of an unknown worker is thrown away, or a dead one taken for a stranger. */
 void nursery_read(struct nursery *nursery);
+/* A process that is in no seat says that it is a worker. If it is a child of this process, and nothing else, its zygote has told of
+ * another, or of none: the process is killed, as no message to leave would reach it, and that is logged. */
+void nursery_refuse(const struct nursery *nursery, pid_t pid);
 /* Whether that child of this process, which has ended, was a zygote. */
 bool nursery_reap(struct nursery *nursery, pid_t pid, int status);
 /* All end, soon. True when none is left. */

@@ -155,6 +155,7 @@ int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
     if (r <= 0)
         return 0;
     if (!is_expected(zygote, news->kind)) {
+        news->pid = news->kind == CORD_FORKED ? news->pid : 0;
         news->kind = CORD_NOISE;
     } else if (news->kind == CORD_FAILED) {
         zygote->failed = true;

@@ -29,6 +29,7 @@ enum faulty_generation {
     DIES,       /* when it is asked */
     STALLS,     /* likewise */
     BABBLES,    /* what makes no sense, before each thing that does */
+    DENIES,     /* that it has forked a worker, before it says so */
 };
 
 static struct event_base *base;
@@ -56,6 +57,17 @@ static void babble(int cord)
         cord_send_news(cord, &news[i]);
 }
 
+/* Where the test sees it, whatever the zygote says. */
+static void forked(pid_t pid)
+{
+    scoreboard_set(board->rows[SEATS - 1].pid, (uint32_t)pid);
+}
+
+static bool last_is_gone(void)
+{
+    return kill((pid_t)scoreboard_get(board->rows[SEATS - 1].pid), 0) < 0;
+}
+
 static void answer(int cord, unsigned generation, const struct cord_order *order)
 {
     static pid_t first;
@@ -71,11 +83,14 @@ static void answer(int cord, unsigned generation, const struct cord_order *order
         for (;;)
             pause();
     }
+    forked(news.pid);
     if (generation == FORKS_NOT)
         news = (struct cord_news){.kind = CORD_UNBORN, .error = EAGAIN};
     if (generation == REPEATS && first != 0)
         news.pid = first;
     first = news.pid;
+    if (generation == DENIES)
+        cord_send_news(cord, &(struct cord_news){.kind = CORD_UNBORN, .error = EAGAIN});
     if (generation == BABBLES)
         babble(cord);
     cord_send_news(cord, &news);
@@ -292,6 +307,29 @@ START_TEST(no_process_has_two_seats)
 }
 END_TEST
 
+START_TEST(a_worker_that_has_no_seat_is_killed)
+{
+    nursery_ask(nursery, 0, REPEATS);
+    nursery_ask(nursery, 1, REPEATS);
+    await(failures[0] != '\0');
+    nursery_refuse(nursery, children[0].pid);
+    nursery_refuse(nursery, getpid());
+    ck_assert(!last_is_gone());
+    nursery_refuse(nursery, (pid_t)scoreboard_get(board->rows[SEATS - 1].pid));
+    await(last_is_gone());
+    ck_assert_int_eq(kill(children[0].pid, 0), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_is_told_of_out_of_turn_is_killed)
+{
+    nursery_ask(nursery, 0, DENIES);
+    await(failures[0] != '\0');
+    ck_assert_str_eq(failures, "0: cannot be forked: Resource temporarily unavailable [loaded]");
+    await(last_is_gone());
+}
+END_TEST
+
 START_TEST(no_other_process_of_ours_is_a_worker)
 {
     taken = fork();
@@ -466,6 +504,8 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_it_is_told_meanwhile_is_sent_when_it_is_born);
     unit_add_rows(tests, what_becomes_of_it_instead_is_told, faults);
     tcase_add_test(tests, no_process_has_two_seats);
+    tcase_add_test(tests, a_worker_that_has_no_seat_is_killed);
+    tcase_add_test(tests, a_worker_that_is_told_of_out_of_turn_is_killed);
     tcase_add_test(tests, no_other_process_of_ours_is_a_worker);
     tcase_add_test(tests, one_that_is_killed_while_it_is_expected_takes_its_zygote_along);
     tcase_add_test(tests, one_that_is_killed_before_its_turn_leaves_the_others_theirs);
