@@ -392,6 +392,16 @@ def test_an_env_file_behind_a_link_of_others_is_not_root_s(shop):
     assert "root follows no symbolic link that others could have placed" in done.stderr
 
 
+def test_a_configuration_of_root_is_not_read_behind_a_link_of_the_user(shop):
+    """The user chooses which file of root's it is, and can turn the link before a reload. A directory that was entered without
+    a name is what it is: no link leads to it any more."""
+    (shop.parent / "etc" / "gateway.toml").write_text("= = is no TOML")
+    as_nobody("ln", "-s", "../etc", "link", cwd=shop)
+    done = run("--user", "nobody", "app", cwd=shop / "link", env={"PWD": str(shop / "link")})
+    assert done.returncode == 2
+    assert "gateway.toml, which is read unasked, can be changed by others than root: name it with --config" in done.stderr
+
+
 def test_a_configuration_is_not_even_read_where_a_directory_above_is_the_users(shop):
     inner = shop / "inner"
     inner.mkdir()
