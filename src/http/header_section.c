@@ -178,14 +178,11 @@ static struct header_section *section_new(struct slice bytes, size_t count)
     return section;
 }
 
-int header_section_parse(struct slice bytes, const struct parser_limits *limits,
-                         struct header_section **section)
+static int section_read(struct slice bytes, const struct parser_limits *limits,
+                        struct header_section **section)
 {
     size_t count;
     int status = lines_count(bytes, limits, &count);
-    /* In a head that arrives line by line, head_check_lines finds a malformed line first. */
-    if (status == 431 && field_lines_check((struct slice){bytes.data, bytes.size - 2}) != 0)
-        status = 400;
     if (status != 0)
         return status;
 
@@ -205,4 +202,13 @@ int header_section_parse(struct slice bytes, const struct parser_limits *limits,
     }
     *section = state.section;
     return 0;
+}
+
+int header_section_parse(struct slice bytes, const struct parser_limits *limits,
+                         struct header_section **section)
+{
+    int status = section_read(bytes, limits, section);
+    /* In a head that arrives line by line, head_check_lines finds a malformed line first. */
+    bool refused = status != 0 && status != 400;
+    return refused && field_lines_check((struct slice){bytes.data, bytes.size - 2}) != 0 ? 400 : status;
 }
