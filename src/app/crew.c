@@ -19,7 +19,7 @@
 enum { BATCH_NS = 1000000 };
 
 /* A call on the main thread is followed by a look at signals. It costs system calls: so there is one in that time at most, and after
- * the last call another. */
+ * the last call another. A call that is expected to be long is preceded by one that is due. */
 enum { SIGNALS_LOOK_MS = 20, SIGNALS_LOOK_NS = SIGNALS_LOOK_MS * 1000000 };
 
 enum {
@@ -129,6 +129,8 @@ static bool run_exchange(struct crew *crew, unsigned member, struct exchange *ex
     struct average *kind = kind_of(crew, &exchange->request);
     exchange->begun_ns = begun;
     bool passed = is_long(crew, kind);
+    if (passed && member == MAIN_MEMBER && atomic_load_explicit(&crew->signals_due, memory_order_relaxed))
+        look_at_signals(crew, begun); /* the look after this call would come late */
     if (passed)
         baton_pass(crew->baton);
     else

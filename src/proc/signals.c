@@ -163,9 +163,26 @@ static int stack_signal(int i)
     return i == 0 ? STACK_SIGNAL : STACKS_SIGNAL;
 }
 
+/* For the calling thread, and so for what it starts. True when one of them was blocked. */
+static bool unblock(void)
+{
+    sigset_t ours, before;
+    bool any = false;
+    sigemptyset(&ours);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&ours, stop_signals[i]);
+    for (int i = 0; i < 2; i++)
+        sigaddset(&ours, stack_signal(i));
+    pthread_sigmask(SIG_UNBLOCK, &ours, &before);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        any |= sigismember(&before, stop_signals[i]) == 1;
+    return any;
+}
+
 void signals_are_the_loops(const struct loop *loop)
 {
     remember_handlers();
+    unblock();
     for (int i = 0; i < 2; i++)
         sigaction(stack_signal(i), NULL, &stack_handlers[i]);
     around_fork.loop = loop;
@@ -191,11 +208,12 @@ void signals_put_back(void *unused)
         any |= put_back(stop_signals[i], &around_fork.ours[i]);
     for (int i = 0; i < 2; i++)
         any |= put_back(stack_signal(i), &stack_handlers[i]);
+    any |= unblock();
     if (any && !atomic_flag_test_and_set(&told))
-        log_warning(
-            "a call of the application has changed what signals to this worker do (asyncio's "
-            "add_signal_handler, or signal.signal); after each such call the worker's own handlers for "
-            "TERM, INT and QUIT are put back");
+        log_warning("a call of the application has changed what signals to this worker do (asyncio's "
+                    "add_signal_handler, signal.signal, or signal.pthread_sigmask); after each such call the "
+                    "worker's own handlers for "
+                    "TERM, INT and QUIT are put back");
 }
 
 static int hurry_fd = -1;

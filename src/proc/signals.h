@@ -23,11 +23,11 @@ void signals_hold(void);
 void signals_release(void);
 void signals_for_worker(const struct worker_setup *setup); /* which must outlive the process */
 
-/* The handlers for stop_signals are from now on those that the loop has installed; children let go of its connections. NULL: it
+/* The handlers for stop_signals, which are blocked no more, are from now on those that the loop has installed; children let go of its connections. NULL: it
  * is gone. */
 void signals_are_the_loops(const struct loop *loop);
 
-/* Puts the loop's handlers, those for stacks and the descriptor to which Python writes back where the application has put others. On
+/* Unblocks the signals that are the worker's, and puts the loop's handlers, those for stacks and the descriptor to which Python writes back where the application has put others. On
  * the main thread, GIL held. Other handlers are told, once. */
 void signals_put_back(void *unused);
 

@@ -16,7 +16,7 @@ from block import Held
 from timing import wait_until
 
 APP = '''
-import asyncio, os, signal, threading
+import asyncio, os, signal, threading, time
 
 main = threading.main_thread().ident
 
@@ -52,6 +52,7 @@ WAYS = {
     "ignored": lambda: all_signals(signal.SIG_IGN),
     "own": lambda: all_signals(note),
     "wakeup": lambda: signal.set_wakeup_fd(-1),
+    "blocked": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}),
 }
 
 
@@ -65,6 +66,7 @@ def application(environ, start_response):
     if path == "/hold/sleep":
         gate = os.open("gate", os.O_RDONLY)
         open("held", "a").close()
+        time.sleep(0.01)  # calls of more than 1 ms are long for the worker
         os.read(gate, 1)
         os.close(gate)
     return [b"done"]
@@ -117,7 +119,7 @@ def test_a_handler_runs_without_a_request_after_a_call_that_lasted(server):
 
 
 # The handlers of "own" look like the worker's: the log tells when those are back, once.
-WAYS = [("asyncio", 2), ("default", 2), ("ignored", 2), ("own", 1), ("wakeup", 2)]
+WAYS = [("asyncio", 2), ("default", 2), ("ignored", 2), ("own", 1), ("wakeup", 2), ("blocked", 2)]
 CHANGED = "has changed what signals"
 
 
@@ -125,6 +127,46 @@ def caught(pid):
     """The signals that have a handler in the process."""
     mask = int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)
     return {number for number in range(1, 65) if mask >> number - 1 & 1}
+
+
+def blocked(pid):
+    """The signals to stop that the main thread has blocked."""
+    mask = int(re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)
+    return {number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) if mask >> number - 1 & 1}
+
+
+@pytest.mark.parametrize("way", ["default", "blocked"])
+def test_a_call_that_is_known_to_last_begins_with_the_signals_of_the_worker(serve, way):
+    # The worker looks every 20 ms. A quick call changed signals, and a long one began before the look.
+    server = serve("app", files={"app.py": APP})
+    pid, begun = server.worker_pid, server.directory / "held"
+    handlers = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGRTMAX - 3, signal.SIGRTMAX - 4}
+    with hold(server):
+        pass  # such calls last: the worker knows it from now on
+    begun.unlink()
+    with Held(server, "sleep") as call:
+        wait_until(begun.exists, "a call of the kind is under way")
+        before = [server.connect(timeout=30) for _ in range(3)]
+        for connection, path in zip(before, ("/", f"/meddle/{way}", "/hold/sleep")):
+            connection.request("GET", path)
+        begun.unlink()
+        os.write(call.gate, b"x")
+        assert before[1].receive().body == b"done"
+        wait_until(begun.exists, "the next one is under way")
+        assert caught(pid) >= handlers and not blocked(pid)
+        os.write(call.gate, b"x")
+        assert before[2].receive().body == b"done"
+        for connection in before:
+            connection.close()
+        call.is_open = True
+
+
+def test_signals_that_the_import_has_blocked_stop_a_worker(serve):
+    at_import = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})\n"
+    server = serve("app", files={"app.py": APP + at_import})
+    pid = server.worker_pid
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: pid not in server.worker_pids(), "the worker has left")
 
 
 @pytest.mark.parametrize("way, times", WAYS, ids=[row[0] for row in WAYS])
@@ -135,7 +177,7 @@ def test_a_call_that_changes_signals_leaves_the_worker_its_own(serve, way, times
     handlers = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGRTMAX - 3, signal.SIGRTMAX - 4}
     for _ in range(times):
         assert server.get(f"/meddle/{way}").body == b"done"
-        wait_until(lambda: caught(pid) >= handlers, "the worker has its handlers again")
+        wait_until(lambda: caught(pid) >= handlers and not blocked(pid), "the worker has its handlers again")
         wait_until(lambda: way == "wakeup" or CHANGED in server.log, "that is told")
         before = handled(server)
         os.kill(pid, signal.SIGUSR1)
