@@ -2,8 +2,8 @@
  * The status process: serves what the scoreboard says on an address of its own (--status), without Python, and so whatever the
  * application does. The master forks it first, and again when it dies; it ends it last, when the workers have left.
  */
-#ifndef PROC_STATUS_H
-#define PROC_STATUS_H
+#ifndef MASTER_STATUS_PROCESS_H
+#define MASTER_STATUS_PROCESS_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -16,9 +16,9 @@
 #include "app/status_page.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "master/orphans.h"
+#include "master/report.h"
 #include "proc/death.h"
-#include "proc/orphans.h"
-#include "proc/report.h"
 #include "proc/running_call.h"
 #include "proc/slot.h"
 

@@ -1,6 +1,6 @@
 /* The master: its workers' mail and their ends; what becomes of them is the fleet's business. */
 #include "base/exit_status.h"
-#include "proc/master_state.h"
+#include "master/master_state.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * Stalls: workers that are only rows of a scoreboard; some turn when they are asked to, others stand still or have no descriptor.
  */
-#include "proc/stalls.h"
+#include "master/stalls.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -220,5 +220,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/stalls", add);
+    return unit_run("master/stalls", add);
 }

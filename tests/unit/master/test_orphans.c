@@ -2,7 +2,7 @@
  * Orphans: a slot is one while nobody serves there, or its worker has taken no client
  * between two ticks although one waited.
  */
-#include "proc/orphans.h"
+#include "master/orphans.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -190,5 +190,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/orphans", add);
+    return unit_run("master/orphans", add);
 }

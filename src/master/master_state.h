@@ -1,24 +1,24 @@
 /*
  * The inside of the master, for master.c and its neighbours: master_fleet.c, master_slots.c, master_control.c, master_signals.c, master_heritage.c.
  */
-#ifndef PROC_MASTER_STATE_H
-#define PROC_MASTER_STATE_H
+#ifndef MASTER_MASTER_STATE_H
+#define MASTER_MASTER_STATE_H
 
 #include <event2/event.h>
 
+#include "master/farewell.h"
+#include "master/master.h"
+#include "master/orphans.h"
+#include "master/report.h"
+#include "master/stalls.h"
+#include "master/status_process.h"
 #include "proc/child.h"
 #include "proc/control.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
-#include "proc/farewell.h"
 #include "proc/fleet.h"
-#include "proc/master.h"
 #include "proc/nursery.h"
-#include "proc/orphans.h"
-#include "proc/report.h"
-#include "proc/stalls.h"
 #include "proc/startup.h"
-#include "proc/status.h"
 #include "proc/upgrade.h"
 
 struct master_signals;

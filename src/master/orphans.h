@@ -3,8 +3,8 @@
  * it does not move, has no descriptor left, or has as many connections as it may have.
  * The kernel goes on to send clients there; so the other workers take them until the slot has a worker that does.
  */
-#ifndef PROC_ORPHANS_H
-#define PROC_ORPHANS_H
+#ifndef MASTER_ORPHANS_H
+#define MASTER_ORPHANS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* Stalls: workers that do not move, or cannot accept, while clients wait. */
-#include "proc/stalls.h"
+#include "master/stalls.h"
 
 #include <dirent.h>
 #include <inttypes.h>

@@ -2,8 +2,8 @@
  * The master: no Python in it. It owns the listening sockets and the scoreboard, forks the workers, watches them, replaces
  * those that die (proc/fleet.h has the rules), and stops them all. It parses no HTTP and never sleeps in a call.
  */
-#ifndef PROC_MASTER_H
-#define PROC_MASTER_H
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
 
 #include "base/options.h"
 #include "net/access_log.h"

@@ -2,7 +2,7 @@
  * The status process as its parent sees it: forked, replaced, ended. No Python: its version is a stand-in, found by the linker before
  * the real one.
  */
-#include "proc/status.h"
+#include "master/status_process.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -135,5 +135,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/status", add);
+    return unit_run("master/status_process", add);
 }

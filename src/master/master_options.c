@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/master_state.h"
 #include "proc/configuration.h"
-#include "proc/master_state.h"
 #include "proc/notify.h"
 #include "proc/tmp_dir.h"
 

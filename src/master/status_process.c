@@ -1,7 +1,7 @@
 /* The status process: as its parent sees it, and what it does. */
 #include "config.h"
 
-#include "proc/status.h"
+#include "master/status_process.h"
 
 #include <errno.h>
 #include <signal.h>

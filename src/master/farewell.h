@@ -4,8 +4,8 @@
  *
  *   NOT_YET ──begin──> DELAYED ──--drain-delay──> CLOSING ──quiet, or after a moment──> OVER
  */
-#ifndef PROC_FAREWELL_H
-#define PROC_FAREWELL_H
+#ifndef MASTER_FAREWELL_H
+#define MASTER_FAREWELL_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -8,8 +8,8 @@
  * Such a worker is marked in the scoreboard and told in the log; when it lasts, its successor is asked for. Time is counted in
  * looks: a service that was frozen as a whole has not looked meanwhile.
  */
-#ifndef PROC_STALLS_H
-#define PROC_STALLS_H
+#ifndef MASTER_STALLS_H
+#define MASTER_STALLS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 
 #include "base/options.h"
 #include "base/scoreboard.h"
-#include "proc/orphans.h"
+#include "master/orphans.h"
 #include "proc/slot.h"
 
 struct stalls;

@@ -1,7 +1,7 @@
 /* What the control socket may see of the master and make it do. */
 #include "base/exit_status.h"
 #include "base/log.h"
-#include "proc/master_state.h"
+#include "master/master_state.h"
 
 static const struct zygote_child *importer(void *context, unsigned row)
 {

@@ -7,8 +7,8 @@
  * has answered since the last time, the manager gets its sign of life. One that has not is asked nothing more until it has, so that
  * its mailbox has room for what matters.
  */
-#ifndef PROC_REPORT_H
-#define PROC_REPORT_H
+#ifndef MASTER_REPORT_H
+#define MASTER_REPORT_H
 
 #include <event2/event.h>
 

@@ -1,5 +1,5 @@
 /* Orphans: slots whose queues nobody serves. */
-#include "proc/orphans.h"
+#include "master/orphans.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

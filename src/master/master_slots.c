@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/master_state.h"
+#include "master/master_state.h"
 
 unsigned master_number_of(struct berth berth)
 {

@@ -1,5 +1,5 @@
 /* What the service manager is told, and when. */
-#include "proc/report.h"
+#include "master/report.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
-#include "proc/master_state.h"
+#include "master/master_state.h"
 
 static void stop_quickly(evutil_socket_t signal, short what, void *arg)
 {

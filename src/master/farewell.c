@@ -1,5 +1,5 @@
 /* The beginning of an orderly stop. */
-#include "proc/farewell.h"
+#include "master/farewell.h"
 
 #include "base/clock.h"
 #include "net/door.h"

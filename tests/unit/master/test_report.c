@@ -1,13 +1,13 @@
 /*
  * When the service manager is told what: the service's course, and the watchdog with workers that answer and such that do not.
  */
-#include "proc/report.h"
+#include "master/report.h"
 
 #include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "manager.h"
+#include "proc/manager.h"
 
 enum { ROWS = 2 * FLEET_SEATS, WATCHDOG_MS = 400, PATIENCE_MS = 30000 };
 
@@ -236,5 +236,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/report", add);
+    return unit_run("master/report", add);
 }
