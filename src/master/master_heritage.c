@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/master_state.h"
-#include "proc/configuration.h"
+#include "setup/configuration.h"
 
 static void bequeath_child(const struct child *child, unsigned number, struct heritage *heritage)
 {

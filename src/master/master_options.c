@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master_state.h"
-#include "proc/configuration.h"
 #include "proc/notify.h"
-#include "proc/tmp_dir.h"
+#include "setup/configuration.h"
+#include "setup/tmp_dir.h"
 
 enum { MESSAGE_SIZE = 1024 };
 

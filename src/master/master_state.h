@@ -18,8 +18,8 @@
 #include "proc/errand.h"
 #include "proc/fleet.h"
 #include "proc/nursery.h"
-#include "proc/startup.h"
 #include "proc/upgrade.h"
+#include "setup/startup.h"
 
 struct master_signals;
 

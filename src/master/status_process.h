@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "base/options.h"
-#include "proc/startup.h"
+#include "setup/startup.h"
 
 struct status_process;
 

@@ -1,5 +1,5 @@
 /* Where the options come from. */
-#include "proc/configuration.h"
+#include "setup/configuration.h"
 
 #include <errno.h>
 #include <fcntl.h>

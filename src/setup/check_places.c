@@ -1,5 +1,5 @@
 /* The places that a start takes, looked at and not taken. */
-#include "proc/check_places.h"
+#include "setup/check_places.h"
 
 #include <stdlib.h>
 
@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "net/address_check.h"
 #include "proc/control_socket.h"
-#include "proc/pid_file.h"
-#include "proc/startup.h"
+#include "setup/pid_file.h"
+#include "setup/startup.h"
 
 enum { MESSAGE_SIZE = 512 };
 

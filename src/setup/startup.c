@@ -1,7 +1,7 @@
 /* What the master sets up before the first fork. */
 #include "config.h"
 
-#include "proc/startup.h"
+#include "setup/startup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@
 #include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"
-#include "proc/tmp_dir.h"
 #include "py/interp.h"
+#include "setup/tmp_dir.h"
 
 /* What TTIN can add without a restart. */
 enum { SPARE_SLOTS = 8 };

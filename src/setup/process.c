@@ -1,5 +1,5 @@
 /* What the options say about this process itself. */
-#include "proc/process.h"
+#include "setup/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #include "base/place.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"
-#include "proc/startup.h"
-#include "proc/tmp_dir.h"
+#include "setup/startup.h"
+#include "setup/tmp_dir.h"
 
 enum { MESSAGE_SIZE = 1024 };
 

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/address_heritage.h"
-#include "proc/startup.h"
+#include "setup/startup.h"
 
 void service_bequeath(const struct service *service, const struct options *options, struct heritage *heritage)
 {

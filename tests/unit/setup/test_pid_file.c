@@ -1,7 +1,7 @@
 /*
  * The PID file: whose it is, and that nobody reads half of it.
  */
-#include "proc/pid_file.h"
+#include "setup/pid_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -265,5 +265,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/pid_file", add);
+    return unit_run("setup/pid_file", add);
 }

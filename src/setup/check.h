@@ -2,8 +2,8 @@
  * --check-config: whether the service would start, told on standard error, without starting it. Nothing listens, is written or left
  * behind, but for log files, which are opened; and what a running service has is no mistake. With a heritage (proc/heritage.h), whether this program could carry the service on.
  */
-#ifndef PROC_CHECK_H
-#define PROC_CHECK_H
+#ifndef SETUP_CHECK_H
+#define SETUP_CHECK_H
 
 #include "base/options.h"
 #include "proc/heritage.h"

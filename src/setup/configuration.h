@@ -5,8 +5,8 @@
  *
  * The file is read by a child, in which Python's tomllib does it (py/settings.h): the master runs no Python.
  */
-#ifndef PROC_CONFIGURATION_H
-#define PROC_CONFIGURATION_H
+#ifndef SETUP_CONFIGURATION_H
+#define SETUP_CONFIGURATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

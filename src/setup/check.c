@@ -1,5 +1,5 @@
 /* --check-config. */
-#include "proc/check.h"
+#include "setup/check.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,13 +8,13 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "proc/boot.h"
-#include "proc/check_places.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
-#include "proc/process.h"
 #include "proc/python_end.h"
-#include "proc/startup.h"
+#include "setup/check_places.h"
+#include "setup/process.h"
+#include "setup/startup.h"
 
 /* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
 static void be_plain(void)

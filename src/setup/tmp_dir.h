@@ -1,8 +1,8 @@
 /*
  * --tmp-dir: whether the application's processes can keep large bodies there.
  */
-#ifndef PROC_TMP_DIR_H
-#define PROC_TMP_DIR_H
+#ifndef SETUP_TMP_DIR_H
+#define SETUP_TMP_DIR_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* --reload, when the application cannot be loaded at the very start. */
-#include "proc/second_try.h"
+#include "setup/second_try.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * linker before the real one.
  */
 #include "base/exit_status.h"
-#include "proc/startup.h"
+#include "setup/startup.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -200,5 +200,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/startup", add);
+    return unit_run("setup/startup", add);
 }

@@ -1,8 +1,8 @@
 /*
  * What --check-config says about the places that a start takes: addresses, the PID file, the control socket.
  */
-#ifndef PROC_CHECK_PLACES_H
-#define PROC_CHECK_PLACES_H
+#ifndef SETUP_CHECK_PLACES_H
+#define SETUP_CHECK_PLACES_H
 
 #include "base/options.h"
 

@@ -1,8 +1,8 @@
 /*
  * What the options say about the master's process itself: its directory, its user's name, its logs.
  */
-#ifndef PROC_PROCESS_H
-#define PROC_PROCESS_H
+#ifndef SETUP_PROCESS_H
+#define SETUP_PROCESS_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /*
  * --tmp-dir: one that is of no use is told, and tried as the user.
  */
-#include "proc/tmp_dir.h"
+#include "setup/tmp_dir.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -81,5 +81,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/tmp_dir", add);
+    return unit_run("setup/tmp_dir", add);
 }

@@ -3,8 +3,8 @@
  * once that is mended: so it is waited until Python source is saved where the application is looked for, or one of the files that a reload
  * watches, and the program is started once more, from the beginning.
  */
-#ifndef PROC_SECOND_TRY_H
-#define PROC_SECOND_TRY_H
+#ifndef SETUP_SECOND_TRY_H
+#define SETUP_SECOND_TRY_H
 
 #include <time.h>
 

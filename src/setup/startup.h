@@ -1,8 +1,8 @@
 /*
  * What the master sets up before the first fork: limits, addresses, the scoreboard; and what it says about it.
  */
-#ifndef PROC_STARTUP_H
-#define PROC_STARTUP_H
+#ifndef SETUP_STARTUP_H
+#define SETUP_STARTUP_H
 
 #include <stdint.h>
 #include <sys/resource.h>
@@ -11,7 +11,7 @@
 #include "base/scoreboard.h"
 #include "net/address.h"
 #include "proc/heritage.h"
-#include "proc/pid_file.h"
+#include "setup/pid_file.h"
 
 struct service {
     struct address *addresses;

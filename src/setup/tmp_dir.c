@@ -1,5 +1,5 @@
 /* --tmp-dir: tried out by a child, which is who the workers will be. */
-#include "proc/tmp_dir.h"
+#include "setup/tmp_dir.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -5,8 +5,8 @@
  * fcntl(2)'s, which belongs to the process: it ends with the master, a program that the master executes in its place keeps it, and no
  * child has a share in it.
  */
-#ifndef PROC_PID_FILE_H
-#define PROC_PID_FILE_H
+#ifndef SETUP_PID_FILE_H
+#define SETUP_PID_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

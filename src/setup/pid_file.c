@@ -1,5 +1,5 @@
 /* --pid: the file that tells others which process the master is. */
-#include "proc/pid_file.h"
+#include "setup/pid_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
