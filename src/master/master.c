@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
-#include "proc/control.h"
+#include "control/control.h"
 #include "proc/death.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "control/control.h"
 #include "master/farewell.h"
 #include "master/master.h"
 #include "master/orphans.h"
@@ -13,7 +14,6 @@
 #include "master/stalls.h"
 #include "master/status_process.h"
 #include "proc/child.h"
-#include "proc/control.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
 #include "proc/fleet.h"

@@ -6,8 +6,8 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/control_socket.h"
 #include "net/address_check.h"
-#include "proc/control_socket.h"
 #include "setup/pid_file.h"
 #include "setup/startup.h"
 

@@ -1,12 +1,12 @@
 /*
  * The verbs' functions, and what they share. Private to control*.c.
  */
-#ifndef PROC_CONTROL_VIEW_H
-#define PROC_CONTROL_VIEW_H
+#ifndef CONTROL_CONTROL_VIEW_H
+#define CONTROL_CONTROL_VIEW_H
 
 #include "base/control_verbs.h"
-#include "proc/control.h"
-#include "proc/control_socket.h"
+#include "control/control.h"
+#include "control/control_socket.h"
 
 struct stacks;
 
@@ -30,7 +30,7 @@ static inline struct berth berth_of_row(unsigned row)
     return (struct berth){row / FLEET_SEATS, row % FLEET_SEATS};
 }
 
-/* See proc/control_stacks.c. */
+/* See control/control_stacks.c. */
 struct stacks *stacks_new(struct control *control);
 void stacks_free(struct stacks *stacks);
 

@@ -1,12 +1,12 @@
 /*
  * The control socket: whose it is, the form of requests and answers, and clients that behave badly.
  */
-#include "proc/control_socket.h"
+#include "control/control_socket.h"
 
 #include <sys/stat.h>
 
 #include "base/control_verbs.h"
-#include "proc/control_fixture.h"
+#include "control/control_fixture.h"
 
 static struct control_socket *server;
 static char request[CONTROL_REQUEST_MAX + 1], message[256];
@@ -246,5 +246,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/control_socket", add);
+    return unit_run("control/control_socket", add);
 }

@@ -1,8 +1,8 @@
 /*
- * What the master answers on its control socket: base/control_verbs.h has the verbs, proc/control_socket.h the clients.
+ * What the master answers on its control socket: base/control_verbs.h has the verbs, control/control_socket.h the clients.
  */
-#ifndef PROC_CONTROL_H
-#define PROC_CONTROL_H
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
 
 #include <event2/event.h>
 #include <stdbool.h>

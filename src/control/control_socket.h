@@ -1,11 +1,11 @@
 /*
- * The control socket: who may ask, a line of request, lines of answer (doc/control-protocol.txt). What is answered is proc/control's business.
+ * The control socket: who may ask, a line of request, lines of answer (doc/control-protocol.txt). What is answered is control/control's business.
  *
  * Nothing waits for a client: one that says or reads nothing for some seconds is dropped, and where too many are silent, the
  * oldest of them for the next. Only an answer that the service itself owes may take its time.
  */
-#ifndef PROC_CONTROL_SOCKET_H
-#define PROC_CONTROL_SOCKET_H
+#ifndef CONTROL_CONTROL_SOCKET_H
+#define CONTROL_CONTROL_SOCKET_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* The control socket. */
-#include "proc/control_socket.h"
+#include "control/control_socket.h"
 
 #include <errno.h>
 #include <event2/buffer.h>

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/spool_budget.h"
-#include "proc/control_view.h"
+#include "control/control_view.h"
 #include "proc/running_call.h"
 
 static const char *const phase_names[] = {

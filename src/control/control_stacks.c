@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/control_view.h"
+#include "control/control_view.h"
 #include "proc/running_call.h"
 #include "proc/zygote_child.h"
 #include "py/stack.h"

@@ -1,5 +1,5 @@
-/* What the master answers on its control socket: the verbs that do something. proc/control_tables.c has those that show something. */
-#include "proc/control.h"
+/* What the master answers on its control socket: the verbs that do something. control/control_tables.c has those that show something. */
+#include "control/control.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/control_view.h"
+#include "control/control_view.h"
 
 enum { MESSAGE_SIZE = 2048, SETTLE_LOOK_MS = 5, SETTLE_MAX_MS = 1000 };
 

@@ -1,13 +1,13 @@
 /*
  * The verbs, with a fleet whose workers are only written down. What needs real ones is in tests/system/test_control.py.
  */
-#include "proc/control.h"
+#include "control/control.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "proc/control_fixture.h"
+#include "control/control_fixture.h"
 #include "py/stack.h"
 
 enum { SLOTS = 2, THREADS = 2, ROWS = SLOTS * FLEET_SEATS };
@@ -419,5 +419,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/control", add);
+    return unit_run("control/control", add);
 }
