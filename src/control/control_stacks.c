@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "control/control_view.h"
+#include "preload/zygote_child.h"
 #include "proc/running_call.h"
-#include "proc/zygote_child.h"
 #include "py/stack.h"
 
 /* Python writes them in a few milliseconds; a machine may be busy. */

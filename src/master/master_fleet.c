@@ -9,9 +9,9 @@
 #include "base/text.h"
 #include "control/control.h"
 #include "master/master_state.h"
+#include "preload/zygote_child.h"
 #include "proc/notify.h"
 #include "proc/worker.h"
-#include "proc/zygote_child.h"
 #include "py/stack.h"
 
 /* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and

@@ -13,11 +13,11 @@
 #include "master/report.h"
 #include "master/stalls.h"
 #include "master/status_process.h"
+#include "preload/nursery.h"
 #include "proc/child.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
 #include "proc/fleet.h"
-#include "proc/nursery.h"
 #include "proc/upgrade.h"
 #include "setup/startup.h"
 

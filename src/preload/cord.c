@@ -1,5 +1,5 @@
 /* What the master and a zygote tell each other. */
-#include "proc/cord.h"
+#include "preload/cord.h"
 
 #include <errno.h>
 #include <poll.h>

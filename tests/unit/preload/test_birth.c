@@ -1,7 +1,7 @@
 /*
  * A fork whose child becomes the child of the nearest ancestor that is a subreaper: here of the test, when its child forks.
  */
-#include "proc/birth.h"
+#include "preload/birth.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -115,5 +115,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/birth", add);
+    return unit_run("preload/birth", add);
 }

@@ -5,8 +5,8 @@
  * Nothing waits here: a worker's pid comes with a message. Until then its seat has a child that is expected (proc/child.h). What becomes
  * of it instead is told by `failed`.
  */
-#ifndef PROC_NURSERY_H
-#define PROC_NURSERY_H
+#ifndef PRELOAD_NURSERY_H
+#define PRELOAD_NURSERY_H
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct nursery_setup {
     struct event_base *base;
     struct child *children; /* one per seat */
     unsigned count;
-    /* What the worker of a seat gets; it differs with time in what an order has (proc/cord.h), and with the generation in its options. */
+    /* What the worker of a seat gets; it differs with time in what an order has (preload/cord.h), and with the generation in its options. */
     void (*describe)(void *context, unsigned number, unsigned generation, struct worker_setup *setup);
     /* The child of that seat is expected no longer: its zygote has ended, or could not fork it. */
     void (*failed)(void *context, unsigned number, const struct worker_end *end);

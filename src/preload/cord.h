@@ -2,8 +2,8 @@
  * What the master and a zygote tell each other: a SOCK_SEQPACKET pair made by the master before it forks the zygote. The zygote
  * carries out one order after another.
  */
-#ifndef PROC_CORD_H
-#define PROC_CORD_H
+#ifndef PRELOAD_CORD_H
+#define PRELOAD_CORD_H
 
 #include <stdbool.h>
 #include <sys/types.h>

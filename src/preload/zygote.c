@@ -1,5 +1,5 @@
 /* A zygote: imports the application, forks workers. */
-#include "proc/zygote.h"
+#include "preload/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,15 +12,15 @@
 #include "base/mem.h"
 #include "base/standard_fds.h"
 #include "base/title.h"
-#include "proc/birth.h"
+#include "preload/birth.h"
+#include "preload/cord.h"
+#include "preload/sockets.h"
 #include "proc/boot.h"
-#include "proc/cord.h"
 #include "proc/descriptors.h"
 #include "proc/fork.h"
 #include "proc/memory.h"
 #include "proc/python_end.h"
 #include "proc/signals.h"
-#include "proc/sockets.h"
 #include "py/interp.h"
 #include "py/threads.h"
 

@@ -3,8 +3,8 @@
  *
  *   zygote ──fork── a process that exits at once ──fork── the new one
  */
-#ifndef PROC_BIRTH_H
-#define PROC_BIRTH_H
+#ifndef PRELOAD_BIRTH_H
+#define PRELOAD_BIRTH_H
 
 #include <sys/types.h>
 

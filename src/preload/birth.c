@@ -1,5 +1,5 @@
 /* A fork(2) whose child becomes the child of an ancestor. */
-#include "proc/birth.h"
+#include "preload/birth.h"
 
 #include <errno.h>
 #include <stdlib.h>

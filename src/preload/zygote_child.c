@@ -1,5 +1,5 @@
 /* A zygote process, as its parent sees it. */
-#include "proc/zygote_child.h"
+#include "preload/zygote_child.h"
 
 #include <errno.h>
 #include <signal.h>

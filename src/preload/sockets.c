@@ -1,5 +1,5 @@
 /* The sockets that this process has come to have. */
-#include "proc/sockets.h"
+#include "preload/sockets.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>

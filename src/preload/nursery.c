@@ -1,5 +1,5 @@
 /* The zygotes, as the master sees them. */
-#include "proc/nursery.h"
+#include "preload/nursery.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,10 +12,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "preload/zygote.h"
+#include "preload/zygote_child.h"
 #include "proc/fork.h"
 #include "proc/slot.h"
-#include "proc/zygote.h"
-#include "proc/zygote_child.h"
 
 /* Of one zygote, which says one thing for each order. */
 enum { NEWS_AT_ONCE = 16 };

@@ -1,8 +1,8 @@
 /*
- * A zygote process, as its parent sees it: what it is at, and what it is told. proc/nursery.h has which there are.
+ * A zygote process, as its parent sees it: what it is at, and what it is told. preload/nursery.h has which there are.
  */
-#ifndef PROC_ZYGOTE_CHILD_H
-#define PROC_ZYGOTE_CHILD_H
+#ifndef PRELOAD_ZYGOTE_CHILD_H
+#define PRELOAD_ZYGOTE_CHILD_H
 
 #include <event2/event.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include "base/scoreboard.h"
-#include "proc/cord.h"
+#include "preload/cord.h"
 #include "proc/death.h"
 #include "proc/last_words.h"
 
@@ -62,7 +62,7 @@ void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why);
 /* The zygote's next news: 1, CORD_NOISE where they were out of turn; 0 when there are no more now.
  * */
 int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news);
-/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (proc/birth.h) knows that it is dead. */
+/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/birth.h) knows that it is dead. */
 void zygote_child_is_dead(struct zygote_child *zygote);
 /* How, in words; and the cause (proc/death.h). */
 enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,

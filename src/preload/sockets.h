@@ -1,8 +1,8 @@
 /*
  * The sockets that this process has come to have: what a fork would make two processes share.
  */
-#ifndef PROC_SOCKETS_H
-#define PROC_SOCKETS_H
+#ifndef PRELOAD_SOCKETS_H
+#define PRELOAD_SOCKETS_H
 
 #include <stddef.h>
 #include <sys/types.h>

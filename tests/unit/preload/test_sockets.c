@@ -1,7 +1,7 @@
 /*
  * Sockets that were opened since, in words.
  */
-#include "proc/sockets.h"
+#include "preload/sockets.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -142,5 +142,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/sockets", add);
+    return unit_run("preload/sockets", add);
 }

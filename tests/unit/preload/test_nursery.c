@@ -3,7 +3,7 @@
  * its generation. Its workers only wait to be killed.
  */
 #include "base/exit_status.h"
-#include "proc/nursery.h"
+#include "preload/nursery.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc/birth.h"
-#include "proc/cord.h"
-#include "proc/zygote.h"
+#include "preload/birth.h"
+#include "preload/cord.h"
+#include "preload/zygote.h"
 #include "unit.h"
 
 enum { SEATS = 4, SOME_GENERATION = 1 };
@@ -520,5 +520,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/nursery", add);
+    return unit_run("preload/nursery", add);
 }

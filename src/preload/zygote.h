@@ -2,11 +2,11 @@
  * A zygote (--preload): the process of a generation that imports the application, and from then on forks the generation's workers, when
  * the master asks for one. What it has imported they share with it, and with each other, until they change it.
  *
- * A worker is the master's child from its first step on (proc/birth.h), and begins when the master has been told of it: there is
+ * A worker is the master's child from its first step on (preload/birth.h), and begins when the master has been told of it: there is
  * none that the master does not know.
  */
-#ifndef PROC_ZYGOTE_H
-#define PROC_ZYGOTE_H
+#ifndef PRELOAD_ZYGOTE_H
+#define PRELOAD_ZYGOTE_H
 
 #include <stdatomic.h>
 
