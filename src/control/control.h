@@ -10,9 +10,9 @@
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "base/slice.h"
-#include "proc/child.h"
 #include "proc/fleet.h"
 #include "proc/heritage.h"
+#include "worker/child.h"
 
 struct control;
 struct zygote_child;

@@ -11,8 +11,8 @@
 #include "master/master_state.h"
 #include "preload/zygote_child.h"
 #include "proc/notify.h"
-#include "proc/worker.h"
 #include "py/stack.h"
+#include "worker/worker.h"
 
 /* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
  * waits. */

@@ -14,12 +14,12 @@
 #include "master/stalls.h"
 #include "master/status_process.h"
 #include "preload/nursery.h"
-#include "proc/child.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
 #include "proc/fleet.h"
 #include "proc/upgrade.h"
 #include "setup/startup.h"
+#include "worker/child.h"
 
 struct master_signals;
 

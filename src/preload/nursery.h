@@ -2,7 +2,7 @@
  * The zygotes, as the master sees them: one for each generation that workers are wanted of. It is forked when the first worker is
  * asked of it, and again when it has died and another is wanted.
  *
- * Nothing waits here: a worker's pid comes with a message. Until then its seat has a child that is expected (proc/child.h). What becomes
+ * Nothing waits here: a worker's pid comes with a message. Until then its seat has a child that is expected (worker/child.h). What becomes
  * of it instead is told by `failed`.
  */
 #ifndef PRELOAD_NURSERY_H
@@ -11,8 +11,8 @@
 #include <event2/event.h>
 #include <stdbool.h>
 
-#include "proc/child.h"
 #include "proc/worker_end.h"
+#include "worker/child.h"
 
 struct nursery;
 struct zygote_child;

@@ -15,14 +15,14 @@
 #include "preload/birth.h"
 #include "preload/cord.h"
 #include "preload/sockets.h"
-#include "proc/boot.h"
-#include "proc/descriptors.h"
 #include "proc/fork.h"
 #include "proc/memory.h"
 #include "proc/python_end.h"
-#include "proc/signals.h"
 #include "py/interp.h"
 #include "py/threads.h"
+#include "worker/boot.h"
+#include "worker/descriptors.h"
+#include "worker/signals.h"
 
 struct zygote {
     const struct zygote_setup *setup;

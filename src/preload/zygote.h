@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 struct zygote_setup {
     /* What the worker of the seat `number` gets. Called in the zygote, and in the worker. */

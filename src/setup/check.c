@@ -7,7 +7,6 @@
 
 #include "base/exit_status.h"
 #include "base/log.h"
-#include "proc/boot.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
@@ -15,6 +14,7 @@
 #include "setup/check_places.h"
 #include "setup/process.h"
 #include "setup/startup.h"
+#include "worker/boot.h"
 
 /* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
 static void be_plain(void)

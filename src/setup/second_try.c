@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
-#include "proc/watch.h"
+#include "worker/watch.h"
 
 /* As for a reload: when nothing has been saved for that long, all of it has been; and what can only be asked is asked that often. */
 enum { QUIET_MS = 50, QUIET_GONE_MS = 300, LOOK_MS = 1000 };

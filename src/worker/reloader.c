@@ -1,5 +1,5 @@
 /* --reload: when a source file changes. */
-#include "proc/reloader.h"
+#include "worker/reloader.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
-#include "proc/boot.h"
 #include "proc/directory.h"
 #include "proc/mailbox.h"
-#include "proc/watch.h"
 #include "py/modules.h"
+#include "worker/boot.h"
+#include "worker/watch.h"
 
 /* When nothing has been saved for that long, all of it has been. An editor, or git, that takes a file away puts another there. */
 static const struct timeval quiet_time = {.tv_usec = 50 * 1000}, quiet_time_gone = {.tv_usec = 300 * 1000};

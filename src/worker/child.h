@@ -4,8 +4,8 @@
  * What belongs to the seat and not to the worker outlives it, and passes to the next: the mailbox, the scoreboard row and the
  * pipe for last words.
  */
-#ifndef PROC_CHILD_H
-#define PROC_CHILD_H
+#ifndef WORKER_CHILD_H
+#define WORKER_CHILD_H
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 #include "proc/death.h"
 #include "proc/last_words.h"
 #include "proc/mailbox.h"
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 struct child {
     pid_t pid;     /* 0: nobody */

@@ -4,13 +4,13 @@
  *
  * It belongs to whoever runs the loop, but for what is said. NULL is one that does nothing.
  */
-#ifndef PROC_RELOADER_H
-#define PROC_RELOADER_H
+#ifndef WORKER_RELOADER_H
+#define WORKER_RELOADER_H
 
 #include <stdbool.h>
 
 #include "app/crew.h"
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 struct reloader;
 

@@ -6,8 +6,8 @@
  * app.py is made to import new.py, and that has an error, nobody has ever loaded new.py; whoever waits for it to be mended knows
  * only where it may be.
  */
-#ifndef PROC_WATCH_H
-#define PROC_WATCH_H
+#ifndef WORKER_WATCH_H
+#define WORKER_WATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,12 +2,12 @@
  * The intake of a worker: whose clients it takes, from listening sockets and from the posts of other workers. Those of its own slot,
  * and of slots where nobody serves. Belongs to whoever runs the loop.
  */
-#ifndef PROC_INTAKE_H
-#define PROC_INTAKE_H
+#ifndef WORKER_INTAKE_H
+#define WORKER_INTAKE_H
 
 #include "net/handover.h"
 #include "net/listener.h"
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 struct intake {
     const struct worker_setup *setup;

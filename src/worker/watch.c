@@ -1,5 +1,5 @@
 /* Files that are watched. */
-#include "proc/watch.h"
+#include "worker/watch.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
  * When a worker has served long enough: --max-requests, --max-lifetime, --max-rss. It then asks for a successor.
  */
-#ifndef PROC_RECYCLE_H
-#define PROC_RECYCLE_H
+#ifndef WORKER_RECYCLE_H
+#define WORKER_RECYCLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* The descriptors that a process of ours has from the master. */
-#include "proc/descriptors.h"
+#include "worker/descriptors.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /*
  * Recycling: each limit is told once, when it is reached and not before.
  */
-#include "proc/recycle.h"
+#include "worker/recycle.h"
 
 #include <unistd.h>
 
@@ -113,5 +113,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/recycle", add);
+    return unit_run("worker/recycle", add);
 }

@@ -1,5 +1,5 @@
 /* A worker: boot, serve, drain, leave. */
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -20,20 +20,20 @@
 #include "base/standard_fds.h"
 #include "base/title.h"
 #include "net/loop.h"
-#include "proc/boot.h"
-#include "proc/descriptors.h"
 #include "proc/fork.h"
-#include "proc/intake.h"
 #include "proc/logs.h"
 #include "proc/mailbox.h"
 #include "proc/python_end.h"
-#include "proc/recycle.h"
-#include "proc/reloader.h"
 #include "proc/running_call.h"
-#include "proc/signals.h"
 #include "proc/slot.h"
 #include "py/interp.h"
 #include "py/stack.h"
+#include "worker/boot.h"
+#include "worker/descriptors.h"
+#include "worker/intake.h"
+#include "worker/recycle.h"
+#include "worker/reloader.h"
+#include "worker/signals.h"
 
 enum stop {
     STOP_NO,

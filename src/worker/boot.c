@@ -1,16 +1,16 @@
 /* What a process of ours does before it can serve. */
-#include "proc/boot.h"
+#include "worker/boot.h"
 
 #include <unistd.h>
 
 #include "base/environment.h"
 #include "base/exit_status.h"
 #include "base/log.h"
-#include "proc/descriptors.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
 #include "py/threads.h"
+#include "worker/descriptors.h"
 
 enum { MESSAGE_SIZE = 1024 };
 

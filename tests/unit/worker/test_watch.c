@@ -5,7 +5,7 @@
  * Watched: app.py, package/__init__.py and page.html among their neighbours; in alone-/, which is no
  * package's name, one.py alone.
  */
-#include "proc/watch.h"
+#include "worker/watch.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -306,5 +306,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/watch", add);
+    return unit_run("worker/watch", add);
 }

@@ -1,15 +1,15 @@
 /*
  * What a process of ours does before it can serve: the environment, the interpreter, the application.
  */
-#ifndef PROC_BOOT_H
-#define PROC_BOOT_H
+#ifndef WORKER_BOOT_H
+#define WORKER_BOOT_H
 
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
-#include "proc/worker.h"
 #include "py/application.h"
+#include "worker/worker.h"
 
 /* Leaves the GIL with this thread. NULL after a log record; Python may have started by then. When it crashes, or is asked for its stacks, they go to that descriptor. */
 struct application *boot_application(const struct options *options, int crash_output,

@@ -4,8 +4,8 @@
  * It imports the application, reports ready to the master, serves until it is told to stop (or the master is gone), finishes what
  * it has and exits. The master tells it by its mailbox; TERM, INT and QUIT do the same, for those who stop a whole process group.
  */
-#ifndef PROC_WORKER_H
-#define PROC_WORKER_H
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -46,7 +46,7 @@ struct worker_setup {
 int worker_main(const struct worker_setup *setup);
 /* Its name, in the log and for ps(1). */
 void worker_identify(const struct worker_setup *setup);
-/* worker_main from where the application is loaded (proc/boot.h); until it serves the process dies with the master. GIL held. */
+/* worker_main from where the application is loaded (worker/boot.h); until it serves the process dies with the master. GIL held. */
 int worker_serve(const struct worker_setup *setup, struct application *application);
 
 #endif

@@ -2,11 +2,11 @@
  * A worker's signals, and what becomes of them in a process that the application forks: that lets go of what is the service's,
  * and is stopped by what stops any process, where our handlers would tell this worker instead.
  */
-#ifndef PROC_SIGNALS_H
-#define PROC_SIGNALS_H
+#ifndef WORKER_SIGNALS_H
+#define WORKER_SIGNALS_H
 
 #include "net/loop.h"
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 /* TERM, INT, QUIT: what those send who stop a whole process group. */
 enum { STOP_SIGNALS = 3 };

@@ -1,5 +1,5 @@
 /* A worker process, as its parent sees it. */
-#include "proc/child.h"
+#include "worker/child.h"
 
 #include <errno.h>
 #include <signal.h>

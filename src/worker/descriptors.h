@@ -4,13 +4,13 @@
  * The application shares the process, and may close what is not its own (os.closerange; libraries that daemonise). The kernel takes a
  * closed descriptor off the event loop without a word, and gives its number to the next file.
  */
-#ifndef PROC_DESCRIPTORS_H
-#define PROC_DESCRIPTORS_H
+#ifndef WORKER_DESCRIPTORS_H
+#define WORKER_DESCRIPTORS_H
 
 #include <stdbool.h>
 
 #include "net/loop.h"
-#include "proc/worker.h"
+#include "worker/worker.h"
 
 /* Before the application can close any: notes what is open of the setup, and the channel on which the process hears from the master.
  * Forgets what was noted before. */

@@ -1,7 +1,7 @@
 /*
  * A worker process as its parent sees it. The worker here is a stand-in, found by the linker before the real one.
  */
-#include "proc/child.h"
+#include "worker/child.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -239,5 +239,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/child", add);
+    return unit_run("worker/child", add);
 }

@@ -1,5 +1,5 @@
 /* The intake of a worker. */
-#include "proc/intake.h"
+#include "worker/intake.h"
 
 #include "proc/slot.h"
 

@@ -1,5 +1,5 @@
 /* A worker's signals, and what becomes of them in a process that the application forks. */
-#include "proc/signals.h"
+#include "worker/signals.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* When a worker has served long enough. */
-#include "proc/recycle.h"
+#include "worker/recycle.h"
 
 #include <inttypes.h>
 #include <unistd.h>
