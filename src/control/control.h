@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "base/slice.h"
-#include "proc/fleet.h"
+#include "fleet/fleet.h"
 #include "proc/heritage.h"
 #include "worker/child.h"
 

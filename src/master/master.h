@@ -1,6 +1,6 @@
 /*
  * The master: no Python in it. It owns the listening sockets and the scoreboard, forks the workers, watches them, replaces
- * those that die (proc/fleet.h has the rules), and stops them all. It parses no HTTP and never sleeps in a call.
+ * those that die (fleet/fleet.h has the rules), and stops them all. It parses no HTTP and never sleeps in a call.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H

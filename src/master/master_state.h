@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "control/control.h"
+#include "fleet/fleet.h"
 #include "master/farewell.h"
 #include "master/master.h"
 #include "master/orphans.h"
@@ -16,7 +17,6 @@
 #include "preload/nursery.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
-#include "proc/fleet.h"
 #include "proc/upgrade.h"
 #include "setup/startup.h"
 #include "worker/child.h"

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "proc/slot.h"
+#include "fleet/slot.h"
 
 struct watched {
     uint64_t progress; /* of the slot's worker, at the last tick */

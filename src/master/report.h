@@ -13,7 +13,7 @@
 #include <event2/event.h>
 
 #include "base/scoreboard.h"
-#include "proc/fleet.h"
+#include "fleet/fleet.h"
 
 struct report;
 

@@ -17,8 +17,8 @@
 
 #include "base/options.h"
 #include "base/scoreboard.h"
+#include "fleet/slot.h"
 #include "master/orphans.h"
-#include "proc/slot.h"
 
 struct stalls;
 

@@ -12,10 +12,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "fleet/slot.h"
 #include "preload/zygote.h"
 #include "preload/zygote_child.h"
 #include "proc/fork.h"
-#include "proc/slot.h"
 
 /* Of one zygote, which says one thing for each order. */
 enum { NEWS_AT_ONCE = 16 };

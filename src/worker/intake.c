@@ -1,7 +1,7 @@
 /* The intake of a worker. */
 #include "worker/intake.h"
 
-#include "proc/slot.h"
+#include "fleet/slot.h"
 
 /* Who comes to a slot where nobody serves must not wait until somebody does. */
 static bool is_ours(const struct intake *intake, unsigned slot)

@@ -16,11 +16,11 @@
 #include "app/status_page.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "fleet/slot.h"
 #include "master/orphans.h"
 #include "master/report.h"
 #include "proc/death.h"
 #include "proc/running_call.h"
-#include "proc/slot.h"
 
 #include "unit.h"
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proc/slot.h"
+#include "fleet/slot.h"
 #include "unit.h"
 
 enum { SLOTS = 2 };

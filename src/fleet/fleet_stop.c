@@ -1,6 +1,6 @@
 /* The fleet's end. */
 #include "base/log.h"
-#include "proc/fleet_state.h"
+#include "fleet/fleet_state.h"
 #include "proc/python_end.h"
 
 /* One that is still importing does not read its mail, and has nothing to finish. */

@@ -15,18 +15,18 @@
  * ends soon, the generation is dropped and nothing else has happened. Then one worker after the other is replaced. Planned
  * replacements are made one at a time; those of workers that cannot go on at once.
  */
-#ifndef PROC_FLEET_H
-#define PROC_FLEET_H
+#ifndef FLEET_FLEET_H
+#define FLEET_FLEET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "fleet/slot.h"
+#include "fleet/worker_end.h"
 #include "proc/death.h"
 #include "proc/heritage.h"
 #include "proc/mailbox.h"
-#include "proc/slot.h"
-#include "proc/worker_end.h"
 
 struct fleet;
 

@@ -4,7 +4,7 @@
  * What is done is a line of text: "fork 0.0" (slot 0, seat 0), "retire 0.0", "drain 0.0", "quit 0.0", "kill 0.0".
  */
 #include "base/exit_status.h"
-#include "proc/fleet.h"
+#include "fleet/fleet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -1245,5 +1245,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/fleet", add);
+    return unit_run("fleet/fleet", add);
 }

@@ -1,15 +1,15 @@
 /*
  * How a worker ended, and what is said of it: one record for each end.
  */
-#ifndef PROC_WORKER_END_H
-#define PROC_WORKER_END_H
+#ifndef FLEET_WORKER_END_H
+#define FLEET_WORKER_END_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/scoreboard.h"
 #include "base/slice.h"
-#include "proc/slot.h"
+#include "fleet/slot.h"
 
 struct worker_end {
     unsigned slot;

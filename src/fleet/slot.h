@@ -1,13 +1,13 @@
 /*
- * A worker slot as the fleet sees it: who is in its two seats, and what is planned for it. See proc/fleet.h for the states.
+ * A worker slot as the fleet sees it: who is in its two seats, and what is planned for it. See fleet/fleet.h for the states.
  */
-#ifndef PROC_SLOT_H
-#define PROC_SLOT_H
+#ifndef FLEET_SLOT_H
+#define FLEET_SLOT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proc/backoff.h"
+#include "fleet/backoff.h"
 
 enum { FLEET_SEATS = 2 };
 

@@ -1,5 +1,5 @@
 /* A worker slot as the fleet sees it. */
-#include "proc/slot.h"
+#include "fleet/slot.h"
 
 #include <stddef.h>
 

@@ -1,12 +1,12 @@
 /*
  * The inside of the fleet, for fleet.c and its neighbours: fleet_reload.c and fleet_stop.c.
  */
-#ifndef PROC_FLEET_STATE_H
-#define PROC_FLEET_STATE_H
+#ifndef FLEET_FLEET_STATE_H
+#define FLEET_FLEET_STATE_H
 
 #include <stdbool.h>
 
-#include "proc/fleet.h"
+#include "fleet/fleet.h"
 
 /* What workers get beyond the time in which they are asked to leave, before they are killed. */
 enum { GRACE_MS = 2000 };

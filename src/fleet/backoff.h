@@ -1,8 +1,8 @@
 /*
  * How long to wait before a worker that died is replaced: not at all the first time, longer while it keeps dying.
  */
-#ifndef PROC_BACKOFF_H
-#define PROC_BACKOFF_H
+#ifndef FLEET_BACKOFF_H
+#define FLEET_BACKOFF_H
 
 #include <stdint.h>
 

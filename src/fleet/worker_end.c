@@ -1,5 +1,5 @@
 /* How a worker ended, and what is said of it. */
-#include "proc/worker_end.h"
+#include "fleet/worker_end.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What a fleet leaves to the one of its next binary, and when that is easy: nobody is on the way. */
-#include "proc/fleet_state.h"
+#include "fleet/fleet_state.h"
 
 bool fleet_is_calm(const struct fleet *fleet)
 {

@@ -1,5 +1,5 @@
 /* How long to wait before a worker that died is replaced. */
-#include "proc/backoff.h"
+#include "fleet/backoff.h"
 
 uint64_t backoff_next(struct backoff *backoff, uint64_t age_ms, uint32_t random)
 {

@@ -1,7 +1,7 @@
 /*
  * How a worker ended: why it had to be replaced.
  */
-#include "proc/worker_end.h"
+#include "fleet/worker_end.h"
 
 #include "unit.h"
 
@@ -41,5 +41,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/worker_end", add);
+    return unit_run("fleet/worker_end", add);
 }

@@ -1,6 +1,6 @@
 /* The fleet: which workers there should be, and when each comes and goes. */
 #include "base/exit_status.h"
-#include "proc/fleet_state.h"
+#include "fleet/fleet_state.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "proc/fleet_state.h"
+#include "fleet/fleet_state.h"
 
 /* For who is told to quit, until it is killed. */
 enum { HURRY_MS = 2000 };
