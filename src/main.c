@@ -15,12 +15,12 @@
 #include "base/title.h"
 #include "master/master.h"
 #include "net/access_log.h"
-#include "proc/heritage.h"
 #include "py/interp.h"
 #include "setup/check.h"
 #include "setup/configuration.h"
 #include "setup/process.h"
 #include "setup/second_try.h"
+#include "upgrade/heritage.h"
 
 enum { MESSAGE_SIZE = 1024 };
 

@@ -11,7 +11,7 @@
  * reads is a number or text that may be any, and where the rows are it knows by itself.
  *
  * A binary that takes the master's place maps it again (scoreboard_adopt), while workers of the old one go on to write: where anything
- * in here moves, HERITAGE_VERSION (proc/heritage.h) is raised.
+ * in here moves, HERITAGE_VERSION (upgrade/heritage.h) is raised.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H

@@ -11,7 +11,7 @@
 #include "base/scoreboard.h"
 #include "base/slice.h"
 #include "fleet/fleet.h"
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 #include "worker/child.h"
 
 struct control;

@@ -19,7 +19,7 @@
 #include "base/place.h"
 #include "base/text.h"
 #include "net/address_check.h"
-#include "proc/address_heritage.h"
+#include "upgrade/address_heritage.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };
 

@@ -13,7 +13,7 @@
 
 #include "base/slice.h"
 #include "net/address.h"
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 struct control_socket;
 struct control_client; /* from its request to the end of its answer */

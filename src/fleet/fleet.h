@@ -25,8 +25,8 @@
 #include "fleet/slot.h"
 #include "fleet/worker_end.h"
 #include "proc/death.h"
-#include "proc/heritage.h"
 #include "proc/mailbox.h"
+#include "upgrade/heritage.h"
 
 struct fleet;
 

@@ -7,7 +7,7 @@
 
 #include "base/options.h"
 #include "net/access_log.h"
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 /* First of all: what is sent while the master is not ready waits until it is. */
 void master_hold_signals(void);

@@ -17,8 +17,8 @@
 #include "preload/nursery.h"
 #include "proc/directory.h"
 #include "proc/errand.h"
-#include "proc/upgrade.h"
 #include "setup/startup.h"
+#include "upgrade/upgrade.h"
 #include "worker/child.h"
 
 struct master_signals;

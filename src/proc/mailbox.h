@@ -3,7 +3,7 @@
  * seat's life. The master has one end, the seat's worker the other; each message says which worker (by pid) it is to or from, so
  * that a successor does not take its predecessor's. When the master is gone the worker reads the end of the stream.
  *
- * Master and worker may be of two binaries (proc/upgrade.h): where a kind gets another number, HERITAGE_VERSION is raised.
+ * Master and worker may be of two binaries (upgrade/upgrade.h): where a kind gets another number, HERITAGE_VERSION is raised.
  */
 #ifndef PROC_MAILBOX_H
 #define PROC_MAILBOX_H

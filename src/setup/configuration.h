@@ -13,7 +13,7 @@
 
 #include "base/options.h"
 #include "proc/errand.h"
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 /* At the start, before the working directory changes; waits for the file to be read. argc and argv must stay. As options_parse. */
 int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size);
@@ -24,7 +24,7 @@ void configuration_check(struct options *options, int argc, char *const *argv,
 /* For --print-config, to standard output. As options_parse. */
 int configuration_print(int argc, char *const *argv, char *message, size_t size);
 
-/* What the next program gets (proc/heritage.h), in case the file cannot be used when it starts, although it was good when that was
+/* What the next program gets (upgrade/heritage.h), in case the file cannot be used when it starts, although it was good when that was
  * checked: what it said before. configuration_inherit comes after configuration_read, which has failed. As options_parse. */
 void configuration_bequeath(struct heritage *heritage);
 int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 struct pid_file;
 

@@ -8,8 +8,8 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/address_heritage.h"
 #include "setup/startup.h"
+#include "upgrade/address_heritage.h"
 
 void service_bequeath(const struct service *service, const struct options *options, struct heritage *heritage)
 {

@@ -10,8 +10,8 @@
 #include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
-#include "proc/heritage.h"
 #include "setup/pid_file.h"
+#include "upgrade/heritage.h"
 
 struct service {
     struct address *addresses;

@@ -1,5 +1,5 @@
 /*
- * The heritage: what a master leaves to the binary that takes its place in the same process (proc/upgrade.h). Descriptors keep their
+ * The heritage: what a master leaves to the binary that takes its place in the same process (upgrade/upgrade.h). Descriptors keep their
  * numbers, children stay children, and the rest is lines of text in a file without a name, whose descriptor stands in
  * $GATEWAY_HERITAGE:
  *
@@ -10,8 +10,8 @@
  * A binary reads only what one of its own version has written. Not only the lines belong to that: the old workers go on to write the
  * scoreboard (base/scoreboard.h), to read and send mail (proc/mailbox.h) and to hand connections over (net/parcel.h).
  */
-#ifndef PROC_HERITAGE_H
-#define PROC_HERITAGE_H
+#ifndef UPGRADE_HERITAGE_H
+#define UPGRADE_HERITAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

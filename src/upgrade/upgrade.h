@@ -2,14 +2,14 @@
  * The binary upgrade (USR2): the program's file, as it is by now, takes the master's place in the same process, once it has been
  * proved. So the pid stays, the workers stay its children, and the sockets stay open.
  *
- *   IDLE ──begin──> CHECKING ──exit status 0──> GOOD ──calm──> the new program, with the heritage (proc/heritage.h)
+ *   IDLE ──begin──> CHECKING ──exit status 0──> GOOD ──calm──> the new program, with the heritage (upgrade/heritage.h)
  *                      └──anything else──> IDLE, and nothing has changed
  *
  * The check is a child that runs the new file with --check-config and the heritage as it is then: it has to understand both, and loads
  * the application.
  */
-#ifndef PROC_UPGRADE_H
-#define PROC_UPGRADE_H
+#ifndef UPGRADE_UPGRADE_H
+#define UPGRADE_UPGRADE_H
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 struct upgrade;
 

@@ -1,11 +1,11 @@
 /*
- * The listening sockets in the heritage (proc/heritage.h): an address is a line.
+ * The listening sockets in the heritage (upgrade/heritage.h): an address is a line.
  */
-#ifndef PROC_ADDRESS_HERITAGE_H
-#define PROC_ADDRESS_HERITAGE_H
+#ifndef UPGRADE_ADDRESS_HERITAGE_H
+#define UPGRADE_ADDRESS_HERITAGE_H
 
 #include "net/address.h"
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 void address_bequeath(const struct address *address, const char *key, struct heritage *heritage);
 

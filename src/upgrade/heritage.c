@@ -1,7 +1,7 @@
 /* What a master leaves to the binary that takes its place. */
 #include "config.h"
 
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* The heritage: what is written is what the successor reads, and nobody else. */
-#include "proc/heritage.h"
+#include "upgrade/heritage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,5 +156,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/heritage", add);
+    return unit_run("upgrade/heritage", add);
 }

@@ -1,5 +1,5 @@
 /* The listening sockets in the heritage: slots, then the socket file (whether it is ours, device, inode), then the descriptors. */
-#include "proc/address_heritage.h"
+#include "upgrade/address_heritage.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* The binary upgrade: the check, and the new program in the place of this one. */
-#include "proc/upgrade.h"
+#include "upgrade/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
