@@ -31,7 +31,7 @@ enum worker_state {
     WORKER_LOADED,   /* it is; the worker does not serve yet */
     WORKER_READY,    /* serving */
     WORKER_DRAINING, /* told to stop: finishes what it has */
-    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (app/survey.h) */
+    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (status/survey.h) */
     WORKER_STATES
 };
 

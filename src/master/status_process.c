@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/status.h"
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/log.h"
@@ -26,6 +25,7 @@
 #include "proc/fork.h"
 #include "proc/privileges.h"
 #include "py/interp.h"
+#include "status/status.h"
 
 /* Of those who watch, there are few, and what they ask is short. */
 enum { CONNECTIONS = 256, REQUEST_BODY = 1024, PATIENCE_MS = 5000 };

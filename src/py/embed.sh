@@ -3,7 +3,7 @@
 #
 #     sh $(srcdir)/src/py/embed.sh $(srcdir)/src/py/loader.py loader_source > src/py/loader_source.h
 #     sh $(srcdir)/src/py/embed.sh $(srcdir)/src/py/loader_help.py loader_help_source > src/py/loader_help_source.h
-#     sh $(srcdir)/src/py/embed.sh $(srcdir)/src/app/status_page.html status_page_source > src/app/status_page_source.h
+#     sh $(srcdir)/src/py/embed.sh $(srcdir)/src/status/status_page.html status_page_source > src/status/status_page_source.h
 #
 # so that `#include "py/loader_source.h"` finds them with -Isrc from the build directory. Needs sed, nothing else.
 set -eu

@@ -11,9 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/metrics.h"
-#include "app/status_json.h"
-#include "app/status_page.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "fleet/slot.h"
@@ -21,6 +18,9 @@
 #include "master/report.h"
 #include "proc/death.h"
 #include "proc/running_call.h"
+#include "status/metrics.h"
+#include "status/status_json.h"
+#include "status/status_page.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* A survey of the scoreboard. */
-#include "app/survey.h"
+#include "status/survey.h"
 
 #include <assert.h>
 

@@ -5,8 +5,8 @@
  * What clients sent is in the JSON, and nowhere else: nothing in it can end the element it stands in, the page shows it as text only,
  * and the policy lets nothing run that does not bear the number of this very answer.
  */
-#ifndef APP_STATUS_PAGE_H
-#define APP_STATUS_PAGE_H
+#ifndef STATUS_STATUS_PAGE_H
+#define STATUS_STATUS_PAGE_H
 
 #include "base/slice.h"
 #include "base/text.h"

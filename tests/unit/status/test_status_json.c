@@ -1,7 +1,7 @@
 /*
  * /status.json: its members, and that nothing a client sends leaves its string.
  */
-#include "app/status_json.h"
+#include "status/status_json.h"
 
 #include <unistd.h>
 
@@ -62,5 +62,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/status_json", add);
+    return unit_run("status/status_json", add);
 }

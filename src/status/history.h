@@ -1,10 +1,10 @@
 /*
  * The last minutes: samples of the service, one a second, so that whoever looks at the status page sees where the numbers come from.
  */
-#ifndef APP_HISTORY_H
-#define APP_HISTORY_H
+#ifndef STATUS_HISTORY_H
+#define STATUS_HISTORY_H
 
-#include "app/survey.h"
+#include "status/survey.h"
 
 enum { HISTORY_INTERVAL_MS = 1000, HISTORY_SAMPLES = 300, HISTORY_MINUTE = 60 };
 

@@ -4,10 +4,10 @@
 #ifndef RENDERED_H
 #define RENDERED_H
 
-#include "app/status_facts.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "status/status_facts.h"
 
 #include "unit.h"
 

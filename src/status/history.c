@@ -1,5 +1,5 @@
 /* The last minutes. */
-#include "app/history.h"
+#include "status/history.h"
 
 #include <assert.h>
 #include <stdlib.h>

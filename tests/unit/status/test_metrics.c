@@ -1,7 +1,7 @@
 /*
  * /metrics: lines that Prometheus takes. The system tests read all of it strictly.
  */
-#include "app/metrics.h"
+#include "status/metrics.h"
 
 #include <unistd.h>
 
@@ -55,5 +55,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/metrics", add);
+    return unit_run("status/metrics", add);
 }

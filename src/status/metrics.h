@@ -1,11 +1,11 @@
 /*
  * /metrics: the scoreboard as Prometheus reads it, text format 0.0.4.
  */
-#ifndef APP_METRICS_H
-#define APP_METRICS_H
+#ifndef STATUS_METRICS_H
+#define STATUS_METRICS_H
 
-#include "app/status_facts.h"
 #include "base/text.h"
+#include "status/status_facts.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,5 +1,5 @@
 /* /metrics. */
-#include "app/metrics.h"
+#include "status/metrics.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * Surveys: what is added up over all rows, and what the service as a whole is at.
  */
-#include "app/survey.h"
+#include "status/survey.h"
 
 #include "base/clock.h"
 
@@ -167,5 +167,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/survey", add);
+    return unit_run("status/survey", add);
 }

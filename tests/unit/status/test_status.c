@@ -1,7 +1,7 @@
 /*
  * The status handler: who asks for what, and how the state of the service is answered. What the pages hold is their own tests'.
  */
-#include "app/status.h"
+#include "status/status.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -200,5 +200,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/status", add);
+    return unit_run("status/status", add);
 }

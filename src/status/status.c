@@ -1,15 +1,15 @@
 /* The status process' answers. */
-#include "app/status.h"
+#include "status/status.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/metrics.h"
-#include "app/status_json.h"
-#include "app/status_page.h"
 #include "base/mem.h"
 #include "http/token.h"
+#include "status/metrics.h"
+#include "status/status_json.h"
+#include "status/status_page.h"
 
 struct status {
     struct status_facts facts;

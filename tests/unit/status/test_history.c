@@ -1,7 +1,7 @@
 /*
  * The last minutes: rates, quantiles of each interval, and what is forgotten.
  */
-#include "app/history.h"
+#include "status/history.h"
 
 #include "unit.h"
 
@@ -109,5 +109,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/history", add);
+    return unit_run("status/history", add);
 }

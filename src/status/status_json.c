@@ -1,5 +1,5 @@
 /* /status.json. */
-#include "app/status_json.h"
+#include "status/status_json.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * The status page: whole, with its data, and with a policy that fits it alone.
  */
-#include "app/status_page.h"
+#include "status/status_page.h"
 
 #include <stdio.h>
 
@@ -94,5 +94,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("app/status_page", add);
+    return unit_run("status/status_page", add);
 }

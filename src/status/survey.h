@@ -1,8 +1,8 @@
 /*
  * A survey: the scoreboard read at one moment, added up over all rows. For the status process, which asks nobody.
  */
-#ifndef APP_SURVEY_H
-#define APP_SURVEY_H
+#ifndef STATUS_SURVEY_H
+#define STATUS_SURVEY_H
 
 #include "base/scoreboard.h"
 

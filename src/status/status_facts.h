@@ -1,11 +1,11 @@
 /*
  * What the answers about the service are made of: given once, read by all who render one.
  */
-#ifndef APP_STATUS_FACTS_H
-#define APP_STATUS_FACTS_H
+#ifndef STATUS_STATUS_FACTS_H
+#define STATUS_STATUS_FACTS_H
 
-#include "app/history.h"
 #include "base/scoreboard.h"
+#include "status/history.h"
 
 struct status_facts {
     const char *version;     /* ours */

@@ -1,5 +1,5 @@
 /* The status page. */
-#include "app/status_page.h"
+#include "status/status_page.h"
 
 #include <inttypes.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "app/status_page_source.h"
+#include "status/status_page_source.h"
 
 /* Hexadecimal digits that nobody can foresee. */
 enum { NONCE_SIZE = 33 };

@@ -5,11 +5,11 @@
  *   /status.json  what it shows             /ready   200 while one takes requests
  *   /metrics      for Prometheus
  */
-#ifndef APP_STATUS_H
-#define APP_STATUS_H
+#ifndef STATUS_STATUS_H
+#define STATUS_STATUS_H
 
-#include "app/status_facts.h"
 #include "net/exchange.h"
+#include "status/status_facts.h"
 
 struct status;
 
