@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access/access_log.h"
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -14,7 +15,6 @@
 #include "base/timestamp.h"
 #include "base/title.h"
 #include "master/master.h"
-#include "net/access_log.h"
 #include "py/interp.h"
 #include "setup/check.h"
 #include "setup/configuration.h"

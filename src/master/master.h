@@ -5,8 +5,8 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
+#include "access/access_log.h"
 #include "base/options.h"
-#include "net/access_log.h"
 #include "upgrade/heritage.h"
 
 /* First of all: what is sent while the master is not ready waits until it is. */

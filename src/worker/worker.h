@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "access/access_log.h"
 #include "base/options.h"
 #include "base/scoreboard.h"
-#include "net/access_log.h"
 #include "net/address.h"
 
 struct application;

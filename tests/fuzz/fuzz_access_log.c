@@ -3,10 +3,10 @@
  */
 #include <stdlib.h>
 
+#include "access/access_format.h"
+#include "access/access_lines.h"
 #include "fuzz.h"
 #include "http/parser.h"
-#include "net/access_format.h"
-#include "net/access_lines.h"
 #include "net/exchange.h"
 
 static const char *const texts[] = {"combined", "json", "%({PATH_INFO}e)s %({HTTP_HOST}e)s %({x-a}i)s"};

@@ -1,15 +1,15 @@
 /* The access log: a file, and the format of what is written there. */
-#include "net/access_log.h"
+#include "access/access_log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "access/access_format.h"
 #include "base/log_file.h"
 #include "base/mem.h"
 #include "base/place.h"
-#include "net/access_format.h"
 #include "net/exchange.h"
 
 struct access_log {

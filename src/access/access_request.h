@@ -1,10 +1,10 @@
 /*
- * What the access log can say of a request: readers for the rows of net/access_fields.
+ * What the access log can say of a request: readers for the rows of access/access_fields.
  */
-#ifndef NET_ACCESS_REQUEST_H
-#define NET_ACCESS_REQUEST_H
+#ifndef ACCESS_ACCESS_REQUEST_H
+#define ACCESS_ACCESS_REQUEST_H
 
-#include "net/access_fields.h"
+#include "access/access_fields.h"
 
 bool access_value_text(struct access_value *value, struct slice text); /* known, if it is not empty */
 bool access_value_number(struct access_value *value, uint64_t number);

@@ -2,12 +2,12 @@
  * What stands in a line of the access log: a format, compiled once, that makes a line of each exchange.
  *
  * "common", "combined", "json", or a string of atoms ("%(h)s %(r)s %({user-agent}i)s ..."), which are gunicorn's and some
- * more: see net/access_fields. What a client sends is printable ASCII there, and can neither break nor forge a line, which ends
+ * more: see access/access_fields. What a client sends is printable ASCII there, and can neither break nor forge a line, which ends
  * with its newline. In "json" it is an object, in which what is not known is left out.
  * For whoever runs the loop; made before the fork, used by each worker.
  */
-#ifndef NET_ACCESS_FORMAT_H
-#define NET_ACCESS_FORMAT_H
+#ifndef ACCESS_ACCESS_FORMAT_H
+#define ACCESS_ACCESS_FORMAT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,14 +1,14 @@
 /*
  * The access log: every format and atom, and lines that no client can break or forge.
  */
-#include "net/access_log.h"
+#include "access/access_log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net_fixture.h"
+#include "net/net_fixture.h"
 
 static char path[] = "/tmp/test_access_log-XXXXXX";
 static char message[512];
@@ -223,5 +223,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("net/access_log", add);
+    return unit_run("access/access_log", add);
 }

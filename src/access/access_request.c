@@ -1,5 +1,5 @@
 /* What the access log can say of a request. */
-#include "net/access_request.h"
+#include "access/access_request.h"
 
 #include "http/basic_auth.h"
 #include "http/parser.h"

@@ -2,15 +2,15 @@
  * The lines of the access log: each atom, variable and field of JSON; and that whatever a client sends makes one line of
  * printable ASCII, from which it can be read again.
  */
-#include "net/access_format.h"
+#include "access/access_format.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include "access/access_fields.h"
+#include "access/access_line.h"
 #include "base/mem.h"
 #include "http/parser.h"
-#include "net/access_fields.h"
-#include "net/access_line.h"
 #include "net/exchange.h"
 
 #include "access_lines.h"
@@ -601,5 +601,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("net/access_format", add);
+    return unit_run("access/access_format", add);
 }

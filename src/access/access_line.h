@@ -2,8 +2,8 @@
  * A line of the access log while it is written: bounded, and never more than a line. What a client sent is escaped, so that
  * the line is printable ASCII whatever that was.
  */
-#ifndef NET_ACCESS_LINE_H
-#define NET_ACCESS_LINE_H
+#ifndef ACCESS_ACCESS_LINE_H
+#define ACCESS_ACCESS_LINE_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* A line of the access log while it is written. */
-#include "net/access_line.h"
+#include "access/access_line.h"
 
 static size_t room_in(const struct access_line *line)
 {

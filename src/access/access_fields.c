@@ -1,9 +1,9 @@
 /* What the access log can say of an exchange: the table, and what is no part of the request. */
-#include "net/access_fields.h"
+#include "access/access_fields.h"
 
 #include <stdio.h>
 
-#include "net/access_request.h"
+#include "access/access_request.h"
 
 static bool read_time(struct access_source *source, struct access_value *value)
 {

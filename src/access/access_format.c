@@ -1,5 +1,5 @@
 /* A format of the access log: a list of pieces, each of them text, or a field of the table. */
-#include "net/access_format.h"
+#include "access/access_format.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access/access_fields.h"
+#include "access/access_line.h"
 #include "base/mem.h"
 #include "base/name_distance.h"
-#include "net/access_fields.h"
-#include "net/access_line.h"
 
 struct piece {
     const struct access_field *field; /* NULL: text */
