@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/completion.h"
-#include "base/control_verbs.h"
 #include "base/mem.h"
-#include "base/name_distance.h"
-#include "base/options.h"
 #include "base/text.h"
 #include "ctl/client.h"
 #include "ctl/top.h"
+#include "options/completion.h"
+#include "options/control_verbs.h"
+#include "options/name_distance.h"
+#include "options/options.h"
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
 enum { MESSAGE_SIZE = 2048, HELP_MANUAL = 256, HELP_BASH, HELP_ZSH, HELP_FISH, INTERVAL_MIN_MS = 100 };

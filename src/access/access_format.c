@@ -11,7 +11,7 @@
 #include "access/access_fields.h"
 #include "access/access_line.h"
 #include "base/mem.h"
-#include "base/name_distance.h"
+#include "options/name_distance.h"
 
 struct piece {
     const struct access_field *field; /* NULL: text */

@@ -1,5 +1,5 @@
 /*
- * What the master answers on its control socket: base/control_verbs.h has the verbs, control/control_socket.h the clients.
+ * What the master answers on its control socket: options/control_verbs.h has the verbs, control/control_socket.h the clients.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -7,10 +7,10 @@
 #include <event2/event.h>
 #include <stdbool.h>
 
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "base/slice.h"
 #include "fleet/fleet.h"
+#include "options/options.h"
 #include "upgrade/heritage.h"
 #include "worker/child.h"
 

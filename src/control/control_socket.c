@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/control_verbs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/text.h"
 #include "net/address_check.h"
+#include "options/control_verbs.h"
 #include "upgrade/address_heritage.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };

@@ -4,9 +4,9 @@
 #ifndef CONTROL_CONTROL_VIEW_H
 #define CONTROL_CONTROL_VIEW_H
 
-#include "base/control_verbs.h"
 #include "control/control.h"
 #include "control/control_socket.h"
+#include "options/control_verbs.h"
 
 struct stacks;
 

@@ -13,7 +13,7 @@
  * proxies replace what they were sent by one item). A value that is none (a scheme other than http and https, a Host that we
  * would refuse, a prefix that is no safe path) is as good as absent.
  *
- * Only fields in --forwarded-headers are believed (base/forwarded_fields.h), by default For and Proto: a proxy passes on what it
+ * Only fields in --forwarded-headers are believed (options/forwarded_fields.h), by default For and Proto: a proxy passes on what it
  * does not set, so any other is the client's own. Parameters of Forwarded likewise. Where X-Forwarded-For is not believed
  * there is no walk: the rightmost item of each list counts.
  *
@@ -26,10 +26,10 @@
 
 #include <stdbool.h>
 
-#include "base/forwarded_fields.h"
-#include "base/networks.h"
 #include "http/endpoint.h"
 #include "http/request.h"
+#include "options/forwarded_fields.h"
+#include "options/networks.h"
 
 /* The first ones in the order of enum forwarded_part. */
 enum forwarded_name {

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "base/networks.h"
 #include "http/token.h"
+#include "options/networks.h"
 
 static void advance(struct slice *rest, size_t n)
 {

@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#include "base/forwarded_fields.h"
 #include "base/slice.h"
 #include "http/endpoint.h"
+#include "options/forwarded_fields.h"
 
 /* Without their quotes; data is NULL for what is not there. */
 struct forwarded_element {

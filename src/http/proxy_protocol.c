@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/networks.h"
 #include "http/token.h"
+#include "options/networks.h"
 
 /* The longest line, with its end (2.1); the fixed part of version 2 (2.2). */
 enum { LINE_MAX_SIZE = 107, HEAD_SIZE = 16 };

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
 #include "control/control.h"
+#include "options/environment.h"
 #include "proc/death.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"

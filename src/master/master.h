@@ -6,7 +6,7 @@
 #define MASTER_MASTER_H
 
 #include "access/access_log.h"
-#include "base/options.h"
+#include "options/options.h"
 #include "upgrade/heritage.h"
 
 /* First of all: what is sent while the master is not ready waits until it is. */

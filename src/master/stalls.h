@@ -15,10 +15,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "fleet/slot.h"
 #include "master/orphans.h"
+#include "options/options.h"
 
 struct stalls;
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/options.h"
+#include "options/options.h"
 #include "setup/startup.h"
 
 struct status_process;

@@ -13,10 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/forwarded_fields.h"
 #include "base/mem.h"
-#include "base/networks.h"
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "http/body.h"
 #include "http/memo.h"
@@ -24,6 +21,9 @@
 #include "net/output.h"
 #include "net/request_id.h"
 #include "net/timeouts.h"
+#include "options/forwarded_fields.h"
+#include "options/networks.h"
+#include "options/options.h"
 
 struct conn;
 struct event_base;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/listing.h"
+#include "options/listing.h"
 
 struct sockets {
     ino_t *inodes; /* what the kernel knows each by, however many descriptors lead to it */

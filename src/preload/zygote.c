@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/exit_status.h"
-#include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/standard_fds.h"
 #include "base/title.h"
+#include "options/listing.h"
 #include "preload/birth.h"
 #include "preload/cord.h"
 #include "preload/sockets.h"

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 /* Looks up who is named, once, before the first fork. 0, or -1 with one sentence in `message`: unknown, or not possible because
  * this process is not root. */

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "base/options.h"
+#include "options/options.h"
 #include "py/application.h"
 
 enum {

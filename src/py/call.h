@@ -18,11 +18,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/options.h"
 #include "http/body.h"
 #include "http/endpoint.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "options/options.h"
 #include "py/application.h"
 
 enum call_step {

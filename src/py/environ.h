@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "base/options.h"
+#include "options/options.h"
 #include "py/call.h"
 #include "py/compat.h"
 

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 /*
  * Finds the interpreter: that of options->venv (which is empty for none), else of the virtual environment in whose bin/ this

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/listing.h"
+#include "options/listing.h"
 
 /* Imports `threading` on the main thread: that module takes the thread that imports it first for the main one. 0, or -1 after a
  * log record. GIL held. */

@@ -5,7 +5,7 @@
 #ifndef SETUP_CHECK_H
 #define SETUP_CHECK_H
 
-#include "base/options.h"
+#include "options/options.h"
 #include "upgrade/heritage.h"
 
 /* Tells all that is wrong, beside the mistakes in the options that have been told already, and loads the application as --user, unless a

@@ -4,7 +4,7 @@
 #ifndef SETUP_CHECK_PLACES_H
 #define SETUP_CHECK_PLACES_H
 
-#include "base/options.h"
+#include "options/options.h"
 
 /* Each that could not be had is a log record; one that somebody has, perhaps the service itself, is fine. EXIT_STOPPED, or the exit status of
  * the start. */

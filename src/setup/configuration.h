@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/options.h"
+#include "options/options.h"
 #include "proc/errand.h"
 #include "upgrade/heritage.h"
 

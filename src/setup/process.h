@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "access/access_log.h"
-#include "base/options.h"
+#include "options/options.h"
 
 /* Does it, once, at the start; the log says "master" from then on. `access_log`: NULL when none is wanted. 0, or -1 with one sentence in
  * `message`, for standard error. */

@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 /* After the service has let go of everything; `begun` is when it was started, by the wall clock. Does not return when the program is
  * started. Otherwise the exit status: it was told to stop (INT, TERM, QUIT), or nothing can be watched, or executed, which is logged; or its

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/environment.h"
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "net/address_check.h"
+#include "options/environment.h"
 #include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"

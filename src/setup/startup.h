@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
+#include "options/options.h"
 #include "setup/pid_file.h"
 #include "upgrade/heritage.h"
 

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 /* After privileges_resolve: tried as the user, in a process of its own. 0, or -1 with one sentence in `message`; but one that nobody has
  * named is only for tmp_dir_warn: many a container has no /tmp, and many an application no large bodies. */

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include "base/environment.h"
 #include "base/exit_status.h"
 #include "base/log.h"
+#include "options/environment.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
 #include "py/stack.h"

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/options.h"
 #include "net/timer.h"
+#include "options/options.h"
 
 struct recycle {
     const struct options *options;

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/listing.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/standard_fds.h"
+#include "options/listing.h"
 #include "proc/directory.h"
 
 enum {

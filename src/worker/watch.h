@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 struct watch;
 

@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 #include "access/access_log.h"
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
+#include "options/options.h"
 
 struct application;
 

@@ -3,8 +3,8 @@
  */
 #include <stdlib.h>
 
-#include "base/control_verbs.h"
 #include "fuzz.h"
+#include "options/control_verbs.h"
 
 static void assert_plain(const char *text)
 {

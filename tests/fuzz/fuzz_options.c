@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/options.h"
 #include "fuzz.h"
+#include "options/options.h"
 
 enum { ARGUMENTS = 16 };
 

@@ -3,9 +3,9 @@
  */
 #include <stdlib.h>
 
-#include "base/networks.h"
 #include "fuzz.h"
 #include "http/proxy_protocol.h"
+#include "options/networks.h"
 
 static int read_in_pieces(enum proxy_version version, struct slice bytes, struct proxy_header *header)
 {

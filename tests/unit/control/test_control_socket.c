@@ -5,8 +5,8 @@
 
 #include <sys/stat.h>
 
-#include "base/control_verbs.h"
 #include "control/control_fixture.h"
+#include "options/control_verbs.h"
 
 static struct control_socket *server;
 static char request[CONTROL_REQUEST_MAX + 1], message[256];

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "py/interp.h"
 
-#include "base/options_line.h"
+#include "options/options_line.h"
 
 const char *interp_version(void)
 {

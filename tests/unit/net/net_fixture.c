@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/options_table.h"
 #include "net/h1.h"
+#include "options/options_table.h"
 
 #include "net_fixture.h"
 

@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "base/options.h"
 #include "base/scoreboard.h"
 #include "net/exchange.h"
 #include "net/loop.h"
+#include "options/options.h"
 
 #include "unit.h"
 

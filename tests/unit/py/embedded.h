@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/options.h"
+#include "options/options.h"
 #include "py/interp.h"
 #include "unit.h"
 

@@ -12,7 +12,7 @@
 
 #include "py/interp.h"
 
-#include "base/options_line.h"
+#include "options/options_line.h"
 
 const char *interp_version(void)
 {

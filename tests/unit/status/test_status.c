@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "net/h1.h"
 
-#include "base/options_line.h"
+#include "options/options_line.h"
 
 static struct options options;
 static struct scoreboard *board;

@@ -1,0 +1,40 @@
+/*
+ * What a service can be asked and told over its control socket: one row each. The master answers (proc/control_verbs.c), gatewayctl asks.
+ * The protocol is doc/control-protocol.txt.
+ *
+ * A new verb is a row here and the function `verb_NAME` in proc.
+ */
+#ifndef OPTIONS_CONTROL_VERBS_H
+#define OPTIONS_CONTROL_VERBS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+
+/* The name; what may stand behind it: "" nothing, "a|b" one of these, in brackets where it may be missing; for --help. */
+#define CONTROL_VERBS(ROW)                                                                     \
+    ROW(status, "", "How the service is, on one screen.")                                      \
+    ROW(workers, "", "The worker processes.")                                                  \
+    ROW(requests, "", "The calls of the application that run, the oldest first.")              \
+    ROW(stacks, "", "The Python stack of every thread in every worker.")                       \
+    ROW(reload, "[--wait]", "Reload the application; with --wait, come back when it is over.") \
+    ROW(worker, "add|remove", "One worker more, or one less.")                                 \
+    ROW(reopen, "", "Reopen the log files.")                                                   \
+    ROW(stop, "", "Finish the requests in flight, and stop.")
+
+struct control_verb {
+    const char *name, *arguments, *help;
+};
+
+extern const struct control_verb control_verbs[];
+extern const size_t control_verb_count;
+
+/* A request, of one line and without its end. */
+enum { CONTROL_REQUEST_MAX = 255 };
+
+/* Cuts a request at its first blank; the index of its verb, or -1 and one sentence about it in `message`. `argument` is what stands
+ * behind the verb, perhaps nothing. */
+int control_parse(struct slice line, struct slice *argument, char *message, size_t size);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * Names of options of gunicorn, uWSGI and uvicorn. doc/migrating-from-*.md say more, and of more.
+ */
+#include "options/options_foreign.h"
+
+#include "options/name_distance.h"
+
+#include <string.h>
+
+#define ADDRESS     "the address is --bind HOST:PORT, --bind unix:PATH or --bind fd://N"
+#define SOCKET      "--bind speaks HTTP, and no other protocol: see doc/migrating-from-uwsgi.md"
+#define APPLICATION "the application is MODULE:CALLABLE, without an option; in a file it is application"
+#define WORKERS     "there are --workers and --threads, and neither gevent nor asyncio"
+#define ALWAYS      "it is always so, or not needed; leave it out"
+#define CHEAPER     "the number of --workers stays, unless gatewayctl worker changes it"
+#define INOTIFY     "--reload watches what was imported, with inotify, and each --reload-extra-file"
+#define LOGGING     "there is --log-format, and the logging of the application is its own"
+#define SYSLOG      "there is --error-logfile; what is on standard error, a service manager takes to a journal"
+#define METRICS     "there is --status, with /metrics for Prometheus"
+#define DAEMON      "a service manager does that: see doc/deploying.md"
+#define TLS         "TLS is a proxy's business: see doc/deploying.md"
+#define STATIC      "files are a proxy's business, or a middleware's: see doc/deploying.md"
+#define MIDDLEWARE  "a proxy does that, or a middleware"
+#define HOOKS       "there are no hooks: see doc/migrating-from-gunicorn.md"
+
+/* clang-format off */
+const struct foreign_option foreign_options[] = {
+    /* One thing with several names. */
+    {"http", true, "bind", NULL},
+    {"http-socket", true, "bind", NULL},
+    {"http11-socket", true, "bind", NULL},
+    {"uds", true, "bind", NULL},
+    {"s", true, "bind", NULL},
+    {"host", true, NULL, ADDRESS},
+    {"port", true, NULL, ADDRESS},
+    {"fd", true, NULL, ADDRESS},
+    {"socket", true, NULL, SOCKET},
+    {"uwsgi-socket", true, NULL, SOCKET},
+    {"protocol", true, NULL, SOCKET},
+    {"processes", true, "workers", NULL},
+    {"config-file", true, "config", NULL},
+    {"ini", true, "config", NULL},
+    {"yaml", true, "config", NULL},
+    {"json", true, "config", NULL},
+    {"raw-env", true, "env", NULL},
+    {"proc-name", true, "name", NULL},
+    {"procname", true, "name", NULL},
+    {"procname-prefix", true, "name", NULL},
+    {"pidfile", true, "pid", NULL},
+    {"pid-file", true, "pid", NULL},
+    {"uid", true, "user", NULL},
+    {"gid", true, "group", NULL},
+    {"virtualenv", true, "venv", NULL},
+    {"home", true, "venv", NULL},
+    {"H", true, "venv", NULL},
+    {"pp", true, "pythonpath", NULL},
+    {"python-path", true, "pythonpath", NULL},
+    {"app-dir", true, "pythonpath", NULL},
+    {"listen", true, "backlog", NULL},
+    {"module", true, NULL, APPLICATION},
+    {"wsgi", true, NULL, APPLICATION},
+    {"wsgi-file", true, NULL, APPLICATION},
+    {"file", true, NULL, APPLICATION},
+    {"callable", true, NULL, APPLICATION},
+    {"wsgi-app", true, NULL, APPLICATION},
+    {"factory", false, NULL, APPLICATION},
+
+    /* What a worker is. */
+    {"k", true, NULL, WORKERS},
+    {"worker-class", true, NULL, WORKERS},
+    {"gevent", true, NULL, WORKERS},
+    {"async", true, NULL, WORKERS},
+    {"asyncio", false, NULL, WORKERS},
+    {"loop", true, NULL, WORKERS},
+    {"ws", true, NULL, WORKERS},
+    {"lifespan", true, NULL, WORKERS},
+    {"interface", true, NULL, WORKERS},
+    {"master", false, NULL, ALWAYS},
+    {"M", false, NULL, ALWAYS},
+    {"enable-threads", false, NULL, ALWAYS},
+    {"lazy-apps", false, NULL, ALWAYS},
+    {"lazy", false, NULL, ALWAYS},
+    {"need-app", false, NULL, ALWAYS},
+    {"die-on-term", false, NULL, ALWAYS},
+    {"single-interpreter", false, NULL, ALWAYS},
+    {"strict", false, NULL, ALWAYS},
+    {"vacuum", false, NULL, ALWAYS},
+    {"thunder-lock", false, NULL, ALWAYS},
+    {"reuse-port", false, NULL, ALWAYS},
+    {"initgroups", false, NULL, ALWAYS},
+    {"capture-output", false, NULL, ALWAYS},
+    {"R", false, NULL, ALWAYS},
+    {"enable-stdio-inheritance", false, NULL, ALWAYS},
+    {"no-sendfile", false, NULL, ALWAYS},
+    {"proxy-headers", false, NULL, ALWAYS},
+    {"worker-tmp-dir", true, NULL, ALWAYS},
+    {"preload-app", false, "preload", NULL},
+    {"harakiri", true, "timeout", NULL},
+    {"reload-mercy", true, "graceful-timeout", NULL},
+    {"worker-reload-mercy", true, "graceful-timeout", NULL},
+    {"timeout-graceful-shutdown", true, "graceful-timeout", NULL},
+    {"http-keepalive", true, "keep-alive", NULL},
+    {"timeout-keep-alive", true, "keep-alive", NULL},
+    {"limit-concurrency", true, "worker-connections", NULL},
+    {"limit-max-requests", true, "max-requests", NULL},
+    {"max-requests-delta", true, "max-requests-jitter", NULL},
+    {"limit-max-requests-jitter", true, "max-requests-jitter", NULL},
+    {"max-worker-lifetime", true, "max-lifetime", NULL},
+    {"reload-on-rss", true, "max-rss", NULL},
+    {"evil-reload-on-rss", true, "max-rss", NULL},
+    {"limit-post", true, "limit-request-body", NULL},
+    {"buffer-size", true, "limit-request-head", NULL},
+    {"h11-max-incomplete-event-size", true, "limit-request-head", NULL},
+    {"post-buffering", true, "body-memory", NULL},
+    {"cheaper", true, NULL, CHEAPER},
+    {"cheaper-initial", true, NULL, CHEAPER},
+    {"py-autoreload", true, "reload", NULL},
+    {"python-autoreload", true, "reload", NULL},
+    {"touch-reload", true, NULL, "gatewayctl reload does that, or HUP"},
+    {"reload-engine", true, NULL, INOTIFY},
+    {"reload-dir", true, NULL, INOTIFY},
+    {"reload-include", true, NULL, INOTIFY},
+    {"reload-exclude", true, NULL, INOTIFY},
+
+    /* What is said, and to whom. */
+    {"log-file", true, "error-logfile", NULL},
+    {"errorlog", true, "error-logfile", NULL},
+    {"logto", true, "error-logfile", NULL},
+    {"logto2", true, "error-logfile", NULL},
+    {"accesslog", true, "access-logfile", NULL},
+    {"access-log", false, "access-logfile", NULL},
+    {"req-logger", true, "access-logfile", NULL},
+    {"disable-logging", false, NULL, "there is no access log without --access-logfile"},
+    {"no-access-log", false, NULL, "there is no access log without --access-logfile"},
+    {"logger-class", true, NULL, LOGGING},
+    {"log-config", true, NULL, LOGGING},
+    {"logconfig", true, NULL, LOGGING},
+    {"logconfig-dict", true, NULL, LOGGING},
+    {"log-config-json", true, NULL, LOGGING},
+    {"use-colors", false, NULL, LOGGING},
+    {"log-syslog", false, NULL, SYSLOG},
+    {"log-syslog-to", true, NULL, SYSLOG},
+    {"log-syslog-prefix", true, NULL, SYSLOG},
+    {"log-syslog-facility", true, NULL, SYSLOG},
+    {"syslog", false, NULL, SYSLOG},
+    {"disable-redirect-access-to-syslog", false, NULL, SYSLOG},
+    {"statsd-host", true, NULL, METRICS},
+    {"statsd-prefix", true, NULL, METRICS},
+    {"dogstatsd-tags", true, NULL, METRICS},
+    {"stats", true, "status", NULL},
+    {"stats-server", true, "status", NULL},
+    {"stats-http", false, "status", NULL},
+    {"master-fifo", true, "control-socket", NULL},
+    {"spew", false, NULL, "--slow-request and gatewayctl stacks show where calls are"},
+    {"proxy-allow-from", true, "forwarded-allow-ips", NULL},
+    {"proxy-allow-ips", true, "forwarded-allow-ips", NULL},
+    {"secure-scheme-headers", true, NULL, "X-Forwarded-Proto says that it was https, see doc/migrating-from-gunicorn.md"},
+
+    /* What others do. */
+    {"D", false, NULL, DAEMON},
+    {"daemon", false, NULL, DAEMON},
+    {"d", true, NULL, DAEMON},
+    {"daemonize", true, NULL, DAEMON},
+    {"emperor", true, NULL, DAEMON},
+    {"certfile", true, NULL, TLS},
+    {"keyfile", true, NULL, TLS},
+    {"ca-certs", true, NULL, TLS},
+    {"cert-reqs", true, NULL, TLS},
+    {"ciphers", true, NULL, TLS},
+    {"ssl-version", true, NULL, TLS},
+    {"do-handshake-on-connect", false, NULL, TLS},
+    {"suppress-ragged-eofs", false, NULL, TLS},
+    {"https", true, NULL, TLS},
+    {"ssl-certfile", true, NULL, TLS},
+    {"ssl-keyfile", true, NULL, TLS},
+    {"ssl-keyfile-password", true, NULL, TLS},
+    {"ssl-ca-certs", true, NULL, TLS},
+    {"ssl-cert-reqs", true, NULL, TLS},
+    {"ssl-ciphers", true, NULL, TLS},
+    {"static-map", true, NULL, STATIC},
+    {"check-static", true, NULL, STATIC},
+    {"add-header", true, NULL, MIDDLEWARE},
+    {"header", true, NULL, MIDDLEWARE},
+    {"paste", true, NULL, "a factory with paste.deploy.loadapp in it does that, see doc/migrating-from-gunicorn.md"},
+    {"paster", true, NULL, "a factory with paste.deploy.loadapp in it does that, see doc/migrating-from-gunicorn.md"},
+    {"paste-global", true, NULL, "a factory with paste.deploy.loadapp in it does that, see doc/migrating-from-gunicorn.md"},
+    {"strip-header-spaces", false, NULL, "such requests are always refused"},
+    {"tolerate-dangerous-framing", false, NULL, "such requests are always refused"},
+    {"on-starting", true, NULL, HOOKS},
+    {"on-reload", true, NULL, HOOKS},
+    {"when-ready", true, NULL, HOOKS},
+    {"pre-fork", true, NULL, HOOKS},
+    {"post-fork", true, NULL, HOOKS},
+    {"post-worker-init", true, NULL, HOOKS},
+    {"worker-int", true, NULL, HOOKS},
+    {"worker-abort", true, NULL, HOOKS},
+    {"pre-exec", true, NULL, HOOKS},
+    {"pre-request", true, NULL, HOOKS},
+    {"post-request", true, NULL, HOOKS},
+    {"child-exit", true, NULL, HOOKS},
+    {"worker-exit", true, NULL, HOOKS},
+    {"nworkers-changed", true, NULL, HOOKS},
+    {"on-exit", true, NULL, HOOKS},
+    {"plugin", true, NULL, "Python is the only language"},
+    {"plugins", true, NULL, "Python is the only language"},
+};
+/* clang-format on */
+
+const size_t foreign_option_count = sizeof(foreign_options) / sizeof(foreign_options[0]);
+
+const struct foreign_option *foreign_option_find(const char *name, size_t size)
+{
+    for (size_t i = 0; i < foreign_option_count; i++) {
+        if (strlen(foreign_options[i].name) == size && name_starts_with(foreign_options[i].name, name, size))
+            return &foreign_options[i];
+    }
+    return NULL;
+}

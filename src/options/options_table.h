@@ -1,0 +1,76 @@
+/*
+ * The options' table and what its rows mean. Private to options*.c and their test.
+ */
+#ifndef OPTIONS_OPTIONS_TABLE_H
+#define OPTIONS_OPTIONS_TABLE_H
+
+#include "options/options.h"
+
+enum option_kind {
+    OPTION_STRING,   /* char *; at least `min` characters */
+    OPTION_URL_PATH, /* char *; empty, or starts with a slash; slashes at its end are taken off */
+    OPTION_OCTAL,    /* char *; an octal number of up to `max` */
+    OPTION_NETWORKS, /* char *; a list of options/networks.h */
+    OPTION_FIELDS,   /* char *; a list of options/forwarded_fields.h */
+    OPTION_HOSTS,    /* char *; names of hosts, with commas between them */
+    OPTION_LIST,     /* struct string_list; repeatable */
+    OPTION_PAIRS,    /* struct string_list of NAME=VALUE; repeatable */
+    OPTION_NUMBER,   /* int64_t from min to max, as the next two */
+    OPTION_TIME,     /* milliseconds */
+    OPTION_SIZE,     /* bytes */
+    OPTION_CHOICE,   /* int64_t: the index in `choices` */
+    OPTION_FLAG,     /* bool; takes no value, or =yes or =no; its variable is one of these */
+    OPTION_ACTION,   /* takes no value and has no variable */
+};
+
+struct option_row {
+    const char *section;
+    const char *name; /* without the dashes */
+    char letter;      /* 0: none */
+    bool hidden;      /* not in --help, the manual or suggestions */
+    bool restart;     /* a reload cannot change it */
+    enum option_kind kind;
+    enum options_action action;
+    size_t field;        /* offset in struct options */
+    const char *value;   /* what the value is called in --help */
+    const char *initial; /* the default, as a user would write it; NULL leaves the field zero */
+    const char *word;    /* this value stands for 0, or for NULL */
+    int64_t min, max;
+    const char *const *choices; /* ends with NULL */
+    const char *variable;       /* a well-known variable that has a say after GATEWAY_<NAME> */
+    const char *help;           /* sentences, without the default */
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_row_count;
+
+/* Gives the row's field the value; a list gets one more. 0, or -1 and in `wrong` what is wrong with the text: a verb
+ * and its object, `is not a number`. */
+int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
+               size_t size);
+/* Zeroes the row's field. */
+void option_clear(struct options *options, const struct option_row *row);
+bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b);
+/* The field's value becomes that of the other. */
+void option_copy(const struct option_row *row, struct options *to, const struct options *from);
+bool option_is_setting(const struct option_row *row); /* a file can say it */
+/* A line of a configuration file, and where the value comes from. */
+void option_print(FILE *out, const struct option_row *row, const struct options *options, const char *origin);
+void print_setting(FILE *out, const char *name, const char *value,
+                   const char *origin); /* value: NULL: none */
+/* The number as a user would write it. */
+void option_number_text(const struct option_row *row, int64_t value, char *out, size_t size);
+bool option_is_list(const struct option_row *row);
+bool option_is_text(const struct option_row *row); /* its field is a char * */
+
+/* Splits as a shell does: blanks, both quotes, backslash; nothing is expanded. 0, or -1 when a quote is left open:
+ * then the list is empty. */
+int words_split(const char *text, struct string_list *words);
+
+/* The row of that name (an underscore is as good as a dash), of that letter; NULL when there is none. */
+const struct option_row *option_find_name(const char *name, size_t size);
+const struct option_row *option_find_letter(char letter);
+/* The row whose name is most like it; NULL when none is. */
+const struct option_row *option_find_nearest(const char *name, size_t size);
+
+#endif
