@@ -19,8 +19,8 @@
 #include "setup/check.h"
 #include "setup/configuration.h"
 #include "setup/process.h"
-#include "setup/second_try.h"
-#include "upgrade/heritage.h"
+#include "setup/restart_on_save.h"
+#include "upgrade/upgrade_state.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
@@ -38,7 +38,7 @@ static void set_title(const struct options *options)
         title_set("gateway: master [%s]", options->application);
 }
 
-static int serve(struct options *options, struct heritage *heritage)
+static int serve(struct options *options, struct upgrade_state *saved)
 {
     char message[MESSAGE_SIZE];
     struct access_log *access_log;
@@ -47,19 +47,19 @@ static int serve(struct options *options, struct heritage *heritage)
     if (process_apply(options, &access_log, message, sizeof(message)) < 0)
         return usage(message);
     set_title(options);
-    int status = master_main(options, access_log, heritage);
+    int status = master_main(options, access_log, saved);
     access_log_free(access_log);
-    return status == EXIT_APPLICATION && options->reload ? second_try(options, &begun) : status;
+    return status == EXIT_APPLICATION && options->reload ? restart_on_save(options, &begun) : status;
 }
 
 /* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */
-static int configure(struct options *options, int argc, char **argv, const struct heritage *heritage,
+static int configure(struct options *options, int argc, char **argv, const struct upgrade_state *saved,
                      char *message)
 {
     char unused[MESSAGE_SIZE];
     if (configuration_read(options, argc, argv, message, MESSAGE_SIZE) == 0)
         return 0;
-    return heritage != NULL ? configuration_inherit(options, heritage, unused, sizeof(unused)) : -1;
+    return saved != NULL ? configuration_load(options, saved, unused, sizeof(unused)) : -1;
 }
 
 static int version(void)
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     master_hold_signals();
     signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
     signal(SIGXFSZ, SIG_IGN);
-    struct heritage *heritage = heritage_take(message, sizeof(message));
+    struct upgrade_state *saved = upgrade_state_take(message, sizeof(message));
     if (message[0] != '\0') {
         char sentence[MESSAGE_SIZE + sizeof("gateway: ")];
         snprintf(sentence, sizeof(sentence), "gateway: %s", message);
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     struct mistakes mistakes = {.count = 0};
     if (check)
         configuration_check(&options, argc, argv, log_complain, &mistakes);
-    if (!check && configure(&options, argc, argv, heritage, message) < 0)
+    if (!check && configure(&options, argc, argv, saved, message) < 0)
         return usage(message);
     switch (options.action) {
     case OPTIONS_HELP:
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
         status = configuration_print(argc, argv, message, sizeof(message)) == 0 ? 0 : usage(message);
         break;
     case OPTIONS_SERVE:
-        status = check ? check_main(&options, &mistakes, heritage) : serve(&options, heritage);
+        status = check ? check_main(&options, &mistakes, saved) : serve(&options, saved);
         break;
     }
     options_free(&options);

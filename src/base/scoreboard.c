@@ -193,37 +193,37 @@ bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t 
 }
 
 /* Text that is cut begins with a whole character of UTF-8. */
-void scoreboard_note_setback(struct scoreboard *board, const char *text, size_t size)
+void scoreboard_note_failed_reload(struct scoreboard *board, const char *text, size_t size)
 {
-    struct scoreboard_setback *setback = &board->service->setback;
-    size_t kept = size < SCOREBOARD_SETBACK_SIZE ? size : SCOREBOARD_SETBACK_SIZE;
+    struct scoreboard_failed_reload *failed_reload = &board->service->failed_reload;
+    size_t kept = size < SCOREBOARD_FAILED_RELOAD_SIZE ? size : SCOREBOARD_FAILED_RELOAD_SIZE;
     while (kept > 0 && kept < size && ((unsigned char)text[size - kept] & 0xc0) == 0x80)
         kept--;
-    uint32_t number = 2 * ++board->setbacks;
-    scoreboard_set(setback->number, number - 1);
+    uint32_t number = 2 * ++board->failed_reloads;
+    scoreboard_set(failed_reload->number, number - 1);
     atomic_thread_fence(memory_order_release);
-    scoreboard_set(setback->size, (uint32_t)kept);
-    memcpy(setback->text, text + size - kept, kept);
-    scoreboard_publish(setback->number, number);
+    scoreboard_set(failed_reload->size, (uint32_t)kept);
+    memcpy(failed_reload->text, text + size - kept, kept);
+    scoreboard_publish(failed_reload->number, number);
 }
 
-uint32_t scoreboard_setbacks(const struct scoreboard_setback *setback)
+uint32_t scoreboard_failed_reloads(const struct scoreboard_failed_reload *failed_reload)
 {
-    return scoreboard_get(setback->number) & ~1U;
+    return scoreboard_get(failed_reload->number) & ~1U;
 }
 
-bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t since,
-                             char text[SCOREBOARD_SETBACK_SIZE], size_t *size)
+bool scoreboard_read_failed_reload(const struct scoreboard_failed_reload *failed_reload, uint32_t since,
+                                   char text[SCOREBOARD_FAILED_RELOAD_SIZE], size_t *size)
 {
-    uint32_t number = scoreboard_see(setback->number);
+    uint32_t number = scoreboard_see(failed_reload->number);
     if (number == since || number % 2 != 0)
         return false;
-    *size = scoreboard_get(setback->size);
-    if (*size > SCOREBOARD_SETBACK_SIZE)
+    *size = scoreboard_get(failed_reload->size);
+    if (*size > SCOREBOARD_FAILED_RELOAD_SIZE)
         return false;
-    memcpy(text, setback->text, *size);
+    memcpy(text, failed_reload->text, *size);
     atomic_thread_fence(memory_order_acquire);
-    return scoreboard_get(setback->number) == number;
+    return scoreboard_get(failed_reload->number) == number;
 }
 
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms)

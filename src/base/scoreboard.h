@@ -11,7 +11,7 @@
  * reads is a number or text that may be any, and where the rows are it knows by itself.
  *
  * A binary that takes the master's place maps it again (scoreboard_adopt), while workers of the old one go on to write: where anything
- * in here moves, HERITAGE_VERSION (upgrade/heritage.h) is raised.
+ * in here moves, UPGRADE_STATE_VERSION (upgrade/upgrade_state.h) is raised.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -31,7 +31,7 @@ enum worker_state {
     WORKER_LOADED,   /* it is; the worker does not serve yet */
     WORKER_READY,    /* serving */
     WORKER_DRAINING, /* told to stop: finishes what it has */
-    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (status/survey.h) */
+    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (status/totals.h) */
     WORKER_STATES
 };
 
@@ -107,8 +107,8 @@ struct scoreboard_row {
     _Atomic uint32_t stalled;
 
     /* Of the first row of a slot: */
-    _Atomic uint32_t orphaned; /* by the master: the others take what comes to it */
-    _Atomic uint32_t in_post;  /* connections on their way to it; written by all */
+    _Atomic uint32_t left_unserved; /* by the master: the others take what comes to it */
+    _Atomic uint32_t in_transfer;   /* connections on their way to it; written by all */
 
     /* Since the row was made. */
     _Alignas(64) _Atomic uint64_t requests; /* ended, however */
@@ -147,12 +147,12 @@ struct scoreboard_restart {
     char how[SCOREBOARD_HOW_SIZE]; /* "was killed by signal 9 ..." */
 };
 
-/* Why the last reload failed: with --reload, workers say so in the application's place (app/setback.h). */
-enum { SCOREBOARD_SETBACK_SIZE = 32 * 1024 };
-struct scoreboard_setback {
+/* Why the last reload failed: with --reload, workers say so in the application's place (app/failed_reload.h). */
+enum { SCOREBOARD_FAILED_RELOAD_SIZE = 32 * 1024 };
+struct scoreboard_failed_reload {
     _Atomic uint32_t number; /* twice how many there have been, published; odd: the text is being written */
     _Atomic uint32_t size;
-    char text[SCOREBOARD_SETBACK_SIZE]; /* the end of it, where there is more */
+    char text[SCOREBOARD_FAILED_RELOAD_SIZE]; /* the end of it, where there is more */
 };
 
 /* What is the service's: written by the master, for the status process and the workers to read. */
@@ -163,7 +163,7 @@ struct scoreboard_service {
     _Atomic uint64_t restarts[RESTART_CAUSES];
     struct scoreboard_restart
         last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */
-    struct scoreboard_setback setback;
+    struct scoreboard_failed_reload failed_reload;
     struct log_gap error_log_gap, access_log_gap; /* here, so that an upgrade loses no count */
 };
 
@@ -171,9 +171,9 @@ struct scoreboard_service {
 struct scoreboard {
     int memory; /* a descriptor, close-on-exec */
     uint32_t count, threads;
-    uint32_t seats;    /* rows per slot: the seats of a slot are neighbours */
-    uint64_t restarts; /* that the master has noted */
-    uint32_t setbacks; /* likewise */
+    uint32_t seats;          /* rows per slot: the seats of a slot are neighbours */
+    uint64_t restarts;       /* that the master has noted */
+    uint32_t failed_reloads; /* likewise */
     struct scoreboard_service *service;
     struct scoreboard_row *rows;   /* `count` */
     struct scoreboard_call *calls; /* `count` times `threads` */
@@ -204,12 +204,12 @@ bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t 
                              struct scoreboard_restart *copy);
 
 /* The master's: a reload has failed. */
-void scoreboard_note_setback(struct scoreboard *board, const char *text, size_t size);
+void scoreboard_note_failed_reload(struct scoreboard *board, const char *text, size_t size);
 /* A worker's: the number at present, and, when there has been another since, its text, `*size` bytes. False when there has been none, or
  * it is being written. */
-uint32_t scoreboard_setbacks(const struct scoreboard_setback *setback);
-bool scoreboard_read_setback(const struct scoreboard_setback *setback, uint32_t since,
-                             char text[SCOREBOARD_SETBACK_SIZE], size_t *size);
+uint32_t scoreboard_failed_reloads(const struct scoreboard_failed_reload *failed_reload);
+bool scoreboard_read_failed_reload(const struct scoreboard_failed_reload *failed_reload, uint32_t since,
+                                   char text[SCOREBOARD_FAILED_RELOAD_SIZE], size_t *size);
 
 /* Its worker has refused requests just now, because no thread took them in time. */
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms);

@@ -39,7 +39,7 @@ void verb_reload(struct control *control, struct control_client *client, struct 
 static bool is_settled(const struct control_view *view)
 {
     for (unsigned i = 0; i < view->count; i++)
-        if (view->children[i].pid != 0 && fleet_seat(view->fleet, berth_of_row(i)) == SEAT_LEAVING &&
+        if (view->children[i].pid != 0 && fleet_seat(view->fleet, seat_id_of_row(i)) == SEAT_LEAVING &&
             scoreboard_get(view->board->rows[i].state) == WORKER_READY)
             return false;
     return true;
@@ -60,7 +60,7 @@ static void settle(evutil_socket_t fd, short what, void *arg)
     if (is_settled(&control->view) || clock_ms() - control->reloaded_ms >= SETTLE_MAX_MS)
         succeed_all(control);
     else
-        event_add(control->settling, &a_moment);
+        event_add(control->deferring, &a_moment);
 }
 
 static void fail_all(struct control *control, unsigned number, const char *failure, struct slice words)
@@ -149,14 +149,14 @@ struct control *control_open(const struct control_view *view, char *message, siz
 {
     struct control *control = xcalloc(1, sizeof(*control));
     control->view = *view;
-    control->socket = control_socket_open(view->base, view->options->control_socket, view->heritage, asked,
+    control->socket = control_socket_open(view->base, view->options->control_socket, view->saved, asked,
                                           control, message, size);
     if (control->socket == NULL) {
         free(control);
         return NULL;
     }
     control->stacks = stacks_new(control);
-    control->settling = evtimer_new(view->base, settle, control);
+    control->deferring = evtimer_new(view->base, settle, control);
     return control;
 }
 
@@ -165,7 +165,7 @@ void control_close(struct control *control)
     if (control == NULL)
         return;
     stacks_free(control->stacks);
-    event_free(control->settling);
+    event_free(control->deferring);
     control_socket_close(control->socket);
     free(control);
 }
@@ -181,10 +181,10 @@ bool control_is_quiet(const struct control *control)
     return control == NULL || control_socket_is_quiet(control->socket);
 }
 
-void control_bequeath(const struct control *control, struct heritage *heritage)
+void control_save(const struct control *control, struct upgrade_state *saved)
 {
     if (control != NULL)
-        control_socket_bequeath(control->socket, heritage);
+        control_socket_save(control->socket, saved);
 }
 
 void control_forget(const struct control *control)

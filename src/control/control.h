@@ -11,7 +11,7 @@
 #include "base/slice.h"
 #include "fleet/fleet.h"
 #include "options/options.h"
-#include "upgrade/heritage.h"
+#include "upgrade/upgrade_state.h"
 #include "worker/child.h"
 
 struct control;
@@ -25,7 +25,7 @@ struct control_view {
     const struct child *children; /* one per row of the board */
     unsigned count;
     const struct fleet *fleet;
-    const struct heritage *heritage; /* for control_open; NULL: nothing was left to us */
+    const struct upgrade_state *saved; /* for control_open; NULL: nothing was left to us */
     /* The zygote that imports the application before the row's worker can be forked, or NULL; none without it. */
     const struct zygote_child *(*importer)(void *context, unsigned row);
     /* How many times the configuration will have been read, when it is that of who asks for a reload now. */
@@ -47,7 +47,7 @@ void control_close(struct control *control);
 /* In a child: it lets go of the descriptors. */
 void control_forget(const struct control *control);
 bool control_is_quiet(const struct control *control); /* nobody is being answered */
-void control_bequeath(const struct control *control, struct heritage *heritage);
+void control_save(const struct control *control, struct upgrade_state *saved);
 /* As struct fleet_actions has it: whoever waits for it is answered. */
 void control_reloaded(struct control *control, const char *failure, struct slice words);
 /* The configuration has been read so many times. Whoever waits for no later one waits for the next reload to begin from now on; or

@@ -19,7 +19,7 @@
 #include "base/text.h"
 #include "net/address_check.h"
 #include "options/control_verbs.h"
-#include "upgrade/address_heritage.h"
+#include "upgrade/address_state.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };
 
@@ -366,19 +366,18 @@ int control_socket_check(struct address *address, const char *path, char *messag
     return r == 0 ? 0 : explain(path, message, size);
 }
 
-static bool find(struct address *address, const struct heritage *heritage)
+static bool find(struct address *address, const struct upgrade_state *saved)
 {
-    return heritage != NULL &&
-           address_inherit(address, "control", "--control-socket", heritage, NULL) != NULL;
+    return saved != NULL && address_load(address, "control", "--control-socket", saved, NULL) != NULL;
 }
 
 struct control_socket *
-control_socket_open(struct event_base *base, const char *path, const struct heritage *heritage,
+control_socket_open(struct event_base *base, const char *path, const struct upgrade_state *saved,
                     void (*asked)(void *context, struct control_client *client, struct slice line),
                     void *context, char *message, size_t size)
 {
     struct control_socket *socket = xcalloc(1, sizeof(*socket));
-    if (!find(&socket->address, heritage) && listen_at(&socket->address, path) < 0) {
+    if (!find(&socket->address, saved) && listen_at(&socket->address, path) < 0) {
         explain(path, message, size);
         address_close(&socket->address, false);
         free(socket);
@@ -416,9 +415,9 @@ bool control_socket_is_quiet(const struct control_socket *socket)
     return true;
 }
 
-void control_socket_bequeath(const struct control_socket *socket, struct heritage *heritage)
+void control_socket_save(const struct control_socket *socket, struct upgrade_state *saved)
 {
-    address_bequeath(&socket->address, "control", heritage);
+    address_save(&socket->address, "control", saved);
 }
 
 void control_socket_forget(const struct control_socket *socket)

@@ -13,7 +13,7 @@
 
 #include "base/slice.h"
 #include "net/address.h"
-#include "upgrade/heritage.h"
+#include "upgrade/upgrade_state.h"
 
 struct control_socket;
 struct control_client; /* from its request to the end of its answer */
@@ -22,9 +22,9 @@ struct control_client; /* from its request to the end of its answer */
 enum control_wait { CONTROL_NOTHING, CONTROL_CONFIGURATION, CONTROL_RELOAD, CONTROL_STACKS };
 
 /* `asked` is called with each request, which is answered there or promised with control_wait. NULL when nobody can listen at
- * `path`: one sentence in `message`. With a heritage, that has the socket already; NULL is fine. */
+ * `path`: one sentence in `message`. With an upgrade state, that has the socket already; NULL is fine. */
 struct control_socket *
-control_socket_open(struct event_base *base, const char *path, const struct heritage *heritage,
+control_socket_open(struct event_base *base, const char *path, const struct upgrade_state *saved,
                     void (*asked)(void *context, struct control_client *client, struct slice line),
                     void *context, char *message, size_t size);
 /* Whether one could be opened, but for others that listen there, and where: `address` is to be closed in any case. 0, or -1 with one sentence
@@ -38,7 +38,7 @@ void control_socket_renew(struct control_socket *socket);
 void control_socket_forget(const struct control_socket *socket);
 /* Nobody is being answered. */
 bool control_socket_is_quiet(const struct control_socket *socket);
-void control_socket_bequeath(const struct control_socket *socket, struct heritage *heritage);
+void control_socket_save(const struct control_socket *socket, struct upgrade_state *saved);
 
 /* A line of the answer; control characters are escaped. */
 void control_say(struct control_client *client, const char *format, ...)

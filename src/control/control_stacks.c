@@ -1,5 +1,5 @@
 /*
- * The verb `stacks`: a signal makes each worker, or the zygote that imports for it, write the Python stacks of all its threads into its seat's pipe for last words, without
+ * The verb `stacks`: a signal makes each worker, or the zygote that imports for it, write the Python stacks of all its threads into its seat's crash pipe, without
  * the GIL and without its help. What has come is looked at again and again, for a moment.
  */
 #include <signal.h>
@@ -48,7 +48,7 @@ static FILE *open_text(char **text, size_t *size)
 /* The process that is asked in the name of a row: its worker, or the zygote that imports the application for it. */
 struct speaker {
     pid_t pid; /* 0: none */
-    const struct last_words *words;
+    const struct crash_pipe *words;
     bool is_zygote;
 };
 
@@ -71,8 +71,8 @@ static struct speaker find_speaker(const struct control_view *view, unsigned row
     const struct child *child = &view->children[row];
     const struct zygote_child *zygote = importer_of(view, row);
     if (zygote == NULL)
-        return (struct speaker){child->pid, &child->last_words, false};
-    return (struct speaker){is_first_of(view, row, zygote) ? zygote->pid : 0, &zygote->last_words, true};
+        return (struct speaker){child->pid, &child->crash_pipe, false};
+    return (struct speaker){is_first_of(view, row, zygote) ? zygote->pid : 0, &zygote->crash_pipe, true};
 }
 
 /* A line for each; the caller frees it. */
@@ -103,7 +103,7 @@ static void ask(struct seat_stacks *seat, const struct control_view *view, unsig
     seat->calls = describe_calls(view, row);
     if (owes)
         return;
-    seat->before = seat->size = last_words_waiting(speaker.words);
+    seat->before = seat->size = crash_pipe_waiting(speaker.words);
     kill(speaker.pid, STACKS_SIGNAL);
 }
 
@@ -112,7 +112,7 @@ static bool has_answered(struct seat_stacks *seat, const struct speaker *speaker
 {
     if (seat->pid == 0 || speaker->pid != seat->pid)
         return true;
-    size_t size = last_words_waiting(speaker->words);
+    size_t size = crash_pipe_waiting(speaker->words);
     bool quiet = size == seat->size;
     seat->size = size;
     return quiet && size > seat->before;
@@ -121,7 +121,7 @@ static bool has_answered(struct seat_stacks *seat, const struct speaker *speaker
 /* What was in the pipe before is not ours to show; and where nothing has come it stays there for whoever it is meant for. */
 static void print_stacks(FILE *out, struct seat_stacks *seat, const struct speaker *speaker)
 {
-    static char words[LAST_WORDS_MAX];
+    static char words[CRASH_PIPE_MAX];
     if (speaker->pid == seat->pid && seat->size <= seat->before) {
         fprintf(out, "  does not answer\n");
         return;
@@ -133,7 +133,7 @@ static void print_stacks(FILE *out, struct seat_stacks *seat, const struct speak
         return;
     }
     /* The worker may have emptied the pipe itself meanwhile. */
-    size_t size = last_words_take(speaker->words, words, sizeof(words));
+    size_t size = crash_pipe_take(speaker->words, words, sizeof(words));
     size_t before = seat->before < size ? seat->before : size;
     fwrite(words + before, 1, size - before, out);
     if (size == sizeof(words))
@@ -142,10 +142,10 @@ static void print_stacks(FILE *out, struct seat_stacks *seat, const struct speak
 
 static void print_worker(FILE *out, const struct control_view *view, unsigned row, struct seat_stacks *seat)
 {
-    struct berth berth = berth_of_row(row);
-    enum seat_state state = fleet_seat(view->fleet, berth);
+    struct seat_id seat_id = seat_id_of_row(row);
+    enum seat_state state = fleet_seat(view->fleet, seat_id);
     struct speaker speaker = find_speaker(view, row);
-    fprintf(out, "worker %u%s (pid %d, %s)\n%s", berth.slot, seat->is_zygote ? "'s zygote" : "",
+    fprintf(out, "worker %u%s (pid %d, %s)\n%s", seat_id.slot, seat->is_zygote ? "'s zygote" : "",
             (int)seat->pid, seat_state_name(state), seat->calls);
     print_stacks(out, seat, &speaker);
     fprintf(out, "\n");
@@ -173,16 +173,16 @@ static void answer(struct stacks *stacks)
     free(text);
 }
 
-/* What comes when everybody has gone must not be taken for the last words of that worker. False when nobody owes any more. */
+/* What comes when everybody has gone must not be taken for the crash pipe of that worker. False when nobody owes any more. */
 static bool forget_late_answers(struct stacks *stacks)
 {
-    static char words[LAST_WORDS_MAX];
+    static char words[CRASH_PIPE_MAX];
     bool any = false;
     for (unsigned i = 0; i < stacks->control->view.count; i++) {
         struct seat_stacks *seat = &stacks->seats[i];
         struct speaker speaker = find_speaker(&stacks->control->view, i);
-        if (seat->pid == speaker.pid && last_words_waiting(speaker.words) > seat->before) {
-            last_words_take(speaker.words, words, sizeof(words));
+        if (seat->pid == speaker.pid && crash_pipe_waiting(speaker.words) > seat->before) {
+            crash_pipe_take(speaker.words, words, sizeof(words));
             seat->pid = 0;
         }
         if (seat->pid != speaker.pid)

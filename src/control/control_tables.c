@@ -50,7 +50,7 @@ static void add_up(const struct control_view *view, struct totals *totals)
         totals->requests += scoreboard_get(row->requests);
         if (!child_is_there(&view->children[i]))
             continue;
-        totals->by_state[fleet_seat(view->fleet, berth_of_row(i))]++;
+        totals->by_state[fleet_seat(view->fleet, seat_id_of_row(i))]++;
         totals->stalled += scoreboard_get(row->stalled) != 0;
         totals->connections += scoreboard_get(row->connections);
         totals->calls += scoreboard_busy(view->board, i);
@@ -61,7 +61,7 @@ static void add_up(const struct control_view *view, struct totals *totals)
 static const char *state_of(const struct control_view *view, unsigned row)
 {
     bool stalled = scoreboard_get(view->board->rows[row].stalled) != 0;
-    enum seat_state state = fleet_seat(view->fleet, berth_of_row(row));
+    enum seat_state state = fleet_seat(view->fleet, seat_id_of_row(row));
     return stalled && state == SEAT_SERVING ? worker_state_name(WORKER_STALLED) : seat_state_name(state);
 }
 
@@ -107,9 +107,9 @@ static void say_worker(const struct control_view *view, struct control_client *c
 {
     const struct child *child = &view->children[i];
     const struct scoreboard_row *row = &view->board->rows[i];
-    struct berth berth = berth_of_row(i);
+    struct seat_id seat_id = seat_id_of_row(i);
     char text[AGE_SIZE];
-    control_say(client, "%4u %7d %10u %-8s %7s %10" PRIu64 " %11" PRIu32 " %5" PRIu32 " %5u", berth.slot,
+    control_say(client, "%4u %7d %10u %-8s %7s %10" PRIu64 " %11" PRIu32 " %5" PRIu32 " %5u", seat_id.slot,
                 (int)child->pid, (unsigned)scoreboard_get(row->generation), state_of(view, i),
                 age(text, clock_ms() - child->forked_ms), child_requests(child, row),
                 scoreboard_get(row->connections), scoreboard_get(row->ready),
@@ -170,7 +170,7 @@ void verb_requests(struct control *control, struct control_client *client, struc
     control_say(client, "%4s %6s %7s %7s  %s", "slot", "thread", "pid", "age", "request");
     for (size_t i = 0; i < count; i++) {
         char text[AGE_SIZE];
-        control_say(client, "%4u %6u %7d %7s  %s", berth_of_row(found[i].row).slot, found[i].thread,
+        control_say(client, "%4u %6u %7d %7s  %s", seat_id_of_row(found[i].row).slot, found[i].thread,
                     (int)view->children[found[i].row].pid, age(text, found[i].call.age_ms),
                     found[i].call.request);
     }

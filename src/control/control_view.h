@@ -17,7 +17,7 @@ struct control {
     /* The last reload that went well, and when; its clients are answered when those that leave do not accept any more. */
     unsigned reloaded;
     uint64_t reloaded_ms;
-    struct event *settling;
+    struct event *deferring;
 };
 
 #define VERB_FUNCTION(name, arguments, help) \
@@ -25,9 +25,9 @@ struct control {
 CONTROL_VERBS(VERB_FUNCTION)
 #undef VERB_FUNCTION
 
-static inline struct berth berth_of_row(unsigned row)
+static inline struct seat_id seat_id_of_row(unsigned row)
 {
-    return (struct berth){row / FLEET_SEATS, row % FLEET_SEATS};
+    return (struct seat_id){row / FLEET_SEATS, row % FLEET_SEATS};
 }
 
 /* See control/control_stacks.c. */

@@ -52,9 +52,9 @@ void fleet_describe(const struct fleet *fleet, struct fleet_status *status)
     };
 }
 
-enum seat_state fleet_seat(const struct fleet *fleet, struct berth berth)
+enum seat_state fleet_seat(const struct fleet *fleet, struct seat_id seat_id)
 {
-    return fleet->slots[berth.slot].seats[berth.seat].state;
+    return fleet->slots[seat_id.slot].seats[seat_id.seat].state;
 }
 
 unsigned fleet_slots(const struct fleet *fleet)
@@ -72,9 +72,9 @@ bool fleet_is_stopping(const struct fleet *fleet)
     return fleet->phase >= FLEET_DRAINING;
 }
 
-struct berth fleet_berth_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat)
+struct seat_id fleet_seat_id_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat)
 {
-    return (struct berth){(unsigned)(slot - fleet->slots), (unsigned)(seat - slot->seats)};
+    return (struct seat_id){(unsigned)(slot - fleet->slots), (unsigned)(seat - slot->seats)};
 }
 
 void fleet_visit_all(struct fleet *fleet, uint64_t now,
@@ -153,7 +153,7 @@ static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
     if (seat == NULL || slot->retry_ms > now)
         return;
     unsigned generation = fleet_generation_for(fleet, slot);
-    if (fleet->actions.fork(fleet->actions.context, fleet_berth_of(fleet, slot, seat), generation) == 0)
+    if (fleet->actions.fork(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), generation) == 0)
         *seat = (struct seat){
             .state = SEAT_BOOTING,
             .generation = generation,
@@ -196,7 +196,7 @@ void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *se
 {
     seat->state = SEAT_LEAVING;
     seat->deadline_ms = deadline_ms;
-    fleet->actions.tell(fleet->actions.context, fleet_berth_of(fleet, slot, seat), kind);
+    fleet->actions.tell(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), kind);
 }
 
 void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, enum kill_reason why)
@@ -205,7 +205,7 @@ void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, 
         return;
     seat->state = SEAT_LEAVING;
     seat->deadline_ms = 0;
-    fleet->actions.kill(fleet->actions.context, fleet_berth_of(fleet, slot, seat), why);
+    fleet->actions.kill(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), why);
 }
 
 /* From now on it is the slot's worker; whoever was has to serve no longer. */
@@ -232,13 +232,13 @@ static void note_first_ready(struct fleet *fleet, struct slot *slot, uint64_t no
         log_info("ready in %.2f s", (double)(now - fleet->started_ms) / 1000);
 }
 
-void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
+void fleet_ready(struct fleet *fleet, struct seat_id seat_id, uint64_t now)
 {
-    struct slot *slot = &fleet->slots[berth.slot];
-    struct seat *seat = &slot->seats[berth.seat];
+    struct slot *slot = &fleet->slots[seat_id.slot];
+    struct seat *seat = &slot->seats[seat_id.seat];
     if (seat->state != SEAT_BOOTING)
         return;
-    log_debug("worker %u is ready", berth.slot);
+    log_debug("worker %u is ready", seat_id.slot);
     seat->booted = true;
     seat->deadline_ms = 0;
     bool probe = seat->generation != fleet->proven;
@@ -259,10 +259,10 @@ void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now)
     fleet_fill_all(fleet, now);
 }
 
-void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now)
+void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement why, uint64_t now)
 {
-    struct slot *slot = &fleet->slots[berth.slot];
-    if (fleet_is_stopping(fleet) || slot->seats[berth.seat].state != SEAT_SERVING)
+    struct slot *slot = &fleet->slots[seat_id.slot];
+    if (fleet_is_stopping(fleet) || slot->seats[seat_id.seat].state != SEAT_SERVING)
         return;
     if (why > slot->replace)
         slot->replace = why;
@@ -295,8 +295,8 @@ static unsigned uselessness(const struct fleet *fleet, struct slot *slot)
         return 3;
     if (slot->replace >= REPLACE_STUCK)
         return 2;
-    struct berth berth = {(unsigned)(slot - fleet->slots), (unsigned)(serving - slot->seats)};
-    return actions->ails != NULL && actions->ails(actions->context, berth) ? 1 : 0;
+    struct seat_id seat_id = {(unsigned)(slot - fleet->slots), (unsigned)(serving - slot->seats)};
+    return actions->ails != NULL && actions->ails(actions->context, seat_id) ? 1 : 0;
 }
 
 /* Of those that are alike, the last one. */
@@ -386,11 +386,11 @@ bool fleet_is_empty(struct fleet *fleet)
     return true;
 }
 
-void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_end *ended, uint64_t now)
+void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worker_end *ended, uint64_t now)
 {
-    struct slot *slot = &fleet->slots[berth.slot];
-    struct seat before = slot->seats[berth.seat];
-    slot->seats[berth.seat].state = SEAT_EMPTY;
+    struct slot *slot = &fleet->slots[seat_id.slot];
+    struct seat before = slot->seats[seat_id.seat];
+    slot->seats[seat_id.seat].state = SEAT_EMPTY;
     if (before.state == SEAT_SERVING) {
         before.replaced = slot->replace;
         slot->replace = REPLACE_NOT; /* nobody is left whom a successor would replace */
@@ -432,14 +432,14 @@ uint64_t fleet_due(const struct fleet *constant)
 static void boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     const struct fleet_actions *actions = &fleet->actions;
-    struct berth berth = fleet_berth_of(fleet, slot, seat);
+    struct seat_id seat_id = fleet_seat_id_of(fleet, slot, seat);
     seat->deadline_ms = seat->asked_for_stacks ? 0 : now + STACKS_MS;
     if (!seat->asked_for_stacks)
-        actions->ask_stacks(actions->context, berth);
+        actions->ask_stacks(actions->context, seat_id);
     else if (seat->boot_is_limited)
-        actions->kill(actions->context, berth, KILL_SLOW_BOOT);
+        actions->kill(actions->context, seat_id, KILL_SLOW_BOOT);
     else
-        actions->boots_slowly(actions->context, berth);
+        actions->boots_slowly(actions->context, seat_id);
     seat->asked_for_stacks = true;
 }
 

@@ -25,13 +25,13 @@
 #include "fleet/slot.h"
 #include "fleet/worker_end.h"
 #include "proc/death.h"
-#include "proc/mailbox.h"
-#include "upgrade/heritage.h"
+#include "proc/worker_channel.h"
+#include "upgrade/upgrade_state.h"
 
 struct fleet;
 
-/* Where a worker is: its slot has the listening sockets, its seat the mailbox and the scoreboard row. */
-struct berth {
+/* Where a worker is: its slot has the listening sockets, its seat the worker channel and the scoreboard row. */
+struct seat_id {
     unsigned slot, seat;
 };
 
@@ -46,15 +46,15 @@ enum fleet_phase {
 
 struct fleet_actions {
     /* 0, or -1 and errno. */
-    int (*fork)(void *context, struct berth berth, unsigned generation);
-    void (*tell)(void *context, struct berth berth, enum message_kind kind);
-    void (*kill)(void *context, struct berth berth, enum kill_reason why);
+    int (*fork)(void *context, struct seat_id seat_id, unsigned generation);
+    void (*tell)(void *context, struct seat_id seat_id, enum message_kind kind);
+    void (*kill)(void *context, struct seat_id seat_id, enum kill_reason why);
     /* The worker there has been importing for --timeout: its stacks are asked for, and are there in a moment. */
-    void (*ask_stacks)(void *context, struct berth berth);
+    void (*ask_stacks)(void *context, struct seat_id seat_id);
     /* They are; it is waited for all the same. */
-    void (*boots_slowly)(void *context, struct berth berth);
+    void (*boots_slowly)(void *context, struct seat_id seat_id);
     /* The worker there does little or nothing for clients: it is the first to go when there is one too many. NULL: none does. */
-    bool (*ails)(void *context, struct berth berth);
+    bool (*ails)(void *context, struct seat_id seat_id);
     /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
      * dropped (with `words`, which may be empty). */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
@@ -81,14 +81,14 @@ void fleet_limit(struct fleet *fleet, const struct fleet_limits *limits);
 
 /* What happens, each with the time in ms (base/clock.h). What is said about it is logged here. */
 void fleet_start(struct fleet *fleet, uint64_t now);
-void fleet_ready(struct fleet *fleet, struct berth berth, uint64_t now);
+void fleet_ready(struct fleet *fleet, struct seat_id seat_id, uint64_t now);
 /* The worker wants to be replaced: its successor is forked, and it is told to leave when that one is ready. */
-void fleet_replace(struct fleet *fleet, struct berth berth, enum replacement why, uint64_t now);
+void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement why, uint64_t now);
 /* One slot more, or one less (1, -1): the last, or one whose worker is ill. 0, or -1: there can be no more or no less, or it is not the time. */
 int fleet_resize(struct fleet *fleet, int change, uint64_t now);
 /* One that is under way is finished first, and then all is done once more. */
 void fleet_reload(struct fleet *fleet, uint64_t now);
-void fleet_ended(struct fleet *fleet, struct berth berth, const struct worker_end *end, uint64_t now);
+void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worker_end *end, uint64_t now);
 void fleet_drain(struct fleet *fleet, uint64_t now);
 void fleet_quit(struct fleet *fleet, uint64_t now); /* the second time: everybody is killed */
 
@@ -97,10 +97,10 @@ uint64_t fleet_due(const struct fleet *fleet);
 void fleet_tick(struct fleet *fleet, uint64_t now);
 
 /* Nobody is on the way, and no reload: the moment to be carried on by another program, which begins with fleet_new, the same limits, and
- * fleet_inherit in the place of fleet_start. That: 0, or -1 when nothing was left to it that fits. */
+ * fleet_load in the place of fleet_start. That: 0, or -1 when nothing was left to it that fits. */
 bool fleet_is_calm(const struct fleet *fleet);
-void fleet_bequeath(const struct fleet *fleet, struct heritage *heritage);
-int fleet_inherit(struct fleet *fleet, const struct heritage *heritage);
+void fleet_save(const struct fleet *fleet, struct upgrade_state *saved);
+int fleet_load(struct fleet *fleet, const struct upgrade_state *saved);
 
 struct fleet_status {
     enum fleet_phase phase;
@@ -112,7 +112,7 @@ struct fleet_status {
 };
 
 void fleet_describe(const struct fleet *fleet, struct fleet_status *status);
-enum seat_state fleet_seat(const struct fleet *fleet, struct berth berth);
+enum seat_state fleet_seat(const struct fleet *fleet, struct seat_id seat_id);
 unsigned fleet_slots(const struct fleet *fleet); /* in which somebody should serve */
 enum fleet_phase fleet_phase(const struct fleet *fleet);
 int fleet_exit_status(const struct fleet *fleet); /* of the program, when the fleet is over */

@@ -83,7 +83,7 @@ void fleet_drop_generation(struct fleet *fleet, const struct worker_end *end, ui
     worker_end_of_reload(end);
     fleet->reload = RELOAD_NONE;
     fleet->generation = fleet->proven;
-    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, why, end->last_words);
+    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, why, end->crash_pipe);
     if (fleet->reload_again)
         fleet_begin_reload(fleet, now);
 }

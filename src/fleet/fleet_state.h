@@ -43,7 +43,7 @@ struct fleet {
 
 bool fleet_is_stopping(const struct fleet *fleet);
 bool fleet_is_empty(struct fleet *fleet); /* nobody is in any seat */
-struct berth fleet_berth_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat);
+struct seat_id fleet_seat_id_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat);
 /* Every seat of every slot, those that are not in use too. */
 void fleet_visit_all(struct fleet *fleet, uint64_t now,
                      void (*visit)(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now));

@@ -3,7 +3,7 @@
 #include "fleet/fleet_state.h"
 #include "proc/python_end.h"
 
-/* One that is still importing does not read its mail, and has nothing to finish. */
+/* One that is still importing does not read its messages, and has nothing to finish. */
 static void drain_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_BOOTING)

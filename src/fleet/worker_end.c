@@ -10,7 +10,7 @@
 /* One that could not load the application has told why. */
 static struct slice untold(const struct worker_end *end)
 {
-    return end->state == WORKER_FAILED ? (struct slice){NULL, 0} : end->last_words;
+    return end->state == WORKER_FAILED ? (struct slice){NULL, 0} : end->crash_pipe;
 }
 
 enum { WHO_SIZE = 64 };
@@ -29,10 +29,10 @@ int worker_end_of_start(const struct worker_end *end)
 {
     bool loaded = end->state == WORKER_LOADED;
     if (loaded)
-        log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
+        log_block(LOG_ERROR, end->crash_pipe.data, end->crash_pipe.size,
                   "the first worker cannot serve: it %s", end->how);
     else if (end->state != WORKER_FAILED)
-        log_block(LOG_ERROR, end->last_words.data, end->last_words.size,
+        log_block(LOG_ERROR, end->crash_pipe.data, end->crash_pipe.size,
                   "the application could not be loaded: the process that imported it %s", end->how);
     return loaded ? EXIT_FAILURE_RUNTIME : EXIT_APPLICATION;
 }
@@ -53,7 +53,7 @@ void worker_end_left(const struct worker_end *end)
     char name[WHO_SIZE];
     bool served = end->state == WORKER_READY || end->state == WORKER_DRAINING;
     if (!end->as_asked && served)
-        log_block(LOG_WARNING, end->last_words.data, end->last_words.size, "%s %s", who(end, name), end->how);
+        log_block(LOG_WARNING, end->crash_pipe.data, end->crash_pipe.size, "%s %s", who(end, name), end->how);
     else
         log_debug("%s has left", who(end, name));
 }

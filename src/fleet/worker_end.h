@@ -20,7 +20,7 @@ struct worker_end {
     enum restart_cause cause; /* by what it did alone: EXITED, SIGNAL or KILLED */
     const char *how;          /* see proc/death.h */
     struct slice
-        last_words; /* what it wrote when it crashed, or could not load the application; may be empty */
+        crash_pipe; /* what it wrote when it crashed, or could not load the application; may be empty */
 };
 
 /* The first worker ended before it was ready: nothing was ever served. The exit status of the program. */

@@ -1,4 +1,4 @@
-/* The master: its workers' mail and their ends; what becomes of them is the fleet's business. */
+/* The master: its workers' messages and their ends; what becomes of them is the fleet's business. */
 #include "base/exit_status.h"
 #include "master/master_state.h"
 
@@ -33,7 +33,7 @@ void master_tell_all(struct master *master, enum message_kind kind)
 static bool may_be_upgraded(const struct master *master)
 {
     return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
-           master_configuration_is_settled(master) && control_is_quiet(master->control);
+           master_configuration_is_over(master) && control_is_quiet(master->control);
 }
 
 /* Not from within the loop, see be_upgraded; and there, all that waits is done first. */
@@ -44,7 +44,7 @@ static void look_for_upgrade(const struct master *master)
 }
 
 /* Of one seat: a worker has few things to say. */
-enum { MAIL_AT_ONCE = 16 };
+enum { MESSAGES_AT_ONCE = 16 };
 
 static const struct timeval tick_time = {.tv_usec = STALLS_LOOK_MS * 1000};
 
@@ -52,9 +52,9 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct master *master = arg;
-    if (master->farewell.state == FAREWELL_NOT_YET) {
-        if (orphans_tick(master->orphans))
-            master_tell_all(master, MESSAGE_ORPHANS);
+    if (master->graceful_stop.state == GRACEFUL_STOP_NOT_YET) {
+        if (unserved_slots_tick(master->unserved))
+            master_tell_all(master, MESSAGE_UNSERVED);
         stalls_look(master->stalls, master->options);
     }
     log_limit_tell(false);
@@ -66,10 +66,10 @@ void master_follow_up(struct master *master)
 {
     master_change_workers(master);
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
-    bool stops = master->farewell.state != FAREWELL_NOT_YET;
+    bool stops = master->graceful_stop.state != GRACEFUL_STOP_NOT_YET;
     struct fleet_status status;
-    if (!stops && orphans_look(master->orphans))
-        master_tell_all(master, MESSAGE_ORPHANS);
+    if (!stops && unserved_slots_look(master->unserved))
+        master_tell_all(master, MESSAGE_UNSERVED);
     enum fleet_phase phase = fleet_phase(master->fleet);
     if (stops || phase > FLEET_SERVING)
         upgrade_abandon(master->upgrade);
@@ -80,7 +80,7 @@ void master_follow_up(struct master *master)
     scoreboard_set(master->service.board->service->generation, status.generation);
     scoreboard_set(master->service.board->service->stops, stops);
     if (phase == FLEET_OVER) {
-        master->over = nursery_end(master->nursery);
+        master->over = zygote_pool_end(master->zygotes);
         if (master->over)
             event_base_loopbreak(master->base);
         return;
@@ -106,14 +106,14 @@ static void is_due(evutil_socket_t fd, short what, void *arg)
 static void not_forked(void *context, unsigned number, const struct worker_end *end)
 {
     struct master *master = context;
-    fleet_ended(master->fleet, master->mail[number].berth, end, clock_ms());
+    fleet_ended(master->fleet, master->messages[number].seat_id, end, clock_ms());
     master_follow_up(master);
 }
 
-static void worker_is_ready(struct master *master, struct berth berth)
+static void worker_is_ready(struct master *master, struct seat_id seat_id)
 {
-    nursery_ready(master->nursery, master_number_of(berth));
-    fleet_ready(master->fleet, berth, clock_ms());
+    zygote_pool_ready(master->zygotes, master_number_of(seat_id));
+    fleet_ready(master->fleet, seat_id, clock_ms());
 }
 
 /* Without --reload no worker of ours asks for it. */
@@ -124,60 +124,60 @@ static void reload_wanted(struct master *master)
         master_reload(master, message, sizeof(message));
 }
 
-void master_mail_arrived(evutil_socket_t fd, short what, void *arg)
+void master_messages_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    struct seat_mail *mail = arg;
-    struct master *master = mail->master;
+    struct seat_messages *messages = arg;
+    struct master *master = messages->master;
     enum message_kind kind;
     pid_t pid;
     /* A worker that never stops sending is heard again in the next turn. */
-    for (int i = 0; i < MAIL_AT_ONCE && mailbox_receive(fd, &kind, &pid) > 0; i++) {
-        nursery_read(master->nursery);
-        if (pid != master->children[master_number_of(mail->berth)].pid) {
+    for (int i = 0; i < MESSAGES_AT_ONCE && worker_channel_receive(fd, &kind, &pid) > 0; i++) {
+        zygote_pool_read(master->zygotes);
+        if (pid != master->children[master_number_of(messages->seat_id)].pid) {
             if (kind == MESSAGE_READY)
-                nursery_refuse(master->nursery, pid);
+                zygote_pool_refuse(master->zygotes, pid);
             continue;
         }
         if (kind == MESSAGE_READY)
-            worker_is_ready(master, mail->berth);
+            worker_is_ready(master, messages->seat_id);
         else if (kind == MESSAGE_RECYCLE)
-            fleet_replace(master->fleet, mail->berth, REPLACE_PLANNED, clock_ms());
+            fleet_replace(master->fleet, messages->seat_id, REPLACE_PLANNED, clock_ms());
         else if (kind == MESSAGE_REPLACE)
-            fleet_replace(master->fleet, mail->berth, REPLACE_ASKED, clock_ms());
+            fleet_replace(master->fleet, messages->seat_id, REPLACE_ASKED, clock_ms());
         else if (kind == MESSAGE_STUCK)
-            fleet_replace(master->fleet, mail->berth, REPLACE_STUCK, clock_ms());
+            fleet_replace(master->fleet, messages->seat_id, REPLACE_STUCK, clock_ms());
         else if (kind == MESSAGE_RELOAD)
             reload_wanted(master);
     }
     master_follow_up(master);
 }
 
-static void worker_ended(struct master *master, struct seat_mail *mail, int status)
+static void worker_ended(struct master *master, struct seat_messages *messages, int status)
 {
-    unsigned number = master_number_of(mail->berth);
+    unsigned number = master_number_of(messages->seat_id);
     struct child *child = &master->children[number];
     struct scoreboard *board = master->service.board;
     struct scoreboard_row *row = &board->rows[number];
-    static char how[DEATH_MAX], words[LAST_WORDS_MAX];
+    static char how[DEATH_MAX], words[CRASH_PIPE_MAX];
     struct worker_end end = {
-        .slot = mail->berth.slot,
+        .slot = messages->seat_id.slot,
         .pid = child->pid,
         .state = scoreboard_get(row->state),
         .as_asked = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED,
         .how = how,
-        .last_words = {words, last_words_take(&child->last_words, words, sizeof(words))},
+        .crash_pipe = {words, crash_pipe_take(&child->crash_pipe, words, sizeof(words))},
     };
     end.cause =
         child_reap(child, row, scoreboard_calls(board, number), board->threads, status, how, sizeof(how));
-    fleet_ended(master->fleet, mail->berth, &end, clock_ms());
+    fleet_ended(master->fleet, messages->seat_id, &end, clock_ms());
 }
 
-static struct seat_mail *mail_of_pid(struct master *master, pid_t pid)
+static struct seat_messages *message_of_pid(struct master *master, pid_t pid)
 {
     for (unsigned i = 0; i < master->count; i++)
         if (master->children[i].pid == pid)
-            return &master->mail[i];
+            return &master->messages[i];
     return NULL;
 }
 
@@ -188,23 +188,23 @@ static pid_t find_dead(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
 }
 
-/* As process 1 of a container, and with zygotes, the master also inherits orphans: reaped, and nobody's concern. Until then the pid
+/* As process 1 of a container, and with zygotes, the master also inherits unserved slots: reaped, and nobody's concern. Until then the pid
  * is not another's, and a zygote may be about to say that it is a worker. */
 void master_reap(struct master *master)
 {
     int status;
     pid_t pid;
     while ((pid = find_dead()) > 0) {
-        nursery_read(master->nursery);
+        zygote_pool_read(master->zygotes);
         waitpid(pid, &status, 0);
         if (status_process_ended(master->status, pid, status) ||
             upgrade_ended(master->upgrade, pid, status) || master_configuration_ended(master, pid, status))
             continue;
-        struct seat_mail *mail = mail_of_pid(master, pid);
-        if (mail != NULL)
-            worker_ended(master, mail, status);
+        struct seat_messages *messages = message_of_pid(master, pid);
+        if (messages != NULL)
+            worker_ended(master, messages, status);
         else
-            nursery_reap(master->nursery, pid, status);
+            zygote_pool_reap(master->zygotes, pid, status);
     }
     master_follow_up(master);
 }
@@ -222,7 +222,7 @@ static void let_go(void *context)
     struct master *master = context;
     notify_forget();
     control_forget(master->control);
-    nursery_forget(master->nursery);
+    zygote_pool_forget(master->zygotes);
     master_forget_signals(master);
     scoreboard_forget(master->service.board);
     pid_file_forget(master->service.pid_file);
@@ -230,8 +230,8 @@ static void let_go(void *context)
     for (unsigned i = 0; i < master->count; i++)
         child_close(&master->children[i]);
     for (unsigned i = 0; i < master->service.slots; i++) {
-        close(master->posts[i]);
-        close(master->inboxes[i]);
+        close(master->transfer_out[i]);
+        close(master->transfer_in[i]);
     }
     for (size_t i = 0; i < master->service.address_count; i++)
         address_close(&master->service.addresses[i], false);
@@ -245,9 +245,9 @@ static bool is_another_child(void *context, pid_t pid)
            master->reading.pid == pid;
 }
 
-static void open_nursery(struct master *master)
+static void open_zygote_pool(struct master *master)
 {
-    const struct nursery_setup setup = {
+    const struct zygote_pool_setup setup = {
         .base = master->base,
         .children = master->children,
         .count = master->count,
@@ -257,14 +257,14 @@ static void open_nursery(struct master *master)
         .context = master,
     };
     if (master->options->preload)
-        master->nursery = nursery_new(&setup);
+        master->zygotes = zygote_pool_new(&setup);
 }
 
 static void open_upgrade(struct master *master)
 {
     const struct upgrade_setup setup = {
         .base = master->base,
-        .bequeath = master_bequeath,
+        .save = master_save,
         .context = master,
     };
     master->upgrade = upgrade_new(&setup);
@@ -288,7 +288,7 @@ static void run(struct master *master)
 {
     master_open_signals(master);
     event_add(master->tick, &tick_time);
-    if (master->heritage != NULL)
+    if (master->saved != NULL)
         master_take_over(master);
     else
         fleet_start(master->fleet, clock_ms());
@@ -308,14 +308,13 @@ static void libevent_says(int severity, const char *text)
     log_limited(LOG_LIBEVENT, severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
 }
 
-int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage)
+int master_main(struct options *options, struct access_log *access_log, struct upgrade_state *saved)
 {
-    struct master master = {
-        .pid = getpid(), .options = options, .access_log = access_log, .heritage = heritage};
+    struct master master = {.pid = getpid(), .options = options, .access_log = access_log, .saved = saved};
     event_set_log_callback(libevent_says);
     log_limit_open();
     master.directory = directory_here();
-    int status = service_open(&master.service, options, FLEET_SEATS, master.heritage);
+    int status = service_open(&master.service, options, FLEET_SEATS, master.saved);
     if (status != EXIT_STOPPED)
         return status;
     log_share_gap(&master.service.board->service->error_log_gap);
@@ -325,22 +324,22 @@ int master_main(struct options *options, struct access_log *access_log, struct h
     master.base = event_base_new();
     assert(master.base != NULL);
     master.due = evtimer_new(master.base, is_due, &master);
-    errand_init(&master.reading, master.base);
+    helper_init(&master.reading, master.base);
     master.tick = event_new(master.base, -1, EV_PERSIST, tick, &master);
-    farewell_init(&master.farewell, master.base, master.service.addresses, master.service.address_count,
-                  drain, &master);
+    graceful_stop_init(&master.graceful_stop, master.base, master.service.addresses,
+                       master.service.address_count, drain, &master);
     status = EXIT_FAILURE_RUNTIME;
     master_open_fleet(&master);
     if (master_open_slots(&master) == 0 && (status = master_open_control(&master)) == EXIT_STOPPED) {
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
         master.report = report_new(master.base, master.service.board, master_ping_worker, &master);
-        open_nursery(&master);
+        open_zygote_pool(&master);
         open_upgrade(&master);
         run(&master);
         upgrade_free(master.upgrade);
-        errand_fini(&master.reading);
-        nursery_free(master.nursery);
+        helper_fini(&master.reading);
+        zygote_pool_free(master.zygotes);
         report_free(master.report);
         status = fleet_exit_status(master.fleet);
     }

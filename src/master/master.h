@@ -7,12 +7,12 @@
 
 #include "access/access_log.h"
 #include "options/options.h"
-#include "upgrade/heritage.h"
+#include "upgrade/upgrade_state.h"
 
 /* First of all: what is sent while the master is not ready waits until it is. */
 void master_hold_signals(void);
 
-/* `heritage`: what was left to this program, which is freed; NULL: nothing. Returns the exit status of the program. */
-int master_main(struct options *options, struct access_log *access_log, struct heritage *heritage);
+/* `saved`: what was left to this program, which is freed; NULL: nothing. Returns the exit status of the program. */
+int master_main(struct options *options, struct access_log *access_log, struct upgrade_state *saved);
 
 #endif

@@ -6,7 +6,7 @@
 static const struct zygote_child *importer(void *context, unsigned row)
 {
     const struct master *master = context;
-    return nursery_importer(master->nursery, row);
+    return zygote_pool_importer(master->zygotes, row);
 }
 
 static unsigned next_reading(void *context)
@@ -34,7 +34,7 @@ int master_open_control(struct master *master)
         .children = master->children,
         .count = master->count,
         .fleet = master->fleet,
-        .heritage = master->heritage,
+        .saved = master->saved,
         .importer = importer,
         .next_reading = next_reading,
         .reload = reload_for,

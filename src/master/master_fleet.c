@@ -42,34 +42,34 @@ void master_describe_worker(void *context, unsigned number, unsigned generation,
         .address_count = master->service.address_count,
         .master = master->pid,
         .slot = number / FLEET_SEATS,
-        .unready = master->farewell.state != FAREWELL_NOT_YET,
+        .unready = master->graceful_stop.state != GRACEFUL_STOP_NOT_YET,
         .worker_count = fleet_slots(master->fleet),
         .slots = master->service.slots,
         .board = master->service.board,
         .row = &master->service.board->rows[number],
         .calls = scoreboard_calls(master->service.board, number),
         .threads = (unsigned)options->threads,
-        .mailbox = child->mailbox.worker,
-        .posts = master->posts,
-        .inboxes = master->inboxes,
-        .last_words = child->last_words.worker,
+        .channel = child->channel.worker,
+        .transfer_out = master->transfer_out,
+        .transfer_in = master->transfer_in,
+        .crash_pipe = child->crash_pipe.worker,
         .access_log = master->access_log,
         .forget = forget,
         .master_state = master,
     };
 }
 
-static int fork_worker(void *context, struct berth berth, unsigned generation)
+static int fork_worker(void *context, struct seat_id seat_id, unsigned generation)
 {
     struct master *master = context;
     struct worker_setup setup;
-    master_describe_worker(master, master_number_of(berth), generation, &setup);
-    if (master->nursery != NULL)
-        return nursery_ask(master->nursery, master_number_of(berth), generation);
-    return child_fork(master->children, master->count, master_number_of(berth), master->base, &setup);
+    master_describe_worker(master, master_number_of(seat_id), generation, &setup);
+    if (master->zygotes != NULL)
+        return zygote_pool_ask(master->zygotes, master_number_of(seat_id), generation);
+    return child_fork(master->children, master->count, master_number_of(seat_id), master->base, &setup);
 }
 
-void master_note_setback(struct master *master, const char *failure, struct slice words)
+void master_note_failed_reload(struct master *master, const char *failure, struct slice words)
 {
     struct text text;
     if (!master->options->reload || fleet_phase(master->fleet) >= FLEET_DRAINING)
@@ -77,7 +77,7 @@ void master_note_setback(struct master *master, const char *failure, struct slic
     text_init(&text);
     text_printf(&text, "not reloaded: %s\n", failure);
     text_add(&text, words.data, words.size);
-    scoreboard_note_setback(master->service.board, text.data, text.size);
+    scoreboard_note_failed_reload(master->service.board, text.data, text.size);
     text_fini(&text);
 }
 
@@ -86,12 +86,12 @@ static void reloaded(void *context, unsigned generation, const char *failure, st
     struct master *master = context;
     master_options_reloaded(master, generation, failure == NULL);
     if (failure == NULL) {
-        nursery_keep(master->nursery, generation);
+        zygote_pool_keep(master->zygotes, generation);
         notify_ready("generation %u serves", generation);
     } else {
-        nursery_drop(master->nursery, generation);
+        zygote_pool_drop(master->zygotes, generation);
         notify_ready("not reloaded: %s", failure);
-        master_note_setback(master, failure, words);
+        master_note_failed_reload(master, failure, words);
     }
     control_reloaded(master->control, failure, words);
 }
@@ -102,61 +102,61 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
     scoreboard_note_restart(master->service.board, end->slot, (uint32_t)end->pid, cause, end->how);
 }
 
-static void tell_worker(void *context, struct berth berth, enum message_kind kind)
+static void tell_worker(void *context, struct seat_id seat_id, enum message_kind kind)
 {
     struct master *master = context;
-    child_tell(&master->children[master_number_of(berth)], kind);
+    child_tell(&master->children[master_number_of(seat_id)], kind);
 }
 
-static void kill_worker(void *context, struct berth berth, enum kill_reason why)
+static void kill_worker(void *context, struct seat_id seat_id, enum kill_reason why)
 {
     struct master *master = context;
-    child_kill(&master->children[master_number_of(berth)], why);
-    nursery_kill(master->nursery, master_number_of(berth), why);
+    child_kill(&master->children[master_number_of(seat_id)], why);
+    zygote_pool_kill(master->zygotes, master_number_of(seat_id), why);
 }
 
 /* The process that imports the application for that seat, which may be a zygote, and where it speaks. False: none does. */
-static bool find_importer(const struct master *master, struct berth berth, pid_t *pid,
-                          const struct last_words **words)
+static bool find_importer(const struct master *master, struct seat_id seat_id, pid_t *pid,
+                          const struct crash_pipe **words)
 {
-    unsigned number = master_number_of(berth);
+    unsigned number = master_number_of(seat_id);
     const struct child *child = &master->children[number];
-    const struct zygote_child *zygote = nursery_importer(master->nursery, number);
+    const struct zygote_child *zygote = zygote_pool_importer(master->zygotes, number);
     *pid = zygote != NULL ? zygote->pid : child->pid;
-    *words = zygote != NULL ? &zygote->last_words : &child->last_words;
+    *words = zygote != NULL ? &zygote->crash_pipe : &child->crash_pipe;
     return *pid != 0;
 }
 
-static void ask_stacks(void *context, struct berth berth)
+static void ask_stacks(void *context, struct seat_id seat_id)
 {
-    const struct last_words *words;
+    const struct crash_pipe *words;
     pid_t pid;
-    if (find_importer(context, berth, &pid, &words))
+    if (find_importer(context, seat_id, &pid, &words))
         kill(pid, STACKS_SIGNAL);
 }
 
 /* Workers that wait for one zygote are told together: the first has its words. */
-static void boots_slowly(void *context, struct berth berth)
+static void boots_slowly(void *context, struct seat_id seat_id)
 {
-    static char text[LAST_WORDS_MAX];
+    static char text[CRASH_PIPE_MAX];
     const struct master *master = context;
-    const struct last_words *words;
+    const struct crash_pipe *words;
     pid_t pid;
-    if (!find_importer(master, berth, &pid, &words))
+    if (!find_importer(master, seat_id, &pid, &words))
         return;
-    size_t size = last_words_take(words, text, sizeof(text));
-    if (size > 0 || pid == master->children[master_number_of(berth)].pid)
+    size_t size = crash_pipe_take(words, text, sizeof(text));
+    if (size > 0 || pid == master->children[master_number_of(seat_id)].pid)
         log_block(LOG_WARNING, text, size,
                   "worker %u (pid %d) has not loaded the application within --timeout: it is waited for",
-                  berth.slot, (int)pid);
+                  seat_id.slot, (int)pid);
 }
 
 /* It is stalled, or a call of it has passed --timeout. */
-static bool ails(void *context, struct berth berth)
+static bool ails(void *context, struct seat_id seat_id)
 {
     struct master *master = context;
     struct scoreboard *board = master->service.board;
-    unsigned number = master_number_of(berth);
+    unsigned number = master_number_of(seat_id);
     const struct scoreboard_call *calls = scoreboard_calls(board, number);
     uint64_t now = clock_ns(), timeout = (uint64_t)master->options->timeout * 1000000;
     bool late = false;
@@ -182,7 +182,7 @@ static pid_t pid_of_row(void *context, unsigned number)
 static void replace_stalled(void *context, unsigned number, enum replacement why)
 {
     struct master *master = context;
-    fleet_replace(master->fleet, master->mail[number].berth, why, clock_ms());
+    fleet_replace(master->fleet, master->messages[number].seat_id, why, clock_ms());
     master_follow_up(master);
 }
 
@@ -222,8 +222,8 @@ void master_open_fleet(struct master *master)
     master_limits(master, &limits);
     unsigned workers = (unsigned)master->options->workers;
     master->fleet = fleet_new(workers, &actions, &limits);
-    master->orphans =
-        orphans_new(master->service.board, workers, master->service.addresses, master->service.address_count);
+    master->unserved = unserved_slots_new(master->service.board, workers, master->service.addresses,
+                                          master->service.address_count);
     const struct stalls_actions stalls = {master_ping_worker, replace_stalled, pid_of_row, master};
-    master->stalls = stalls_new(master->service.board, master->orphans, &stalls);
+    master->stalls = stalls_new(master->service.board, master->unserved, &stalls);
 }

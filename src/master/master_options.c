@@ -104,7 +104,7 @@ static void fail(struct master *master, const char *message)
         message += strlen(prefix);
     log_error("not reloaded: %s", message);
     notify_ready("not reloaded: %s", message);
-    master_note_setback(master, message, (struct slice){NULL, 0});
+    master_note_failed_reload(master, message, (struct slice){NULL, 0});
     control_not_configured(master->control, master->readings, message);
 }
 
@@ -132,17 +132,18 @@ static int check_environment_in(const struct master *master, const struct direct
 }
 
 /* With what the configuration says now. 0, or -1 with one sentence in `message`. */
-static int take(struct master *master, const struct errand *errand, int status, char *message, size_t size)
+static int take(struct master *master, const struct helper_process *helper, int status, char *message,
+                size_t size)
 {
     char reason[128];
     struct options *options = xcalloc(1, sizeof(*options));
-    if (configuration_end(errand, status, options, message, size) < 0) {
+    if (configuration_end(helper, status, options, message, size) < 0) {
         free(options);
         return -1;
     }
     struct directory *directory = find_directory();
-    startup_settle_paths(options);
-    startup_settle(options, reason, sizeof(reason));
+    startup_resolve_paths(options);
+    startup_resolve(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
     bool elsewhere =
         strcmp(options->tmp_dir, master->options->tmp_dir) != 0; /* the master waits for a disk only then */
@@ -178,10 +179,10 @@ static void begin(struct master *master)
 bool master_configuration_ended(struct master *master, pid_t pid, int status)
 {
     char message[MESSAGE_SIZE];
-    if (!errand_ended(&master->reading, pid))
+    if (!helper_ended(&master->reading, pid))
         return false;
     int r = take(master, &master->reading, status, message, sizeof(message));
-    errand_forget(&master->reading);
+    helper_forget(&master->reading);
     master->readings++;
     if (r < 0)
         fail(master, message);
@@ -231,7 +232,7 @@ int master_reload(struct master *master, char *message, size_t size)
     return 0;
 }
 
-bool master_configuration_is_settled(const struct master *master)
+bool master_configuration_is_over(const struct master *master)
 {
     return master->reading.pid == 0 && master->pending == NULL && master->newest.options == NULL;
 }

@@ -16,7 +16,7 @@ static void stop_quickly(evutil_socket_t signal, short what, void *arg)
 {
     (void)signal, (void)what;
     struct master *master = arg;
-    farewell_skip(&master->farewell);
+    graceful_stop_skip(&master->graceful_stop);
     fleet_quit(master->fleet, clock_ms());
     master_follow_up(master);
 }
@@ -25,13 +25,13 @@ static void stop_quickly(evutil_socket_t signal, short what, void *arg)
 static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
 {
     struct master *master = arg;
-    if (master->farewell.state != FAREWELL_NOT_YET) {
+    if (master->graceful_stop.state != GRACEFUL_STOP_NOT_YET) {
         stop_quickly(signal, what, arg);
         return;
     }
     log_info("stopping: requests in progress are finished");
     master_tell_all(master, MESSAGE_UNREADY);
-    farewell_begin(&master->farewell, master->options->drain_delay);
+    graceful_stop_begin(&master->graceful_stop, master->options->drain_delay);
     master_follow_up(master);
 }
 
@@ -47,7 +47,7 @@ static void reopen_logs(evutil_socket_t signal, short what, void *arg)
                   place_strerror(errno));
     master_tell_all(master, MESSAGE_REOPEN);
     status_process_reopen(master->status);
-    nursery_reopen_logs(master->nursery);
+    zygote_pool_reopen_logs(master->zygotes);
 }
 
 static void reload(evutil_socket_t signal, short what, void *arg)
@@ -67,7 +67,7 @@ static void upgrade(evutil_socket_t signal, short what, void *arg)
 {
     (void)signal, (void)what;
     const struct master *master = arg;
-    if (fleet_phase(master->fleet) != FLEET_SERVING || master->farewell.state != FAREWELL_NOT_YET)
+    if (fleet_phase(master->fleet) != FLEET_SERVING || master->graceful_stop.state != GRACEFUL_STOP_NOT_YET)
         log_warning("not upgraded: the service starts, or stops");
     else
         upgrade_begin(master->upgrade, (uint64_t)master->options->timeout);

@@ -10,12 +10,12 @@
 #include "base/mem.h"
 #include "master/master_state.h"
 
-unsigned master_number_of(struct berth berth)
+unsigned master_number_of(struct seat_id seat_id)
 {
-    return berth.slot * FLEET_SEATS + berth.seat;
+    return seat_id.slot * FLEET_SEATS + seat_id.seat;
 }
 
-static int open_posts(struct master *master)
+static int open_transfers(struct master *master)
 {
     for (unsigned i = 0; i < master->service.slots; i++) {
         int ends[2];
@@ -23,30 +23,30 @@ static int open_posts(struct master *master)
             log_critical("the pairs for connections cannot be made: %s", strerror(errno));
             return -1;
         }
-        master->inboxes[i] = ends[0];
-        master->posts[i] = ends[1];
+        master->transfer_in[i] = ends[0];
+        master->transfer_out[i] = ends[1];
     }
     return 0;
 }
 
-void master_watch_seat(struct master *master, struct berth berth)
+void master_watch_seat(struct master *master, struct seat_id seat_id)
 {
-    unsigned number = master_number_of(berth);
-    struct seat_mail *mail = &master->mail[number];
-    *mail = (struct seat_mail){.master = master, .berth = berth};
-    mail->event = event_new(master->base, master->children[number].mailbox.master, EV_READ | EV_PERSIST,
-                            master_mail_arrived, mail);
-    event_add(mail->event, NULL);
+    unsigned number = master_number_of(seat_id);
+    struct seat_messages *messages = &master->messages[number];
+    *messages = (struct seat_messages){.master = master, .seat_id = seat_id};
+    messages->event = event_new(master->base, master->children[number].channel.master, EV_READ | EV_PERSIST,
+                                master_messages_arrived, messages);
+    event_add(messages->event, NULL);
 }
 
-static int open_seat(struct master *master, struct berth berth)
+static int open_seat(struct master *master, struct seat_id seat_id)
 {
-    unsigned number = master_number_of(berth);
+    unsigned number = master_number_of(seat_id);
     if (child_open(&master->children[number]) < 0) {
-        log_critical("a worker's mailbox cannot be made: %s", strerror(errno));
+        log_critical("a worker's channel cannot be made: %s", strerror(errno));
         return -1;
     }
-    master_watch_seat(master, berth);
+    master_watch_seat(master, seat_id);
     return 0;
 }
 
@@ -54,8 +54,8 @@ static int open_seat(struct master *master, struct berth berth)
 static int open_seats(struct master *master)
 {
     for (unsigned seat = 0; seat < FLEET_SEATS; seat++) {
-        struct berth berth = {master->slots, seat};
-        if (master->mail[master_number_of(berth)].event == NULL && open_seat(master, berth) < 0)
+        struct seat_id seat_id = {master->slots, seat};
+        if (master->messages[master_number_of(seat_id)].event == NULL && open_seat(master, seat_id) < 0)
             return -1;
     }
     return 0;
@@ -64,15 +64,15 @@ static int open_seats(struct master *master)
 int master_open_slots(struct master *master)
 {
     unsigned workers = (unsigned)master->options->workers, slots = master->service.slots;
-    master->posts = xcalloc(slots, sizeof(*master->posts));
-    master->inboxes = xcalloc(slots, sizeof(*master->inboxes));
+    master->transfer_out = xcalloc(slots, sizeof(*master->transfer_out));
+    master->transfer_in = xcalloc(slots, sizeof(*master->transfer_in));
     master->children = xcalloc(master->count, sizeof(*master->children));
-    master->mail = xcalloc(master->count, sizeof(*master->mail));
+    master->messages = xcalloc(master->count, sizeof(*master->messages));
     for (unsigned i = 0; i < master->count; i++)
-        master->children[i] = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
-    if (master->heritage != NULL)
-        return master_inherit_slots(master);
-    if (open_posts(master) < 0)
+        master->children[i] = (struct child){.channel = {-1, -1}, .crash_pipe = {-1, -1}};
+    if (master->saved != NULL)
+        return master_load_slots(master);
+    if (open_transfers(master) < 0)
         return -1;
     for (; master->slots < workers; master->slots++)
         if (open_seats(master) < 0)
@@ -87,7 +87,7 @@ static int listen_more(struct master *master)
     const struct service *service = &master->service;
     if (open_seats(master) < 0)
         return -1;
-    orphans_add_slot(master->orphans, master->slots);
+    unserved_slots_add_slot(master->unserved, master->slots);
     for (size_t i = 0; i < service->address_count; i++)
         if (address_listen_more(&service->addresses[i], master->slots, (int)master->options->backlog) < 0)
             return -1;

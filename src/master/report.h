@@ -5,7 +5,7 @@
  * The watchdog is for what nobody else notices: the master's loop stands still, or no worker's turns. A worker without requests
  * sleeps, so it is asked: a message makes its loop turn, and the turn is counted in its scoreboard row. As long as one that serves
  * has answered since the last time, the manager gets its sign of life. One that has not is asked nothing more until it has, so that
- * its mailbox has room for what matters.
+ * its worker channel has room for what matters.
  */
 #ifndef MASTER_REPORT_H
 #define MASTER_REPORT_H

@@ -36,17 +36,17 @@ struct look {
 
 struct stalls {
     struct scoreboard *board;
-    const struct orphans *orphans;
+    const struct unserved_slots *unserved;
     struct stalls_actions actions;
     struct look looks[]; /* one per row */
 };
 
-struct stalls *stalls_new(struct scoreboard *board, const struct orphans *orphans,
+struct stalls *stalls_new(struct scoreboard *board, const struct unserved_slots *unserved,
                           const struct stalls_actions *actions)
 {
     struct stalls *stalls = xcalloc(1, sizeof(*stalls) + board->count * sizeof(stalls->looks[0]));
     stalls->board = board;
-    stalls->orphans = orphans;
+    stalls->unserved = unserved;
     stalls->actions = *actions;
     return stalls;
 }
@@ -60,7 +60,7 @@ static bool somebody_waits(const struct stalls *stalls, unsigned number)
 {
     const struct scoreboard_row *row = &stalls->board->rows[number];
     return scoreboard_get(row->connections) > 0 || scoreboard_get(row->ready) > 0 ||
-           orphans_wait(stalls->orphans, number / FLEET_SEATS);
+           unserved_slots_wait(stalls->unserved, number / FLEET_SEATS);
 }
 
 /* The letter of /proc/PID/stat behind the program's name, which may contain any. */

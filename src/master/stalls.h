@@ -17,7 +17,7 @@
 
 #include "base/scoreboard.h"
 #include "fleet/slot.h"
-#include "master/orphans.h"
+#include "master/unserved_slots.h"
 #include "options/options.h"
 
 struct stalls;
@@ -34,11 +34,11 @@ struct stalls_actions {
 /* Between two looks. */
 enum { STALLS_LOOK_MS = 200 };
 
-struct stalls *stalls_new(struct scoreboard *board, const struct orphans *orphans,
+struct stalls *stalls_new(struct scoreboard *board, const struct unserved_slots *unserved,
                           const struct stalls_actions *actions);
 void stalls_free(struct stalls *stalls); /* NULL is fine */
 
-/* After orphans_tick, every STALLS_LOOK_MS. `options`: those that serve; with --timeout 0 a worker that does not move is never
+/* After unserved_slots_tick, every STALLS_LOOK_MS. `options`: those that serve; with --timeout 0 a worker that does not move is never
  * replaced. What is found is logged here. */
 void stalls_look(struct stalls *stalls, const struct options *options);
 

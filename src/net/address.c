@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/slice.h"
-#include "net/occupant.h"
+#include "net/port_owner.h"
 #include "net/socket_file.h"
 
 #define FORMS "give HOST:PORT, :PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N"
@@ -132,7 +132,7 @@ int address_parse(struct address *address, const char *option, const char *text,
 }
 
 /* The name that bind(2) takes may be shorter: see name_place. */
-void address_settle(struct address *address, const char *directory)
+void address_resolve_path(struct address *address, const char *directory)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->socket_address;
     if (address->path == NULL || address->path[0] == '/')
@@ -194,7 +194,7 @@ int address_explain(const struct address *address, char *message, size_t size)
     else if (error == EACCES && address->family != AF_UNIX)
         hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE,", choose = address->option;
     if (error == EADDRINUSE &&
-        occupant_find((const struct sockaddr *)&address->socket_address, address->size, who, sizeof(who)))
+        port_owner_find((const struct sockaddr *)&address->socket_address, address->size, who, sizeof(who)))
         snprintf(message, size, "%s cannot be bound: %s, by %s; stop that, or choose another with %s",
                  address->text, strerror(error), who, address->option);
     else

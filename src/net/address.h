@@ -45,7 +45,7 @@ int address_parse(struct address *address, const char *option, const char *text,
                   size_t message_size);
 
 /* The path of a unix socket, where it is relative, is one in that directory from now on. */
-void address_settle(struct address *address, const char *directory);
+void address_resolve_path(struct address *address, const char *directory);
 
 /* Binds and listens. 0, or -1 when the address is in use, not permitted, ...: one sentence in `message`. A socket file that
  * nobody listens on is replaced; a living one never. */

@@ -152,7 +152,7 @@ void conn_adopt(struct loop *loop, const struct protocol *protocol, const struct
     conn->arrived = true;
     conn->readable = true;
     protocol->unpack(conn, parcel, bytes);
-    conn_settle(conn);
+    conn_defer(conn);
 }
 
 struct slice conn_receive(struct conn *conn)
@@ -429,20 +429,20 @@ int conn_wait(struct conn *conn, const struct conn_wait *wait)
     return room == ROOM_THERE ? 0 : -1;
 }
 
-void conn_settle(struct conn *conn)
+void conn_defer(struct conn *conn)
 {
-    if (conn->settling)
+    if (conn->deferring)
         return;
-    conn->settling = true;
-    conn->next_settled = conn->loop->settled;
-    conn->loop->settled = conn;
+    conn->deferring = true;
+    conn->next_deferred = conn->loop->deferred;
+    conn->loop->deferred = conn;
 }
 
 void conn_close(struct conn *conn)
 {
     conn->closing = true;
     timeout_clear(&conn->timeout);
-    conn_settle(conn);
+    conn_defer(conn);
 }
 
 void conn_shut(struct conn *conn)
@@ -558,10 +558,10 @@ static void conn_free(struct conn *conn)
         loop->on_room(loop->on_room_context);
 }
 
-void conn_settle_now(struct conn *conn)
+void conn_run_deferred(struct conn *conn)
 {
     struct handover *handover = conn->loop->handover;
-    conn->settling = false;
+    conn->deferring = false;
     if (conn->closing || (handover != NULL && handover_offer(handover, conn))) {
         conn_free(conn);
         return;

@@ -11,7 +11,7 @@
  * Threads: all belongs to whoever runs the loop, except that the application's thread, which has the exchange, may call
  * conn_send, conn_send_file, conn_is_full and conn_wait, until conn_take_away; while it has it, the loop only remembers edges, drains the output, and
  * sends nothing but what exchange_ask and exchange_preempt do, each of which keeps that thread from sending meanwhile.
- * While the exchange lasts, `broken` is for any thread, and so is conn_peer behind the gate of the exchange (net/gate.h).
+ * While the exchange lasts, `broken` is for any thread, and so is conn_peer behind the gate of the exchange (net/send_claim.h).
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
@@ -46,7 +46,7 @@ struct protocol {
     const char *name;
     size_t size; /* of the struct that begins with a struct conn */
     void (*open)(struct conn *conn);
-    void (*readable)(struct conn *conn); /* conn->readable was set, or it was settled with bytes left over */
+    void (*readable)(struct conn *conn); /* conn->readable was set, or it was deferred with bytes left over */
     void (*drained)(struct conn *conn);  /* some output was taken; conn_is_drained tells whether all of it */
     void (*timed_out)(struct conn *conn, enum timeout_class class);
     void (*drain)(struct conn *conn); /* idle or reading a head, and the worker is stopping */
@@ -71,7 +71,7 @@ struct conn {
     const struct protocol *protocol;
     const struct local_endpoint *local;
     struct timeout timeout;
-    struct conn *next_settled;
+    struct conn *next_deferred;
     struct conn *next_open, **open_link; /* in loop->open */
     _Atomic(struct output *) output;     /* NULL while the socket takes everything */
     struct exchange *sending; /* its answer waits in `output`, and no more comes: see exchange_sent */
@@ -82,8 +82,8 @@ struct conn {
     bool placed : 1;          /* it stays with this worker, for all that the others have to do */
     bool readable : 1;        /* an edge was seen and the socket was not drained since */
     bool ended : 1;           /* the peer will send no more */
-    bool settling : 1;        /* on loop->settled */
-    bool closing : 1;         /* to be freed when settled */
+    bool deferring : 1;       /* on loop->deferred */
+    bool closing : 1;         /* to be freed when deferred */
     bool arrived : 1;         /* from another worker */
     bool given : 1;           /* to another worker: only the descriptor is ours */
     bool judged : 1;          /* whether it is trusted, is known: */
@@ -144,7 +144,7 @@ bool conn_prepare_wait(struct conn *conn, struct conn_wait *wait);
 int conn_wait(struct conn *conn, const struct conn_wait *wait);
 
 /* To be looked at before the next poll, outside of any call that uses the connection. */
-void conn_settle(struct conn *conn);
+void conn_defer(struct conn *conn);
 void conn_close(struct conn *conn); /* settles; gone after the next loop_turn */
 /* The write side is closed, input goes on: the first half of a lingering close (RFC 9112 9.6). */
 void conn_shut(struct conn *conn);
@@ -163,8 +163,8 @@ void conn_unpin(struct conn *conn);
 /* While a thread has it: the peer sees at once that the answer is not whole; nothing more can be sent. */
 void conn_cut(struct conn *conn);
 
-/* Called by loop_turn for each settled connection. */
-void conn_settle_now(struct conn *conn);
+/* Called by loop_turn for each deferred connection. */
+void conn_run_deferred(struct conn *conn);
 /* The one whose timeout this is. */
 struct conn *conn_of_timeout(struct timeout *timeout);
 

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/parser.h"
-#include "net/tally.h"
+#include "net/exchange_counters.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
 enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
@@ -92,7 +92,7 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     exchange->late_size = 0;
     exchange->previous = NULL;
     exchange->presence = PRESENCE_ASSUMED;
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
     body_none(&exchange->body);
     exchange->line = line.size <= EXCHANGE_INLINE ? exchange->inline_line : xmalloc(line.size);
     memcpy(exchange->line, line.data, line.size);
@@ -212,7 +212,7 @@ static bool note_sending(struct exchange *exchange, uint64_t size, size_t lines)
         exchange->head_size = exchange->response.size;
     bool whole = is_whole(exchange);
     if (whole && !exchange->conn->broken)
-        tally_answer(exchange, exchange->response.status);
+        exchange_count_answer(exchange, exchange->response.status);
     return whole;
 }
 
@@ -224,9 +224,9 @@ static int note_sent(struct exchange *exchange, bool whole, int r)
         exchange->whole_sent = whole;
         exchange->zero_sent = false;
     } else if (!exchange->head_sent && whole) {
-        tally_answer(exchange, STATUS_CLIENT_GONE);
+        exchange_count_answer(exchange, STATUS_CLIENT_GONE);
     }
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
     return r;
 }
 
@@ -235,7 +235,7 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
 {
     if (count == 0)
         return 0;
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return -1;
     bool whole = note_sending(exchange, size, lines);
     return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
@@ -244,7 +244,7 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
 /* The end of a body that the connection's end tells has no bytes, and yet the answer is whole. */
 static void note_end(struct exchange *exchange)
 {
-    if (gate_pass(&exchange->gate, GATE_PASSED))
+    if (send_claim_take(&exchange->claim, CLAIM_TAKEN))
         note_sent(exchange, note_sending(exchange, 0, 0), 0);
 }
 
@@ -279,7 +279,7 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_
     int head = add_head(exchange, &vector);
     *size = allow(exchange, *size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return -1;
     bool whole = note_sending(exchange, *size, 0);
     int r = head > 0 ? conn_send(conn, &vector, head) : 0;
@@ -299,10 +299,10 @@ bool exchange_wants_more(const struct exchange *exchange)
 /* Of an answer that waits. Behind the gate: the loop may take the connection away. */
 static bool __attribute__((cold)) waits_too_much(struct exchange *exchange)
 {
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return false;
     bool full = exchange->whole_sent ? conn_is_refused(exchange->conn) : conn_is_full(exchange->conn);
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
     return full;
 }
 
@@ -314,10 +314,10 @@ bool exchange_is_full(struct exchange *exchange)
 int exchange_wait(struct exchange *exchange)
 {
     struct conn_wait wait;
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return -1;
     bool waits = conn_prepare_wait(exchange->conn, &wait);
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
     return waits ? conn_wait(exchange->conn, &wait) : 0;
 }
 
@@ -379,7 +379,8 @@ static void end_sending(struct exchange *exchange)
 static void record(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
-    tally_answer(exchange, exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
+    exchange_count_answer(exchange,
+                          exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
     if (loop->answered != NULL)
         loop->answered(loop->answered_context, exchange);
 }
@@ -403,7 +404,7 @@ void exchange_finish(struct exchange *exchange)
     enum ending ending = exchange->ending;
     bool let_go = exchange->let_go;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
-    exchange->duration_ns = tally_end(exchange);
+    exchange->duration_ns = exchange_count_end(exchange);
     exchange->finished = true;
     if (!let_go) {
         conn->resetting = exchange->cut;
@@ -421,7 +422,7 @@ void exchange_finish(struct exchange *exchange)
 
 void exchange_finish_later(struct exchange *exchange)
 {
-    loop_post(exchange->conn->loop, exchange);
+    loop_finish_later(exchange->conn->loop, exchange);
 }
 
 void exchange_flush(struct exchange *exchange)
@@ -457,7 +458,7 @@ void exchange_end(struct exchange *exchange)
         exchange_cut(exchange);
         return;
     }
-    if (gate_pass(&exchange->gate, GATE_PASSED))
+    if (send_claim_take(&exchange->claim, CLAIM_TAKEN))
         end(exchange, ending_of(exchange));
 }
 
@@ -466,7 +467,7 @@ static uint64_t send_error(struct exchange *exchange, struct response *response,
 {
     const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
     response_error(response, status, request, keep_alive, current_date_line());
-    tally_answer(exchange, status);
+    exchange_count_answer(exchange, status);
     struct iovec vector = {response->head, response->size};
     uint64_t size = response->framing == RESPONSE_LENGTH ? response->length : 0;
     exchange->head_size = response->size - size;
@@ -480,7 +481,7 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
         exchange_cut(exchange);
         return;
     }
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return;
     exchange->body_sent =
         send_error(exchange, &exchange->response, status, keep_alive && may_keep_alive(exchange));
@@ -498,7 +499,7 @@ static bool only_reset_tells(const struct exchange *exchange)
 /* What was sent before it, other answers too, still reaches the client unless there has to be a reset. */
 void exchange_cut(struct exchange *exchange)
 {
-    if (!gate_pass(&exchange->gate, GATE_PASSED))
+    if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return;
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
@@ -536,7 +537,7 @@ static void let_go(struct exchange *exchange, enum ending ending)
 bool exchange_preempt(struct exchange *exchange, int status)
 {
     enum ending ending = ENDING_LINGER;
-    if (!gate_pass(&exchange->gate, GATE_SHUT))
+    if (!send_claim_take(&exchange->claim, CLAIM_REVOKED))
         return false;
     exchange->preempted_ns = clock_ns();
     if (exchange->whole_sent)
@@ -557,21 +558,21 @@ bool exchange_is_torn(const struct exchange *exchange)
 
 bool exchange_abandon(struct exchange *exchange)
 {
-    if (!gate_pass(&exchange->gate, GATE_SHUT))
+    if (!send_claim_take(&exchange->claim, CLAIM_REVOKED))
         return true; /* its thread sends just now, or has ended the exchange in this moment */
     conn_take_away(exchange->conn);
     if (!exchange->head_sent)
         exchange->late_status = STATUS_CLIENT_GONE;
     bool torn = exchange_is_torn(exchange);
     settle_sent(exchange);
-    exchange->duration_ns = tally_end(exchange);
+    exchange->duration_ns = exchange_count_end(exchange);
     record(exchange);
     return torn;
 }
 
 bool exchange_was_preempted(const struct exchange *exchange)
 {
-    return gate_is_shut(&exchange->gate);
+    return send_claim_is_revoked(&exchange->claim);
 }
 
 /* Before the head, an interim answer (RFC 9110 15.2); between two chunks, a zero in front of the next one's size, be it the last
@@ -587,7 +588,7 @@ static struct slice question(const struct exchange *exchange)
 
 void exchange_ask(struct exchange *exchange)
 {
-    if (!gate_pass(&exchange->gate, GATE_BORROWED))
+    if (!send_claim_take(&exchange->claim, CLAIM_BORROWED))
         return; /* what the thread sends just now asks as well */
     struct slice bytes = question(exchange);
     struct iovec vector = {(char *)bytes.data, bytes.size};
@@ -595,5 +596,5 @@ void exchange_ask(struct exchange *exchange)
         conn_send(exchange->conn, &vector, 1);
     exchange->zero_sent = bytes.size > 0 && exchange->head_sent;
     exchange->lines_size += exchange->zero_sent ? bytes.size : 0;
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
 }

@@ -19,7 +19,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "net/conn.h"
-#include "net/gate.h"
+#include "net/send_claim.h"
 
 /* Room for a request line within the exchange; longer ones go to the heap. */
 enum { EXCHANGE_INLINE = 256 };
@@ -65,9 +65,9 @@ struct exchange {
     uint64_t duration_ns;
     uint64_t
         body_sent; /* bytes of content given to the connection; at the end, of those the ones that left. Behind the gate */
-    uint64_t head_size;  /* bytes of the head given to it; likewise */
-    uint64_t lines_size; /* of the lines around its chunks; likewise */
-    struct gate gate;    /* who may send */
+    uint64_t head_size;      /* bytes of the head given to it; likewise */
+    uint64_t lines_size;     /* of the lines around its chunks; likewise */
+    struct send_claim claim; /* who may send */
     int late_status; /* of what was answered in the handler's place, or 499; 0: the answer is the handler's */
     uint64_t late_size;
     enum presence presence;
@@ -81,7 +81,7 @@ struct exchange {
     bool whole_sent;               /* behind the gate, as head_sent */
     bool zero_sent;                /* likewise: exchange_ask has sent one, and no chunk has followed */
     bool final_sent;               /* the last chunk */
-    int counted;                   /* the status that tally_answer has counted; 0: none yet */
+    int counted;                   /* the status that exchange_count_answer has counted; 0: none yet */
     bool overrun;                  /* the application sent more than its Content-Length: told once */
     char made_id[REQUEST_ID_SIZE]; /* request.id, when it was made here */
     char *line;                    /* `inline_line`, or the heap */

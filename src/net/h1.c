@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/log_limit.h"
 #include "base/spool_budget.h"
+#include "net/exchange_counters.h"
 #include "net/h1_state.h"
 #include "net/presence.h"
-#include "net/tally.h"
 
 /* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
  * request would cost more than to ignore it. */
@@ -72,7 +72,7 @@ static void h1_linger(struct h1 *h)
     }
     conn_shut(&h->conn);
     h1_enter(h, H1_LINGER);
-    conn_settle(&h->conn);
+    conn_defer(&h->conn);
 }
 
 /* The answer is out, or on its way: what now. */
@@ -83,7 +83,7 @@ static void h1_next(struct h1 *h)
     if (h->ending == ENDING_KEEP_ALIVE) {
         h1_enter(h, H1_IDLE);
         if (unread || h->conn.ended || !h->conn.placed || h->conn.loop->draining || h->conn.loop->retiring)
-            conn_settle(&h->conn);
+            conn_defer(&h->conn);
         if (h->conn.loop->accepting_paused)
             loop_offer_idle(h->conn.loop);
     } else if ((unread || h->ending == ENDING_LINGER) && !h->conn.resetting) {
@@ -104,7 +104,7 @@ void h1_done(struct conn *conn, enum ending ending)
     } else if (!conn_is_drained(conn)) {
         h1_enter(h, H1_SEND);
         if (!conn->watched)
-            conn_settle(conn);
+            conn_defer(conn);
     } else {
         h1_next(h);
     }
@@ -114,7 +114,7 @@ void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
     h->exchange = NULL;
     h1_enter(h, H1_APP);
-    tally_refused(h->conn.loop, status);
+    exchange_count_refusal(h->conn.loop, status);
     exchange_fail(exchange, status, false);
     exchange_finish(exchange);
 }
@@ -311,7 +311,7 @@ static void h1_part(struct h1 *h)
         return;
     }
     h1_enter(h, H1_LAST);
-    conn_settle(&h->conn);
+    conn_defer(&h->conn);
 }
 
 static void h1_readable(struct conn *conn)
@@ -332,7 +332,7 @@ static void h1_readable(struct conn *conn)
     else if (h->state == H1_PROXY && conn->loop->parting && conn->timeout.class != TIMEOUT_LAST)
         timeout_set(conn->loop->timeouts, &conn->timeout, TIMEOUT_LAST);
     else if (states[h->state].reads && (conn->readable || !conn->watched))
-        conn_settle(conn);
+        conn_defer(conn);
 }
 
 static void h1_open(struct conn *conn)

@@ -21,7 +21,7 @@ enum {
     SLACK = 256,     /* numbers that differ by less than this part are level */
 };
 
-struct inbox {
+struct transfer_in {
     struct handover *handover;
     unsigned slot;
     struct event *event; /* NULL: not ours to take from, at present */
@@ -31,21 +31,21 @@ struct handover {
     struct loop *loop;
     struct handover_setup setup;
     struct timer *again, *level, *resume;
-    size_t surplus;         /* idle connections that are asked once more where they should be */
-    char *bytes;            /* PARCEL_MAX of them, of the parcel that is being taken */
-    struct inbox inboxes[]; /* one per slot */
+    size_t surplus;                   /* idle connections that are asked once more where they should be */
+    char *bytes;                      /* PARCEL_MAX of them, of the parcel that is being taken */
+    struct transfer_in transfer_in[]; /* one per slot */
 };
 
-/* What is in the post of a slot. Whoever sends adds, whoever takes subtracts: a number to go by, not one to rely on. */
-static _Atomic uint32_t *in_post(const struct handover *handover, unsigned slot)
+/* What is in the transfer socket of a slot. Whoever sends adds, whoever takes subtracts: a number to go by, not one to rely on. */
+static _Atomic uint32_t *in_transfer(const struct handover *handover, unsigned slot)
 {
-    return &handover->setup.board->rows[slot * handover->setup.seats].in_post;
+    return &handover->setup.board->rows[slot * handover->setup.seats].in_transfer;
 }
 
 /* Less than none has been seen when a parcel was taken before its sender took back what it had added. */
-static unsigned posted(const struct handover *handover, unsigned slot)
+static unsigned ended_later(const struct handover *handover, unsigned slot)
 {
-    int32_t count = (int32_t)atomic_load_explicit(in_post(handover, slot), memory_order_relaxed);
+    int32_t count = (int32_t)atomic_load_explicit(in_transfer(handover, slot), memory_order_relaxed);
     return count > 0 ? (unsigned)count : 0;
 }
 
@@ -54,7 +54,7 @@ static const struct scoreboard_row *serving_row(const struct handover *handover,
                                                 unsigned *number)
 {
     unsigned first = slot * handover->setup.seats;
-    if (scoreboard_get(handover->setup.board->rows[first].orphaned) != 0)
+    if (scoreboard_get(handover->setup.board->rows[first].left_unserved) != 0)
         return NULL;
     for (unsigned seat = 0; seat < handover->setup.seats; seat++) {
         *number = first + seat;
@@ -69,7 +69,7 @@ static unsigned connections_of(const struct handover *handover, unsigned slot)
 {
     unsigned number;
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
-    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + posted(handover, slot);
+    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + ended_later(handover, slot);
 }
 
 /* Requests that the slot's worker can have now. More than one for each idle thread: most calls are short, and one that finds itself
@@ -81,7 +81,7 @@ static unsigned room_of(const struct handover *handover, unsigned slot)
     if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
         return 0;
     uint32_t idle = handover->setup.board->threads - scoreboard_busy(handover->setup.board, number);
-    unsigned waiting = scoreboard_get(row->ready) + posted(handover, slot);
+    unsigned waiting = scoreboard_get(row->ready) + ended_later(handover, slot);
     return waiting < idle * EACH ? idle * EACH - waiting : 0;
 }
 
@@ -133,9 +133,9 @@ static int send_to(struct handover *handover, unsigned slot, struct conn *conn, 
         errno = EBUSY;
         return -1;
     }
-    atomic_fetch_add_explicit(in_post(handover, slot), 1, memory_order_relaxed);
-    if (parcel_send(handover->setup.posts[slot], &parcel, pieces, count) < 0) {
-        atomic_fetch_sub_explicit(in_post(handover, slot), 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(in_transfer(handover, slot), 1, memory_order_relaxed);
+    if (parcel_send(handover->setup.transfer_out[slot], &parcel, pieces, count) < 0) {
+        atomic_fetch_sub_explicit(in_transfer(handover, slot), 1, memory_order_relaxed);
         return -1;
     }
     scoreboard_add(handover->loop->row->handed_over[reason], 1);
@@ -153,7 +153,7 @@ static bool retire(struct handover *handover, struct conn *conn)
     return false;
 }
 
-/* Only what stays is worth it: a connection that ends with its first answer has never been settled. And one that has come from another
+/* Only what stays is worth it: a connection that ends with its first answer has never been deferred. And one that has come from another
  * worker stays, or two might send it to and fro. One that cannot be sent just now, in the middle of a request, is asked about again. */
 static bool balance(struct handover *handover, struct conn *conn)
 {
@@ -175,7 +175,7 @@ static void place_anew(struct timeout *timeout)
         return;
     handover->surplus--;
     conn->placed = conn->arrived = false;
-    conn_settle(conn);
+    conn_defer(conn);
 }
 
 /* In a rush connections are placed by what others have accepted, and not by what still waits to be accepted there. So when it is
@@ -248,7 +248,7 @@ static bool is_want_of_room(int error)
     return error == EMFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-/* What cannot be taken stays in the post, for us or for another. */
+/* What cannot be taken stays in the transfer socket, for us or for another. */
 static void pause_taking(struct handover *handover)
 {
     struct loop *loop = handover->loop;
@@ -259,8 +259,8 @@ static void pause_taking(struct handover *handover)
     if (scoreboard_get(loop->row->intake) != INTAKE_NO_DESCRIPTORS)
         scoreboard_set(loop->row->intake, why);
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
-        if (handover->inboxes[slot].event != NULL)
-            event_del(handover->inboxes[slot].event);
+        if (handover->transfer_in[slot].event != NULL)
+            event_del(handover->transfer_in[slot].event);
     timer_set(handover->resume, RESUME_MS);
 }
 
@@ -278,12 +278,12 @@ static void tell_lost(int error)
 }
 
 /* False when there is none, or none can be taken now. */
-static bool take_one(struct inbox *inbox)
+static bool take_one(struct transfer_in *transfer_in)
 {
-    struct handover *handover = inbox->handover;
-    _Atomic uint32_t *count = in_post(handover, inbox->slot);
+    struct handover *handover = transfer_in->handover;
+    _Atomic uint32_t *count = in_transfer(handover, transfer_in->slot);
     struct parcel parcel;
-    int r = parcel_receive(handover->setup.inboxes[inbox->slot], &parcel, handover->bytes);
+    int r = parcel_receive(handover->setup.transfer_in[transfer_in->slot], &parcel, handover->bytes);
     if (r < 0 && is_want_of_room(errno)) {
         pause_taking(handover);
         return false;
@@ -311,14 +311,14 @@ static void arrived(evutil_socket_t fd, short what, void *arg)
 void handover_take_all(struct handover *handover)
 {
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
-        while (take_one(&handover->inboxes[slot]))
+        while (take_one(&handover->transfer_in[slot]))
             ;
 }
 
 static void resume_taking(void *context)
 {
     struct handover *handover = context;
-    if (!parcel_has_room(handover->setup.inboxes[handover->setup.slot])) {
+    if (!parcel_has_room(handover->setup.transfer_in[handover->setup.slot])) {
         timer_set(handover->resume, RESUME_MS);
         return;
     }
@@ -326,34 +326,34 @@ static void resume_taking(void *context)
     if (!handover->loop->accepting_paused)
         scoreboard_set(handover->loop->row->intake, INTAKE_OPEN);
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
-        if (handover->inboxes[slot].event != NULL)
-            loop_watch(handover->inboxes[slot].event);
+        if (handover->transfer_in[slot].event != NULL)
+            loop_watch(handover->transfer_in[slot].event);
     if (handover->loop->draining)
         handover_take_all(handover);
 }
 
-static void close_inbox(struct inbox *inbox)
+static void close_transfer_in(struct transfer_in *transfer_in)
 {
-    if (inbox->event != NULL)
-        event_free(inbox->event);
-    inbox->event = NULL;
+    if (transfer_in->event != NULL)
+        event_free(transfer_in->event);
+    transfer_in->event = NULL;
 }
 
 void handover_serve(struct handover *handover, unsigned slot, bool serve)
 {
-    struct inbox *inbox = &handover->inboxes[slot];
+    struct transfer_in *transfer_in = &handover->transfer_in[slot];
     if (!serve) {
-        close_inbox(inbox);
-    } else if (inbox->event == NULL && !handover->loop->retiring) {
-        inbox->event = event_new(handover->loop->base, handover->setup.inboxes[slot], EV_READ | EV_PERSIST,
-                                 arrived, inbox);
-        loop_watch(inbox->event);
+        close_transfer_in(transfer_in);
+    } else if (transfer_in->event == NULL && !handover->loop->retiring) {
+        transfer_in->event = event_new(handover->loop->base, handover->setup.transfer_in[slot],
+                                       EV_READ | EV_PERSIST, arrived, transfer_in);
+        loop_watch(transfer_in->event);
     }
 }
 
 static void settle_idle(struct timeout *timeout)
 {
-    conn_settle(conn_of_timeout(timeout));
+    conn_defer(conn_of_timeout(timeout));
 }
 
 /* Those that idle, and those that have said nothing yet. */
@@ -374,13 +374,14 @@ void handover_retire(struct handover *handover)
 {
     handover->loop->retiring = true;
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
-        close_inbox(&handover->inboxes[slot]);
+        close_transfer_in(&handover->transfer_in[slot]);
     offer_idle(handover);
 }
 
 struct handover *handover_new(struct loop *loop, const struct handover_setup *setup)
 {
-    struct handover *handover = xcalloc(1, sizeof(*handover) + setup->slots * sizeof(handover->inboxes[0]));
+    struct handover *handover =
+        xcalloc(1, sizeof(*handover) + setup->slots * sizeof(handover->transfer_in[0]));
     handover->loop = loop;
     handover->setup = *setup;
     handover->bytes = xmalloc(PARCEL_MAX);
@@ -388,7 +389,7 @@ struct handover *handover_new(struct loop *loop, const struct handover_setup *se
     handover->level = timer_new(loop, level, handover);
     handover->resume = timer_new(loop, resume_taking, handover);
     for (unsigned slot = 0; slot < setup->slots; slot++)
-        handover->inboxes[slot] = (struct inbox){.handover = handover, .slot = slot};
+        handover->transfer_in[slot] = (struct transfer_in){.handover = handover, .slot = slot};
     handover_serve(handover, setup->slot, true);
     loop->handover = handover;
     return handover;
@@ -400,7 +401,7 @@ void handover_free(struct handover *handover)
         return;
     handover->loop->handover = NULL;
     for (unsigned slot = 0; slot < handover->setup.slots; slot++)
-        close_inbox(&handover->inboxes[slot]);
+        close_transfer_in(&handover->transfer_in[slot]);
     timer_free(handover->again);
     timer_free(handover->level);
     timer_free(handover->resume);

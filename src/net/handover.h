@@ -23,8 +23,8 @@ struct handover;
 struct handover_setup {
     const struct address *addresses;
     size_t address_count;
-    const int *posts;   /* where to send: a descriptor for each slot */
-    const int *inboxes; /* where parcels for each slot arrive */
+    const int *transfer_out; /* where to send: a descriptor for each slot */
+    const int *transfer_in;  /* where parcels for each slot arrive */
     unsigned slot, slots;
     unsigned seats; /* rows of the board for each slot: the slot's first is number slot * seats */
     struct scoreboard *board;
@@ -34,7 +34,7 @@ struct handover_setup {
 struct handover *handover_new(struct loop *loop, const struct handover_setup *setup);
 void handover_free(struct handover *handover); /* NULL is fine */
 
-/* The connection has just been settled. True: it is another worker's now, and to be freed. */
+/* The connection has just been deferred. True: it is another worker's now, and to be freed. */
 bool handover_offer(struct handover *handover, struct conn *conn);
 
 /* All threads here are busy, and will be for a while: what is ready goes where one is idle. Looks again while something waits. */

@@ -85,7 +85,7 @@ static void set_trusted(struct loop *loop)
 /* Oldest first. */
 void loop_finish_posted(struct loop *loop)
 {
-    struct exchange *newest = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
+    struct exchange *newest = atomic_exchange_explicit(&loop->ended_later, NULL, memory_order_acquire);
     struct exchange *oldest = NULL;
     while (newest != NULL) {
         struct exchange *next = newest->next;
@@ -132,12 +132,12 @@ void loop_wake(struct loop *loop)
         loop_broken("woken");
 }
 
-void loop_post(struct loop *loop, struct exchange *exchange)
+void loop_finish_later(struct loop *loop, struct exchange *exchange)
 {
-    struct exchange *before = atomic_load_explicit(&loop->posted, memory_order_relaxed);
+    struct exchange *before = atomic_load_explicit(&loop->ended_later, memory_order_relaxed);
     do
         exchange->next = before;
-    while (!atomic_compare_exchange_weak_explicit(&loop->posted, &before, exchange, memory_order_release,
+    while (!atomic_compare_exchange_weak_explicit(&loop->ended_later, &before, exchange, memory_order_release,
                                                   memory_order_relaxed));
     loop_wake(loop);
 }
@@ -233,11 +233,11 @@ void loop_free(struct loop *loop)
 
 static void settle(struct loop *loop)
 {
-    struct conn *conn = loop->settled;
-    loop->settled = NULL;
+    struct conn *conn = loop->deferred;
+    loop->deferred = NULL;
     while (conn != NULL) {
-        struct conn *next = conn->next_settled;
-        conn_settle_now(conn);
+        struct conn *next = conn->next_deferred;
+        conn_run_deferred(conn);
         conn = next;
     }
 }
@@ -333,11 +333,11 @@ static void turn(struct loop *loop, bool wait)
     if (loop->ready_first != NULL)
         refuse_overdue(loop);
     size_t ready = loop->ready_count;
-    /* When it is to end, the caller counts what is left, and what is settled now may be the last. */
-    if ((loop->draining || loop->retiring) && loop->settled != NULL)
+    /* When it is to end, the caller counts what is left, and what is deferred now may be the last. */
+    if ((loop->draining || loop->retiring) && loop->deferred != NULL)
         wait = false;
     settle(loop);
-    if (loop->ready_count > ready || loop->settled != NULL)
+    if (loop->ready_count > ready || loop->deferred != NULL)
         wait = false;
     if (wait)
         loop->now_ns = 0;

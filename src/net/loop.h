@@ -58,16 +58,16 @@ struct loop {
     char *scratch; /* LOOP_SCRATCH_SIZE bytes; what was received, until the next receive */
     struct exchange *ready_first, *ready_last;
     size_t ready_count;
-    uint64_t now_ns;                   /* of loop_now; 0: not asked yet */
-    struct event *queue_timer;         /* for the oldest that is ready, while nobody can run it */
-    size_t refused;                    /* after --queue-timeout, and not yet reported */
-    uint64_t reported_ms;              /* when that was done last; 0: never */
-    _Atomic(struct exchange *) posted; /* finished by other threads: loop_post */
-    struct event *wake;                /* on wake_fd, an eventfd, for posts and loop_wake */
+    uint64_t now_ns;                        /* of loop_now; 0: not asked yet */
+    struct event *queue_timer;              /* for the oldest that is ready, while nobody can run it */
+    size_t refused;                         /* after --queue-timeout, and not yet reported */
+    uint64_t reported_ms;                   /* when that was done last; 0: never */
+    _Atomic(struct exchange *) ended_later; /* finished by other threads: loop_finish_later */
+    struct event *wake;                     /* on wake_fd, an eventfd, for transfer sockets and loop_wake */
     int wake_fd;
-    struct conn *open;    /* all connections, the youngest first: see loop_close_in_child */
-    struct conn *settled; /* to be watched, resumed or closed before the next poll */
-    size_t open_count;    /* connections */
+    struct conn *open;     /* all connections, the youngest first: see loop_close_in_child */
+    struct conn *deferred; /* to be watched, resumed or closed before the next poll */
+    size_t open_count;     /* connections */
     size_t
         lasting; /* calls that were answered in their thread's place and have not returned (exchange_preempt) */
     size_t open_limit;     /* at which accepting pauses */
@@ -75,10 +75,10 @@ struct loop {
     bool adopting_paused;  /* connections from other workers wait, for want of descriptors or memory */
     const atomic_bool
         *has_forked; /* children may hold our sockets: only shutdown reaches the peer. NULL: never */
-    struct handover *handover;                /* NULL: connections stay */
-    bool retiring;                            /* what is idle, or will be, goes to the successor */
-    const struct scoreboard_setback *setback; /* --reload's; NULL: it is off */
-    uint32_t setbacks;                        /* those up to this one do not matter here */
+    struct handover *handover; /* NULL: connections stay */
+    bool retiring;             /* what is idle, or will be, goes to the successor */
+    const struct scoreboard_failed_reload *failed_reload; /* --reload's; NULL: it is off */
+    uint32_t failed_reloads;                              /* those up to this one do not matter here */
     /* No answer keeps its connection; read by all threads: */
     atomic_bool unready;  /* the service will stop soon: whoever looks after it should send nobody */
     atomic_bool draining; /* it stops */
@@ -131,7 +131,7 @@ void loop_refuse_ready(struct loop *loop);
 bool loop_is_saturated(const struct loop *loop);
 
 /* From any thread: exchange_finish is due for it, and the turn under way ends soon. */
-void loop_post(struct loop *loop, struct exchange *exchange);
+void loop_finish_later(struct loop *loop, struct exchange *exchange);
 /* Each turn finishes what was posted. For the end of the loop, after its last turn. */
 void loop_finish_posted(struct loop *loop);
 /* From any thread: a turn that waits, or the next one, returns. */

@@ -77,9 +77,9 @@ bool presence_is_lost(struct exchange *exchange)
 {
     if (exchange->conn->broken)
         return true;
-    if (!gate_pass(&exchange->gate, GATE_BORROWED))
+    if (!send_claim_take(&exchange->claim, CLAIM_BORROWED))
         return exchange_was_preempted(exchange);
     bool lost = is_gone(exchange);
-    gate_open(&exchange->gate);
+    send_claim_release(&exchange->claim);
     return lost;
 }

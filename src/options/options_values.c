@@ -311,7 +311,7 @@ static bool same_list(const struct string_list *a, const struct string_list *b)
     return same;
 }
 
-/* Whether the fields, and not what they were before the program settled them, are the same. */
+/* Whether the fields, and not what they were before the program deferred them, are the same. */
 bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b)
 {
     const void *first = (const char *)a + row->field, *second = (const char *)b + row->field;

@@ -12,9 +12,9 @@
 #include "base/standard_fds.h"
 #include "base/title.h"
 #include "options/listing.h"
-#include "preload/birth.h"
-#include "preload/cord.h"
+#include "preload/reparented_fork.h"
 #include "preload/sockets.h"
+#include "preload/zygote_channel.h"
 #include "proc/fork.h"
 #include "proc/memory.h"
 #include "proc/python_end.h"
@@ -27,7 +27,7 @@
 struct zygote {
     const struct zygote_setup *setup;
     struct application *application;
-    struct worker_setup self; /* what it has in common with workers, and its own last words */
+    struct worker_setup self; /* what it has in common with workers, and its own crash pipe */
     pid_t *workers;           /* that it has forked, by seat; they may be gone */
 };
 
@@ -41,10 +41,10 @@ static void set_title(const struct options *options)
     title_set("gateway: zygote [%s]", options->name != NULL ? options->name : options->application);
 }
 
-static void say(const struct zygote_setup *setup, enum cord_news_kind kind)
+static void say(const struct zygote_setup *setup, enum zygote_news_kind kind)
 {
-    const struct cord_news news = {.kind = kind};
-    cord_send_news(setup->cord, &news);
+    const struct zygote_news news = {.kind = kind};
+    zygote_channel_send_news(setup->channel, &news);
 }
 
 static void warn_of_threads(void)
@@ -84,64 +84,64 @@ static int load(struct zygote *zygote)
 }
 
 /* A crash is told by the descriptor that faulthandler has: it leads to the worker's own place from now on. */
-static void take_last_words(const struct zygote *zygote, struct worker_setup *setup)
+static void take_crash_pipe(const struct zygote *zygote, struct worker_setup *setup)
 {
-    dup3(setup->last_words, zygote->self.last_words, O_CLOEXEC);
-    close(setup->last_words);
-    setup->last_words = zygote->self.last_words;
+    dup3(setup->crash_pipe, zygote->self.crash_pipe, O_CLOEXEC);
+    close(setup->crash_pipe);
+    setup->crash_pipe = zygote->self.crash_pipe;
 }
 
-static int be_worker(const struct zygote *zygote, const struct cord_order *order)
+static int be_worker(const struct zygote *zygote, const struct zygote_order *order)
 {
     static struct worker_setup setup;
     describe(zygote, order->number, &setup);
     setup.worker_count = order->worker_count;
     setup.unready = order->unready;
-    setup.mailbox = order->mailbox;
-    setup.last_words = order->last_words;
+    setup.channel = order->channel;
+    setup.crash_pipe = order->crash_pipe;
     fork_dies_with(setup.master);
-    close(zygote->setup->cord);
+    close(zygote->setup->channel);
     worker_identify(&setup);
-    take_last_words(zygote, &setup);
-    descriptors_note(&setup, setup.mailbox);
+    take_crash_pipe(zygote, &setup);
+    descriptors_note(&setup, setup.channel);
     signals_for_worker(&setup);
     interp_after_fork_in_child();
     return worker_serve(&setup, zygote->application);
 }
 
 /* The worker begins as soon as the master has been told of it. */
-static void fork_worker(struct zygote *zygote, const struct cord_order *order)
+static void fork_worker(struct zygote *zygote, const struct zygote_order *order)
 {
-    struct cord_news news = {.kind = CORD_FORKED};
+    struct zygote_news news = {.kind = ZYGOTE_NEWS_FORKED};
     int gate;
     signals_hold();
     interp_before_fork();
-    news.pid = birth_fork(&gate);
+    news.pid = reparented_fork(&gate);
     if (news.pid == 0)
         _exit(be_worker(zygote, order));
     bool born = news.pid > 0;
     if (!born)
-        news = (struct cord_news){.kind = CORD_UNBORN, .error = errno};
+        news = (struct zygote_news){.kind = ZYGOTE_NEWS_NOT_FORKED, .error = errno};
     zygote->workers[order->number] = news.pid;
-    if (cord_send_news(zygote->setup->cord, &news) < 0)
+    if (zygote_channel_send_news(zygote->setup->channel, &news) < 0)
         _exit(EXIT_FAILURE_RUNTIME); /* the master waits for it; the worker does not begin without us */
     if (born)
-        birth_begin(gate);
+        reparented_fork_begin(gate);
     interp_after_fork_in_parent();
     signals_release();
 }
 
-static void obey_fork(struct zygote *zygote, const struct cord_order *order)
+static void obey_fork(struct zygote *zygote, const struct zygote_order *order)
 {
-    const struct cord_news no_room = {.kind = CORD_UNBORN, .error = EMFILE};
-    if (order->mailbox >= 0 && order->last_words >= 0)
+    const struct zygote_news no_room = {.kind = ZYGOTE_NEWS_NOT_FORKED, .error = EMFILE};
+    if (order->channel >= 0 && order->crash_pipe >= 0)
         fork_worker(zygote, order);
     else
-        cord_send_news(zygote->setup->cord, &no_room);
-    if (order->mailbox >= 0)
-        close(order->mailbox);
-    if (order->last_words >= 0)
-        close(order->last_words);
+        zygote_channel_send_news(zygote->setup->channel, &no_room);
+    if (order->channel >= 0)
+        close(order->channel);
+    if (order->crash_pipe >= 0)
+        close(order->crash_pipe);
 }
 
 static void reopen_logs(const struct zygote *zygote)
@@ -178,50 +178,50 @@ static void measure(const struct zygote *zygote)
                  (double)resident / workers / mib);
 }
 
-static void obey(struct zygote *zygote, const struct cord_order *order)
+static void obey(struct zygote *zygote, const struct zygote_order *order)
 {
-    if (order->kind == CORD_FORK)
+    if (order->kind == ZYGOTE_ORDER_FORK)
         obey_fork(zygote, order);
-    else if (order->kind == CORD_MEASURE)
+    else if (order->kind == ZYGOTE_ORDER_MEASURE)
         measure(zygote);
-    else if (order->kind == CORD_REOPEN)
+    else if (order->kind == ZYGOTE_ORDER_REOPEN)
         reopen_logs(zygote);
 }
 
 /* The application's threads run meanwhile, as those of any program would that waits for something to do. */
-static bool await_order(const struct zygote *zygote, struct cord_order *order)
+static bool await_order(const struct zygote *zygote, struct zygote_order *order)
 {
     gil_release();
-    int r = cord_await_order(zygote->setup->cord, order);
+    int r = zygote_channel_await_order(zygote->setup->channel, order);
     gil_take();
-    return r == 0 && order->kind != CORD_END;
+    return r == 0 && order->kind != ZYGOTE_ORDER_END;
 }
 
 int zygote_excuse(const struct zygote_setup *setup)
 {
-    say(setup, CORD_LOADED);
+    say(setup, ZYGOTE_NEWS_LOADED);
     return EXIT_FAILURE_RUNTIME;
 }
 
 int zygote_main(const struct zygote_setup *setup)
 {
     struct zygote zygote = {.setup = setup, .workers = xcalloc(setup->count, sizeof(pid_t))};
-    struct cord_order order;
+    struct zygote_order order;
     describe(&zygote, 0, &zygote.self);
-    zygote.self.last_words = setup->last_words;
+    zygote.self.crash_pipe = setup->crash_pipe;
     fork_dies_with(zygote.self.master);
     signals_for_boot(&zygote.self);
     log_identify("zygote");
-    descriptors_note(&zygote.self, setup->cord);
+    descriptors_note(&zygote.self, setup->channel);
     set_title(zygote.self.options);
     if (load(&zygote) < 0) {
         atomic_store(setup->has_told, true);
-        say(setup, CORD_FAILED);
+        say(setup, ZYGOTE_NEWS_FAILED);
         python_end_alone(NULL, EXIT_APPLICATION, 0);
         return EXIT_APPLICATION;
     }
     signals_for_zygote();
-    say(setup, CORD_LOADED);
+    say(setup, ZYGOTE_NEWS_LOADED);
     while (await_order(&zygote, &order))
         obey(&zygote, &order);
     python_end_alone(zygote.application, EXIT_STOPPED, python_end_quick_ms(zygote.self.options));

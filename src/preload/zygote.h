@@ -2,7 +2,7 @@
  * A zygote (--preload): the process of a generation that imports the application, and from then on forks the generation's workers, when
  * the master asks for one. What it has imported they share with it, and with each other, until they change it.
  *
- * A worker is the master's child from its first step on (preload/birth.h), and begins when the master has been told of it: there is
+ * A worker is the master's child from its first step on (preload/reparented_fork.h), and begins when the master has been told of it: there is
  * none that the master does not know.
  */
 #ifndef PRELOAD_ZYGOTE_H
@@ -18,9 +18,9 @@ struct zygote_setup {
     void *context;
     unsigned count; /* of the seats */
     unsigned generation;
-    int cord;       /* the zygote's end */
-    int last_words; /* where faulthandler writes when it crashes */
-    /* Shared with the master: set when it has told why it could not load the application, which may have closed the cord. */
+    int channel;    /* the zygote's end */
+    int crash_pipe; /* where faulthandler writes when it crashes */
+    /* Shared with the master: set when it has told why it could not load the application, which may have closed the zygote channel. */
     atomic_bool *has_told;
 };
 

@@ -30,11 +30,11 @@ struct zygote_child *zygote_child_new(unsigned generation)
 {
     struct zygote_child *zygote = xcalloc(1, sizeof(*zygote));
     zygote->generation = generation;
-    zygote->cord = (struct cord){-1, -1};
-    zygote->last_words = (struct last_words){-1, -1};
+    zygote->channel = (struct zygote_channel){-1, -1};
+    zygote->crash_pipe = (struct crash_pipe){-1, -1};
     zygote->has_told = share_flag();
-    if (zygote->has_told != NULL && cord_open(&zygote->cord) == 0 &&
-        last_words_open(&zygote->last_words) == 0)
+    if (zygote->has_told != NULL && zygote_channel_open(&zygote->channel) == 0 &&
+        crash_pipe_open(&zygote->crash_pipe) == 0)
         return zygote;
     int error = errno;
     zygote_child_free(zygote);
@@ -55,9 +55,9 @@ void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct event_bas
 {
     zygote->pid = pid;
     zygote->forked_ms = clock_ms();
-    close(zygote->cord.zygote);
-    zygote->cord.zygote = -1;
-    zygote->news = event_new(base, zygote->cord.master, EV_READ | EV_PERSIST, news, arg);
+    close(zygote->channel.zygote);
+    zygote->channel.zygote = -1;
+    zygote->news = event_new(base, zygote->channel.master, EV_READ | EV_PERSIST, news, arg);
     zygote->deadline = evtimer_new(base, is_overdue, zygote);
     event_add(zygote->news, NULL);
 }
@@ -70,10 +70,10 @@ static void close_if_open(int fd)
 
 void zygote_child_let_go(const struct zygote_child *zygote)
 {
-    close_if_open(zygote->cord.master);
-    close_if_open(zygote->cord.zygote);
-    close_if_open(zygote->last_words.master);
-    close_if_open(zygote->last_words.worker);
+    close_if_open(zygote->channel.master);
+    close_if_open(zygote->channel.zygote);
+    close_if_open(zygote->crash_pipe.master);
+    close_if_open(zygote->crash_pipe.worker);
 }
 
 void zygote_child_free(struct zygote_child *zygote)
@@ -91,17 +91,17 @@ void zygote_child_free(struct zygote_child *zygote)
 }
 
 /* When it is dead we hear of that by a signal. */
-void zygote_child_tell(struct zygote_child *zygote, enum cord_order_kind kind)
+void zygote_child_tell(struct zygote_child *zygote, enum zygote_order_kind kind)
 {
-    const struct cord_order order = {.kind = kind};
-    cord_send_order(zygote->cord.master, &order);
+    const struct zygote_order order = {.kind = kind};
+    zygote_channel_send_order(zygote->channel.master, &order);
 }
 
-void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *order)
+void zygote_child_ask(struct zygote_child *zygote, const struct zygote_order *order)
 {
     zygote->state = ZYGOTE_FORKING;
     zygote->number = order->number;
-    if (cord_send_order(zygote->cord.master, order) == 0)
+    if (zygote_channel_send_order(zygote->channel.master, order) == 0)
         return;
     log_warning("the zygote (pid %d) cannot be asked for a worker: %s; it is replaced", (int)zygote->pid,
                 strerror(errno));
@@ -128,7 +128,7 @@ void zygote_child_end(struct zygote_child *zygote)
         zygote_child_kill(zygote, KILL_UNWANTED);
         return;
     }
-    zygote_child_tell(zygote, CORD_END);
+    zygote_child_tell(zygote, ZYGOTE_ORDER_END);
     allow(zygote, PYTHON_END_QUICK_MS + GRACE_MS);
 }
 
@@ -140,24 +140,24 @@ void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why)
 
 /* The application runs in the zygote, and can send anything at any time. News out of turn are
  * dropped. */
-static bool is_expected(const struct zygote_child *zygote, enum cord_news_kind kind)
+static bool is_expected(const struct zygote_child *zygote, enum zygote_news_kind kind)
 {
-    bool loads = kind == CORD_LOADED || kind == CORD_FAILED,
-         forks = kind == CORD_FORKED || kind == CORD_UNBORN;
+    bool loads = kind == ZYGOTE_NEWS_LOADED || kind == ZYGOTE_NEWS_FAILED,
+         forks = kind == ZYGOTE_NEWS_FORKED || kind == ZYGOTE_NEWS_NOT_FORKED;
     return (loads && zygote->state == ZYGOTE_LOADING) || (forks && zygote->state == ZYGOTE_FORKING);
 }
 
-int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
+int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *news)
 {
-    int r = cord_receive_news(zygote->cord.master, news);
+    int r = zygote_channel_receive_news(zygote->channel.master, news);
     if (r < 0)
         event_del(zygote->news); /* the end, of which a signal tells us */
     if (r <= 0)
         return 0;
     if (!is_expected(zygote, news->kind)) {
-        news->pid = news->kind == CORD_FORKED ? news->pid : 0;
-        news->kind = CORD_NOISE;
-    } else if (news->kind == CORD_FAILED) {
+        news->pid = news->kind == ZYGOTE_NEWS_FORKED ? news->pid : 0;
+        news->kind = ZYGOTE_NEWS_NOISE;
+    } else if (news->kind == ZYGOTE_NEWS_FAILED) {
         zygote->failed = true;
     } else {
         zygote->state = ZYGOTE_IDLE;
@@ -170,7 +170,7 @@ int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news)
 void zygote_child_is_dead(struct zygote_child *zygote)
 {
     zygote->leaving = true;
-    shutdown(zygote->cord.master, SHUT_RD);
+    shutdown(zygote->channel.master, SHUT_RD);
 }
 
 enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,

@@ -1,5 +1,5 @@
 /*
- * A zygote process, as its parent sees it: what it is at, and what it is told. preload/nursery.h has which there are.
+ * A zygote process, as its parent sees it: what it is at, and what it is told. preload/zygote_pool.h has which there are.
  */
 #ifndef PRELOAD_ZYGOTE_CHILD_H
 #define PRELOAD_ZYGOTE_CHILD_H
@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 #include "base/scoreboard.h"
-#include "preload/cord.h"
+#include "preload/zygote_channel.h"
+#include "proc/crash_pipe.h"
 #include "proc/death.h"
-#include "proc/last_words.h"
 
 enum zygote_state {
     ZYGOTE_LOADING, /* imports the application */
@@ -22,20 +22,20 @@ enum zygote_state {
 };
 
 struct zygote_child {
-    struct zygote_child *next; /* in the nursery */
+    struct zygote_child *next; /* in the zygote pool */
     unsigned generation;
     enum zygote_state state;
     bool leaving;            /* no worker is asked of it any more */
     bool failed;             /* has told why it could not load the application */
-    atomic_bool *has_told;   /* the same by memory that it shares, where its cord is closed */
+    atomic_bool *has_told;   /* the same by memory that it shares, where its zygote channel is closed */
     enum kill_reason killed; /* by us */
     pid_t pid;
     uint64_t forked_ms;
     unsigned number; /* of the seat whose worker it was asked for last */
     unsigned ready;  /* of its workers, so far */
-    struct cord cord;
-    struct last_words last_words;
-    struct event *news;     /* on the cord */
+    struct zygote_channel channel;
+    struct crash_pipe crash_pipe;
+    struct event *news;     /* on the zygote channel */
     struct event *deadline; /* for what it is about */
 };
 
@@ -49,9 +49,9 @@ void zygote_child_let_go(const struct zygote_child *zygote);
 /* Also one that was never forked. NULL is fine. */
 void zygote_child_free(struct zygote_child *zygote);
 
-void zygote_child_tell(struct zygote_child *zygote, enum cord_order_kind kind);
+void zygote_child_tell(struct zygote_child *zygote, enum zygote_order_kind kind);
 /* When it is idle: a worker. */
-void zygote_child_ask(struct zygote_child *zygote, const struct cord_order *order);
+void zygote_child_ask(struct zygote_child *zygote, const struct zygote_order *order);
 /* Nobody wants the worker any more that it has been asked for: unless it is forked within a moment, the zygote is killed, since it may
  * hang in a hook. */
 void zygote_child_hurry(struct zygote_child *zygote);
@@ -59,10 +59,10 @@ void zygote_child_hurry(struct zygote_child *zygote);
 void zygote_child_end(struct zygote_child *zygote);
 void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why);
 
-/* The zygote's next news: 1, CORD_NOISE where they were out of turn; 0 when there are no more now.
+/* The zygote's next news: 1, ZYGOTE_NEWS_NOISE where they were out of turn; 0 when there are no more now.
  * */
-int zygote_child_hear(struct zygote_child *zygote, struct cord_news *news);
-/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/birth.h) knows that it is dead. */
+int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *news);
+/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/reparented_fork.h) knows that it is dead. */
 void zygote_child_is_dead(struct zygote_child *zygote);
 /* How, in words; and the cause (proc/death.h). */
 enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,

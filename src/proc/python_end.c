@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "proc/logs.h"
-#include "proc/mailbox.h"
+#include "proc/worker_channel.h"
 #include "py/interp.h"
 #include "py/stack.h"
 
@@ -70,19 +70,19 @@ static void shorten(uint64_t ms)
         end.limits.deadline_ms = deadline;
 }
 
-static void read_mail(void)
+static void read_messages(void)
 {
     enum message_kind kind;
     pid_t pid;
     int r;
-    while ((r = mailbox_receive(end.limits.mailbox, &kind, &pid)) > 0) {
+    while ((r = worker_channel_receive(end.limits.channel, &kind, &pid)) > 0) {
         if (pid == getpid() && kind == MESSAGE_QUIT)
             shorten(end.limits.quick_ms);
         else if (pid == getpid() && kind == MESSAGE_REOPEN)
             logs_reopen(NULL);
     }
     if (r < 0)
-        end.limits.mailbox = -1; /* the master is gone */
+        end.limits.channel = -1; /* the master is gone */
 }
 
 static void hurry(void)
@@ -99,11 +99,11 @@ static void *watch(void *nothing)
 {
     uint64_t now;
     while ((now = clock_ms()) < end.limits.deadline_ms) {
-        struct pollfd news[] = {{.fd = end.limits.mailbox, .events = POLLIN},
+        struct pollfd news[] = {{.fd = end.limits.channel, .events = POLLIN},
                                 {.fd = end.limits.hurry, .events = POLLIN}};
         poll(news, 2, (int)(end.limits.deadline_ms - now));
         if (news[0].revents != 0)
-            read_mail();
+            read_messages();
         if (news[1].revents != 0)
             hurry();
     }
@@ -139,7 +139,7 @@ void python_end_finish(void)
 void python_end_alone(struct application *application, int status, uint64_t ms)
 {
     const struct python_end limits = {
-        .status = status, .deadline_ms = clock_ms() + ms, .mailbox = -1, .hurry = -1};
+        .status = status, .deadline_ms = clock_ms() + ms, .channel = -1, .hurry = -1};
     python_end_begin(&limits);
     application_free(application);
     python_end_finish();

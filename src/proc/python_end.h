@@ -23,7 +23,7 @@ struct python_end {
     int status;           /* of the process when the time is over */
     uint64_t deadline_ms; /* by clock_ms; there are PYTHON_END_LEAST_MS in any case */
     uint64_t quick_ms;    /* what a quick stop leaves of that, from when it is asked for */
-    int mailbox;          /* of a worker, where MESSAGE_QUIT asks for one; or -1 */
+    int channel;          /* of a worker, where MESSAGE_QUIT asks for one; or -1 */
     int hurry;            /* readable when a signal does, and the second time for the end at once; or -1 */
 };
 

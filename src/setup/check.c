@@ -41,32 +41,32 @@ static int load(const struct options *options, int status)
 }
 
 /* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone
- * as long as somebody has its ends of the mailboxes. */
-static void renounce(struct heritage *heritage)
+ * as long as somebody has its ends of the worker channels. */
+static void close_saved(struct upgrade_state *saved)
 {
-    if (heritage != NULL)
-        heritage_renounce(heritage);
-    heritage_free(heritage);
+    if (saved != NULL)
+        upgrade_state_close(saved);
+    upgrade_state_free(saved);
 }
 
 /* The exit status of the first that is wrong. */
-static int look_at_places(struct options *options, const struct heritage *heritage)
+static int look_at_places(struct options *options, const struct upgrade_state *saved)
 {
-    int addresses = heritage != NULL ? service_check(options, heritage) : check_addresses(options);
+    int addresses = saved != NULL ? service_check(options, saved) : check_addresses(options);
     int pid_file = check_pid_file(options);
     return addresses != EXIT_STOPPED ? addresses : pid_file;
 }
 
-int check_main(struct options *options, struct mistakes *mistakes, struct heritage *heritage)
+int check_main(struct options *options, struct mistakes *mistakes, struct upgrade_state *saved)
 {
     char message[256];
     process_apply_all(options, log_complain, mistakes);
     be_plain();
     notify_forget();
-    pid_t master = heritage != NULL ? getppid() : 0;
-    int status = look_at_places(options, heritage);
+    pid_t master = saved != NULL ? getppid() : 0;
+    int status = look_at_places(options, saved);
     startup_warn(options);
-    renounce(heritage);
+    close_saved(saved);
     if (mistakes->count > 0)
         status = EXIT_USAGE;
     if (mistakes->application) {

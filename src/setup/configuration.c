@@ -175,7 +175,7 @@ static struct settings *understand(const char *words, size_t size, int status, c
                                    size_t message_size)
 {
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED &&
-                (size == 0 || words[size - 1] == '\0') && size < ERRAND_WORDS_MAX;
+                (size == 0 || words[size - 1] == '\0') && size < HELPER_OUTPUT_MAX;
     if (good)
         return take_settings(words, size);
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && size > 0)
@@ -202,7 +202,7 @@ static struct settings *read_now(char *message, size_t size)
         be_reader(NULL, ends[1]);
     close(ends[1]);
     text_init(&words);
-    while (words.size < ERRAND_WORDS_MAX && (n = read(ends[0], block, sizeof(block))) > 0)
+    while (words.size < HELPER_OUTPUT_MAX && (n = read(ends[0], block, sizeof(block))) > 0)
         text_add(&words, block, (size_t)n);
     close(ends[0]);
     if (pid > 0)
@@ -273,25 +273,24 @@ int configuration_print(int argc, char *const *argv, char *message, size_t size)
     return r;
 }
 
-void configuration_bequeath(struct heritage *heritage)
+void configuration_save(struct upgrade_state *saved)
 {
     const struct settings *settings = origin.settings;
     if (settings == NULL)
         return;
-    heritage_add(heritage, "configuration", settings->name, NULL, 0);
+    upgrade_state_add(saved, "configuration", settings->name, NULL, 0);
     for (size_t i = 0; i < settings->keys.count; i++) {
         char *setting = xasprintf("%s=%s", settings->keys.items[i], settings->values.items[i]);
-        heritage_add(heritage, "setting", setting, NULL, 0);
+        upgrade_state_add(saved, "setting", setting, NULL, 0);
         free(setting);
     }
 }
 
-int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,
-                          size_t size)
+int configuration_load(struct options *options, const struct upgrade_state *saved, char *message, size_t size)
 {
-    const struct heritage_line *file = heritage_next(heritage, "configuration", NULL, 0), *line = NULL;
+    const struct saved_line *file = upgrade_state_next(saved, "configuration", NULL, 0), *line = NULL;
     struct settings *settings = file != NULL ? settings_new(file->text) : NULL;
-    while (settings != NULL && (line = heritage_next(heritage, "setting", line, 0)) != NULL) {
+    while (settings != NULL && (line = upgrade_state_next(saved, "setting", line, 0)) != NULL) {
         char *value = strchr(line->text, '=');
         if (value == NULL)
             continue;
@@ -307,7 +306,7 @@ int configuration_inherit(struct options *options, const struct heritage *herita
     return r;
 }
 
-int configuration_begin(struct errand *errand, char *message, size_t size)
+int configuration_begin(struct helper_process *helper, char *message, size_t size)
 {
     free(origin.path);
     origin.path = find_file();
@@ -315,18 +314,18 @@ int configuration_begin(struct errand *errand, char *message, size_t size)
         return 0;
     if (trust_unread(message, size) < 0)
         return -1;
-    if (errand_start(errand, READING_MS, be_reader, NULL) == 0)
+    if (helper_start(helper, READING_MS, be_reader, NULL) == 0)
         return 1;
     snprintf(message, size, "%s cannot be read: %s", origin.path, strerror(errno));
     return -1;
 }
 
-int configuration_end(const struct errand *errand, int status, struct options *options, char *message,
+int configuration_end(const struct helper_process *helper, int status, struct options *options, char *message,
                       size_t size)
 {
     struct settings *settings = NULL;
-    if (errand != NULL &&
-        (settings = understand(errand->words.data, errand->words.size, status, message, size)) == NULL)
+    if (helper != NULL &&
+        (settings = understand(helper->words.data, helper->words.size, status, message, size)) == NULL)
         return -1;
     return use(settings, options, message, size);
 }

@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "options/options.h"
-#include "proc/errand.h"
-#include "upgrade/heritage.h"
+#include "proc/helper_process.h"
+#include "upgrade/upgrade_state.h"
 
 /* At the start, before the working directory changes; waits for the file to be read. argc and argv must stay. As options_parse. */
 int configuration_read(struct options *options, int argc, char *const *argv, char *message, size_t size);
@@ -24,17 +24,17 @@ void configuration_check(struct options *options, int argc, char *const *argv,
 /* For --print-config, to standard output. As options_parse. */
 int configuration_print(int argc, char *const *argv, char *message, size_t size);
 
-/* What the next program gets (upgrade/heritage.h), in case the file cannot be used when it starts, although it was good when that was
- * checked: what it said before. configuration_inherit comes after configuration_read, which has failed. As options_parse. */
-void configuration_bequeath(struct heritage *heritage);
-int configuration_inherit(struct options *options, const struct heritage *heritage, char *message,
-                          size_t size);
+/* What the next program gets (upgrade/upgrade_state.h), in case the file cannot be used when it starts, although it was good when that was
+ * checked: what it said before. configuration_load comes after configuration_read, which has failed. As options_parse. */
+void configuration_save(struct upgrade_state *saved);
+int configuration_load(struct options *options, const struct upgrade_state *saved, char *message,
+                       size_t size);
 
-/* Again, without waiting. configuration_begin: 1 when the errand has started, at whose end configuration_end is called; 0 when there is
+/* Again, without waiting. configuration_begin: 1 when the helper process has started, at whose end configuration_end is called; 0 when there is
  * no file (now); -1 with one sentence in `message`. */
-int configuration_begin(struct errand *errand, char *message, size_t size);
-/* With the errand's status, as of waitpid; NULL, 0 when there was no file. As options_parse. */
-int configuration_end(const struct errand *errand, int status, struct options *options, char *message,
+int configuration_begin(struct helper_process *helper, char *message, size_t size);
+/* With the helper process's status, as of waitpid; NULL, 0 when there was no file. As options_parse. */
+int configuration_end(const struct helper_process *helper, int status, struct options *options, char *message,
                       size_t size);
 
 #endif

@@ -265,14 +265,14 @@ const char *pid_file_path(const struct pid_file *file)
     return file->path;
 }
 
-void pid_file_bequeath(const struct pid_file *file, struct heritage *heritage)
+void pid_file_save(const struct pid_file *file, struct upgrade_state *saved)
 {
     if (file != NULL)
-        heritage_add(heritage, "pid-file", file->path, HERITAGE_NUMBERS(heritage_keep(heritage, file->fd)));
+        upgrade_state_add(saved, "pid-file", file->path, SAVED_NUMBERS(upgrade_state_keep(saved, file->fd)));
 }
 
-struct pid_file *pid_file_inherit(const struct heritage *heritage)
+struct pid_file *pid_file_load(const struct upgrade_state *saved)
 {
-    const struct heritage_line *line = heritage_next(heritage, "pid-file", NULL, 1);
+    const struct saved_line *line = upgrade_state_next(saved, "pid-file", NULL, 1);
     return line != NULL ? file_new(line->text, (int)line->numbers[0]) : NULL;
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "upgrade/heritage.h"
+#include "upgrade/upgrade_state.h"
 
 struct pid_file;
 
@@ -33,8 +33,8 @@ const char *pid_file_path(const struct pid_file *file);
 /* The file is still at that path, with the number of this process. */
 bool pid_file_is_at(const struct pid_file *file, const char *path);
 
-void pid_file_bequeath(const struct pid_file *file, struct heritage *heritage);
+void pid_file_save(const struct pid_file *file, struct upgrade_state *saved);
 /* NULL when none was left. */
-struct pid_file *pid_file_inherit(const struct heritage *heritage);
+struct pid_file *pid_file_load(const struct upgrade_state *saved);
 
 #endif

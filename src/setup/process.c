@@ -23,7 +23,7 @@ static int enter_directory(struct options *options, struct access_log **access_l
 {
     (void)access_log;
     if (directory_begin(options->chdir) == 0) {
-        startup_settle_paths(options);
+        startup_resolve_paths(options);
         return 0;
     }
     snprintf(message, size, "gateway: --chdir: %s: %s", options->chdir, place_strerror(errno));

@@ -46,7 +46,7 @@ static void make_absolute(char **path)
     *path = absolute;
 }
 
-void startup_settle_paths(struct options *options)
+void startup_resolve_paths(struct options *options)
 {
     make_absolute(&options->tmp_dir);
     make_absolute(&options->control_socket);
@@ -93,7 +93,7 @@ rlim_t startup_descriptors(const struct rlimit *inherited, int64_t connections)
 }
 
 /* A reload may ask for more, or for less again: what counts is what the first start has found. */
-static int settle_descriptors(int64_t connections, struct rlimit *limit)
+static int resolve_descriptors(int64_t connections, struct rlimit *limit)
 {
     static struct rlimit inherited;
     static bool known;
@@ -102,17 +102,17 @@ static int settle_descriptors(int64_t connections, struct rlimit *limit)
     if (!known)
         inherited = *limit;
     known = true;
-    struct rlimit settled = {startup_descriptors(&inherited, connections), limit->rlim_max};
-    if (settled.rlim_cur != limit->rlim_cur && setrlimit(RLIMIT_NOFILE, &settled) == 0)
-        *limit = settled;
+    struct rlimit deferred = {startup_descriptors(&inherited, connections), limit->rlim_max};
+    if (deferred.rlim_cur != limit->rlim_cur && setrlimit(RLIMIT_NOFILE, &deferred) == 0)
+        *limit = deferred;
     return 0;
 }
 
 /* Without --worker-connections three quarters of the soft limit are for connections. */
-static void settle_connections(struct options *options)
+static void resolve_connections(struct options *options)
 {
     struct rlimit limit;
-    if (settle_descriptors(options->worker_connections, &limit) < 0)
+    if (resolve_descriptors(options->worker_connections, &limit) < 0)
         return;
     if (options->worker_connections == 0) {
         int64_t files = limit.rlim_cur < INT32_MAX ? (int64_t)limit.rlim_cur : INT32_MAX;
@@ -121,7 +121,7 @@ static void settle_connections(struct options *options)
     }
 }
 
-static void settle_workers(struct options *options, char *reason, size_t size)
+static void resolve_workers(struct options *options, char *reason, size_t size)
 {
     if (options->workers > 0) {
         snprintf(reason, size, "as configured");
@@ -133,10 +133,10 @@ static void settle_workers(struct options *options, char *reason, size_t size)
     }
 }
 
-void startup_settle(struct options *options, char *reason, size_t size)
+void startup_resolve(struct options *options, char *reason, size_t size)
 {
-    settle_connections(options);
-    settle_workers(options, reason, size);
+    resolve_connections(options);
+    resolve_workers(options, reason, size);
 }
 
 /* The kernel clips a backlog silently. */
@@ -184,7 +184,7 @@ int startup_parse_address(struct address *address, const char *option, const cha
 {
     char message[512];
     if (address_parse(address, option, text, message, sizeof(message)) == 0) {
-        address_settle(address, directory_base());
+        address_resolve_path(address, directory_base());
         return EXIT_STOPPED;
     }
     int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
@@ -284,10 +284,10 @@ static void close_addresses(struct service *service, bool unlink_paths)
     free(service->status);
 }
 
-int service_check(struct options *options, const struct heritage *heritage)
+int service_check(struct options *options, const struct upgrade_state *saved)
 {
     struct service service = {.address_count = 0};
-    int status = service_inherit(&service, options, heritage);
+    int status = service_load(&service, options, saved);
     close_addresses(&service, false);
     scoreboard_free(service.board);
     return status;
@@ -316,10 +316,9 @@ static char *environment_of(const struct options *options)
     return told;
 }
 
-static void introduce(const struct options *options, const struct heritage *heritage)
+static void introduce(const struct options *options, const struct upgrade_state *saved)
 {
-    const struct heritage_line *before =
-        heritage != NULL ? heritage_next(heritage, "gateway", NULL, 0) : NULL;
+    const struct saved_line *before = saved != NULL ? upgrade_state_next(saved, "gateway", NULL, 0) : NULL;
     char *environment = environment_of(options);
     if (before != NULL)
         log_info("gateway %s, Python %s goes on where gateway %s has stopped", VERSION, interp_version(),
@@ -362,10 +361,10 @@ static void remove_pid_file(struct pid_file *file)
 
 /* The old program's file is the new one's, unless that is told another name. 0, or -1 after a log record. */
 static int write_pid_file(struct service *service, const struct options *options,
-                          const struct heritage *heritage)
+                          const struct upgrade_state *saved)
 {
     char message[512];
-    struct pid_file *before = heritage != NULL ? pid_file_inherit(heritage) : NULL;
+    struct pid_file *before = saved != NULL ? pid_file_load(saved) : NULL;
     if (before != NULL && options->pid_file != NULL && pid_file_is_at(before, options->pid_file)) {
         service->pid_file = before;
         return 0;
@@ -397,22 +396,21 @@ static int make(struct service *service, const struct options *options, unsigned
 }
 
 int service_open(struct service *service, struct options *options, unsigned seats,
-                 const struct heritage *heritage)
+                 const struct upgrade_state *saved)
 {
     char reason[128];
     bool chosen = options->worker_connections > 0;
-    startup_settle(options, reason, sizeof(reason));
-    int status =
-        heritage != NULL ? service_inherit(service, options, heritage) : make(service, options, seats);
+    startup_resolve(options, reason, sizeof(reason));
+    int status = saved != NULL ? service_load(service, options, saved) : make(service, options, seats);
     if (status != EXIT_STOPPED) {
         service_close(service);
         return status;
     }
-    if (write_pid_file(service, options, heritage) < 0) {
+    if (write_pid_file(service, options, saved) < 0) {
         service_close(service);
         return EXIT_FAILURE_RUNTIME;
     }
-    introduce(options, heritage);
+    introduce(options, saved);
     announce(service, options, reason);
     warn_of_somaxconn(options);
     warn_of_descriptors(options, chosen);

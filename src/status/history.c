@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-/* A survey that others are subtracted from. */
+/* The totals that others are subtracted from. */
 struct mark {
     uint64_t ns;
     uint64_t answers, errors;
@@ -42,22 +42,22 @@ static const struct mark *oldest_mark(const struct history *history)
     return &history->marks[number % (HISTORY_MINUTE + 1)];
 }
 
-static uint64_t count_errors(const struct survey *survey)
+static uint64_t count_errors(const struct totals *totals)
 {
     uint64_t errors = 0;
     for (int code = 500; code < 600; code++)
-        errors += survey->answers_by_code[code - SCOREBOARD_CODE_MIN];
+        errors += totals->answers_by_code[code - SCOREBOARD_CODE_MIN];
     return errors;
 }
 
-static struct mark mark_of(const struct survey *survey)
+static struct mark mark_of(const struct totals *totals)
 {
-    return (struct mark){survey->now_ns,  survey->answers, count_errors(survey),
-                         survey->request, survey->queue,   survey->call};
+    return (struct mark){totals->now_ns,  totals->answers, count_errors(totals),
+                         totals->request, totals->queue,   totals->call};
 }
 
 static struct history_sample sample_between(const struct mark *before, const struct mark *now,
-                                            const struct survey *survey)
+                                            const struct totals *totals)
 {
     struct histogram_copy came = now->request;
     double seconds = (double)(now->ns - before->ns) / 1e9;
@@ -68,21 +68,21 @@ static struct history_sample sample_between(const struct mark *before, const str
         .p50 = histogram_quantile(&came, 0.5),
         .p90 = histogram_quantile(&came, 0.9),
         .p99 = histogram_quantile(&came, 0.99),
-        .queued = survey->queued,
-        .busy = survey->busy,
-        .connections = survey->connections,
+        .queued = totals->queued,
+        .busy = totals->busy,
+        .connections = totals->connections,
     };
 }
 
-void history_add(struct history *history, const struct survey *survey)
+void history_add(struct history *history, const struct totals *totals)
 {
-    struct mark now = mark_of(survey);
+    struct mark now = mark_of(totals);
     if (!history->begun) {
         history->begun = true;
         history->marks[0] = now;
         return;
     }
-    struct history_sample sample = sample_between(last_mark(history), &now, survey);
+    struct history_sample sample = sample_between(last_mark(history), &now, totals);
     history->samples[history->taken++ % HISTORY_SAMPLES] = sample;
     history->marks[history->taken % (HISTORY_MINUTE + 1)] = now;
 }
@@ -98,7 +98,7 @@ const struct history_sample *history_sample(const struct history *history, unsig
     return &history->samples[(history->taken - history_count(history) + number) % HISTORY_SAMPLES];
 }
 
-void history_minute(const struct history *history, const struct survey *now, struct history_minute *minute)
+void history_minute(const struct history *history, const struct totals *now, struct history_minute *minute)
 {
     const struct mark *before = oldest_mark(history);
     *minute = (struct history_minute){(double)(now->now_ns - before->ns) / 1e9, now->request, now->queue,

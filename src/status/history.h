@@ -4,7 +4,7 @@
 #ifndef STATUS_HISTORY_H
 #define STATUS_HISTORY_H
 
-#include "status/survey.h"
+#include "status/totals.h"
 
 enum { HISTORY_INTERVAL_MS = 1000, HISTORY_SAMPLES = 300, HISTORY_MINUTE = 60 };
 
@@ -26,12 +26,12 @@ struct history;
 struct history *history_new(void);
 void history_free(struct history *history);
 
-/* Once in HISTORY_INTERVAL_MS; the first survey is where it begins. */
-void history_add(struct history *history, const struct survey *survey);
+/* Once in HISTORY_INTERVAL_MS; the first totals is where it begins. */
+void history_add(struct history *history, const struct totals *totals);
 
 unsigned history_count(const struct history *history); /* at most HISTORY_SAMPLES */
 /* The oldest is number 0. */
 const struct history_sample *history_sample(const struct history *history, unsigned number);
-void history_minute(const struct history *history, const struct survey *now, struct history_minute *minute);
+void history_minute(const struct history *history, const struct totals *now, struct history_minute *minute);
 
 #endif

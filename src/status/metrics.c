@@ -52,17 +52,17 @@ static void add_build(struct text *out, const struct status_facts *facts)
     text_printf(out, "\"} 1\n");
 }
 
-static void add_requests(struct text *out, const struct survey *survey)
+static void add_requests(struct text *out, const struct totals *totals)
 {
     head(out, "requests_total", "counter",
          "Requests answered, by status code; 499: the client was gone before.");
     for (int i = 0; i < SCOREBOARD_CODES; i++)
-        if (survey->answers_by_code[i] > 0)
+        if (totals->answers_by_code[i] > 0)
             text_printf(out, "gateway_requests_total{code=\"%d\"} %" PRIu64 "\n", SCOREBOARD_CODE_MIN + i,
-                        survey->answers_by_code[i]);
+                        totals->answers_by_code[i]);
     head(out, "refused_total", "counter", "Requests answered without the application, by reason.");
     for (int i = 0; i < REFUSALS; i++)
-        labelled(out, "refused_total", "reason", refusal_name(i), survey->refused[i]);
+        labelled(out, "refused_total", "reason", refusal_name(i), totals->refused[i]);
 }
 
 static void add_histogram(struct text *out, const char *name, const char *help,
@@ -77,39 +77,39 @@ static void add_histogram(struct text *out, const char *name, const char *help,
                 name, copy->count);
 }
 
-static void add_durations(struct text *out, const struct survey *survey)
+static void add_durations(struct text *out, const struct totals *totals)
 {
     add_histogram(out, "request_duration_seconds",
-                  "From the end of a request's head to the end of its answer.", &survey->request);
-    add_histogram(out, "app_duration_seconds", "Calls of the application.", &survey->call);
+                  "From the end of a request's head to the end of its answer.", &totals->request);
+    add_histogram(out, "app_duration_seconds", "Calls of the application.", &totals->call);
     add_histogram(out, "queue_duration_seconds", "From the end of a request to the beginning of its call.",
-                  &survey->queue);
+                  &totals->queue);
 }
 
-static void add_connections(struct text *out, const struct survey *survey)
+static void add_connections(struct text *out, const struct totals *totals)
 {
     head(out, "connections", "gauge", "Open connections, by what they are at.");
-    labelled(out, "connections", "state", "idle", survey->idle);
-    labelled(out, "connections", "state", "reading", survey->reading);
-    labelled(out, "connections", "state", "active", survey->active);
-    labelled(out, "connections", "state", "writing", survey->writing);
+    labelled(out, "connections", "state", "idle", totals->idle);
+    labelled(out, "connections", "state", "reading", totals->reading);
+    labelled(out, "connections", "state", "active", totals->active);
+    labelled(out, "connections", "state", "writing", totals->writing);
     plain(out, "spooled_bytes", "gauge", "Temporary files of bodies and answers, of --spool-total.",
-          survey->spooled);
-    plain(out, "connections_accepted_total", "counter", "Connections accepted.", survey->accepted);
-    plain(out, "received_bytes_total", "counter", "Bytes received from clients.", survey->received);
-    plain(out, "sent_bytes_total", "counter", "Bytes that clients have taken.", survey->sent);
+          totals->spooled);
+    plain(out, "connections_accepted_total", "counter", "Connections accepted.", totals->accepted);
+    plain(out, "received_bytes_total", "counter", "Bytes received from clients.", totals->received);
+    plain(out, "sent_bytes_total", "counter", "Bytes that clients have taken.", totals->sent);
     head(out, "handovers_total", "counter", "Connections handed to another worker, by reason.");
     for (int i = 0; i < HANDOVER_REASONS; i++)
-        labelled(out, "handovers_total", "reason", handover_reason_name(i), survey->handed_over[i]);
+        labelled(out, "handovers_total", "reason", handover_reason_name(i), totals->handed_over[i]);
 }
 
-static void add_threads(struct text *out, const struct survey *survey)
+static void add_threads(struct text *out, const struct totals *totals)
 {
-    uint32_t idle = survey->threads > survey->busy ? survey->threads - survey->busy : 0;
+    uint32_t idle = totals->threads > totals->busy ? totals->threads - totals->busy : 0;
     head(out, "threads", "gauge", "Threads of the application, by what they do.");
-    labelled(out, "threads", "state", "busy", survey->busy);
+    labelled(out, "threads", "state", "busy", totals->busy);
     labelled(out, "threads", "state", "idle", idle);
-    plain(out, "requests_queued", "gauge", "Requests that wait for a thread.", survey->queued);
+    plain(out, "requests_queued", "gauge", "Requests that wait for a thread.", totals->queued);
 }
 
 /* Of all the workers in a slot: while one replaces another there are two. */
@@ -123,11 +123,11 @@ static uint64_t slot_rss(const struct scoreboard *board, uint32_t slot)
     return sum;
 }
 
-static void add_workers(struct text *out, const struct scoreboard *board, const struct survey *survey)
+static void add_workers(struct text *out, const struct scoreboard *board, const struct totals *totals)
 {
     head(out, "workers", "gauge", "Worker processes, by state.");
     for (int i = WORKER_NONE + 1; i < WORKER_STATES; i++)
-        labelled(out, "workers", "state", worker_state_name(i), survey->workers[i]);
+        labelled(out, "workers", "state", worker_state_name(i), totals->workers[i]);
     head(out, "worker_rss_bytes", "gauge", "Resident memory of a worker.");
     for (uint32_t slot = 0; slot < board->count / board->seats; slot++) {
         uint64_t rss = slot_rss(board, slot);
@@ -140,7 +140,7 @@ static void add_workers(struct text *out, const struct scoreboard *board, const 
                  scoreboard_get(board->service->restarts[i]));
 }
 
-void metrics_render(const struct status_facts *facts, const struct survey *survey, struct text *out)
+void metrics_render(const struct status_facts *facts, const struct totals *totals, struct text *out)
 {
     const struct scoreboard *board = facts->board;
     add_build(out, facts);
@@ -149,9 +149,9 @@ void metrics_render(const struct status_facts *facts, const struct survey *surve
     plain(out, "generation", "gauge",
           "Of the application: 1 at the start, one more with each reload that is not dropped.",
           scoreboard_get(board->service->generation));
-    add_requests(out, survey);
-    add_durations(out, survey);
-    add_connections(out, survey);
-    add_threads(out, survey);
-    add_workers(out, board, survey);
+    add_requests(out, totals);
+    add_durations(out, totals);
+    add_connections(out, totals);
+    add_threads(out, totals);
+    add_workers(out, board, totals);
 }

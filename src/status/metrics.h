@@ -9,6 +9,6 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-void metrics_render(const struct status_facts *facts, const struct survey *survey, struct text *out);
+void metrics_render(const struct status_facts *facts, const struct totals *totals, struct text *out);
 
 #endif

@@ -34,9 +34,9 @@ void status_free(struct status *status)
 
 void status_sample(struct status *status)
 {
-    struct survey survey;
-    survey_take(&survey, status->facts.board);
-    history_add(status->facts.history, &survey);
+    struct totals totals;
+    totals_take(&totals, status->facts.board);
+    history_add(status->facts.history, &totals);
 }
 
 /* What is put together for one request. */
@@ -47,49 +47,49 @@ struct answer {
     struct text body;
 };
 
-static void answer_page(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+static void answer_page(const struct status_facts *facts, const struct totals *totals, struct answer *answer)
 {
     struct text json;
     answer->type = SLICE("text/html; charset=utf-8");
     text_init(&json);
-    status_json_render(facts, survey, &json);
+    status_json_render(facts, totals, &json);
     status_page_render((struct slice){json.data, json.size}, &answer->body, answer->policy);
     text_fini(&json);
 }
 
-static void answer_json(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+static void answer_json(const struct status_facts *facts, const struct totals *totals, struct answer *answer)
 {
     answer->type = SLICE("application/json");
-    status_json_render(facts, survey, &answer->body);
+    status_json_render(facts, totals, &answer->body);
 }
 
-static void answer_metrics(const struct status_facts *facts, const struct survey *survey,
+static void answer_metrics(const struct status_facts *facts, const struct totals *totals,
                            struct answer *answer)
 {
     answer->type = SLICE(METRICS_TYPE);
-    metrics_render(facts, survey, &answer->body);
+    metrics_render(facts, totals, &answer->body);
 }
 
-static void answer_live(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+static void answer_live(const struct status_facts *facts, const struct totals *totals, struct answer *answer)
 {
     (void)facts;
-    bool live = survey->workers[WORKER_NONE] < facts->board->count;
+    bool live = totals->workers[WORKER_NONE] < facts->board->count;
     if (!live)
         answer->status = SLICE("503 Service Unavailable");
     text_printf(&answer->body, live ? "alive\n" : "there is no worker\n");
 }
 
-static void answer_ready(const struct status_facts *facts, const struct survey *survey, struct answer *answer)
+static void answer_ready(const struct status_facts *facts, const struct totals *totals, struct answer *answer)
 {
     (void)facts;
-    if (survey->state != SERVICE_READY)
+    if (totals->state != SERVICE_READY)
         answer->status = SLICE("503 Service Unavailable");
-    text_printf(&answer->body, "%s\n", service_state_name(survey->state));
+    text_printf(&answer->body, "%s\n", service_state_name(totals->state));
 }
 
 static const struct {
     struct slice path;
-    void (*answer)(const struct status_facts *facts, const struct survey *survey, struct answer *answer);
+    void (*answer)(const struct status_facts *facts, const struct totals *totals, struct answer *answer);
 } pages[] = {
     {SLICE("/"), answer_page},     {SLICE("/status.json"), answer_json}, {SLICE("/metrics"), answer_metrics},
     {SLICE("/live"), answer_live}, {SLICE("/ready"), answer_ready},
@@ -98,11 +98,11 @@ static const struct {
 /* False when there is no such page. */
 static bool find_answer(const struct status_facts *facts, struct slice path, struct answer *answer)
 {
-    struct survey survey;
+    struct totals totals;
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (slice_eq(path, pages[i].path)) {
-            survey_take(&survey, facts->board);
-            pages[i].answer(facts, &survey, answer);
+            totals_take(&totals, facts->board);
+            pages[i].answer(facts, &totals, answer);
             return true;
         }
     return false;

@@ -30,7 +30,7 @@ static double seconds_of(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-static void add_service(struct text *out, const struct status_facts *facts, const struct survey *survey)
+static void add_service(struct text *out, const struct status_facts *facts, const struct totals *totals)
 {
     const struct scoreboard *board = facts->board;
     struct timespec now;
@@ -41,13 +41,13 @@ static void add_service(struct text *out, const struct status_facts *facts, cons
     text_printf(out, ",");
     add_member(out, "application", facts->application);
     text_printf(out, ",");
-    add_member(out, "state", service_state_name(survey->state));
+    add_member(out, "state", service_state_name(totals->state));
     text_printf(out, ",\"now\":%.3f,", (double)now.tv_sec + (double)now.tv_nsec / 1e9);
     add_number(out, "started", scoreboard_get(board->service->started), ",");
     add_number(out, "generation", scoreboard_get(board->service->generation), ",");
 }
 
-static void add_worker(struct text *out, const struct status_facts *facts, const struct survey *survey,
+static void add_worker(struct text *out, const struct status_facts *facts, const struct totals *totals,
                        uint32_t number)
 {
     struct scoreboard *board = facts->board;
@@ -57,10 +57,10 @@ static void add_worker(struct text *out, const struct status_facts *facts, const
     add_number(out, "worker", number / board->seats, ",");
     add_number(out, "pid", scoreboard_get(row->pid), ",");
     add_number(out, "generation", scoreboard_get(row->generation), ",");
-    add_member(out, "state", worker_state_name(survey_state(row)));
+    add_member(out, "state", worker_state_name(totals_worker_state(row)));
     text_printf(out, ",\"saturated\":%s,\"age\":%.1f,",
-                scoreboard_is_saturated(row, survey->now_ms) ? "true" : "false",
-                survey->now_ms > forked ? (double)(survey->now_ms - forked) / 1000 : 0.0);
+                scoreboard_is_saturated(row, totals->now_ms) ? "true" : "false",
+                totals->now_ms > forked ? (double)(totals->now_ms - forked) / 1000 : 0.0);
     add_number(out, "requests", scoreboard_get(row->requests) - scoreboard_get(row->requests_before), ",");
     add_number(out, "connections", scoreboard_get(row->connections), ",");
     add_number(out, "queued", scoreboard_get(row->ready), ",");
@@ -69,7 +69,7 @@ static void add_worker(struct text *out, const struct status_facts *facts, const
     add_number(out, "rss", rss_of((pid_t)scoreboard_get(row->pid)), "}");
 }
 
-static void add_workers(struct text *out, const struct status_facts *facts, const struct survey *survey)
+static void add_workers(struct text *out, const struct status_facts *facts, const struct totals *totals)
 {
     const char *before = "";
     text_printf(out, "\"workers\":[");
@@ -77,14 +77,14 @@ static void add_workers(struct text *out, const struct status_facts *facts, cons
         if (scoreboard_get(facts->board->rows[i].state) == WORKER_NONE)
             continue;
         text_printf(out, "%s", before);
-        add_worker(out, facts, survey, i);
+        add_worker(out, facts, totals, i);
         before = ",";
     }
     text_printf(out, "],");
 }
 
 /* One call, if one runs. */
-static bool add_call(struct text *out, const struct status_facts *facts, const struct survey *survey,
+static bool add_call(struct text *out, const struct status_facts *facts, const struct totals *totals,
                      uint32_t row, uint32_t thread, const char *before)
 {
     char request[SCOREBOARD_REQUEST_SIZE];
@@ -94,50 +94,50 @@ static bool add_call(struct text *out, const struct status_facts *facts, const s
         return false;
     text_printf(out, "%s{\"worker\":%" PRIu32 ",\"pid\":%" PRIu32 ",\"thread\":%" PRIu32 ",\"age\":%.3f,",
                 before, row / board->seats, scoreboard_get(board->rows[row].pid), thread,
-                survey->now_ns > since ? seconds_of(survey->now_ns - since) : 0.0);
+                totals->now_ns > since ? seconds_of(totals->now_ns - since) : 0.0);
     add_member(out, "request", request);
     text_printf(out, "}");
     return true;
 }
 
-static void add_running(struct text *out, const struct status_facts *facts, const struct survey *survey)
+static void add_running(struct text *out, const struct status_facts *facts, const struct totals *totals)
 {
     const char *before = "";
     text_printf(out, "\"running\":[");
     for (uint32_t row = 0; row < facts->board->count; row++)
         for (uint32_t thread = 0; thread < facts->board->threads; thread++)
-            if (add_call(out, facts, survey, row, thread, before))
+            if (add_call(out, facts, totals, row, thread, before))
                 before = ",";
     text_printf(out, "],");
 }
 
-static void add_totals(struct text *out, const struct survey *survey)
+static void add_totals(struct text *out, const struct totals *totals)
 {
     const char *before = "";
-    text_printf(out, "\"threads\":{\"busy\":%" PRIu32 ",\"total\":%" PRIu32 "},", survey->busy,
-                survey->threads);
-    add_number(out, "queued", survey->queued, ",");
-    add_number(out, "spooled", survey->spooled, ",\"connections\":{");
-    add_number(out, "total", survey->connections, ",");
-    add_number(out, "idle", survey->idle, ",");
-    add_number(out, "reading", survey->reading, ",");
-    add_number(out, "active", survey->active, ",");
-    add_number(out, "writing", survey->writing, ",");
-    add_number(out, "accepted", survey->accepted, "},\"bytes\":{");
-    add_number(out, "received", survey->received, ",");
-    add_number(out, "sent", survey->sent, "},\"requests\":{");
-    add_number(out, "total", survey->answers, ",\"codes\":{");
+    text_printf(out, "\"threads\":{\"busy\":%" PRIu32 ",\"total\":%" PRIu32 "},", totals->busy,
+                totals->threads);
+    add_number(out, "queued", totals->queued, ",");
+    add_number(out, "spooled", totals->spooled, ",\"connections\":{");
+    add_number(out, "total", totals->connections, ",");
+    add_number(out, "idle", totals->idle, ",");
+    add_number(out, "reading", totals->reading, ",");
+    add_number(out, "active", totals->active, ",");
+    add_number(out, "writing", totals->writing, ",");
+    add_number(out, "accepted", totals->accepted, "},\"bytes\":{");
+    add_number(out, "received", totals->received, ",");
+    add_number(out, "sent", totals->sent, "},\"requests\":{");
+    add_number(out, "total", totals->answers, ",\"codes\":{");
     for (int i = 0; i < SCOREBOARD_CODES; i++)
-        if (survey->answers_by_code[i] > 0) {
+        if (totals->answers_by_code[i] > 0) {
             text_printf(out, "%s\"%d\":%" PRIu64, before, SCOREBOARD_CODE_MIN + i,
-                        survey->answers_by_code[i]);
+                        totals->answers_by_code[i]);
             before = ",";
         }
     text_printf(out, "},\"refused\":{");
     for (int i = 0; i < REFUSALS; i++)
-        add_number(out, refusal_name(i), survey->refused[i], i < REFUSALS - 1 ? "," : "}},\"handovers\":{");
+        add_number(out, refusal_name(i), totals->refused[i], i < REFUSALS - 1 ? "," : "}},\"handovers\":{");
     for (int i = 0; i < HANDOVER_REASONS; i++)
-        add_number(out, handover_reason_name(i), survey->handed_over[i],
+        add_number(out, handover_reason_name(i), totals->handed_over[i],
                    i < HANDOVER_REASONS - 1 ? "," : "},");
 }
 
@@ -178,10 +178,10 @@ static void add_quantiles(struct text *out, const char *name, const struct histo
                 seconds_of(histogram_quantile(copy, 0.9)), seconds_of(histogram_quantile(copy, 0.99)), after);
 }
 
-static void add_minute(struct text *out, const struct history *history, const struct survey *survey)
+static void add_minute(struct text *out, const struct history *history, const struct totals *totals)
 {
     struct history_minute minute;
-    history_minute(history, survey, &minute);
+    history_minute(history, totals, &minute);
     text_printf(out, "\"minute\":{\"seconds\":%.3f,", minute.seconds);
     add_quantiles(out, "request", &minute.request, ",");
     add_quantiles(out, "queue", &minute.queue, ",");
@@ -251,15 +251,15 @@ static void add_history(struct text *out, const struct history *history)
     text_printf(out, "}");
 }
 
-void status_json_render(const struct status_facts *facts, const struct survey *survey, struct text *out)
+void status_json_render(const struct status_facts *facts, const struct totals *totals, struct text *out)
 {
     text_printf(out, "{");
-    add_service(out, facts, survey);
-    add_workers(out, facts, survey);
-    add_running(out, facts, survey);
-    add_totals(out, survey);
+    add_service(out, facts, totals);
+    add_workers(out, facts, totals);
+    add_running(out, facts, totals);
+    add_totals(out, totals);
     add_restarts(out, facts->board);
-    add_minute(out, facts->history, survey);
+    add_minute(out, facts->history, totals);
     add_history(out, facts->history);
     text_printf(out, "}\n");
 }

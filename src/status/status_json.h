@@ -7,6 +7,6 @@
 #include "base/text.h"
 #include "status/status_facts.h"
 
-void status_json_render(const struct status_facts *facts, const struct survey *survey, struct text *out);
+void status_json_render(const struct status_facts *facts, const struct totals *totals, struct text *out);
 
 #endif

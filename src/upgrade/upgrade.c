@@ -14,24 +14,24 @@
 #include "base/mem.h"
 #include "base/program.h"
 #include "proc/death.h"
-#include "proc/errand.h"
+#include "proc/helper_process.h"
 
 /* Of what the check says, in the log. */
 enum { SAID_MAX = 16384 };
 
-enum upgrade_state { UPGRADE_IDLE, UPGRADE_CHECKING, UPGRADE_GOOD };
+enum upgrade_phase { UPGRADE_IDLE, UPGRADE_CHECKING, UPGRADE_GOOD };
 
 struct upgrade {
     struct upgrade_setup setup;
-    enum upgrade_state state;
-    struct errand check;
+    enum upgrade_phase state;
+    struct helper_process check;
 };
 
 struct upgrade *upgrade_new(const struct upgrade_setup *setup)
 {
     struct upgrade *upgrade = xcalloc(1, sizeof(*upgrade));
     upgrade->setup = *setup;
-    errand_init(&upgrade->check, setup->base);
+    helper_init(&upgrade->check, setup->base);
     return upgrade;
 }
 
@@ -39,7 +39,7 @@ void upgrade_free(struct upgrade *upgrade)
 {
     if (upgrade == NULL)
         return;
-    errand_fini(&upgrade->check);
+    helper_fini(&upgrade->check);
     free(upgrade);
 }
 
@@ -56,11 +56,11 @@ static void claim_passed_sockets(void)
 static void be_check(void *context, int output)
 {
     static char check[] = "--check-config";
-    struct heritage *heritage = context;
+    struct upgrade_state *saved = context;
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     claim_passed_sockets();
-    if (heritage_publish(heritage, getpid()) == 0)
+    if (upgrade_state_publish(saved, getpid()) == 0)
         program_execute(program_arguments_with(check));
     dprintf(STDERR_FILENO, "it cannot be executed: %s\n", strerror(errno));
     _exit(EXIT_FAILURE_RUNTIME);
@@ -72,14 +72,14 @@ void upgrade_begin(struct upgrade *upgrade, uint64_t timeout_ms)
         log_info("an upgrade is under way");
         return;
     }
-    struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
-    if (errand_start(&upgrade->check, timeout_ms, be_check, heritage) < 0) {
+    struct upgrade_state *saved = upgrade->setup.save(upgrade->setup.context);
+    if (helper_start(&upgrade->check, timeout_ms, be_check, saved) < 0) {
         log_error("not upgraded: the check of %s cannot be started: %s", program_path(), strerror(errno));
     } else {
         log_info("upgrade: %s is checked by process %d", program_path(), (int)upgrade->check.pid);
         upgrade->state = UPGRADE_CHECKING;
     }
-    heritage_free(heritage);
+    upgrade_state_free(saved);
 }
 
 static void tell_failure(const struct upgrade *upgrade, int status)
@@ -96,12 +96,12 @@ static void tell_failure(const struct upgrade *upgrade, int status)
 
 bool upgrade_ended(struct upgrade *upgrade, pid_t pid, int status)
 {
-    if (!errand_ended(&upgrade->check, pid))
+    if (!helper_ended(&upgrade->check, pid))
         return false;
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED;
     if (!good)
         tell_failure(upgrade, status);
-    errand_forget(&upgrade->check);
+    helper_forget(&upgrade->check);
     upgrade->state = good ? UPGRADE_GOOD : UPGRADE_IDLE;
     return true;
 }
@@ -111,7 +111,7 @@ void upgrade_abandon(struct upgrade *upgrade)
     if (upgrade->state == UPGRADE_IDLE)
         return;
     log_info("not upgraded: the service stops");
-    errand_forget(&upgrade->check);
+    helper_forget(&upgrade->check);
     upgrade->state = UPGRADE_IDLE;
 }
 
@@ -132,19 +132,19 @@ bool upgrade_is_due(const struct upgrade *upgrade)
 
 void upgrade_execute(struct upgrade *upgrade)
 {
-    struct heritage *heritage = upgrade->setup.bequeath(upgrade->setup.context);
+    struct upgrade_state *saved = upgrade->setup.save(upgrade->setup.context);
     int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     upgrade->state = UPGRADE_IDLE;
     log_info("upgrade: %s takes over", program_path());
-    if (heritage_publish(heritage, getpid()) == 0) {
+    if (upgrade_state_publish(saved, getpid()) == 0) {
         program_execute(program_arguments());
         int error = errno;
-        heritage_withdraw(heritage);
+        upgrade_state_withdraw(saved);
         errno = error;
     }
     log_error("not upgraded: %s cannot be executed: %s", program_path(), strerror(errno));
     if (fchdir(here) < 0)
         log_error("the working directory is another now: %s", strerror(errno));
     close(here);
-    heritage_free(heritage);
+    upgrade_state_free(saved);
 }

@@ -2,10 +2,10 @@
  * The binary upgrade (USR2): the program's file, as it is by now, takes the master's place in the same process, once it has been
  * proved. So the pid stays, the workers stay its children, and the sockets stay open.
  *
- *   IDLE ──begin──> CHECKING ──exit status 0──> GOOD ──calm──> the new program, with the heritage (upgrade/heritage.h)
+ *   IDLE ──begin──> CHECKING ──exit status 0──> GOOD ──calm──> the new program, with the upgrade state (upgrade/upgrade_state.h)
  *                      └──anything else──> IDLE, and nothing has changed
  *
- * The check is a child that runs the new file with --check-config and the heritage as it is then: it has to understand both, and loads
+ * The check is a child that runs the new file with --check-config and the upgrade state as it is then: it has to understand both, and loads
  * the application.
  */
 #ifndef UPGRADE_UPGRADE_H
@@ -17,13 +17,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "upgrade/heritage.h"
+#include "upgrade/upgrade_state.h"
 
 struct upgrade;
 
 struct upgrade_setup {
     struct event_base *base;
-    struct heritage *(*bequeath)(void *context); /* what the next program gets, which is freed here */
+    struct upgrade_state *(*save)(void *context); /* what the next program gets, which is freed here */
     void *context;
 };
 

@@ -16,7 +16,7 @@ enum { MESSAGE_SIZE = 1024 };
 
 /* Of this process, or of the one that has forked it. */
 static struct timespec begun;
-static uint32_t setbacks;
+static uint32_t failed_reloads;
 
 struct timespec boot_begun(void)
 {
@@ -41,19 +41,19 @@ struct application *boot_application(const struct options *options, int crash_ou
     return application;
 }
 
-uint32_t boot_setbacks(void)
+uint32_t boot_failed_reloads(void)
 {
-    return setbacks;
+    return failed_reloads;
 }
 
-/* For whoever waits for the outcome of a reload, errors are last words too. */
+/* For whoever waits for the outcome of a reload, errors are crash pipe too. */
 struct application *boot(const struct worker_setup *setup)
 {
     clock_gettime(CLOCK_REALTIME, &begun);
-    setbacks = scoreboard_setbacks(&setup->board->service->setback);
-    log_copy_errors_to(setup->last_words);
+    failed_reloads = scoreboard_failed_reloads(&setup->board->service->failed_reload);
+    log_copy_errors_to(setup->crash_pipe);
     struct application *application =
-        boot_application(setup->options, setup->last_words, setup->slot == 0 ? LOG_WARNING : LOG_DEBUG);
+        boot_application(setup->options, setup->crash_pipe, setup->slot == 0 ? LOG_WARNING : LOG_DEBUG);
     log_copy_errors_to(-1);
     if (application != NULL && !descriptors_check("while the application was imported"))
         return NULL;

@@ -19,20 +19,20 @@
 
 int child_open(struct child *child)
 {
-    *child = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
-    if (mailbox_open(&child->mailbox) == 0 && last_words_open(&child->last_words) == 0)
+    *child = (struct child){.channel = {-1, -1}, .crash_pipe = {-1, -1}};
+    if (worker_channel_open(&child->channel) == 0 && crash_pipe_open(&child->crash_pipe) == 0)
         return 0;
     int error = errno;
     child_close(child);
-    *child = (struct child){.mailbox = {-1, -1}, .last_words = {-1, -1}};
+    *child = (struct child){.channel = {-1, -1}, .crash_pipe = {-1, -1}};
     errno = error;
     return -1;
 }
 
 void child_close(struct child *child)
 {
-    mailbox_close(&child->mailbox);
-    last_words_close(&child->last_words);
+    worker_channel_close(&child->channel);
+    crash_pipe_close(&child->crash_pipe);
 }
 
 int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
@@ -43,8 +43,8 @@ int child_leave_master(const struct child *children, unsigned count, struct even
     event_reinit(base);
     event_base_free(base);
     for (unsigned i = 0; i < count; i++) {
-        close(children[i].mailbox.master);
-        close(children[i].last_words.master);
+        close(children[i].channel.master);
+        close(children[i].crash_pipe.master);
     }
     notify_forget();
     if (setup->forget != NULL)
@@ -127,7 +127,7 @@ void child_expect(struct child *child, const struct worker_setup *setup)
     prepare_row(child, setup);
     child->expected = true;
     child->killed = KILL_NOT;
-    child->mail = 0;
+    child->messages = 0;
 }
 
 void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid)
@@ -137,8 +137,8 @@ void child_is_born(struct child *child, const struct worker_setup *setup, pid_t 
     child->forked_ms = clock_ms();
     scoreboard_set(setup->row->forked_ms, child->forked_ms);
     note_pid(child, setup, pid);
-    for (unsigned kind = 0; child->mail >> kind != 0; kind++)
-        if (child->mail >> kind & 1)
+    for (unsigned kind = 0; child->messages >> kind != 0; kind++)
+        if (child->messages >> kind & 1)
             child_tell(child, (enum message_kind)kind);
     if (to_be_killed != KILL_NOT)
         child_kill(child, to_be_killed);
@@ -179,9 +179,9 @@ enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, s
 void child_tell(struct child *child, enum message_kind kind)
 {
     if (child->pid != 0)
-        mailbox_send(child->mailbox.master, kind, child->pid);
+        worker_channel_send(child->channel.master, kind, child->pid);
     else if (child->expected)
-        child->mail |= 1U << kind;
+        child->messages |= 1U << kind;
 }
 
 void child_kill(struct child *child, enum kill_reason why)

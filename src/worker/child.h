@@ -1,8 +1,8 @@
 /*
  * A worker process, as its parent sees it: forked, told, killed, reaped.
  *
- * What belongs to the seat and not to the worker outlives it, and passes to the next: the mailbox, the scoreboard row and the
- * pipe for last words.
+ * What belongs to the seat and not to the worker outlives it, and passes to the next: the worker channel, the scoreboard row and the
+ * crash pipe.
  */
 #ifndef WORKER_CHILD_H
 #define WORKER_CHILD_H
@@ -13,17 +13,17 @@
 #include <sys/types.h>
 
 #include "base/scoreboard.h"
+#include "proc/crash_pipe.h"
 #include "proc/death.h"
-#include "proc/last_words.h"
-#include "proc/mailbox.h"
+#include "proc/worker_channel.h"
 #include "worker/worker.h"
 
 struct child {
-    pid_t pid;     /* 0: nobody */
-    bool expected; /* a zygote has been asked for it: its pid comes later */
-    unsigned mail; /* what it was told meanwhile, a bit for each kind of message */
-    struct mailbox mailbox;
-    struct last_words last_words;
+    pid_t pid;         /* 0: nobody */
+    bool expected;     /* a zygote has been asked for it: its pid comes later */
+    unsigned messages; /* what it was told meanwhile, a bit for each kind of message */
+    struct worker_channel channel;
+    struct crash_pipe crash_pipe;
     uint64_t forked_ms;
     uint64_t requests_before; /* of the row's counter, when this worker was forked */
     enum kill_reason killed;  /* by us; the first reason counts */
@@ -63,7 +63,7 @@ uint64_t child_requests(const struct child *child, const struct scoreboard_row *
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                               unsigned threads, int status, char *text, size_t size);
 
-/* One that does not read its mail any more is left to its deadline. */
+/* One that does not read its messages any more is left to its deadline. */
 void child_tell(struct child *child, enum message_kind kind);
 void child_kill(struct child *child, enum kill_reason why);
 

@@ -43,11 +43,11 @@ void descriptors_note(const struct worker_setup *setup, int channel)
         for (unsigned slot = 0; slot < setup->addresses[i].slots; slot++)
             note(setup->addresses[i].sockets[slot], "a listening socket");
     for (unsigned slot = 0; slot < setup->slots; slot++) {
-        note(setup->posts[slot], "the way to other workers");
-        note(setup->inboxes[slot], "the way from other workers");
+        note(setup->transfer_out[slot], "the way to other workers");
+        note(setup->transfer_in[slot], "the way from other workers");
     }
     note(channel, "the way from the master");
-    note(setup->last_words, "the place for the stacks of a crash");
+    note(setup->crash_pipe, "the place for the stacks of a crash");
 }
 
 bool descriptors_check(const char *when)

@@ -7,7 +7,7 @@
 static bool is_ours(const struct intake *intake, unsigned slot)
 {
     const struct scoreboard_row *rows = intake->setup->board->rows;
-    return slot == intake->setup->slot || scoreboard_get(rows[slot * FLEET_SEATS].orphaned) != 0;
+    return slot == intake->setup->slot || scoreboard_get(rows[slot * FLEET_SEATS].left_unserved) != 0;
 }
 
 void intake_look(struct intake *intake)
@@ -30,8 +30,8 @@ void intake_open(struct intake *intake, struct loop *loop, const struct worker_s
     const struct handover_setup handover = {
         .addresses = setup->addresses,
         .address_count = setup->address_count,
-        .posts = setup->posts,
-        .inboxes = setup->inboxes,
+        .transfer_out = setup->transfer_out,
+        .transfer_in = setup->transfer_in,
         .slot = setup->slot,
         .slots = setup->slots,
         .seats = FLEET_SEATS,

@@ -1,5 +1,5 @@
 /*
- * The intake of a worker: whose clients it takes, from listening sockets and from the posts of other workers. Those of its own slot,
+ * The intake of a worker: whose clients it takes, from listening sockets and from the transfer sockets of other workers. Those of its own slot,
  * and of slots where nobody serves. Belongs to whoever runs the loop.
  */
 #ifndef WORKER_INTAKE_H
@@ -19,9 +19,9 @@ struct intake {
 void intake_open(struct intake *intake, struct loop *loop, const struct worker_setup *setup);
 void intake_free(struct intake *intake);
 
-/* The master has marked or unmarked orphans. */
+/* The master has marked or unmarked unserved slots. */
 void intake_look(struct intake *intake);
-/* Takes nobody, until it is told otherwise: the slot becomes an orphan. */
+/* Takes nobody, until it is told otherwise: the slot becomes an unserved slot. */
 void intake_pause(struct intake *intake, bool pause);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "proc/directory.h"
-#include "proc/mailbox.h"
+#include "proc/worker_channel.h"
 #include "py/modules.h"
 #include "worker/boot.h"
 #include "worker/watch.h"
@@ -74,7 +74,7 @@ static const char *shown(const struct reloader *reloader)
 /* When the master does not read, later. */
 static void ask(struct reloader *reloader)
 {
-    if (mailbox_send(reloader->setup->mailbox, MESSAGE_RELOAD, getpid()) == 0)
+    if (worker_channel_send(reloader->setup->channel, MESSAGE_RELOAD, getpid()) == 0)
         log_info("%s has changed: reloading", shown(reloader));
     else
         event_add(reloader->quiet, &quiet_time);

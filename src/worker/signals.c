@@ -77,7 +77,7 @@ static void close_listeners(const struct worker_setup *setup)
 static void let_go(void)
 {
     close_listeners(around_fork.setup);
-    dup2(STDERR_FILENO, around_fork.setup->last_words); /* when it crashes, that is not the worker's end */
+    dup2(STDERR_FILENO, around_fork.setup->crash_pipe); /* when it crashes, that is not the worker's end */
     log_copy_errors_to(-1);
     if (around_fork.loop != NULL)
         loop_close_in_child(around_fork.loop);

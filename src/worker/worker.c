@@ -10,7 +10,7 @@
 
 #include "app/crew.h"
 #include "app/deadline.h"
-#include "app/setback.h"
+#include "app/failed_reload.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
 #include "base/exit_status.h"
@@ -23,9 +23,9 @@
 #include "net/loop.h"
 #include "proc/fork.h"
 #include "proc/logs.h"
-#include "proc/mailbox.h"
 #include "proc/python_end.h"
 #include "proc/running_call.h"
+#include "proc/worker_channel.h"
 #include "py/interp.h"
 #include "py/stack.h"
 #include "worker/boot.h"
@@ -53,7 +53,7 @@ struct worker {
     struct crew *crew;
     struct deadline *deadline;
     struct intake intake;
-    struct event *mailbox, *graceful_end, *signals[STOP_SIGNALS];
+    struct event *channel, *graceful_end, *signals[STOP_SIGNALS];
     struct recycle recycle;
     struct reloader *reloader;    /* NULL: the source files are not watched */
     struct event *python_signals; /* the application's own handlers; NULL when they cannot be watched */
@@ -165,7 +165,7 @@ static void stop(struct worker *worker, enum stop how)
 static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
 {
     worker->asked = true;
-    if (mailbox_send(worker->setup->mailbox, why, getpid()) < 0)
+    if (worker_channel_send(worker->setup->channel, why, getpid()) < 0)
         stop(worker, STOP_DRAIN);
 }
 
@@ -173,7 +173,7 @@ static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
 static void has_served_long(void *context)
 {
     struct worker *worker = context;
-    mailbox_send(worker->setup->mailbox, MESSAGE_RECYCLE, getpid());
+    worker_channel_send(worker->setup->channel, MESSAGE_RECYCLE, getpid());
 }
 
 static void retire(struct worker *worker)
@@ -182,7 +182,7 @@ static void retire(struct worker *worker)
     stop(worker, STOP_DRAIN);
 }
 
-/* To this worker alone: the service goes on. A second TERM does not wait for the successor: what idles waits for it in the post, as new
+/* To this worker alone: the service goes on. A second TERM does not wait for the successor: what idles waits for it in the transfer socket, as new
  * clients do in the accept queue, and no connection is closed that could have a request on its way. */
 static void signalled(evutil_socket_t signal, short what, void *arg)
 {
@@ -233,7 +233,7 @@ static void obey(struct worker *worker, enum message_kind kind)
         retire(worker);
     else if (kind == MESSAGE_UNREADY)
         worker->loop->unready = true;
-    else if (kind == MESSAGE_ORPHANS && worker->stop == STOP_NO)
+    else if (kind == MESSAGE_UNSERVED && worker->stop == STOP_NO)
         intake_look(&worker->intake);
     else if (kind == MESSAGE_DRAIN)
         stop_for_good(worker, STOP_DRAIN);
@@ -241,19 +241,19 @@ static void obey(struct worker *worker, enum message_kind kind)
         stop_for_good(worker, STOP_NOW);
 }
 
-static void mail_arrived(evutil_socket_t fd, short what, void *arg)
+static void messages_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct worker *worker = arg;
     enum message_kind kind;
     pid_t pid;
     int r;
-    while ((r = mailbox_receive(fd, &kind, &pid)) > 0)
+    while ((r = worker_channel_receive(fd, &kind, &pid)) > 0)
         if (pid == getpid())
             obey(worker, kind);
     if (r < 0) {
         log_error("the master is gone; this worker finishes its requests and leaves");
-        event_del(worker->mailbox);
+        event_del(worker->channel);
         stop_for_good(worker, STOP_DRAIN);
     }
 }
@@ -284,7 +284,7 @@ static bool no_thread_is_left(const struct worker *worker)
     return stuck > 0 && stuck + crew_await_gil(worker->crew, GIL_LOST_MS) >= worker->setup->threads;
 }
 
-/* No thread will run what waits here, and what comes is better served by others: the slot becomes an orphan. */
+/* No thread will run what waits here, and what comes is better served by others: the slot becomes an unserved slot. */
 static void give_up(struct worker *worker)
 {
     if (worker->stop == STOP_NO && !worker->gave_up) {
@@ -352,11 +352,11 @@ static void open_loop(struct worker *worker, int python_signals)
     worker->loop->unready = setup->unready;
     spool_budget_init(&worker->spools, (uint64_t)setup->options->spool_total, setup->board, setup->row);
     loop_set_spool_budget(worker->loop, &worker->spools);
-    setback_open(worker->loop, &setup->board->service->setback, boot_setbacks());
+    failed_reload_open(worker->loop, &setup->board->service->failed_reload, boot_failed_reloads());
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
-    worker->mailbox = event_new(base, setup->mailbox, EV_READ | EV_PERSIST, mail_arrived, worker);
-    watch(worker->mailbox);
+    worker->channel = event_new(base, setup->channel, EV_READ | EV_PERSIST, messages_arrived, worker);
+    watch(worker->channel);
     worker->graceful_end = evtimer_new(base, deadline_passed, worker);
     event_priority_set(worker->graceful_end, PRIORITY_FIRST);
     for (int i = 0; i < STOP_SIGNALS; i++) {
@@ -388,7 +388,7 @@ static void close_loop(struct worker *worker)
     recycle_fini(&worker->recycle);
     reloader_free(worker->reloader);
     deadline_free(worker->deadline);
-    event_free(worker->mailbox);
+    event_free(worker->channel);
     intake_free(&worker->intake);
     signals_are_the_loops(NULL);
     loop_free(worker->loop);
@@ -434,7 +434,7 @@ static void finish(struct worker *worker, bool all_threads_ended)
         .status = EXIT_STOPPED,
         .deadline_ms = worker->end_ms,
         .quick_ms = python_end_quick_ms(worker->setup->options),
-        .mailbox = worker->setup->mailbox,
+        .channel = worker->setup->channel,
         .hurry = worker->hurry_fd,
     };
     python_end_begin(&end);
@@ -467,7 +467,7 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
     open_loop(&worker, python_signals);
     scoreboard_set(setup->row->state, WORKER_READY);
     fork_lives_alone();
-    mailbox_say_ready(setup->mailbox);
+    worker_channel_say_ready(setup->channel);
     serve(&worker);
     bool all_threads_ended = crew_free(worker.crew);
     if (all_threads_ended)
@@ -488,10 +488,10 @@ void worker_identify(const struct worker_setup *setup)
 
 int worker_main(const struct worker_setup *setup)
 {
-    fork_dies_with(setup->master); /* who imports reads no mail, and would not notice */
+    fork_dies_with(setup->master); /* who imports reads no messages, and would not notice */
     signals_for_boot(setup);
     worker_identify(setup);
-    descriptors_note(setup, setup->mailbox);
+    descriptors_note(setup, setup->channel);
     struct application *application = boot(setup);
     return application != NULL ? worker_serve(setup, application) : fail(setup, NULL);
 }

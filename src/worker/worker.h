@@ -2,7 +2,7 @@
  * A worker: one process with an event loop and an interpreter of its own.
  *
  * It imports the application, reports ready to the master, serves until it is told to stop (or the master is gone), finishes what
- * it has and exits. The master tells it by its mailbox; TERM, INT and QUIT do the same, for those who stop a whole process group.
+ * it has and exits. The master tells it by its worker channel; TERM, INT and QUIT do the same, for those who stop a whole process group.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -33,10 +33,10 @@ struct worker_setup {
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */
     unsigned threads;
-    const int *posts;   /* where connections for each slot can be sent, see net/handover.h */
-    const int *inboxes; /* where they arrive */
-    int mailbox;        /* the worker's end */
-    int last_words;     /* where faulthandler writes when it crashes */
+    const int *transfer_out; /* where connections for each slot can be sent, see net/handover.h */
+    const int *transfer_in;  /* where they arrive */
+    int channel;             /* the worker's end */
+    int crash_pipe;          /* where faulthandler writes when it crashes */
     struct access_log *access_log;
     void (*forget)(const void *master); /* closes what else is the master's; NULL: nothing */
     const void *master_state;

@@ -14,7 +14,7 @@ from test_systemd import KILL_GRACE
 yaml = pytest.importorskip("yaml", reason="there is no yaml for Python (Debian: python3-yaml)")
 MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "shop.yaml"
 INGRESS = 60  # seconds that ingress-nginx waits for an answer (deploy/README)
-CLOSING = 1.5  # seconds, at most, from --drain-delay's end to --graceful-timeout's begin (src/master/farewell.c)
+CLOSING = 1.5  # seconds, at most, from --drain-delay's end to --graceful-timeout's begin (src/master/graceful_stop.c)
 
 
 @pytest.fixture

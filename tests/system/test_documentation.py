@@ -29,7 +29,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 CALL = re.compile(r"\bgateway(ctl)?((?: [^|;&\n]*)?)")
 ROW = re.compile(r"^\| `(?:-\w, )?--([\w-]+)[^|`]*` *\| *`?([^`|]*?)`? *\|", re.MULTILINE)
 REASONS = ROOT / "src" / "http" / "status.c"
-STATUS_PROCESS = ROOT / "src" / "app" / "status.c"
+STATUS_PROCESS = ROOT / "src" / "status" / "status.c"
 # A status as the sources of the layers that answer have it: a number of three digits, outside of comments.
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[45]\d\d(?![\w.])")
@@ -136,7 +136,7 @@ def statuses(sources):
 
 def test_every_status_that_is_the_servers_is_in_the_table():
     section = (ROOT / "doc" / "behaviour.md").read_text().split("\n## ")[1]
-    sources = {source for layer in ("http", "net", "app") for source in ROOT.glob(f"src/{layer}/*.c")}
+    sources = {source for layer in ("http", "net", "app", "status") for source in ROOT.glob(f"src/{layer}/*.c")}
     assert set(re.findall(r"^\| ([45]\d\d) \|", section, re.MULTILINE)) == statuses(sources - {REASONS, STATUS_PROCESS})
     (sentence,) = re.findall(r"The process of `--status`[^.]*\.", section)
     assert set(NUMBER.findall(sentence)) == statuses([STATUS_PROCESS])

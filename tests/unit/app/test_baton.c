@@ -17,7 +17,7 @@
 enum { MEMBERS_MAX = 8, ITEMS = 1500 };
 
 struct item {
-    struct item *next_posted;
+    struct item *next_ended;
     unsigned number;
 };
 
@@ -34,7 +34,7 @@ static struct {
     pthread_t threads[MEMBERS_MAX];
     /* From any thread: */
     atomic_uint produced, alone;
-    _Atomic(struct item *) posted;
+    _Atomic(struct item *) ended_later;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool woken;
@@ -63,9 +63,9 @@ static void turn(void)
 {
     enter();
     fake.turns++;
-    struct item *item = atomic_exchange(&fake.posted, NULL);
+    struct item *item = atomic_exchange(&fake.ended_later, NULL);
     while (item != NULL) {
-        struct item *next = item->next_posted;
+        struct item *next = item->next_ended;
         finish(item);
         item = next;
     }
@@ -103,8 +103,8 @@ static void turn_alone(void *context)
 
 static void post(struct item *item)
 {
-    item->next_posted = atomic_load(&fake.posted);
-    while (!atomic_compare_exchange_weak(&fake.posted, &item->next_posted, item))
+    item->next_ended = atomic_load(&fake.ended_later);
+    while (!atomic_compare_exchange_weak(&fake.ended_later, &item->next_ended, item))
         ;
     wake(NULL);
 }

@@ -168,37 +168,38 @@ START_TEST(the_last_restarts_are_remembered_and_all_are_counted)
 }
 END_TEST
 
-START_TEST(a_setback_is_shown_by_those_who_were_there_before)
+START_TEST(a_failed_reload_is_shown_by_those_who_were_there_before)
 {
     struct scoreboard *board = scoreboard_new(1, 1);
-    struct scoreboard_setback *setback = &board->service->setback;
-    static char text[SCOREBOARD_SETBACK_SIZE], all[SCOREBOARD_SETBACK_SIZE + 10];
+    struct scoreboard_failed_reload *failed_reload = &board->service->failed_reload;
+    static char text[SCOREBOARD_FAILED_RELOAD_SIZE], all[SCOREBOARD_FAILED_RELOAD_SIZE + 10];
     size_t size;
-    uint32_t before = scoreboard_setbacks(setback);
-    ck_assert(!scoreboard_read_setback(setback, before, text, &size));
+    uint32_t before = scoreboard_failed_reloads(failed_reload);
+    ck_assert(!scoreboard_read_failed_reload(failed_reload, before, text, &size));
     for (int i = 0; i < 2; i++) {
-        scoreboard_note_setback(board, "why", 3);
-        ck_assert(scoreboard_read_setback(setback, before, text, &size));
+        scoreboard_note_failed_reload(board, "why", 3);
+        ck_assert(scoreboard_read_failed_reload(failed_reload, before, text, &size));
         unit_assert_bytes("the text", text, size, "why", 3);
     }
-    ck_assert(!scoreboard_read_setback(setback, scoreboard_setbacks(setback), text, &size));
+    ck_assert(
+        !scoreboard_read_failed_reload(failed_reload, scoreboard_failed_reloads(failed_reload), text, &size));
 
     /* The end of a traceback says what has happened. What is left begins with a whole character. */
     memset(all, 'a', sizeof(all));
     memcpy(all + 8, "\xe2\x82\xac", 3);
     memcpy(all + sizeof(all) - 5, "Error", 5);
-    scoreboard_note_setback(board, all, sizeof(all));
-    ck_assert(scoreboard_read_setback(setback, before, text, &size));
-    ck_assert_uint_eq(size, SCOREBOARD_SETBACK_SIZE - 1);
+    scoreboard_note_failed_reload(board, all, sizeof(all));
+    ck_assert(scoreboard_read_failed_reload(failed_reload, before, text, &size));
+    ck_assert_uint_eq(size, SCOREBOARD_FAILED_RELOAD_SIZE - 1);
     ck_assert_int_eq(text[0], 'a');
     ck_assert_mem_eq(text + size - 5, "Error", 5);
 
     /* What stands in shared memory may be any number, or half written. */
-    setback->size = UINT32_MAX;
-    ck_assert(!scoreboard_read_setback(setback, before, text, &size));
-    setback->size = 1;
-    scoreboard_add(setback->number, 1);
-    ck_assert(!scoreboard_read_setback(setback, before, text, &size));
+    failed_reload->size = UINT32_MAX;
+    ck_assert(!scoreboard_read_failed_reload(failed_reload, before, text, &size));
+    failed_reload->size = 1;
+    scoreboard_add(failed_reload->number, 1);
+    ck_assert(!scoreboard_read_failed_reload(failed_reload, before, text, &size));
     scoreboard_free(board);
 }
 END_TEST
@@ -263,7 +264,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, where_the_rows_are_is_no_childs_business);
     tcase_add_test(tests, a_call_is_read_while_it_runs);
     tcase_add_test(tests, the_last_restarts_are_remembered_and_all_are_counted);
-    tcase_add_test(tests, a_setback_is_shown_by_those_who_were_there_before);
+    tcase_add_test(tests, a_failed_reload_is_shown_by_those_who_were_there_before);
     tcase_add_test(tests, a_refusal_saturates_for_a_while);
     tcase_add_test(tests, all_that_has_a_name_has_one_of_its_own);
     unit_add_rows(tests, every_state_has_its_name, states);

@@ -28,9 +28,9 @@ static void note_signal(int number)
     last_signal = number;
 }
 
-static int fork_one(void *context, struct berth berth, unsigned generation)
+static int fork_one(void *context, struct seat_id seat_id, unsigned generation)
 {
-    unsigned row = berth.slot * FLEET_SEATS + berth.seat;
+    unsigned row = seat_id.slot * FLEET_SEATS + seat_id.seat;
     (void)context;
     children[row].pid = (pid_t)(100 + row);
     children[row].forked_ms = clock_ms();
@@ -39,15 +39,15 @@ static int fork_one(void *context, struct berth berth, unsigned generation)
     return 0;
 }
 
-static void tell(void *context, struct berth berth, enum message_kind kind)
+static void tell(void *context, struct seat_id seat_id, enum message_kind kind)
 {
-    (void)context, (void)berth, (void)kind;
+    (void)context, (void)seat_id, (void)kind;
 }
 
-static void kill_one(void *context, struct berth berth, enum kill_reason why)
+static void kill_one(void *context, struct seat_id seat_id, enum kill_reason why)
 {
     (void)why;
-    (void)context, (void)berth;
+    (void)context, (void)seat_id;
 }
 
 static void reloaded(void *context, unsigned generation, const char *failure, struct slice words)
@@ -85,7 +85,7 @@ static int reload(void *context, char *message, size_t size)
 
 static void ready(unsigned slot, unsigned seat)
 {
-    fleet_ready(fleet, (struct berth){slot, seat}, now);
+    fleet_ready(fleet, (struct seat_id){slot, seat}, now);
 }
 
 static void restarted(void *context, const struct worker_end *end, enum restart_cause cause)
@@ -216,9 +216,9 @@ static void write_much(size_t size)
     static char block[1000];
     memset(block, 'x', sizeof(block));
     block[sizeof(block) - 1] = '\n';
-    fcntl(children[0].last_words.worker, F_SETPIPE_SZ, 1 << 20);
+    fcntl(children[0].crash_pipe.worker, F_SETPIPE_SZ, 1 << 20);
     for (size_t i = 0; i < size; i += sizeof(block))
-        ck_assert_int_eq(write(children[0].last_words.worker, block, sizeof(block)), sizeof(block));
+        ck_assert_int_eq(write(children[0].crash_pipe.worker, block, sizeof(block)), sizeof(block));
 }
 
 static const size_t much[] = {1000, 64000, 66000, 100000, 1000000};
@@ -231,7 +231,7 @@ START_TEST(stacks_are_no_longer_than_what_was_read)
     int fd = control_begin("stacks\n");
     write_much(much[_i]);
     const char *answer = control_end(fd);
-    ck_assert_uint_le(strlen(answer), LAST_WORDS_MAX + 1000);
+    ck_assert_uint_le(strlen(answer), CRASH_PIPE_MAX + 1000);
     assert_has(answer, "worker 0 (pid ");
     assert_has(answer, "xxxx");
     assert_has(answer, "\nok\n");
@@ -247,7 +247,7 @@ START_TEST(what_was_there_before_and_is_gone_is_no_stack)
     write_much(50000);
     int fd = control_begin("stacks\n");
     write_much(50000);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", children[0].last_words.worker);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", children[0].crash_pipe.worker);
     int thief = open(path, O_RDONLY);
     for (int i = 0; i < 90; i++)
         ck_assert_int_eq(read(thief, block, sizeof(block)), sizeof(block));
@@ -296,15 +296,15 @@ static void prove(unsigned seat)
 
 static void end_worker(unsigned slot, unsigned seat, enum worker_state state, const char *words)
 {
-    struct worker_end end = {.slot = slot, .state = state, .how = "fell ill", .last_words = slice_of(words)};
+    struct worker_end end = {.slot = slot, .state = state, .how = "fell ill", .crash_pipe = slice_of(words)};
     children[slot * FLEET_SEATS + seat].pid = 0;
-    fleet_ended(fleet, (struct berth){slot, seat}, &end, now);
+    fleet_ended(fleet, (struct seat_id){slot, seat}, &end, now);
 }
 
 START_TEST(reload_does_not_wait)
 {
     ck_assert_str_eq(control_ask("reload\n"), "ok\n");
-    ck_assert_int_eq(fleet_seat(fleet, (struct berth){0, 1}), SEAT_BOOTING);
+    ck_assert_int_eq(fleet_seat(fleet, (struct seat_id){0, 1}), SEAT_BOOTING);
 }
 END_TEST
 

@@ -21,21 +21,21 @@ static uint64_t now;
 static char done[1024];
 static bool forks_fail;
 
-static void note(const char *what, struct berth berth)
+static void note(const char *what, struct seat_id seat_id)
 {
     size_t used = strlen(done);
-    snprintf(done + used, sizeof(done) - used, "%s%s %u.%u", used > 0 ? ", " : "", what, berth.slot,
-             berth.seat);
+    snprintf(done + used, sizeof(done) - used, "%s%s %u.%u", used > 0 ? ", " : "", what, seat_id.slot,
+             seat_id.seat);
 }
 
 /* The first generation is the usual one. */
-static int fork_one(void *context, struct berth berth, unsigned generation)
+static int fork_one(void *context, struct seat_id seat_id, unsigned generation)
 {
     char what[32] = "fork";
     (void)context;
     if (generation > 1)
         snprintf(what, sizeof(what), "fork(%u)", generation);
-    note(what, berth);
+    note(what, seat_id);
     errno = EAGAIN;
     return forks_fail ? -1 : 0;
 }
@@ -48,39 +48,39 @@ static void reloaded(void *context, unsigned generation, const char *failure, st
              failure == NULL ? "reloaded" : "dropped", generation);
 }
 
-static void tell(void *context, struct berth berth, enum message_kind kind)
+static void tell(void *context, struct seat_id seat_id, enum message_kind kind)
 {
     (void)context;
-    note(kind == MESSAGE_RETIRE ? "retire" : kind == MESSAGE_DRAIN ? "drain" : "quit", berth);
+    note(kind == MESSAGE_RETIRE ? "retire" : kind == MESSAGE_DRAIN ? "drain" : "quit", seat_id);
 }
 
 static int ill = -1; /* the slot whose worker is */
 
-static bool ails(void *context, struct berth berth)
+static bool ails(void *context, struct seat_id seat_id)
 {
     (void)context;
-    return (int)berth.slot == ill;
+    return (int)seat_id.slot == ill;
 }
 
 static enum kill_reason killed_for;
 
-static void kill_one(void *context, struct berth berth, enum kill_reason why)
+static void kill_one(void *context, struct seat_id seat_id, enum kill_reason why)
 {
     (void)context;
     killed_for = why;
-    note("kill", berth);
+    note("kill", seat_id);
 }
 
-static void ask_stacks(void *context, struct berth berth)
+static void ask_stacks(void *context, struct seat_id seat_id)
 {
     (void)context;
-    note("ask", berth);
+    note("ask", seat_id);
 }
 
-static void boots_slowly(void *context, struct berth berth)
+static void boots_slowly(void *context, struct seat_id seat_id)
 {
     (void)context;
-    note("slow", berth);
+    note("slow", seat_id);
 }
 
 static unsigned restarts[RESTART_CAUSES];
@@ -126,23 +126,23 @@ static void tear_down(void)
 
 static void ready(unsigned slot, unsigned seat)
 {
-    fleet_ready(fleet, (struct berth){slot, seat}, now);
+    fleet_ready(fleet, (struct seat_id){slot, seat}, now);
 }
 
 static void ended(unsigned slot, unsigned seat, enum worker_state state)
 {
     struct worker_end end = {.pid = 7, .state = state, .as_asked = true, .how = "ended"};
-    fleet_ended(fleet, (struct berth){slot, seat}, &end, now);
+    fleet_ended(fleet, (struct seat_id){slot, seat}, &end, now);
 }
 
 static void ask(unsigned slot, unsigned seat)
 {
-    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_ASKED, now);
+    fleet_replace(fleet, (struct seat_id){slot, seat}, REPLACE_ASKED, now);
 }
 
 static void plan(unsigned slot, unsigned seat)
 {
-    fleet_replace(fleet, (struct berth){slot, seat}, REPLACE_PLANNED, now);
+    fleet_replace(fleet, (struct seat_id){slot, seat}, REPLACE_PLANNED, now);
 }
 
 /* On to the time when the fleet wants to be told. */
@@ -386,10 +386,10 @@ START_TEST(who_is_killed_while_it_boots_is_not_told_of)
     assert_done("fork 1.1");
     fleet_drain(fleet, now);
     struct worker_end killed = {.slot = 1, .pid = 7, .state = WORKER_READY, .how = "was killed"};
-    fleet_ended(fleet, (struct berth){1, 1}, &killed, now);
+    fleet_ended(fleet, (struct seat_id){1, 1}, &killed, now);
     ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
     ck_assert_ptr_null(strstr(text, "was killed"));
-    fleet_ended(fleet, (struct berth){1, 0}, &killed, now);
+    fleet_ended(fleet, (struct seat_id){1, 0}, &killed, now);
     ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
     ck_assert_ptr_nonnull(strstr(text, "was killed"));
     close(fd);
@@ -785,8 +785,8 @@ START_TEST(reloads_are_counted_as_they_begin)
     ck_assert(status.reloading);
     ck_assert_uint_eq(status.reloads, 1);
     ck_assert_uint_eq(status.generation, 1);
-    ck_assert_int_eq(fleet_seat(fleet, (struct berth){0, 0}), SEAT_SERVING);
-    ck_assert_int_eq(fleet_seat(fleet, (struct berth){0, 1}), SEAT_BOOTING);
+    ck_assert_int_eq(fleet_seat(fleet, (struct seat_id){0, 0}), SEAT_SERVING);
+    ck_assert_int_eq(fleet_seat(fleet, (struct seat_id){0, 1}), SEAT_BOOTING);
     ended(0, 1, WORKER_FAILED);
     assert_done("fork(2) 0.1, dropped 2, fork(2) 0.1");
     ready(0, 1);
@@ -895,7 +895,7 @@ START_TEST(whoever_does_least_for_clients_is_taken_away)
     done[0] = '\0';
     ill = dispensable[_i].ill;
     if (dispensable[_i].replaced != REPLACE_NOT)
-        fleet_replace(fleet, (struct berth){0, 0}, dispensable[_i].replaced, now);
+        fleet_replace(fleet, (struct seat_id){0, 0}, dispensable[_i].replaced, now);
     if (dispensable[_i].lost)
         ended(0, 0, WORKER_READY);
     ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
@@ -958,7 +958,7 @@ START_TEST(who_has_to_be_replaced_is_a_restart)
     ready(1, 1);
     ended(1, 0, WORKER_DRAINING);
     assert_restarts(RESTART_RECYCLED, 1, 3);
-    fleet_replace(fleet, (struct berth){1, 1}, REPLACE_STUCK, now);
+    fleet_replace(fleet, (struct seat_id){1, 1}, REPLACE_STUCK, now);
     ended(1, 1, WORKER_READY); /* before its successor is ready */
     assert_restarts(RESTART_STUCK, 1, 4);
 }
@@ -968,15 +968,15 @@ START_TEST(a_worker_that_does_not_move_is_not_waited_for)
 {
     begin_serving(2);
     done[0] = '\0';
-    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
-    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
+    fleet_replace(fleet, (struct seat_id){1, 0}, REPLACE_STALLED, now);
+    fleet_replace(fleet, (struct seat_id){1, 0}, REPLACE_STALLED, now);
     assert_done("fork 1.1");
     ready(1, 1);
     assert_done("retire 1.0");
     now += KILL_GRACE_MS;
     fleet_tick(fleet, now);
     assert_done("kill 1.0");
-    fleet_replace(fleet, (struct berth){1, 0}, REPLACE_STALLED, now);
+    fleet_replace(fleet, (struct seat_id){1, 0}, REPLACE_STALLED, now);
     assert_done("");
 }
 END_TEST
@@ -1009,16 +1009,16 @@ END_TEST
 static void carry_on(unsigned slots, const struct fleet_actions *with)
 {
     char message[128];
-    struct heritage *left = heritage_new();
-    fleet_bequeath(fleet, left);
-    ck_assert_int_eq(heritage_publish(left, getpid()), 0);
+    struct upgrade_state *left = upgrade_state_new();
+    fleet_save(fleet, left);
+    ck_assert_int_eq(upgrade_state_publish(left, getpid()), 0);
     fleet_free(fleet);
-    heritage_free(left);
-    struct heritage *taken = heritage_take(message, sizeof(message));
+    upgrade_state_free(left);
+    struct upgrade_state *taken = upgrade_state_take(message, sizeof(message));
     ck_assert_ptr_nonnull(taken);
     fleet = fleet_new(slots, with, &limits);
-    ck_assert_int_eq(fleet_inherit(fleet, taken), 0);
-    heritage_free(taken);
+    ck_assert_int_eq(fleet_load(fleet, taken), 0);
+    upgrade_state_free(taken);
 }
 
 START_TEST(a_fleet_is_calm_when_nobody_is_on_the_way)
@@ -1068,19 +1068,19 @@ START_TEST(another_program_goes_on_with_it_and_reloads)
 }
 END_TEST
 
-START_TEST(a_heritage_that_does_not_fit_is_not_taken_up)
+START_TEST(a_upgrade_state_that_does_not_fit_is_not_taken_up)
 {
-    struct heritage *left = heritage_new();
+    struct upgrade_state *left = upgrade_state_new();
     fleet = fleet_new(1, &actions, &limits);
-    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
-    heritage_add(left, "fleet", NULL, HERITAGE_NUMBERS(2, 1, 0, 0, 0));
-    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
-    heritage_free(left);
-    left = heritage_new();
-    heritage_add(left, "fleet", NULL, HERITAGE_NUMBERS(1, 1, 0, 0, 0));
-    heritage_add(left, "seat", NULL, HERITAGE_NUMBERS(0, FLEET_SEATS, 0, 0, 0, 0, 0, 0));
-    ck_assert_int_lt(fleet_inherit(fleet, left), 0);
-    heritage_free(left);
+    ck_assert_int_lt(fleet_load(fleet, left), 0);
+    upgrade_state_add(left, "fleet", NULL, SAVED_NUMBERS(2, 1, 0, 0, 0));
+    ck_assert_int_lt(fleet_load(fleet, left), 0);
+    upgrade_state_free(left);
+    left = upgrade_state_new();
+    upgrade_state_add(left, "fleet", NULL, SAVED_NUMBERS(1, 1, 0, 0, 0));
+    upgrade_state_add(left, "seat", NULL, SAVED_NUMBERS(0, FLEET_SEATS, 0, 0, 0, 0, 0, 0));
+    ck_assert_int_lt(fleet_load(fleet, left), 0);
+    upgrade_state_free(left);
 }
 END_TEST
 
@@ -1091,18 +1091,19 @@ static struct model {
     unsigned generation;
 } model[SLOTS][FLEET_SEATS];
 
-static int model_fork(void *context, struct berth berth, unsigned generation)
+static int model_fork(void *context, struct seat_id seat_id, unsigned generation)
 {
-    struct model *worker = &model[berth.slot][berth.seat];
+    struct model *worker = &model[seat_id.slot][seat_id.seat];
     (void)context;
     ck_assert(!worker->lives);
     *worker = (struct model){.lives = true, .generation = generation};
     return 0;
 }
 
-static void model_tell(void *context, struct berth berth, enum message_kind kind)
+static void model_tell(void *context, struct seat_id seat_id, enum message_kind kind)
 {
-    struct model *worker = &model[berth.slot][berth.seat], *other = &model[berth.slot][1 - berth.seat];
+    struct model *worker = &model[seat_id.slot][seat_id.seat],
+                 *other = &model[seat_id.slot][1 - seat_id.seat];
     (void)context;
     ck_assert(worker->lives && worker->is_ready && !worker->told);
     ck_assert_int_eq(kind, MESSAGE_RETIRE);
@@ -1110,11 +1111,11 @@ static void model_tell(void *context, struct berth berth, enum message_kind kind
     worker->told = true;
 }
 
-static void model_kill(void *context, struct berth berth, enum kill_reason why)
+static void model_kill(void *context, struct seat_id seat_id, enum kill_reason why)
 {
     (void)why;
     (void)context;
-    ck_assert(model[berth.slot][berth.seat].lives);
+    ck_assert(model[seat_id.slot][seat_id.seat].lives);
 }
 
 static void model_reloaded(void *context, unsigned generation, const char *failure, struct slice words)
@@ -1239,7 +1240,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, who_leaves_for_a_reload_or_for_good_is_no_restart);
     tcase_add_test(tests, a_fleet_is_calm_when_nobody_is_on_the_way);
     tcase_add_test(tests, another_program_goes_on_with_it_and_reloads);
-    tcase_add_test(tests, a_heritage_that_does_not_fit_is_not_taken_up);
+    tcase_add_test(tests, a_upgrade_state_that_does_not_fit_is_not_taken_up);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);
 }
 

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "fleet/slot.h"
-#include "master/orphans.h"
 #include "master/report.h"
+#include "master/unserved_slots.h"
 #include "proc/death.h"
 #include "proc/running_call.h"
 #include "status/metrics.h"
@@ -90,18 +90,18 @@ static void assert_numbers_are_json(struct text *json)
 
 static void render_all(void)
 {
-    struct survey survey;
+    struct totals totals;
     struct text json, metrics, page;
     char policy[STATUS_PAGE_POLICY_SIZE];
-    survey_take(&survey, facts.board);
-    history_add(facts.history, &survey);
-    survey_take(&survey, facts.board);
+    totals_take(&totals, facts.board);
+    history_add(facts.history, &totals);
+    totals_take(&totals, facts.board);
     text_init(&json);
     text_init(&metrics);
     text_init(&page);
-    status_json_render(&facts, &survey, &json);
+    status_json_render(&facts, &totals, &json);
     assert_harmless(&json, false);
-    metrics_render(&facts, &survey, &metrics);
+    metrics_render(&facts, &totals, &metrics);
     assert_harmless(&metrics, true);
     status_page_render((struct slice){json.data, json.size}, &page, policy);
     assert_numbers_are_json(&json);
@@ -124,15 +124,15 @@ static void note_and_read(void)
 {
     struct scoreboard *board = facts.board;
     struct scoreboard_restart restart;
-    static char text[SCOREBOARD_SETBACK_SIZE];
+    static char text[SCOREBOARD_FAILED_RELOAD_SIZE];
     size_t size;
     for (uint64_t age = 0; age < SCOREBOARD_RESTARTS; age++)
         if (scoreboard_read_restart(board->service, age, &restart))
             ck_assert_uint_lt(strlen(restart.how), SCOREBOARD_HOW_SIZE);
-    if (scoreboard_read_setback(&board->service->setback, 1, text, &size))
+    if (scoreboard_read_failed_reload(&board->service->failed_reload, 1, text, &size))
         ck_assert_uint_le(size, sizeof(text));
     scoreboard_note_restart(board, 0, 1, RESTART_EXITED, "exited");
-    scoreboard_note_setback(board, "why", 3);
+    scoreboard_note_failed_reload(board, "why", 3);
 }
 
 static void read_calls(void)
@@ -179,29 +179,29 @@ START_TEST(whoever_watches_the_workers_gets_through)
     struct report *report = report_new(base, facts.board, ping, NULL);
     ck_assert_int_eq(address_parse(&address, "--bind", "127.0.0.1:0", message, sizeof(message)), 0);
     ck_assert_int_eq(address_listen(&address, SLOTS, 64, message, sizeof(message)), 0);
-    struct orphans *orphans = orphans_new(facts.board, SLOTS, &address, 1);
+    struct unserved_slots *unserved = unserved_slots_new(facts.board, SLOTS, &address, 1);
     for (int round = 0; round < ROUNDS; round++) {
         fill();
-        orphans_tick(orphans);
+        unserved_slots_tick(unserved);
         report_update(report, FLEET_SERVING, SLOTS);
         event_base_loop(base, EVLOOP_NONBLOCK);
     }
-    orphans_free(orphans);
+    unserved_slots_free(unserved);
     report_free(report);
     address_close(&address, false);
     event_base_free(base);
 }
 END_TEST
 
-/* A setback was shown for ever, or never again, once its number was odd. */
+/* A failed reload was shown for ever, or never again, once its number was odd. */
 START_TEST(what_the_master_notes_is_read_whatever_stood_there)
 {
     struct scoreboard_restart restart;
-    char text[SCOREBOARD_SETBACK_SIZE];
+    char text[SCOREBOARD_FAILED_RELOAD_SIZE];
     size_t size;
     fill();
-    scoreboard_note_setback(facts.board, "why", 3);
-    ck_assert(scoreboard_read_setback(&facts.board->service->setback, 0, text, &size));
+    scoreboard_note_failed_reload(facts.board, "why", 3);
+    ck_assert(scoreboard_read_failed_reload(&facts.board->service->failed_reload, 0, text, &size));
     unit_assert_bytes("the setback", text, size, "why", (size_t)3);
     memset(facts.board->service->restarts, 0, sizeof(facts.board->service->restarts));
     scoreboard_note_restart(facts.board, 1, 7, RESTART_SIGNAL, "was killed");
@@ -217,11 +217,11 @@ START_TEST(it_may_change_between_two_looks)
     while (writer == 0)
         fill();
     for (int round = 0; round < ROUNDS; round++) {
-        struct survey survey;
+        struct totals totals;
         struct text text;
         text_init(&text);
-        survey_take(&survey, facts.board);
-        status_json_render(&facts, &survey, &text);
+        totals_take(&totals, facts.board);
+        status_json_render(&facts, &totals, &text);
         assert_harmless(&text, false);
         text_fini(&text);
         describe_end();

@@ -189,7 +189,7 @@ START_TEST(nothing_comes_while_all_are_stuck_and_they_are_asked_once)
     ck_assert_uint_eq(alive_within(2 * WATCHDOG_MS, 1), 0);
     ck_assert_uint_eq(pings[0] + pings[FLEET_SEATS], 2);
     stuck[0] = false;
-    scoreboard_add(board->rows[0].progress, 1); /* it has read its mail */
+    scoreboard_add(board->rows[0].progress, 1); /* it has read its messages */
     ck_assert_uint_eq(alive_within(PATIENCE_MS, 2), 2);
 }
 END_TEST

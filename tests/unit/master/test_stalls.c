@@ -16,7 +16,7 @@
 enum { SLOTS = 2, ROWS = SLOTS * FLEET_SEATS, ENOUGH = 200 };
 
 static struct scoreboard *board;
-static struct orphans *orphans;
+static struct unserved_slots *unserved;
 static struct stalls *stalls;
 static struct options *options;
 static unsigned pings[ROWS];
@@ -48,8 +48,8 @@ static void set_up(void)
 {
     const struct stalls_actions actions = {ping, replace, pid_of, NULL};
     board = scoreboard_new(ROWS, 1);
-    orphans = orphans_new(board, SLOTS, NULL, 0);
-    stalls = stalls_new(board, orphans, &actions);
+    unserved = unserved_slots_new(board, SLOTS, NULL, 0);
+    stalls = stalls_new(board, unserved, &actions);
     options = calloc(1, sizeof(*options));
     options->timeout = options->graceful_timeout = 10000;
     options->worker_connections = 100;
@@ -58,7 +58,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     stalls_free(stalls);
-    orphans_free(orphans);
+    unserved_slots_free(unserved);
     scoreboard_free(board);
     free(options);
 }

@@ -328,7 +328,7 @@ void fixture_turn(struct fixture *fixture)
 
 void fixture_await_open(struct fixture *fixture, size_t count)
 {
-    for (int i = 0; i < 10000 && (fixture->loop->open_count != count || fixture->loop->settled != NULL);
+    for (int i = 0; i < 10000 && (fixture->loop->open_count != count || fixture->loop->deferred != NULL);
          i++) {
         fixture_turn(fixture);
         if (i > 10)

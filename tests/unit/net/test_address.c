@@ -309,7 +309,7 @@ START_TEST(a_relative_path_is_one_in_the_directory_that_is_said)
 {
     char deep[64 + 120];
     ck_assert_int_eq(parse("unix:socket"), 0);
-    address_settle(&address, directory);
+    address_resolve_path(&address, directory);
     ck_assert_str_eq(address.path, path);
     ck_assert_str_eq(address.text, "unix:socket");
     ck_assert_int_eq(address_listen(&address, 1, 16, message, sizeof(message)), 0);
@@ -320,7 +320,7 @@ START_TEST(a_relative_path_is_one_in_the_directory_that_is_said)
     snprintf(deep, sizeof(deep), "%s/%0110d", directory, 1);
     ck_assert_int_eq(mkdir(deep, 0700), 0);
     ck_assert_int_eq(parse("unix:socket"), 0);
-    address_settle(&address, deep);
+    address_resolve_path(&address, deep);
     ck_assert_msg(address_listen(&address, 1, 16, message, sizeof(message)) == 0, "%s", message);
     ck_assert_uint_ne(inode_of(address.path), 0);
     address_close(&address, true);

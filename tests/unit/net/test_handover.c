@@ -19,7 +19,7 @@ static struct fixture fixtures[WORKERS];
 static struct handover *handovers[WORKERS];
 static struct scoreboard *board;
 static struct address address;
-static int inboxes[WORKERS], posts[WORKERS];
+static int transfer_in[WORKERS], transfer_out[WORKERS];
 
 static void begin(const char *options)
 {
@@ -28,15 +28,15 @@ static void begin(const char *options)
     for (unsigned i = 0; i < WORKERS; i++) {
         int ends[2];
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-        inboxes[i] = ends[0];
-        posts[i] = ends[1];
+        transfer_in[i] = ends[0];
+        transfer_out[i] = ends[1];
         fixture_start(&fixtures[i], options);
         fixtures[i].loop->row = &board->rows[i];
         scoreboard_set(board->rows[i].state, WORKER_READY);
         const struct handover_setup setup = {.addresses = &address,
                                              .address_count = 1,
-                                             .posts = posts,
-                                             .inboxes = inboxes,
+                                             .transfer_out = transfer_out,
+                                             .transfer_in = transfer_in,
                                              .slot = i,
                                              .slots = WORKERS,
                                              .seats = 1,
@@ -66,8 +66,8 @@ static void finish(struct client *clients, int count)
         fixture_await_open(&fixtures[i], 0);
         handover_free(handovers[i]);
         fixture_stop(&fixtures[i]);
-        close(inboxes[i]);
-        close(posts[i]);
+        close(transfer_in[i]);
+        close(transfer_out[i]);
     }
     scoreboard_free(board);
 }
@@ -122,7 +122,7 @@ START_TEST(connections_that_stay_are_spread)
         assert_greeted(&clients[i]);
     ck_assert_msg(scoreboard_get(board->rows[THERE].handed_over[HANDOVER_BALANCE]) == 0,
                   "and none comes back");
-    ck_assert_uint_eq(board->rows[THERE].in_post, 0);
+    ck_assert_uint_eq(board->rows[THERE].in_transfer, 0);
     assert_all_idle();
     finish(clients, 7);
 }
@@ -324,7 +324,7 @@ END_TEST
 static const struct {
     enum worker_state state;
     enum intake_state intake;
-    bool orphaned;
+    bool left_unserved;
 } not_serving[] = {
     {.state = WORKER_NONE},
     {.state = WORKER_BOOTING},
@@ -332,7 +332,7 @@ static const struct {
     {.state = WORKER_DRAINING},
     {.state = WORKER_READY, .intake = INTAKE_NO_DESCRIPTORS},
     {.state = WORKER_READY, .intake = INTAKE_FULL},
-    {.state = WORKER_READY, .orphaned = true},
+    {.state = WORKER_READY, .left_unserved = true},
 };
 
 START_TEST(nothing_goes_to_who_does_not_serve)
@@ -341,7 +341,7 @@ START_TEST(nothing_goes_to_who_does_not_serve)
     begin("");
     scoreboard_set(board->rows[THERE].state, not_serving[_i].state);
     scoreboard_set(board->rows[THERE].intake, not_serving[_i].intake);
-    scoreboard_set(board->rows[THERE].orphaned, not_serving[_i].orphaned);
+    scoreboard_set(board->rows[THERE].left_unserved, not_serving[_i].left_unserved);
     for (int i = 0; i < 3; i++) {
         client_open_tcp(&clients[i], &fixtures[HERE]);
         assert_greeted(&clients[i]);
@@ -381,7 +381,7 @@ START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
     for (int i = 0; i < 3; i++) {
         struct parcel parcel;
         static char bytes[PARCEL_MAX];
-        ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+        ck_assert_int_eq(parcel_receive(transfer_in[HERE], &parcel, bytes), 1);
         conn_adopt(fixtures[THERE].loop, &h1_protocol, &address.local, &parcel, bytes);
     }
     for (int i = 0; i < 3; i++)
@@ -392,7 +392,7 @@ START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
 END_TEST
 
 /* By whoever it is for, or by who has sent it. */
-START_TEST(at_the_end_what_is_in_any_post_is_taken)
+START_TEST(at_the_end_what_is_in_any_transfer_socket_is_taken)
 {
     struct client client;
     begin("");
@@ -411,7 +411,7 @@ START_TEST(at_the_end_what_is_in_any_post_is_taken)
 }
 END_TEST
 
-START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
+START_TEST(when_the_transfer_socket_is_full_connections_stay_until_there_is_room)
 {
     struct client client;
     struct parcel filler = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), .spool = -1}, parcel;
@@ -420,18 +420,18 @@ START_TEST(when_the_post_is_full_connections_stay_until_there_is_room)
     begin("");
     client_open_tcp(&client, &fixtures[HERE]);
     assert_greeted(&client);
-    while (parcel_send(posts[HERE], &filler, NULL, 0) == 0)
+    while (parcel_send(transfer_out[HERE], &filler, NULL, 0) == 0)
         count++;
     handover_retire(handovers[HERE]);
     turn_both();
     ck_assert_uint_eq(open_in(HERE), 1);
     for (int i = 0; i < count; i++) {
-        ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+        ck_assert_int_eq(parcel_receive(transfer_in[HERE], &parcel, bytes), 1);
         close(parcel.fd);
     }
     turn_both();
     ck_assert_uint_eq(open_in(HERE), 0);
-    ck_assert_int_eq(parcel_receive(inboxes[HERE], &parcel, bytes), 1);
+    ck_assert_int_eq(parcel_receive(transfer_in[HERE], &parcel, bytes), 1);
     close(parcel.fd);
     finish(&client, 1);
 }
@@ -457,7 +457,7 @@ static void give_back(void)
 }
 
 /* All of a post would be lost in one burst. */
-START_TEST(without_descriptors_connections_wait_in_the_post)
+START_TEST(without_descriptors_connections_wait_in_the_transfer_socket)
 {
     enum { CONNECTIONS = 8, TURNS = 20 };
     struct client clients[CONNECTIONS];
@@ -496,9 +496,9 @@ static void add(TCase *tests)
     tcase_add_test(tests, many_that_wait_go_to_an_idle_thread_but_not_all);
     unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
-    tcase_add_loop_test(tests, at_the_end_what_is_in_any_post_is_taken, HERE, WORKERS);
-    tcase_add_test(tests, when_the_post_is_full_connections_stay_until_there_is_room);
-    tcase_add_test(tests, without_descriptors_connections_wait_in_the_post);
+    tcase_add_loop_test(tests, at_the_end_what_is_in_any_transfer_socket_is_taken, HERE, WORKERS);
+    tcase_add_test(tests, when_the_transfer_socket_is_full_connections_stay_until_there_is_room);
+    tcase_add_test(tests, without_descriptors_connections_wait_in_the_transfer_socket);
 }
 
 int main(void)

@@ -190,10 +190,10 @@ END_TEST
 
 START_TEST(the_next_program_has_it_still)
 {
-    struct heritage *heritage = heritage_new();
+    struct upgrade_state *saved = upgrade_state_new();
     ck_assert_int_eq(write_it(), 0);
-    pid_file_bequeath(file, heritage);
-    struct pid_file *next = pid_file_inherit(heritage);
+    pid_file_save(file, saved);
+    struct pid_file *next = pid_file_load(saved);
     ck_assert(pid_file_is_at(next, path));
     ck_assert(!pid_file_is_at(next, "/nonexistent/pid"));
     ck_assert_str_eq(pid_file_path(next), path);
@@ -201,7 +201,7 @@ START_TEST(the_next_program_has_it_still)
     ck_assert(!pid_file_is_at(next, path));
     file = NULL;
     pid_file_free(next);
-    heritage_free(heritage);
+    upgrade_state_free(saved);
 }
 END_TEST
 

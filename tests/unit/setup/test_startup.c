@@ -171,7 +171,7 @@ START_TEST(the_limit_follows_what_is_asked_for)
     ck_assert_msg(parse(&options, "-w 1 a:b", no_environment) == 0, "%s", message);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         options.worker_connections = steps[i].connections;
-        startup_settle(&options, reason, sizeof(reason));
+        startup_resolve(&options, reason, sizeof(reason));
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
         ck_assert_uint_eq(limit.rlim_cur, steps[i].limit);
         ck_assert_uint_eq(limit.rlim_max, 1000);

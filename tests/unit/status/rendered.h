@@ -12,7 +12,7 @@
 #include "unit.h"
 
 static struct status_facts facts;
-static struct survey survey;
+static struct totals totals;
 
 /* Two slots of two seats, two threads; the worker in row 2 serves. */
 static inline void rendered_set_up(void)
@@ -40,13 +40,13 @@ static inline void rendered_tear_down(void)
 }
 
 /* The caller frees it. */
-static inline char *rendered(void (*render)(const struct status_facts *, const struct survey *,
+static inline char *rendered(void (*render)(const struct status_facts *, const struct totals *,
                                             struct text *))
 {
     struct text text;
     text_init(&text);
-    survey_take(&survey, facts.board);
-    render(&facts, &survey, &text);
+    totals_take(&totals, facts.board);
+    render(&facts, &totals, &text);
     char *string = xstrndup(text.data, text.size);
     ck_assert_uint_eq(strlen(string), text.size);
     text_fini(&text);

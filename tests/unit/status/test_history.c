@@ -10,12 +10,12 @@
 
 static struct history *history;
 static struct histogram request;
-static struct survey survey;
+static struct totals totals;
 
 static void set_up(void)
 {
     history = history_new();
-    survey.now_ns = 5 * SECOND;
+    totals.now_ns = 5 * SECOND;
 }
 
 static void tear_down(void)
@@ -26,15 +26,15 @@ static void tear_down(void)
 /* So many requests of so many ms each have come, a part of them 500. */
 static void pass(uint64_t ns, uint64_t requests, uint64_t errors, uint64_t ms)
 {
-    survey.now_ns += ns;
-    survey.answers += requests;
-    survey.answers_by_code[0] += requests - errors;
-    survey.answers_by_code[500 - SCOREBOARD_CODE_MIN] += errors;
+    totals.now_ns += ns;
+    totals.answers += requests;
+    totals.answers_by_code[0] += requests - errors;
+    totals.answers_by_code[500 - SCOREBOARD_CODE_MIN] += errors;
     for (uint64_t i = 0; i < requests; i++)
         histogram_add(&request, ms * MS);
-    survey.request = (struct histogram_copy){.count = 0};
-    histogram_read(&request, &survey.request);
-    history_add(history, &survey);
+    totals.request = (struct histogram_copy){.count = 0};
+    histogram_read(&request, &totals.request);
+    history_add(history, &totals);
 }
 
 START_TEST(it_begins_empty)
@@ -43,7 +43,7 @@ START_TEST(it_begins_empty)
     ck_assert_uint_eq(history_count(history), 0);
     pass(0, 1000, 0, 1);
     ck_assert_uint_eq(history_count(history), 0);
-    history_minute(history, &survey, &minute);
+    history_minute(history, &totals, &minute);
     ck_assert_uint_eq(minute.request.count, 0);
 }
 END_TEST
@@ -51,9 +51,9 @@ END_TEST
 START_TEST(a_sample_is_what_came_since_the_last)
 {
     pass(0, 1000, 1000, 900);
-    survey.queued = 3;
-    survey.busy = 2;
-    survey.connections = 7;
+    totals.queued = 3;
+    totals.busy = 2;
+    totals.connections = 7;
     pass(2 * SECOND, 100, 10, 20);
     const struct history_sample *sample = history_sample(history, 0);
     ck_assert_uint_eq(history_count(history), 1);
@@ -90,7 +90,7 @@ START_TEST(the_last_minute_is_that_and_no_more)
     pass(0, 0, 0, 1);
     for (unsigned i = 1; i < 3 * HISTORY_MINUTE; i++) {
         pass(SECOND, 1, 0, i <= 70 ? 1000 : 10);
-        history_minute(history, &survey, &minute);
+        history_minute(history, &totals, &minute);
         ck_assert_uint_eq(minute.request.count, i < HISTORY_MINUTE ? i : HISTORY_MINUTE);
         ck_assert_double_eq(minute.seconds, i < HISTORY_MINUTE ? i : HISTORY_MINUTE);
     }

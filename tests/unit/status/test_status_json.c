@@ -41,10 +41,10 @@ END_TEST
 START_TEST(history_is_in_columns)
 {
     for (int i = 0; i < 4; i++) {
-        survey_take(&survey, facts.board);
-        survey.now_ns = (uint64_t)(i + 1) * 1000000000;
-        survey.answers = (uint64_t)(i * i);
-        history_add(facts.history, &survey);
+        totals_take(&totals, facts.board);
+        totals.now_ns = (uint64_t)(i + 1) * 1000000000;
+        totals.answers = (uint64_t)(i * i);
+        history_add(facts.history, &totals);
     }
     char *text = rendered(status_json_render);
     ck_assert_ptr_nonnull(strstr(text, "\"requests\":[1,3,5],\"errors\":[0,0,0],"));

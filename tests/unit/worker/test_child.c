@@ -33,9 +33,9 @@ int worker_main(const struct worker_setup *given)
         pause();
     scoreboard_set(given->row->state, WORKER_READY);
     scoreboard_add(given->row->requests, 3);
-    mailbox_send(given->mailbox, MESSAGE_READY, getpid());
+    worker_channel_send(given->channel, MESSAGE_READY, getpid());
     int r;
-    while ((r = mailbox_receive(given->mailbox, &kind, &worker)) == 0)
+    while ((r = worker_channel_receive(given->channel, &kind, &worker)) == 0)
         usleep(1000);
     if (r < 0)
         return 55;
@@ -52,7 +52,7 @@ static void set_up(void)
                                   .row = &board->rows[0],
                                   .calls = scoreboard_calls(board, 0),
                                   .threads = 2,
-                                  .mailbox = child->mailbox.worker};
+                                  .channel = child->channel.worker};
 }
 
 static void tear_down(void)
@@ -80,7 +80,7 @@ static void await_ready(const struct child *of)
 {
     enum message_kind kind;
     pid_t worker;
-    while (mailbox_receive(of->mailbox.master, &kind, &worker) == 0)
+    while (worker_channel_receive(of->channel.master, &kind, &worker) == 0)
         usleep(1000);
     ck_assert_int_eq(kind, MESSAGE_READY);
     ck_assert_int_eq(worker, of->pid);
@@ -106,7 +106,7 @@ START_TEST(a_forked_worker_is_in_its_seat_and_leaves_it)
 }
 END_TEST
 
-START_TEST(a_worker_that_serves_is_told_by_its_mailbox)
+START_TEST(a_worker_that_serves_is_told_by_its_channel)
 {
     scoreboard_set(setup.row->requests, 100);
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
@@ -120,12 +120,12 @@ START_TEST(a_worker_that_serves_is_told_by_its_mailbox)
 }
 END_TEST
 
-START_TEST(a_worker_that_does_not_read_its_mail_is_left_alone)
+START_TEST(a_worker_that_does_not_read_its_messages_is_left_alone)
 {
     setup.worker_count = 2;
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     int sent = 0;
-    while (mailbox_send(child->mailbox.master, MESSAGE_REOPEN, child->pid) == 0)
+    while (worker_channel_send(child->channel.master, MESSAGE_REOPEN, child->pid) == 0)
         ck_assert_int_lt(sent++, 100000);
     child_tell(child, MESSAGE_DRAIN);
     ck_assert_int_eq(waitpid(child->pid, NULL, WNOHANG), 0);
@@ -172,13 +172,13 @@ START_TEST(every_worker_notices_that_the_master_is_gone)
     struct worker_setup other = setup;
     int status;
     other.row = &board->rows[1];
-    other.mailbox = children[1].mailbox.worker;
+    other.channel = children[1].channel.worker;
     ck_assert_int_eq(child_fork(children, 2, 0, base, &setup), 0);
     ck_assert_int_eq(child_fork(children, 2, 1, base, &other), 0);
     await_ready(&children[0]);
     await_ready(&children[1]);
     for (int i = 0; i < 2; i++) {
-        close(children[i].mailbox.master);
+        close(children[i].channel.master);
         ck_assert_int_eq(waitpid(children[i].pid, &status, 0), children[i].pid);
         ck_assert_int_eq(WEXITSTATUS(status), 55);
     }
@@ -211,7 +211,7 @@ START_TEST(one_that_is_expected_in_vain_leaves_nothing)
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
     setup.worker_count = 2;
     child_expect(child, &setup);
-    ck_assert(child->killed == KILL_NOT && child->mail == 0);
+    ck_assert(child->killed == KILL_NOT && child->messages == 0);
 }
 END_TEST
 
@@ -227,8 +227,8 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_forked_worker_is_in_its_seat_and_leaves_it);
-    tcase_add_test(tests, a_worker_that_serves_is_told_by_its_mailbox);
-    tcase_add_test(tests, a_worker_that_does_not_read_its_mail_is_left_alone);
+    tcase_add_test(tests, a_worker_that_serves_is_told_by_its_channel);
+    tcase_add_test(tests, a_worker_that_does_not_read_its_messages_is_left_alone);
     tcase_add_test(tests, a_worker_that_does_not_leave_is_killed_by_us);
     tcase_add_test(tests, a_call_under_way_is_named);
     tcase_add_test(tests, every_worker_notices_that_the_master_is_gone);
