@@ -27,7 +27,7 @@ static const int exits[] = {
 
 /* The one verb that no service knows. */
 static const struct control_verb top = {"top", "[--interval TIME]",
-                                        "All of it, live, on a terminal; q ends it."};
+                                        "Show all of this live on a terminal; q quits."};
 
 static int complain(int status, const char *message)
 {
@@ -52,9 +52,9 @@ static void help(void)
     for (size_t i = 0; i < control_verb_count; i++)
         help_verb(&control_verbs[i]);
     help_verb(&top);
-    puts("\n  -s, --socket PATH        The --control-socket of the service; or GATEWAY_CONTROL_SOCKET.\n"
-         "  -v, --version            Print the version and stop.\n"
-         "  -h, --help               Print this and stop.");
+    puts("\n  -s, --socket PATH        The --control-socket of the service [$GATEWAY_CONTROL_SOCKET].\n"
+         "  -v, --version            Print the version and exit.\n"
+         "  -h, --help               Print this help and exit.");
 }
 
 /* As mdoc, for the manual page. */
@@ -144,8 +144,8 @@ static void completion(enum completion_shell shell)
 {
     static const struct completion_option options[] = {
         {"socket", 's', false, "PATH", NULL, "The --control-socket of the service."},
-        {"version", 'v', false, NULL, NULL, "Print the version and stop."},
-        {"help", 'h', false, NULL, NULL, "Print the verbs and stop."},
+        {"version", 'v', false, NULL, NULL, "Print the version and exit."},
+        {"help", 'h', false, NULL, NULL, "Print the verbs and exit."},
     };
     struct completion_verb *verbs = xcalloc(control_verb_count + 1, sizeof(*verbs));
     for (size_t i = 0; i < control_verb_count; i++)

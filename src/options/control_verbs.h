@@ -13,15 +13,15 @@
 #include "base/slice.h"
 
 /* The name; what may stand behind it: "" nothing, "a|b" one of these, in brackets where it may be missing; for --help. */
-#define CONTROL_VERBS(ROW)                                                                     \
-    ROW(status, "", "How the service is, on one screen.")                                      \
-    ROW(workers, "", "The worker processes.")                                                  \
-    ROW(requests, "", "The calls of the application that run, the oldest first.")              \
-    ROW(stacks, "", "The Python stack of every thread in every worker.")                       \
-    ROW(reload, "[--wait]", "Reload the application; with --wait, come back when it is over.") \
-    ROW(worker, "add|remove", "One worker more, or one less.")                                 \
-    ROW(reopen, "", "Reopen the log files.")                                                   \
-    ROW(stop, "", "Finish the requests in flight, and stop.")
+#define CONTROL_VERBS(ROW)                                                                  \
+    ROW(status, "", "Show the state of the service on one screen.")                         \
+    ROW(workers, "", "List the worker processes.")                                          \
+    ROW(requests, "", "List the application calls in progress, oldest first.")              \
+    ROW(stacks, "", "Show the Python stack of every thread in every worker.")               \
+    ROW(reload, "[--wait]", "Reload the application; with --wait, return when it is over.") \
+    ROW(worker, "add|remove", "Add or remove one worker.")                                  \
+    ROW(reopen, "", "Reopen the log files.")                                                \
+    ROW(stop, "", "Finish the requests in progress, and stop.")
 
 struct control_verb {
     const char *name, *arguments, *help;

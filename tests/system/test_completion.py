@@ -98,11 +98,11 @@ def test_a_name_with_a_blank_is_one_word_and_a_urls_path_no_file(tmp_path, optio
 
 DESCRIPTIONS = [
     # option, how its description begins: at its first full stop it may end
-    ("request-id", "on: every request has"),
-    ("log-format", "text, or json: an object a line"),
-    ("venv", "The virtual environment to run in, or '' for none"),
-    ("bind", "Listen here: HOST:PORT, :PORT, [V6]:PORT, unix:PATH"),
-    ("root-path", "The SCRIPT_NAME: where the application is mounted"),
+    ("request-id", "on: give every request an X-Request-Id"),
+    ("log-format", "Format of the error log: text, or json with one object per line"),
+    ("venv", "Virtual environment to run in, or '' for none"),
+    ("bind", "Listen on this address: HOST:PORT, :PORT, [V6]:PORT, unix:PATH"),
+    ("root-path", "URL prefix of the application"),
 ]
 
 

@@ -65,7 +65,7 @@ START_TEST(the_manual_is_mdoc)
     char *manual = printed(options_manual);
     ck_assert_ptr_nonnull(strstr(manual, ".Ss Server\n.Bl -tag -width Ds\n.It Fl b , Fl -bind Ar ADDR\n"));
     ck_assert_ptr_nonnull(strstr(manual, ".Ev GATEWAY_TMP_DIR ,\n.Ev TMPDIR ;\ndefault\n.Cm \\&/tmp .\n"));
-    ck_assert_ptr_nonnull(strstr(manual, "Print this and stop.\n.El\n"));
+    ck_assert_ptr_nonnull(strstr(manual, "Print this help and exit.\n.El\n"));
     free(manual);
 }
 END_TEST
