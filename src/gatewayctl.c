@@ -15,6 +15,7 @@
 #include "options/control_verbs.h"
 #include "options/name_distance.h"
 #include "options/options.h"
+#include "options/options_values.h"
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
 enum { MESSAGE_SIZE = 2048, HELP_MANUAL = 256, HELP_BASH, HELP_ZSH, HELP_FISH, INTERVAL_MIN_MS = 100 };

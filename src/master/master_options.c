@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master_state.h"
+#include "options/options_values.h"
 #include "proc/notify.h"
 #include "setup/configuration.h"
 #include "setup/tmp_dir.h"

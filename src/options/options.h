@@ -14,18 +14,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-
-#include "base/log.h"
-#include "options/completion.h"
 
 struct string_list {
     char **items;
     size_t count;
 };
-
-void string_list_add(struct string_list *list, const char *text); /* copied */
-void string_list_free(struct string_list *list);                  /* its items; it is empty then */
 
 enum options_action {
     OPTIONS_SERVE,
@@ -36,12 +29,6 @@ enum options_action {
     OPTIONS_BASH,   /* --help-bash and so on: for the shell's completion, for the build */
     OPTIONS_ZSH,
     OPTIONS_FISH,
-};
-
-/* What a configuration file says, in its order: keys are names of options or "application"; a list's items come one by one. */
-struct settings {
-    char *name; /* of the file, for messages */
-    struct string_list keys, values;
 };
 
 struct options {
@@ -109,52 +96,5 @@ struct options {
     int64_t log_level;  /* enum log_level */
     int64_t log_format; /* 0 text, 1 json */
 };
-
-/*
- * Fills `options` from the file (NULL: there is none), the environment and the command line. 0; or -1 when the user was wrong: then one clear sentence
- * (what, where, what to do) stands in `message` and the exit status is 2. Unknown options name the nearest known one.
- * `environment` is environ(7)-like; argv[0] is skipped.
- */
-int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
-                  const struct settings *file, char *message, size_t message_size);
-/* What is wrong, where all of it is told. */
-struct mistakes {
-    size_t count;
-    bool application; /* it may be about what the application is, or needs: to load it says nothing */
-};
-
-/* As options_parse, but goes on after a mistake: each is a sentence for `complain`, and counted. `options` has what was right. */
-void options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
-                       const struct settings *file, void (*complain)(const char *message),
-                       struct mistakes *mistakes);
-/* --print-config: what the options are, as a configuration file would say it, and where each comes from. As options_parse. */
-int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
-                  const struct settings *file, char *message, size_t message_size);
-/* A sentence for each variable GATEWAY_... that is no option's. It may be somebody else's, so it is no mistake; those that Kubernetes makes
- * for a Service named gateway are not told. */
-void options_tell_strays(char *const *environment, void (*tell)(const char *sentence));
-bool options_want_check(int argc, char *const *argv, char *const *environment); /* --check-config, likewise */
-/* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
-char *options_find_config(int argc, char *const *argv, char *const *environment);
-/* The user that --user names, but for what the file says; likewise. */
-char *options_find_user(int argc, char *const *argv, char *const *environment);
-struct settings *settings_new(const char *name);
-void settings_add(struct settings *settings, const char *key, const char *value);
-void settings_free(struct settings *settings); /* NULL is fine */
-void options_free(struct options *options);
-
-/* At a reload: options that cannot change without a restart are set to what they are `now`; the names of those that would have changed
- * go to `told`, one by one. */
-void options_keep(struct options *options, const struct options *now,
-                  void (*told)(void *context, const char *name), void *context);
-
-/* The values' grammar, also for fuzzing. `90`, `30s`, `500ms`, `2m`, `1h` to ms; `64k`, `10m`, `1g`, `4096` to bytes.
- * 0, or -1 when it is not of that form or does not fit. */
-int options_parse_time(const char *text, int64_t *ms);
-int options_parse_size(const char *text, int64_t *bytes);
-
-void options_help(FILE *out); /* --help: grouped, in 80 columns */
-void options_completion(FILE *out, enum completion_shell shell);
-void options_manual(FILE *out); /* the OPTIONS section of gateway(1), mdoc */
 
 #endif

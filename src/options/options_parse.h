@@ -1,46 +1,46 @@
 /*
- * The options while they are being read: what options*.c share. Private to them.
+ * Reading the options: the levels one after the other, each replacing what the one below said.
  */
 #ifndef OPTIONS_OPTIONS_PARSE_H
 #define OPTIONS_OPTIONS_PARSE_H
 
-#include "options/options_table.h"
+#include <stdio.h>
 
-enum { WHERE_SIZE = 256 };
+#include "options/options.h"
 
-struct parse {
-    struct options *options;
-    char *const *environment;
-    char *message;
-    size_t message_size;
-    char where[WHERE_SIZE]; /* of the level being read, for messages */
-    bool *given; /* for each row, whether this level has set it: a list's first item replaces the list */
-    bool application_given; /* by this level */
-    bool (*only)(
-        const struct option_row *row);     /* looking for these before anything else is judged; NULL: all */
-    void (*complain)(const char *message); /* a mistake is told and not the end; NULL: it is */
-    struct mistakes mistakes;
-    char (*origins)
-        [WHERE_SIZE]; /* where each row's value comes from, the application's behind them; NULL: nobody asks */
+/* What a configuration file says, in its order: keys are names of options or "application"; a list's items come one by one. */
+struct settings {
+    char *name; /* of the file, for messages */
+    struct string_list keys, values;
 };
 
-enum { SHOWN_SIZE = 128 };
+/*
+ * Fills `options` from the file (NULL: there is none), the environment and the command line. 0; or -1 when the user was wrong: then one clear sentence
+ * (what, where, what to do) stands in `message` and the exit status is 2. Unknown options name the nearest known one.
+ * `environment` is environ(7)-like; argv[0] is skipped.
+ */
+int options_parse(struct options *options, int argc, char *const *argv, char *const *environment,
+                  const struct settings *file, char *message, size_t message_size);
+/* What is wrong, where all of it is told. */
+struct mistakes {
+    size_t count;
+    bool application; /* it may be about what the application is, or needs: to load it says nothing */
+};
 
-/* A level replaces what those before it have said. `where`: how it is called, in messages. */
-void parse_begin_level(struct parse *parse, const char *where);
-/* The value of that row, or of the application (option_row_count), is this level's. */
-void parse_note_origin(struct parse *parse, size_t index);
-/* The message is there: 0 when that is told and what follows is looked at all the same, else -1. */
-int parse_mistake(struct parse *parse);
-/* Likewise, and it is about this row; NULL: about any. */
-int parse_mistake_in(struct parse *parse, const struct option_row *row);
-/* Of the environment. NULL when it is not set, or empty: that is how a variable is switched off. */
-const char *parse_variable(const struct parse *parse, const char *name);
-/* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
-const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size);
-
-/* Of options_bind.c, after all levels. 0, or -1 where a mistake is the end. */
-int parse_passed_sockets(struct parse *parse);
-int parse_default_bind(struct parse *parse);
+/* As options_parse, but goes on after a mistake: each is a sentence for `complain`, and counted. `options` has what was right. */
+void options_parse_all(struct options *options, int argc, char *const *argv, char *const *environment,
+                       const struct settings *file, void (*complain)(const char *message),
+                       struct mistakes *mistakes);
+/* --print-config: what the options are, as a configuration file would say it, and where each comes from. As options_parse. */
+int options_print(FILE *out, int argc, char *const *argv, char *const *environment,
+                  const struct settings *file, char *message, size_t message_size);
+bool options_want_check(int argc, char *const *argv, char *const *environment); /* --check-config, likewise */
+/* The file that --config names, wherever that was said; to be freed, NULL when nobody has. Nothing else is judged. */
+char *options_find_config(int argc, char *const *argv, char *const *environment);
+/* The user that --user names, but for what the file says; likewise. */
+char *options_find_user(int argc, char *const *argv, char *const *environment);
+struct settings *settings_new(const char *name);
+void settings_add(struct settings *settings, const char *key, const char *value);
+void settings_free(struct settings *settings); /* NULL is fine */
 
 #endif

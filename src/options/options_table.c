@@ -3,6 +3,10 @@
  */
 #include "options/options_table.h"
 
+#include <string.h>
+
+#include "options/name_distance.h"
+
 #define FIELD(name) .field = offsetof(struct options, name)
 #define KIB         1024
 #define MIB         (1024 * KIB)
@@ -234,3 +238,21 @@ const struct option_row option_rows[] = {
 /* clang-format on */
 
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);
+
+const struct option_row *option_find_name(const char *name, size_t size)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        if (strlen(option_rows[i].name) == size && name_starts_with(option_rows[i].name, name, size))
+            return &option_rows[i];
+    }
+    return NULL;
+}
+
+const struct option_row *option_find_letter(char letter)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        if (letter != '\0' && option_rows[i].letter == letter)
+            return &option_rows[i];
+    }
+    return NULL;
+}

@@ -44,33 +44,8 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
-/* Gives the row's field the value; a list gets one more. 0, or -1 and in `wrong` what is wrong with the text: a verb
- * and its object, `is not a number`. */
-int option_set(struct options *options, const struct option_row *row, const char *text, char *wrong,
-               size_t size);
-/* Zeroes the row's field. */
-void option_clear(struct options *options, const struct option_row *row);
-bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b);
-/* The field's value becomes that of the other. */
-void option_copy(const struct option_row *row, struct options *to, const struct options *from);
-bool option_is_setting(const struct option_row *row); /* a file can say it */
-/* A line of a configuration file, and where the value comes from. */
-void option_print(FILE *out, const struct option_row *row, const struct options *options, const char *origin);
-void print_setting(FILE *out, const char *name, const char *value,
-                   const char *origin); /* value: NULL: none */
-/* The number as a user would write it. */
-void option_number_text(const struct option_row *row, int64_t value, char *out, size_t size);
-bool option_is_list(const struct option_row *row);
-bool option_is_text(const struct option_row *row); /* its field is a char * */
-
-/* Splits as a shell does: blanks, both quotes, backslash; nothing is expanded. 0, or -1 when a quote is left open:
- * then the list is empty. */
-int words_split(const char *text, struct string_list *words);
-
 /* The row of that name (an underscore is as good as a dash), of that letter; NULL when there is none. */
 const struct option_row *option_find_name(const char *name, size_t size);
 const struct option_row *option_find_letter(char letter);
-/* The row whose name is most like it; NULL when none is. */
-const struct option_row *option_find_nearest(const char *name, size_t size);
 
 #endif

@@ -1,16 +1,32 @@
 /*
  * The options' values: what a text has to look like for each kind of option, and the fields that take it.
  */
+#include "options/options_values.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/slice.h"
 #include "options/forwarded_fields.h"
 #include "options/networks.h"
-#include "options/options_table.h"
 
-#include <ctype.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+void string_list_add(struct string_list *list, const char *text)
+{
+    list->items = xrealloc(list->items, (list->count + 1) * sizeof(*list->items));
+    list->items[list->count++] = xstrdup(text);
+}
+
+void string_list_free(struct string_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct string_list){NULL, 0};
+}
 
 struct unit {
     const char *name;
@@ -353,4 +369,69 @@ void option_clear(struct options *options, const struct option_row *row)
         *(bool *)field_of(options, row) = false;
     else if (row->kind != OPTION_ACTION)
         *(int64_t *)field_of(options, row) = 0;
+}
+
+void options_free(struct options *options)
+{
+    for (size_t i = 0; i < option_row_count; i++)
+        option_clear(options, &option_rows[i]);
+    free(options->application);
+    options->application = NULL;
+}
+
+void options_keep(struct options *options, const struct options *now,
+                  void (*told)(void *context, const char *name), void *context)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!row->restart || option_is_same(row, options, now))
+            continue;
+        told(context, row->name);
+        option_copy(row, options, now);
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
+/* Copies one word without its quotes to `out`, which has room for all of `text`. Returns what stands behind it, or NULL
+ * when a quote is left open. */
+static const char *copy_word(const char *text, char *out)
+{
+    char quote = '\0';
+    for (; *text != '\0' && (quote != '\0' || !is_blank(*text)); text++) {
+        bool escapes = quote == '\0' || (quote == '"' && strchr("\"\\$`", text[1]) != NULL);
+        if (*text == '\\' && escapes && text[1] != '\0')
+            *out++ = *++text;
+        else if (quote != '\0' && *text == quote)
+            quote = '\0';
+        else if (quote == '\0' && (*text == '"' || *text == '\''))
+            quote = *text;
+        else
+            *out++ = *text;
+    }
+    *out = '\0';
+    return quote == '\0' ? text : NULL;
+}
+
+int words_split(const char *text, struct string_list *words)
+{
+    char *word = xmalloc(strlen(text) + 1);
+    *words = (struct string_list){NULL, 0};
+    for (;;) {
+        while (is_blank(*text))
+            text++;
+        if (*text == '\0')
+            break;
+        text = copy_word(text, word);
+        if (text == NULL) {
+            string_list_free(words);
+            break;
+        }
+        string_list_add(words, word);
+    }
+    free(word);
+    return text == NULL ? -1 : 0;
 }

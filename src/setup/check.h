@@ -6,6 +6,7 @@
 #define SETUP_CHECK_H
 
 #include "options/options.h"
+#include "options/options_parse.h"
 #include "upgrade/upgrade_state.h"
 
 /* Tells all that is wrong, beside the mistakes in the options that have been told already, and loads the application as --user, unless a

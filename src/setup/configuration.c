@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/program.h"
+#include "options/options_parse.h"
+#include "options/options_values.h"
 #include "proc/fork.h"
 #include "py/settings.h"
 

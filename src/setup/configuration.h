@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "options/options.h"
+#include "options/options_parse.h"
 #include "proc/helper_process.h"
 #include "upgrade/upgrade_state.h"
 

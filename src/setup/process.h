@@ -8,6 +8,7 @@
 
 #include "access/access_log.h"
 #include "options/options.h"
+#include "options/options_parse.h"
 
 /* Does it, once, at the start; the log says "master" from then on. `access_log`: NULL when none is wanted. 0, or -1 with one sentence in
  * `message`, for standard error. */

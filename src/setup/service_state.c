@@ -8,6 +8,7 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "options/options_values.h"
 #include "setup/startup.h"
 #include "upgrade/address_state.h"
 

@@ -17,6 +17,7 @@
 #include "base/place.h"
 #include "net/address_check.h"
 #include "options/environment.h"
+#include "options/unknown_options.h"
 #include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "options/options.h"
+#include "options/options_parse.h"
+#include "options/options_values.h"
 
 enum { ARGUMENTS = 16 };
 

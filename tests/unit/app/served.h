@@ -12,6 +12,8 @@
 #include "app/crew.h"
 #include "app/wsgi.h"
 #include "net/h1.h"
+#include "options/options_parse.h"
+#include "options/options_values.h"
 #include "py/application_object.h"
 #include "py/fake_call.h"
 

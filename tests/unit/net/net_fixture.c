@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/h1.h"
+#include "options/options_parse.h"
 #include "options/options_table.h"
+#include "options/options_values.h"
 
 #include "net_fixture.h"
 

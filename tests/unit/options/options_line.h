@@ -4,7 +4,9 @@
 #ifndef OPTIONS_LINE_H
 #define OPTIONS_LINE_H
 
+#include "options/options_parse.h"
 #include "options/options_table.h"
+#include "options/options_values.h"
 
 #include "unit.h"
 

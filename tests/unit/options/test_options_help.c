@@ -1,9 +1,7 @@
 /*
  * --help and the manual page: every option but the hidden ones, in 80 columns, in mdoc.
  */
-#include "options/options.h"
-
-#include "options/options_table.h"
+#include "options/options_help.h"
 
 #include "unit.h"
 
@@ -79,5 +77,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("options/options help", add);
+    return unit_run("options/options_help", add);
 }

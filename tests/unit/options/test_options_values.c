@@ -1,7 +1,7 @@
 /*
  * The grammar of times and sizes.
  */
-#include "options/options.h"
+#include "options/options_values.h"
 
 #include "unit.h"
 
@@ -82,5 +82,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("options/options values", add);
+    return unit_run("options/options_values", add);
 }

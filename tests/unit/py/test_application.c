@@ -1,5 +1,6 @@
 #include "py/application.h"
 
+#include "base/log.h"
 #include "embedded.h"
 #include "py/application_object.h"
 

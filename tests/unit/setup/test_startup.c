@@ -12,7 +12,9 @@
 
 #include "py/interp.h"
 
+#include "base/log.h"
 #include "options/options_line.h"
+#include "options/options_values.h"
 
 const char *interp_version(void)
 {

@@ -12,6 +12,7 @@
 #include "net/h1.h"
 
 #include "options/options_line.h"
+#include "options/options_values.h"
 
 static struct options options;
 static struct scoreboard *board;

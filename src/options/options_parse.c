@@ -1,11 +1,4 @@
-/*
- * Reading the options: the levels one after the other, each replacing what the one below said.
- */
-#include "options/options.h"
-
-#include "base/mem.h"
-#include "base/slice.h"
-#include "options/options_foreign.h"
+/* Reading the options. */
 #include "options/options_parse.h"
 
 #include <ctype.h>
@@ -13,11 +6,35 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ADVICE_SIZE = 128 };
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "options/options_help.h"
+#include "options/options_values.h"
+#include "options/unknown_options.h"
+
+enum { WHERE_SIZE = 256, SHOWN_SIZE = 128, ADVICE_SIZE = 128 };
+
+struct parse {
+    struct options *options;
+    char *const *environment;
+    char *message;
+    size_t message_size;
+    char where[WHERE_SIZE]; /* of the level being read, for messages */
+    bool *given; /* for each row, whether this level has set it: a list's first item replaces the list */
+    bool application_given; /* by this level */
+    bool (*only)(
+        const struct option_row *row);     /* looking for these before anything else is judged; NULL: all */
+    void (*complain)(const char *message); /* a mistake is told and not the end; NULL: it is */
+    struct mistakes mistakes;
+    char (*origins)
+        [WHERE_SIZE]; /* where each row's value comes from, the application's behind them; NULL: nobody asks */
+};
 
 #define USAGE "gateway [OPTIONS] MODULE[:CALLABLE]"
 
-const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
+/* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
+static const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
 {
     size_t used = log_escape(out, SHOWN_SIZE - 1, text, size, false);
     out[used] = '\0';
@@ -38,7 +55,8 @@ static bool is_for_application(const struct option_row *row)
     return false;
 }
 
-int parse_mistake_in(struct parse *parse, const struct option_row *row)
+/* Likewise, and it is about this row; NULL: about any. */
+static int parse_mistake_in(struct parse *parse, const struct option_row *row)
 {
     if (parse->complain == NULL || parse->only != NULL)
         return -1;
@@ -48,18 +66,21 @@ int parse_mistake_in(struct parse *parse, const struct option_row *row)
     return 0;
 }
 
-int parse_mistake(struct parse *parse)
+/* The message is there: 0 when that is told and what follows is looked at all the same, else -1. */
+static int parse_mistake(struct parse *parse)
 {
     return parse_mistake_in(parse, NULL);
 }
 
-void parse_note_origin(struct parse *parse, size_t index)
+/* The value of that row, or of the application (option_row_count), is this level's. */
+static void parse_note_origin(struct parse *parse, size_t index)
 {
     if (parse->origins != NULL)
         snprintf(parse->origins[index], WHERE_SIZE, "%s", parse->where);
 }
 
-void parse_begin_level(struct parse *parse, const char *where)
+/* A level replaces what those before it have said. `where`: how it is called, in messages. */
+static void parse_begin_level(struct parse *parse, const char *where)
 {
     snprintf(parse->where, sizeof(parse->where), "%s", where);
     memset(parse->given, 0, option_row_count * sizeof(parse->given[0]));
@@ -232,7 +253,8 @@ static int read_words(struct parse *parse, size_t count, char *const *words)
     return 0;
 }
 
-const char *parse_variable(const struct parse *parse, const char *name)
+/* Of the environment. NULL when it is not set, or empty: that is how a variable is switched off. */
+static const char *parse_variable(const struct parse *parse, const char *name)
 {
     size_t size = strlen(name);
     for (char *const *entry = parse->environment; *entry != NULL; entry++) {
@@ -350,6 +372,68 @@ static int read_cmd_args(struct parse *parse)
     int result = read_words(parse, words.count, words.items);
     string_list_free(&words);
     return result;
+}
+
+/* What systemd passes begins after standard error; more than this it would not. */
+enum { PASSED_FIRST = 3, PASSED_MAX = 1024 };
+
+/* The list that is to come, in the place of any other. */
+static void begin_bind(struct parse *parse, const char *where)
+{
+    parse_begin_level(parse, where);
+    parse_note_origin(parse, (size_t)(option_find_name("bind", 4) - option_rows));
+    string_list_free(&parse->options->bind);
+}
+
+/* Sockets that systemd has bound for this process, from descriptor 3 on. Whoever wrote the socket unit meant them, so they come
+ * in the place of --bind, as with gunicorn. */
+static int parse_passed_sockets(struct parse *parse)
+{
+    char quoted[SHOWN_SIZE], address[32];
+    const char *pid = parse_variable(parse, "LISTEN_PID"), *text = parse_variable(parse, "LISTEN_FDS");
+    struct string_list *bind = &parse->options->bind;
+    uint64_t whose, count;
+    if (pid == NULL || text == NULL || slice_to_uint64(slice_of(pid), &whose) < 0 ||
+        whose != (uint64_t)getpid())
+        return 0;
+    if (slice_to_uint64(slice_of(text), &count) < 0 || count > PASSED_MAX) {
+        snprintf(parse->message, parse->message_size,
+                 "gateway: \"%s\" is not a number of sockets from 0 to %d (LISTEN_FDS in the environment)",
+                 parse_shown(quoted, text, strlen(text)), PASSED_MAX);
+        return parse_mistake(parse);
+    }
+    parse->options->bind_replaced = count > 0 && bind->count > 0;
+    if (count > 0)
+        begin_bind(parse, "LISTEN_FDS in the environment");
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(address, sizeof(address), "fd://%u", PASSED_FIRST + i);
+        string_list_add(bind, address);
+    }
+    return 0;
+}
+
+/* --bind has a default that is decided last: where $PORT is set (Heroku, Cloud Run) it asks for all addresses. */
+static int parse_default_bind(struct parse *parse)
+{
+    char quoted[SHOWN_SIZE], address[32];
+    const char *text = parse_variable(parse, "PORT");
+    uint64_t port;
+    if (parse->options->bind.count > 0)
+        return 0;
+    begin_bind(parse, text == NULL ? "default" : "PORT in the environment");
+    if (text == NULL) {
+        string_list_add(&parse->options->bind, "127.0.0.1:8000");
+        return 0;
+    }
+    if (slice_to_uint64(slice_of(text), &port) < 0 || port > 65535) {
+        snprintf(parse->message, parse->message_size,
+                 "gateway: \"%s\" is not a port number from 0 to 65535 (PORT in the environment)",
+                 parse_shown(quoted, text, strlen(text)));
+        return parse_mistake(parse);
+    }
+    snprintf(address, sizeof(address), "0.0.0.0:%u", (unsigned)port);
+    string_list_add(&parse->options->bind, address);
+    return 0;
 }
 
 static int require_application(struct parse *parse)
@@ -492,10 +576,25 @@ bool options_want_check(int argc, char *const *argv, char *const *environment)
     return find_only(is_check, argc, argv, environment).check_config;
 }
 
-void options_free(struct options *options)
+struct settings *settings_new(const char *name)
 {
-    for (size_t i = 0; i < option_row_count; i++)
-        option_clear(options, &option_rows[i]);
-    free(options->application);
-    options->application = NULL;
+    struct settings *settings = xcalloc(1, sizeof(*settings));
+    settings->name = xstrdup(name);
+    return settings;
+}
+
+void settings_add(struct settings *settings, const char *key, const char *value)
+{
+    string_list_add(&settings->keys, key);
+    string_list_add(&settings->values, value);
+}
+
+void settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    free(settings->name);
+    string_list_free(&settings->keys);
+    string_list_free(&settings->values);
+    free(settings);
 }

@@ -1,7 +1,7 @@
 /*
  * The sentences for whoever gives wrong options: what is wrong, where it stands, what is expected.
  */
-#include "options/options.h"
+#include "options/options_parse.h"
 
 #include "options_line.h"
 #include "unit.h"
@@ -167,5 +167,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("options/options messages", add);
+    return unit_run("options/options_parse_messages", add);
 }

@@ -176,5 +176,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("base/options_file", add);
+    return unit_run("options/options_parse_file", add);
 }

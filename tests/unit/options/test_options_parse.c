@@ -1,7 +1,7 @@
 /*
  * The options: every row of the table by itself, and the levels against each other.
  */
-#include "options/options.h"
+#include "options/options_parse.h"
 
 #include "options/options_table.h"
 
@@ -480,5 +480,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("options/options", add);
+    return unit_run("options/options_parse", add);
 }
