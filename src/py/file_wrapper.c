@@ -22,7 +22,15 @@ static PyTypeObject *wrapper_type;
 /* The types whose objects read from their descriptor without any transformation. */
 static PyObject *raw_type, *reader_type, *random_type;
 
-static PyObject *name_read, *name_close;
+/* Interned: a name made for one lookup stays in the interpreter's cache of methods, in place of another's entry. */
+static PyObject *name_read, *name_close, *name_raw, *name_flush, *name_fileno, *name_tell;
+static const struct {
+    PyObject **name;
+    const char *text;
+} names[] = {
+    {&name_read, "read"},   {&name_close, "close"},   {&name_raw, "raw"},
+    {&name_flush, "flush"}, {&name_fileno, "fileno"}, {&name_tell, "tell"},
+};
 
 static int wrapper_traverse(PyObject *self, visitproc visit, void *arg)
 {
@@ -51,11 +59,12 @@ static void wrapper_dealloc(PyObject *self)
 static PyObject *wrapper_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char filelike_name[] = "filelike", block_size_name[] = "block_size";
-    static char *names[] = {filelike_name, block_size_name, NULL};
+    static char *keyword_names[] = {filelike_name, block_size_name, NULL};
     PyObject *b_filelike;
     Py_ssize_t block_size = BLOCK_SIZE;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|n:file_wrapper", names, &b_filelike, &block_size))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|n:file_wrapper", keyword_names, &b_filelike,
+                                     &block_size))
         return NULL;
     PyObject *number = PyLong_FromSsize_t(block_size > 0 ? block_size : BLOCK_SIZE);
     if (number == NULL)
@@ -145,11 +154,11 @@ int file_wrapper_init(void)
     reader_type = PyObject_GetAttrString(io, "BufferedReader");
     random_type = PyObject_GetAttrString(io, "BufferedRandom");
     Py_DECREF(io);
-    name_read = PyUnicode_InternFromString("read");
-    name_close = PyUnicode_InternFromString("close");
-    if (raw_type == NULL || reader_type == NULL || random_type == NULL || name_read == NULL ||
-        name_close == NULL)
+    if (raw_type == NULL || reader_type == NULL || random_type == NULL)
         return -1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if ((*names[i].name = PyUnicode_InternFromString(names[i].text)) == NULL)
+            return -1;
     wrapper_type = (PyTypeObject *)PyType_FromSpec(&spec);
     return wrapper_type == NULL ? -1 : 0;
 }
@@ -170,9 +179,9 @@ static bool is_exactly(PyObject *object, PyObject *type)
 }
 
 /* -1 (which no position or descriptor is) with or without an exception. */
-static long long call_for_number(PyObject *object, const char *method)
+static long long call_for_number(PyObject *object, PyObject *name)
 {
-    PyObject *result = PyObject_CallMethod(object, method, NULL);
+    PyObject *result = PyObject_CallMethodNoArgs(object, name);
     long long number = result == NULL ? -1 : PyLong_AsLongLong(result);
 
     Py_XDECREF(result);
@@ -187,12 +196,12 @@ static bool reads_descriptor(PyObject *object)
     if (!is_exactly(object, reader_type) && !is_exactly(object, random_type))
         return false;
 
-    PyObject *raw = PyObject_GetAttrString(object, "raw");
+    PyObject *raw = PyObject_GetAttr(object, name_raw);
     bool plain = raw != NULL && is_exactly(raw, raw_type);
     Py_XDECREF(raw);
     if (!plain || is_exactly(object, reader_type))
         return plain;
-    PyObject *flushed = PyObject_CallMethod(object, "flush", NULL);
+    PyObject *flushed = PyObject_CallMethodNoArgs(object, name_flush);
     Py_XDECREF(flushed);
     return flushed != NULL;
 }
@@ -203,8 +212,8 @@ static bool find_file(PyObject *filelike, int *fd, off_t *offset, uint64_t *size
 
     if (!reads_descriptor(filelike))
         return false;
-    long long descriptor = call_for_number(filelike, "fileno");
-    long long position = descriptor < 0 ? -1 : call_for_number(filelike, "tell");
+    long long descriptor = call_for_number(filelike, name_fileno);
+    long long position = descriptor < 0 ? -1 : call_for_number(filelike, name_tell);
     if (position < 0 || fstat((int)descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         return false;
     /* A file without blocks may be one that the kernel makes up, whose size is a lie (/proc, /sys). */

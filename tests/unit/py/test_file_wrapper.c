@@ -137,6 +137,32 @@ START_TEST(a_cycle_is_collected)
 }
 END_TEST
 
+/* A file whose own attributes have keys that note what they are compared with. */
+#define ASKED                                                                             \
+    "[asked := [], Key := type('Key', (str,), {'__hash__': str.__hash__,"                 \
+    " '__eq__': lambda self, other: [asked.append(other), str.__eq__(self, other)][1]})," \
+    " f := open('ten', 'r+b'),"                                                           \
+    " f.__dict__.update({Key(n): getattr(f, n) for n in ('flush', 'fileno', 'tell')}),"   \
+    " setattr(f, 'asked', asked), asked.clear()] and f"
+
+/* A name that was made for one call once took a place of the interpreter's cache of methods, until that was full of them. */
+START_TEST(a_file_is_asked_by_interned_names)
+{
+    int fd;
+    off_t offset;
+    uint64_t size;
+    PyObject *file = embedded_evaluate(ASKED, NULL);
+    ck_assert_ptr_nonnull(file);
+    PyObject *wrapper = PyObject_CallOneArg(file_wrapper_type(), file);
+    ck_assert_ptr_nonnull(wrapper);
+    ck_assert(file_wrapper_is_file(wrapper, &fd, &offset, &size));
+    embedded_assert("x.asked == ['flush', 'fileno', 'tell']", file);
+    embedded_assert("all(name is __import__('sys').intern(name) for name in x.asked)", file);
+    Py_DECREF(wrapper);
+    Py_DECREF(file);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, start, embedded_stop);
@@ -144,6 +170,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, files_are_told_from_the_rest, files);
     unit_add_rows(tests, misuse_raises, wrong);
     tcase_add_test(tests, a_cycle_is_collected);
+    tcase_add_test(tests, a_file_is_asked_by_interned_names);
 }
 
 int main(void)
