@@ -18,7 +18,7 @@ from session import FENCE, Session, blocks, commands, matches
 from timing import GATEWAY
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("doc/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("doc/*.md")), *sorted(ROOT.glob("doc/internals/*.md"))]
 MANUAL = ROOT / "doc" / "gateway.1.in"
 # What --help keeps to itself.
 HIDDEN = {"help-bash", "help-zsh", "help-fish"}
