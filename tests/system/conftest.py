@@ -1,7 +1,9 @@
 """What all system tests share: a deadline for each, the server's log when one fails, and no traces in the
 source tree."""
 
+import collections
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -33,7 +35,31 @@ def pytest_collection_modifyitems(config, items):
     items[:] = chosen
 
 
+def reports_of(terminalreporter, *categories):
+    return [report for category in categories for report in terminalreporter.stats.get(category, ())]
+
+
+def list_slowest_modules(terminalreporter):
+    seconds = collections.Counter()
+    for report in reports_of(terminalreporter, "", "passed", "failed", "error"):
+        seconds[report.location[0]] += report.duration
+    terminalreporter.section("slowest modules")
+    for module, spent in seconds.most_common(10):
+        terminalreporter.line(f"{spent:7.1f} s  {Path(module).name}")
+
+
+def save_failures(terminalreporter, file):
+    """For tests/run-pytest, which runs them once more. What a sanitizer has found is never run again: a race does not come twice."""
+    failed = reports_of(terminalreporter, "failed", "error")
+    if not any(re.search(r"Sanitizer|runtime error:", report.longreprtext) for report in failed):
+        names = [f"{Path(terminalreporter.config.rootpath, name)}::{test}" for name, _, test in (report.nodeid.partition("::") for report in failed)]
+        Path(file).write_text("".join(f"{name}\n" for name in dict.fromkeys(names)))
+
+
 def pytest_terminal_summary(terminalreporter):
+    if "GATEWAY_FAILED" in os.environ:
+        list_slowest_modules(terminalreporter)
+        save_failures(terminalreporter, os.environ["GATEWAY_FAILED"])
     if figures:
         terminalreporter.section("figures")
         for figure in figures:
