@@ -17,7 +17,7 @@
 #include "control/control_socket.h"
 #include "options/control_verbs.h"
 #include "preload/zygote_child.h"
-#include "proc/running_call.h"
+#include "proc/worker_end.h"
 #include "py/stack.h"
 
 struct stacks;

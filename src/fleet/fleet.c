@@ -1,14 +1,51 @@
 /* The fleet: which workers there should be, and when each comes and goes. */
-#include "base/exit_status.h"
-#include "fleet/fleet_state.h"
+#include "fleet/fleet.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proc/python_end.h"
+
+/* What workers get beyond the time in which they are asked to leave, before they are killed. */
+enum { GRACE_MS = 2000 };
+
+/* For Python to write the stacks of a worker that imports, on a busy machine. */
+enum { STACKS_MS = 1000 };
+
+enum reload_state {
+    RELOAD_NONE,
+    RELOAD_PROBING, /* the first worker of the new generation has to prove itself */
+    RELOAD_ROLLING, /* it has: one slot after the other gets one */
+};
+
+struct fleet {
+    struct fleet_actions actions;
+    struct fleet_limits limits;
+    enum fleet_phase phase;
+    enum reload_state reload;
+    bool reload_again;
+    unsigned generation; /* that all should have; while PROBING the probe alone */
+    unsigned proven;     /* the last that had one serving */
+    unsigned reloads;    /* begun */
+    unsigned lost;
+    uint64_t reload_ms; /* since when */
+    int exit_status;
+    uint64_t started_ms;
+    uint32_t random;
+    unsigned starting; /* slots at the start */
+    unsigned ready;    /* of them, where somebody has served */
+    unsigned count;    /* slots where somebody should */
+    unsigned maximum;  /* slots that there can be */
+    struct slot slots[];
+};
+
+/* For who is told to quit, until it is killed. */
+enum { HURRY_MS = 2000 };
 
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits)
@@ -67,46 +104,73 @@ int fleet_exit_status(const struct fleet *fleet)
     return fleet->exit_status;
 }
 
-bool fleet_is_stopping(const struct fleet *fleet)
+static bool fleet_is_stopping(const struct fleet *fleet)
 {
     return fleet->phase >= FLEET_DRAINING;
 }
 
-struct seat_id fleet_seat_id_of(struct fleet *fleet, const struct slot *slot, const struct seat *seat)
+static bool fleet_is_empty(struct fleet *fleet)
+{
+    for (unsigned i = 0; i < fleet->maximum; i++)
+        for (unsigned j = 0; j < FLEET_SEATS; j++)
+            if (fleet->slots[i].seats[j].state != SEAT_EMPTY)
+                return false;
+    return true;
+}
+
+static struct seat_id fleet_seat_id(struct fleet *fleet, const struct slot *slot, const struct seat *seat)
 {
     return (struct seat_id){(unsigned)(slot - fleet->slots), (unsigned)(seat - slot->seats)};
 }
 
-void fleet_visit_all(struct fleet *fleet, uint64_t now,
-                     void (*visit)(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now))
+static void fleet_visit_seats(struct fleet *fleet, uint64_t now,
+                              void (*visit)(struct fleet *fleet, struct slot *slot, struct seat *seat,
+                                            uint64_t now))
 {
     for (unsigned i = 0; i < fleet->maximum; i++)
         for (unsigned j = 0; j < FLEET_SEATS; j++)
             visit(fleet, &fleet->slots[i], &fleet->slots[i].seats[j], now);
 }
 
-static void end(struct fleet *fleet, int exit_status)
+static void fleet_end(struct fleet *fleet, int exit_status)
 {
     fleet->phase = FLEET_OVER;
     fleet->exit_status = exit_status;
 }
 
 /* Nothing was served, and nothing will be. */
-static void first_fork_failed(struct fleet *fleet)
+static void fleet_first_fork_failed(struct fleet *fleet)
 {
     log_critical("the first worker cannot be forked: %s", strerror(errno));
-    end(fleet, EXIT_FAILURE_RUNTIME);
+    fleet_end(fleet, EXIT_FAILURE_RUNTIME);
 }
 
-static void fork_failed(const struct fleet *fleet, struct slot *slot, uint64_t now)
+static void fleet_fork_failed(const struct fleet *fleet, struct slot *slot, uint64_t now)
 {
     log_error("worker %u cannot be forked: %s; the next try is in %d s", (unsigned)(slot - fleet->slots),
               strerror(errno), BACKOFF_MAX_MS / 1000);
     slot->retry_ms = now + BACKOFF_MAX_MS;
 }
 
+static struct seat *fleet_find_probe(struct fleet *fleet)
+{
+    for (unsigned i = 0; fleet->reload == RELOAD_PROBING && i < fleet->maximum; i++)
+        for (unsigned j = 0; j < FLEET_SEATS; j++) {
+            struct seat *seat = &fleet->slots[i].seats[j];
+            if (fleet->slots[i].used && seat->state != SEAT_EMPTY && seat->generation == fleet->generation)
+                return seat;
+        }
+    return NULL;
+}
+
+static unsigned fleet_generation_for(struct fleet *fleet, struct slot *slot)
+{
+    bool probe = slot_find(slot, SEAT_SERVING) != NULL && fleet_find_probe(fleet) == NULL;
+    return fleet->reload != RELOAD_PROBING || probe ? fleet->generation : fleet->proven;
+}
+
 /* Somebody's successor is on its way: planned ones wait. */
-static bool is_replacing(struct fleet *fleet)
+static bool fleet_is_replacing(struct fleet *fleet)
 {
     for (unsigned i = 0; i < fleet->maximum; i++)
         if (fleet->slots[i].used && slot_find(&fleet->slots[i], SEAT_SERVING) != NULL &&
@@ -116,11 +180,11 @@ static bool is_replacing(struct fleet *fleet)
 }
 
 /* Who serves should make room. */
-static bool is_to_be_replaced(struct fleet *fleet, const struct slot *slot, const struct seat *serving)
+static bool slot_is_to_be_replaced(struct fleet *fleet, const struct slot *slot, const struct seat *serving)
 {
     if (slot->replace > REPLACE_PLANNED)
         return true;
-    if (is_replacing(fleet))
+    if (fleet_is_replacing(fleet))
         return false;
     if (slot->replace == REPLACE_PLANNED)
         return true;
@@ -128,93 +192,160 @@ static bool is_to_be_replaced(struct fleet *fleet, const struct slot *slot, cons
 }
 
 /* Nobody serves, or is about to; or who serves is to be replaced; and there is a seat. */
-static struct seat *wanted_seat(struct fleet *fleet, struct slot *slot)
+static struct seat *slot_wanted_seat(struct fleet *fleet, struct slot *slot)
 {
     const struct seat *serving = slot_find(slot, SEAT_SERVING);
     unsigned number = (unsigned)(slot - fleet->slots);
     if (fleet_is_stopping(fleet) || !slot->used || (fleet->phase == FLEET_STARTING && number > 0))
         return NULL;
-    if (slot_has_successor(slot) || (serving != NULL && !is_to_be_replaced(fleet, slot, serving)))
+    if (slot_has_successor(slot) || (serving != NULL && !slot_is_to_be_replaced(fleet, slot, serving)))
         return NULL;
     return slot_find(slot, SEAT_EMPTY);
 }
 
 /* A reload's have a time to load the application in: they come one after the other, so there is nobody else who keeps them from
  * it. To the others, and to all of them at once after a crash, it may take long. */
-static bool is_boot_limited(const struct fleet *fleet, struct slot *slot, unsigned generation)
+static bool slot_is_boot_limited(const struct fleet *fleet, struct slot *slot, unsigned generation)
 {
     bool probe = generation != fleet->proven;
     return probe || (fleet->reload == RELOAD_ROLLING && slot_find(slot, SEAT_SERVING) != NULL);
 }
 
-static void fill(struct fleet *fleet, struct slot *slot, uint64_t now)
+static void slot_fill(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
-    struct seat *seat = wanted_seat(fleet, slot);
+    struct seat *seat = slot_wanted_seat(fleet, slot);
     if (seat == NULL || slot->retry_ms > now)
         return;
     unsigned generation = fleet_generation_for(fleet, slot);
-    if (fleet->actions.fork(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), generation) == 0)
+    if (fleet->actions.fork(fleet->actions.context, fleet_seat_id(fleet, slot, seat), generation) == 0)
         *seat = (struct seat){
             .state = SEAT_BOOTING,
             .generation = generation,
             .forked_ms = now,
-            .boot_is_limited = is_boot_limited(fleet, slot, generation),
+            .boot_is_limited = slot_is_boot_limited(fleet, slot, generation),
             .deadline_ms = fleet->limits.boot_ms > 0 ? now + fleet->limits.boot_ms : 0,
         };
     else if (fleet->phase == FLEET_STARTING)
-        first_fork_failed(fleet);
+        fleet_first_fork_failed(fleet);
     else
-        fork_failed(fleet, slot, now);
+        fleet_fork_failed(fleet, slot, now);
 }
 
-void fleet_fill_all(struct fleet *fleet, uint64_t now)
+static void fleet_fill(struct fleet *fleet, uint64_t now)
 {
     for (unsigned i = 0; i < fleet->maximum; i++)
-        fill(fleet, &fleet->slots[i], now);
+        slot_fill(fleet, &fleet->slots[i], now);
 }
 
 void fleet_start(struct fleet *fleet, uint64_t now)
 {
     fleet->started_ms = now;
     fleet->random = (uint32_t)now;
-    fleet_fill_all(fleet, now);
+    fleet_fill(fleet, now);
 }
 
-uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now)
+static uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now)
 {
     return now + fleet->limits.graceful_ms + GRACE_MS;
 }
 
 /* A worker that does not move has had its time. */
-static uint64_t retire_by(const struct fleet *fleet, const struct slot *slot, uint64_t now)
+static uint64_t slot_retire_by(const struct fleet *fleet, const struct slot *slot, uint64_t now)
 {
     return slot->replace == REPLACE_STALLED ? now + GRACE_MS : fleet_leave_by(fleet, now);
 }
 
-void fleet_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *seat, enum message_kind kind,
-                         uint64_t deadline_ms)
+static void seat_tell_to_leave(struct fleet *fleet, struct slot *slot, struct seat *seat,
+                               enum message_kind kind, uint64_t deadline_ms)
 {
     seat->state = SEAT_LEAVING;
     seat->deadline_ms = deadline_ms;
-    fleet->actions.tell(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), kind);
+    fleet->actions.tell(fleet->actions.context, fleet_seat_id(fleet, slot, seat), kind);
 }
 
-void fleet_kill_seat(struct fleet *fleet, struct slot *slot, struct seat *seat, enum kill_reason why)
+static void seat_kill(struct fleet *fleet, struct slot *slot, struct seat *seat, enum kill_reason why)
 {
     if (seat->state == SEAT_EMPTY)
         return;
     seat->state = SEAT_LEAVING;
     seat->deadline_ms = 0;
-    fleet->actions.kill(fleet->actions.context, fleet_seat_id_of(fleet, slot, seat), why);
+    fleet->actions.kill(fleet->actions.context, fleet_seat_id(fleet, slot, seat), why);
+}
+
+/* There are two seats: where one serves and one has not left yet, nobody can come. */
+static void seat_hurry(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    if (seat->state == SEAT_LEAVING && slot_find(slot, SEAT_EMPTY) == NULL)
+        seat_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, now + HURRY_MS);
+}
+
+static void fleet_begin_reload(struct fleet *fleet, uint64_t now)
+{
+    fleet->reload_again = false;
+    fleet->reload = RELOAD_PROBING;
+    fleet->reload_ms = now;
+    fleet->reloads++;
+    fleet->generation++;
+    if (fleet->limits.impatient)
+        fleet_visit_seats(fleet, now, seat_hurry);
+    fleet_fill(fleet, now);
+}
+
+static void fleet_finish_reload(struct fleet *fleet, uint64_t now)
+{
+    for (unsigned i = 0; i < fleet->maximum; i++) {
+        const struct seat *serving = slot_find(&fleet->slots[i], SEAT_SERVING);
+        if (!fleet->slots[i].used)
+            continue;
+        if (serving == NULL || serving->generation != fleet->generation)
+            return;
+    }
+    log_info("reloaded in %.2f s", (double)(now - fleet->reload_ms) / 1000);
+    fleet->reload = RELOAD_NONE;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, NULL, (struct slice){NULL, 0});
+    if (fleet->reload_again)
+        fleet_begin_reload(fleet, now);
+}
+
+void fleet_reload(struct fleet *fleet, uint64_t now)
+{
+    if (fleet_is_stopping(fleet))
+        return;
+    if (fleet->phase == FLEET_STARTING || fleet->reload != RELOAD_NONE)
+        fleet->reload_again = true;
+    else
+        fleet_begin_reload(fleet, now);
+}
+
+static void fleet_drop_generation(struct fleet *fleet, const struct worker_end *end, uint64_t now)
+{
+    char why[640];
+    snprintf(why, sizeof(why), "the first worker of the new generation %s", end->how);
+    worker_end_of_reload(end);
+    fleet->reload = RELOAD_NONE;
+    fleet->generation = fleet->proven;
+    fleet->actions.reloaded(fleet->actions.context, fleet->proven + 1, why, end->crash_pipe);
+    if (fleet->reload_again)
+        fleet_begin_reload(fleet, now);
+}
+
+static void fleet_abandon_reload(struct fleet *fleet)
+{
+    if (fleet->reload == RELOAD_NONE && !fleet->reload_again)
+        return;
+    fleet->reload = RELOAD_NONE;
+    fleet->reload_again = false;
+    fleet->actions.reloaded(fleet->actions.context, fleet->generation, "the service stops",
+                            (struct slice){NULL, 0});
 }
 
 /* From now on it is the slot's worker; whoever was has to serve no longer. */
-void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+static void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     struct seat *predecessor = slot_find(slot, SEAT_SERVING);
     if (predecessor != NULL) {
         predecessor->replaced = slot->replace;
-        fleet_tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, retire_by(fleet, slot, now));
+        seat_tell_to_leave(fleet, slot, predecessor, MESSAGE_RETIRE, slot_retire_by(fleet, slot, now));
     }
     slot->replace = REPLACE_NOT;
     seat->state = SEAT_SERVING;
@@ -223,7 +354,14 @@ void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, 
         fleet_finish_reload(fleet, now);
 }
 
-static void note_first_ready(struct fleet *fleet, struct slot *slot, uint64_t now)
+static void fleet_probe_is_good(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    fleet->reload = RELOAD_ROLLING;
+    fleet->proven = fleet->generation;
+    fleet_take_over(fleet, slot, seat, now);
+}
+
+static void fleet_note_first_ready(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
     if (slot->was_ready)
         return;
@@ -253,10 +391,10 @@ void fleet_ready(struct fleet *fleet, struct seat_id seat_id, uint64_t now)
         fleet_take_over(fleet, slot, seat, now);
     if (fleet->phase == FLEET_STARTING)
         fleet->phase = FLEET_SERVING;
-    note_first_ready(fleet, slot, now);
+    fleet_note_first_ready(fleet, slot, now);
     if (fleet->reload == RELOAD_NONE && fleet->reload_again)
         fleet_begin_reload(fleet, now);
-    fleet_fill_all(fleet, now);
+    fleet_fill(fleet, now);
 }
 
 void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement why, uint64_t now)
@@ -266,26 +404,26 @@ void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement
         return;
     if (why > slot->replace)
         slot->replace = why;
-    fill(fleet, slot, now);
+    slot_fill(fleet, slot, now);
 }
 
 /* What comes to the slot is the others'. Its worker is not replaced. */
-static void empty_slot(struct fleet *fleet, struct slot *slot, uint64_t now)
+static void slot_empty(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
-    uint64_t leave_by = retire_by(fleet, slot, now);
+    uint64_t leave_by = slot_retire_by(fleet, slot, now);
     for (unsigned i = 0; i < FLEET_SEATS; i++) {
         struct seat *seat = &slot->seats[i];
         if (seat->state == SEAT_BOOTING)
-            fleet_kill_seat(fleet, slot, seat, KILL_UNWANTED);
+            seat_kill(fleet, slot, seat, KILL_UNWANTED);
         else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
-            fleet_tell_to_leave(fleet, slot, seat, MESSAGE_RETIRE, leave_by);
+            seat_tell_to_leave(fleet, slot, seat, MESSAGE_RETIRE, leave_by);
     }
     slot->replace = REPLACE_NOT;
     slot->used = false;
 }
 
 /* The less a slot's worker does for clients, the more. */
-static unsigned uselessness(const struct fleet *fleet, struct slot *slot)
+static unsigned slot_uselessness(const struct fleet *fleet, struct slot *slot)
 {
     const struct fleet_actions *actions = &fleet->actions;
     struct seat *serving = slot_find(slot, SEAT_SERVING);
@@ -300,18 +438,18 @@ static unsigned uselessness(const struct fleet *fleet, struct slot *slot)
 }
 
 /* Of those that are alike, the last one. */
-static struct slot *find_dispensable(struct fleet *fleet)
+static struct slot *fleet_find_dispensable(struct fleet *fleet)
 {
     struct slot *found = NULL;
     for (unsigned i = 0; i < fleet->maximum; i++) {
         struct slot *slot = &fleet->slots[i];
-        if (slot->used && (found == NULL || uselessness(fleet, slot) >= uselessness(fleet, found)))
+        if (slot->used && (found == NULL || slot_uselessness(fleet, slot) >= slot_uselessness(fleet, found)))
             found = slot;
     }
     return found;
 }
 
-static struct slot *find_unused(struct fleet *fleet)
+static struct slot *fleet_find_unused(struct fleet *fleet)
 {
     unsigned i = 0;
     while (fleet->slots[i].used)
@@ -327,17 +465,17 @@ int fleet_resize(struct fleet *fleet, int change, uint64_t now)
     fleet->count = count;
     log_info("%u worker%s from now on", count, count == 1 ? "" : "s");
     if (change < 0)
-        empty_slot(fleet, find_dispensable(fleet), now);
+        slot_empty(fleet, fleet_find_dispensable(fleet), now);
     else
-        find_unused(fleet)->used = true;
+        fleet_find_unused(fleet)->used = true;
     if (fleet->reload == RELOAD_ROLLING)
         fleet_finish_reload(fleet, now);
-    fleet_fill_all(fleet, now);
+    fleet_fill(fleet, now);
     return 0;
 }
 
 /* At the end, all leave. */
-static void note_restart(const struct fleet *fleet, const struct worker_end *end, enum replacement why)
+static void fleet_note_restart(const struct fleet *fleet, const struct worker_end *end, enum replacement why)
 {
     if (!fleet_is_stopping(fleet))
         fleet->actions.restarted(fleet->actions.context, end, worker_end_cause(end, why));
@@ -345,22 +483,23 @@ static void note_restart(const struct fleet *fleet, const struct worker_end *end
 
 /* One that was told to. One that was killed while it booted may have become ready just then: that it was killed is still nothing to
  * tell. */
-static void left(const struct fleet *fleet, const struct seat *seat, const struct worker_end *ended)
+static void fleet_note_left(const struct fleet *fleet, const struct seat *seat,
+                            const struct worker_end *ended)
 {
     struct worker_end end = *ended;
     if (!seat->booted)
         end.state = WORKER_BOOTING;
     worker_end_left(&end);
     if (seat->replaced != REPLACE_NOT)
-        note_restart(fleet, &end, seat->replaced);
+        fleet_note_restart(fleet, &end, seat->replaced);
 }
 
 /* One that served, or was to. */
-static void lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
-                 const struct worker_end *end, uint64_t now)
+static void fleet_note_lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
+                            const struct worker_end *end, uint64_t now)
 {
     fleet->lost++;
-    note_restart(fleet, end, seat->replaced);
+    fleet_note_restart(fleet, end, seat->replaced);
     fleet->random = fleet->random * 1103515245 + 12345;
     uint64_t pause = backoff_next(&slot->backoff, now - seat->forked_ms, fleet->random >> 16);
     slot->retry_ms = now + pause;
@@ -377,15 +516,6 @@ static void lost(struct fleet *fleet, struct slot *slot, const struct seat *seat
         fleet_begin_reload(fleet, now);
 }
 
-bool fleet_is_empty(struct fleet *fleet)
-{
-    for (unsigned i = 0; i < fleet->maximum; i++)
-        for (unsigned j = 0; j < FLEET_SEATS; j++)
-            if (fleet->slots[i].seats[j].state != SEAT_EMPTY)
-                return false;
-    return true;
-}
-
 void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worker_end *ended, uint64_t now)
 {
     struct slot *slot = &fleet->slots[seat_id.slot];
@@ -396,16 +526,16 @@ void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worke
         slot->replace = REPLACE_NOT; /* nobody is left whom a successor would replace */
     }
     if (fleet->phase == FLEET_STARTING)
-        end(fleet, worker_end_of_start(ended));
+        fleet_end(fleet, worker_end_of_start(ended));
     else if (before.state == SEAT_LEAVING)
-        left(fleet, &before, ended);
+        fleet_note_left(fleet, &before, ended);
     else if (before.generation != fleet->proven && fleet->reload == RELOAD_PROBING)
         fleet_drop_generation(fleet, ended, now);
     else
-        lost(fleet, slot, &before, ended, now);
+        fleet_note_lost(fleet, slot, &before, ended, now);
     if (fleet_is_stopping(fleet) && fleet_is_empty(fleet))
         fleet->phase = FLEET_OVER;
-    fleet_fill_all(fleet, now);
+    fleet_fill(fleet, now);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -419,7 +549,7 @@ uint64_t fleet_due(const struct fleet *constant)
     uint64_t due = 0;
     for (unsigned i = 0; i < fleet->maximum; i++) {
         struct slot *slot = &fleet->slots[i];
-        if (wanted_seat(fleet, slot) != NULL)
+        if (slot_wanted_seat(fleet, slot) != NULL)
             due = earlier(due, slot->retry_ms);
         for (unsigned j = 0; j < FLEET_SEATS; j++)
             if (slot->seats[j].state != SEAT_EMPTY)
@@ -429,10 +559,10 @@ uint64_t fleet_due(const struct fleet *constant)
 }
 
 /* Where it is comes first. The end of one that is killed is not its fault alone: it stays what it was until then. */
-static void boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+static void seat_boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     const struct fleet_actions *actions = &fleet->actions;
-    struct seat_id seat_id = fleet_seat_id_of(fleet, slot, seat);
+    struct seat_id seat_id = fleet_seat_id(fleet, slot, seat);
     seat->deadline_ms = seat->asked_for_stacks ? 0 : now + STACKS_MS;
     if (!seat->asked_for_stacks)
         actions->ask_stacks(actions->context, seat_id);
@@ -443,20 +573,117 @@ static void boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *se
     seat->asked_for_stacks = true;
 }
 
-static void check_deadline(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+static void seat_check_deadline(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_EMPTY || seat->deadline_ms == 0 || seat->deadline_ms > now)
         return;
     if (seat->state == SEAT_PROVING)
         fleet_probe_is_good(fleet, slot, seat, now);
     else if (seat->state == SEAT_BOOTING)
-        boots_slowly(fleet, slot, seat, now);
+        seat_boots_slowly(fleet, slot, seat, now);
     else
-        fleet_kill_seat(fleet, slot, seat, KILL_LATE);
+        seat_kill(fleet, slot, seat, KILL_LATE);
 }
 
 void fleet_tick(struct fleet *fleet, uint64_t now)
 {
-    fleet_visit_all(fleet, now, check_deadline);
-    fleet_fill_all(fleet, now);
+    fleet_visit_seats(fleet, now, seat_check_deadline);
+    fleet_fill(fleet, now);
+}
+
+/* One that is still importing does not read its messages, and has nothing to finish. */
+static void seat_drain(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    if (seat->state == SEAT_BOOTING)
+        seat_kill(fleet, slot, seat, KILL_UNWANTED);
+    else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
+        seat_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, fleet_leave_by(fleet, now));
+    else if (seat->state == SEAT_LEAVING) /* its successor will not take what it gives away */
+        seat_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, seat->deadline_ms);
+}
+
+static uint64_t fleet_quit_by(const struct fleet *fleet, uint64_t now)
+{
+    uint64_t graceful = fleet->limits.graceful_ms;
+    return now + (graceful < PYTHON_END_QUICK_MS ? graceful : PYTHON_END_QUICK_MS) + GRACE_MS;
+}
+
+static void seat_quit(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    if (seat->state == SEAT_BOOTING)
+        seat_kill(fleet, slot, seat, KILL_UNWANTED);
+    else if (seat->state != SEAT_EMPTY)
+        seat_tell_to_leave(fleet, slot, seat, MESSAGE_QUIT, fleet_quit_by(fleet, now));
+}
+
+static void seat_kill_at_once(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
+{
+    (void)now;
+    seat_kill(fleet, slot, seat, KILL_AT_ONCE);
+}
+
+static void fleet_stop(struct fleet *fleet, enum fleet_phase phase, uint64_t now,
+                       void (*visit)(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now))
+{
+    fleet->phase = phase;
+    fleet_abandon_reload(fleet);
+    fleet_visit_seats(fleet, now, visit);
+    if (fleet_is_empty(fleet))
+        fleet->phase = FLEET_OVER;
+}
+
+void fleet_drain(struct fleet *fleet, uint64_t now)
+{
+    if (fleet_is_stopping(fleet))
+        return;
+    fleet_stop(fleet, FLEET_DRAINING, now, seat_drain);
+}
+
+void fleet_quit(struct fleet *fleet, uint64_t now)
+{
+    if (fleet->phase == FLEET_OVER)
+        return;
+    bool again = fleet->phase >= FLEET_STOPPING;
+    log_info(again ? "stopping at once" : "stopping quickly");
+    fleet_stop(fleet, again ? FLEET_KILLING : FLEET_STOPPING, now, again ? seat_kill_at_once : seat_quit);
+}
+
+bool fleet_is_calm(const struct fleet *fleet)
+{
+    if (fleet->phase != FLEET_SERVING || fleet->reload != RELOAD_NONE)
+        return false;
+    for (unsigned i = 0; i < fleet->maximum; i++)
+        for (unsigned j = 0; j < FLEET_SEATS; j++) {
+            enum seat_state state = fleet->slots[i].seats[j].state;
+            if (state == SEAT_BOOTING || state == SEAT_PROVING)
+                return false;
+        }
+    return true;
+}
+
+void fleet_save(const struct fleet *fleet, struct upgrade_state *saved)
+{
+    upgrade_state_add(
+        saved, "fleet", NULL,
+        SAVED_NUMBERS(fleet->count, fleet->proven, fleet->reloads, fleet->lost, fleet->started_ms));
+    for (unsigned i = 0; i < fleet->maximum; i++)
+        slot_save(&fleet->slots[i], i, saved);
+}
+
+int fleet_load(struct fleet *fleet, const struct upgrade_state *saved)
+{
+    const struct saved_line *line = upgrade_state_next(saved, "fleet", NULL, 5);
+    if (line == NULL || line->numbers[0] == 0 || line->numbers[0] > fleet->maximum ||
+        slots_load(fleet->slots, fleet->maximum, saved) < 0)
+        return -1;
+    fleet->count = fleet->starting = fleet->ready = (unsigned)line->numbers[0];
+    fleet->generation = fleet->proven = (unsigned)line->numbers[1];
+    fleet->reloads = (unsigned)line->numbers[2];
+    fleet->lost = (unsigned)line->numbers[3];
+    fleet->started_ms = line->numbers[4];
+    fleet->random = (uint32_t)line->numbers[4];
+    for (unsigned i = 0; i < fleet->maximum; i++)
+        fleet->slots[i].was_ready = true;
+    fleet->phase = FLEET_SERVING;
+    return 0;
 }

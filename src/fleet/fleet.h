@@ -23,9 +23,8 @@
 
 #include "base/slice.h"
 #include "fleet/slot.h"
-#include "fleet/worker_end.h"
-#include "proc/death.h"
 #include "proc/worker_channel.h"
+#include "proc/worker_end.h"
 #include "upgrade/upgrade_state.h"
 
 struct fleet;

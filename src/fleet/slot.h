@@ -1,5 +1,6 @@
 /*
- * A worker slot as the fleet sees it: who is in its two seats, and what is planned for it. See fleet/fleet.h for the states.
+ * A worker slot as the fleet sees it: the workers in its two seats, what is planned for it, and how long it pauses before a worker
+ * that died is replaced. The states are in fleet/fleet.h. No allocation; the fleet owns its slots.
  */
 #ifndef FLEET_SLOT_H
 #define FLEET_SLOT_H
@@ -7,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fleet/backoff.h"
+#include "proc/worker_end.h"
+#include "upgrade/upgrade_state.h"
 
 enum { FLEET_SEATS = 2 };
 
@@ -17,16 +19,6 @@ enum seat_state {
     SEAT_PROVING, /* the first of its generation: serves beside its predecessor */
     SEAT_SERVING,
     SEAT_LEAVING, /* told to finish what it has */
-};
-
-/* Why a worker is to be replaced. */
-enum replacement {
-    REPLACE_NOT,
-    REPLACE_PLANNED, /* it can go on: one at a time */
-    REPLACE_ASKED,   /* somebody has said so: soon, as all that follow */
-    REPLACE_STUCK,   /* it cannot go on: its calls do not return */
-    REPLACE_STARVED, /* it cannot accept: the application holds its descriptors */
-    REPLACE_STALLED, /* it does not move: it would not hear what it is told */
 };
 
 struct seat {
@@ -40,6 +32,12 @@ struct seat {
     uint64_t
         deadline_ms; /* when it is killed, or BOOTING: slow, or PROVING: has proved itself; 0: never, or it has been */
 };
+
+struct backoff {
+    unsigned failures; /* since the last worker that stayed well */
+};
+
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, BACKOFF_HEALTHY_MS = 60000 };
 
 struct slot {
     bool used; /* somebody should serve here */
@@ -55,5 +53,13 @@ const char *seat_state_name(enum seat_state state);
 struct seat *slot_find(struct slot *slot, enum seat_state state);
 /* Somebody is on the way to serve here. */
 bool slot_has_successor(struct slot *slot);
+
+/* A worker died that lived for `age_ms`: the pause before the next, in ms. 0, 100, 200, 400 ... 10000; begins anew after one that
+ * lived for a minute. `random` (any number) shifts it by up to a fifth, so that slots do not move in step. */
+uint64_t backoff_next(struct backoff *backoff, uint64_t age_ms, uint32_t random);
+
+/* The slot and its seats as lines of the upgrade state. slots_load: 0, or -1 when a line does not fit into `count` slots. */
+void slot_save(const struct slot *slot, unsigned number, struct upgrade_state *saved);
+int slots_load(struct slot *slots, unsigned count, const struct upgrade_state *saved);
 
 #endif

@@ -19,9 +19,9 @@
 #include "base/mem.h"
 #include "control/control.h"
 #include "options/environment.h"
-#include "proc/death.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
+#include "proc/worker_end.h"
 
 void master_tell_all(struct master *master, enum message_kind kind)
 {

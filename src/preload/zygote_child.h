@@ -13,7 +13,7 @@
 #include "base/scoreboard.h"
 #include "preload/zygote_channel.h"
 #include "proc/crash_pipe.h"
-#include "proc/death.h"
+#include "proc/worker_end.h"
 
 enum zygote_state {
     ZYGOTE_LOADING, /* imports the application */
@@ -64,7 +64,7 @@ void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why);
 int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *news);
 /* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/reparented_fork.h) knows that it is dead. */
 void zygote_child_is_dead(struct zygote_child *zygote);
-/* How, in words; and the cause (proc/death.h). */
+/* How, in words; and the cause (proc/worker_end.h). */
 enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,
                                          size_t size);
 

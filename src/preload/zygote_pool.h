@@ -11,7 +11,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 
-#include "fleet/worker_end.h"
+#include "proc/worker_end.h"
 #include "worker/child.h"
 
 struct zygote_pool;

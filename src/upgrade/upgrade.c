@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
-#include "proc/death.h"
 #include "proc/helper_process.h"
+#include "proc/worker_end.h"
 
 /* Of what the check says, in the log. */
 enum { SAID_MAX = 16384 };

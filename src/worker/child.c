@@ -10,12 +10,12 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/log.h"
-#include "proc/death.h"
 #include "proc/directory.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/oom.h"
 #include "proc/privileges.h"
+#include "proc/worker_end.h"
 
 int child_open(struct child *child)
 {

@@ -14,8 +14,8 @@
 
 #include "base/scoreboard.h"
 #include "proc/crash_pipe.h"
-#include "proc/death.h"
 #include "proc/worker_channel.h"
+#include "proc/worker_end.h"
 #include "worker/worker.h"
 
 struct child {

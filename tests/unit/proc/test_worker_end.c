@@ -1,13 +1,55 @@
 /*
- * The truth about a worker's end.
+ * How a worker ended: the calls that ran, the description, the cause of a restart.
  */
-#include "proc/death.h"
+#include "proc/worker_end.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "base/scoreboard.h"
 #include "unit.h"
+
+#define MS UINT64_C(1000000)
+
+static struct scoreboard_call call;
+static struct running_call running;
+
+START_TEST(a_call_has_an_age_and_a_request)
+{
+    strcpy(call.request, "GET /x HTTP/1.1");
+    ck_assert(!running_call_read(&call, 1000 * MS, &running));
+    scoreboard_set(call.since_ns, 400 * MS);
+    ck_assert(running_call_read(&call, 1000 * MS, &running));
+    ck_assert_uint_eq(running.age_ms, 600);
+    ck_assert_str_eq(running.request, "GET /x HTTP/1.1");
+}
+END_TEST
+
+START_TEST(one_that_has_begun_since_is_new)
+{
+    scoreboard_set(call.since_ns, 1001 * MS);
+    ck_assert(running_call_read(&call, 1000 * MS, &running));
+    ck_assert_uint_eq(running.age_ms, 0);
+}
+END_TEST
+
+START_TEST(what_a_terminal_might_obey_is_escaped)
+{
+    scoreboard_set(call.since_ns, 1);
+    strcpy(call.request, "GET /\033[2J\n\"\x80 HTTP/1.1");
+    ck_assert(running_call_read(&call, 1000 * MS, &running));
+    ck_assert_str_eq(running.request, "GET /\\x1b[2J\\x0a\\\"\\x80 HTTP/1.1");
+}
+END_TEST
+
+START_TEST(a_text_without_an_end_has_one)
+{
+    scoreboard_set(call.since_ns, 1);
+    memset(call.request, '\x01', sizeof(call.request));
+    ck_assert(running_call_read(&call, 1000 * MS, &running));
+    ck_assert_uint_eq(strlen(running.request), 4 * (SCOREBOARD_REQUEST_SIZE - 1));
+}
+END_TEST
 
 enum { NOW = 5, SECOND = 1000000000 };
 
@@ -152,17 +194,51 @@ START_TEST(the_cause_is_named)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    bool as_asked;
+    enum restart_cause alone;
+    enum replacement why;
+    enum restart_cause cause;
+} restarts[] = {
+    {"it exits", false, RESTART_EXITED, REPLACE_NOT, RESTART_EXITED},
+    {"it exits as if it had been asked", true, RESTART_EXITED, REPLACE_NOT, RESTART_EXITED},
+    {"it fails while it leaves", false, RESTART_EXITED, REPLACE_ASKED, RESTART_EXITED},
+    {"it leaves as it was asked", true, RESTART_EXITED, REPLACE_ASKED, RESTART_ASKED},
+    {"it leaves since it has served long enough", true, RESTART_EXITED, REPLACE_PLANNED, RESTART_RECYCLED},
+    {"it leaves since its calls are stuck", true, RESTART_EXITED, REPLACE_STUCK, RESTART_STUCK},
+    {"it crashes", false, RESTART_SIGNAL, REPLACE_NOT, RESTART_SIGNAL},
+    {"somebody kills it", false, RESTART_SIGNAL, REPLACE_STUCK, RESTART_SIGNAL},
+    {"we kill it", false, RESTART_KILLED, REPLACE_NOT, RESTART_KILLED},
+    {"it was asked, and did not leave", false, RESTART_KILLED, REPLACE_ASKED, RESTART_KILLED},
+    {"it is stuck altogether", false, RESTART_KILLED, REPLACE_STUCK, RESTART_STUCK},
+    {"it does not move", false, RESTART_KILLED, REPLACE_STALLED, RESTART_STALLED},
+    {"it leaves since it has no descriptors", true, RESTART_EXITED, REPLACE_STARVED, RESTART_STALLED},
+};
+
+START_TEST(the_cause_of_a_restart_is_named)
+{
+    const struct worker_end end = {.as_asked = restarts[_i].as_asked, .cause = restarts[_i].alone};
+    ck_assert_msg(worker_end_cause(&end, restarts[_i].why) == restarts[_i].cause, "%s", restarts[_i].name);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    tcase_add_test(tests, a_call_has_an_age_and_a_request);
+    tcase_add_test(tests, one_that_has_begun_since_is_new);
+    tcase_add_test(tests, what_a_terminal_might_obey_is_escaped);
+    tcase_add_test(tests, a_text_without_an_end_has_one);
     unit_add_rows(tests, the_cause_is_named, causes);
     unit_add_rows(tests, the_end_is_described, cases);
     tcase_add_test(tests, a_process_without_requests_is_described_without_them);
     tcase_add_test(tests, a_description_that_does_not_fit_is_cut);
     tcase_add_test(tests, a_request_without_its_end_is_cut);
     tcase_add_test(tests, not_all_of_many_calls_are_named);
+    unit_add_rows(tests, the_cause_of_a_restart_is_named, restarts);
 }
 
 int main(void)
 {
-    return unit_run("proc/death", add);
+    return unit_run("proc/worker_end", add);
 }

@@ -1,7 +1,7 @@
 /*
  * The pause before a worker is replaced: none at first, then growing, never in step.
  */
-#include "fleet/backoff.h"
+#include "fleet/slot.h"
 
 #include "unit.h"
 
@@ -59,5 +59,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("fleet/backoff", add);
+    return unit_run("fleet/slot", add);
 }
