@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "access/access_log.h"
+#include "access/log.h"
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/program.h"

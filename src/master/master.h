@@ -5,7 +5,7 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
-#include "access/access_log.h"
+#include "access/log.h"
 #include "options/options.h"
 #include "upgrade/upgrade_state.h"
 

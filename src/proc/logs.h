@@ -4,7 +4,7 @@
 #ifndef PROC_LOGS_H
 #define PROC_LOGS_H
 
-#include "access/access_log.h"
+#include "access/log.h"
 
 /* Opens both logs again by their names. `access_log`: NULL where there is none. A log that cannot be opened stays in use, and
  * the error log says so. */

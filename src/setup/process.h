@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "access/access_log.h"
+#include "access/log.h"
 #include "options/options.h"
 #include "options/options_parse.h"
 

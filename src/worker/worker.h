@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "access/access_log.h"
+#include "access/log.h"
 #include "base/scoreboard.h"
 #include "net/address.h"
 #include "options/options.h"

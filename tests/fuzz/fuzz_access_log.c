@@ -3,8 +3,8 @@
  */
 #include <stdlib.h>
 
-#include "access/access_format.h"
 #include "access/access_lines.h"
+#include "access/format.h"
 #include "fuzz.h"
 #include "http/parser.h"
 #include "net/exchange.h"

@@ -1,12 +1,12 @@
 /* The access log: a file, and the format of what is written there. */
-#include "access/access_log.h"
+#include "access/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "access/access_format.h"
+#include "access/format.h"
 #include "base/log_file.h"
 #include "base/mem.h"
 #include "base/place.h"

@@ -1,12 +1,12 @@
 /*
  * What the access log can say of an exchange: a table. A row is an atom of a format, a variable of environ, a field of JSON,
- * or some of these, and how to find it out. How it is written is access/access_format's business.
+ * or some of these, and how to find it out. How it is written is access/format's business.
  *
  * The names in JSON are those of OpenTelemetry's semantic conventions (HTTP server spans, general attributes, and the trace
  * context of logs that are not OTLP), and our own begin with "gateway.".
  */
-#ifndef ACCESS_ACCESS_FIELDS_H
-#define ACCESS_ACCESS_FIELDS_H
+#ifndef ACCESS_FIELDS_H
+#define ACCESS_FIELDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
- * The access log: one line per exchange, in a file or on standard output. What stands in a line is access/access_format's business.
+ * The access log: one line per exchange, in a file or on standard output. What stands in a line is access/format's business.
  */
-#ifndef ACCESS_ACCESS_LOG_H
-#define ACCESS_ACCESS_LOG_H
+#ifndef ACCESS_LOG_H
+#define ACCESS_LOG_H
 
 #include <stddef.h>
 

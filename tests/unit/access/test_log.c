@@ -1,7 +1,7 @@
 /*
  * The access log: every format and atom, and lines that no client can break or forge.
  */
-#include "access/access_log.h"
+#include "access/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -223,5 +223,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("access/access_log", add);
+    return unit_run("access/log", add);
 }

@@ -2,13 +2,12 @@
  * The lines of the access log: each atom, variable and field of JSON; and that whatever a client sends makes one line of
  * printable ASCII, from which it can be read again.
  */
-#include "access/access_format.h"
+#include "access/format.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#include "access/access_fields.h"
-#include "access/access_line.h"
+#include "access/fields.h"
 #include "base/mem.h"
 #include "http/parser.h"
 #include "net/exchange.h"
@@ -601,5 +600,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("access/access_format", add);
+    return unit_run("access/format", add);
 }

@@ -1,5 +1,5 @@
 /* A format of the access log: a list of pieces, each of them text, or a field of the table. */
-#include "access/access_format.h"
+#include "access/format.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,10 +8,122 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "access/access_fields.h"
-#include "access/access_line.h"
+#include "access/fields.h"
 #include "base/mem.h"
 #include "options/name_distance.h"
+
+/* A line while it is written. Text that has no room is dropped. */
+struct line {
+    size_t size;
+    char text[ACCESS_LINE_SIZE];
+};
+
+enum escape {
+    ESCAPE_TEXT, /* \" and \\, and \xNN for a byte that is not printable ASCII */
+    ESCAPE_WORD, /* spaces too: outside of quotes a space would shift the columns that follow */
+    ESCAPE_JSON, /* \u00NN, JSON's own escape: each byte as the latin-1 character that environ has too */
+    ESCAPES
+};
+
+static size_t line_room(const struct line *line)
+{
+    return ACCESS_LINE_SIZE - 1 - line->size;
+}
+
+static void line_begin(struct line *line)
+{
+    line->size = 0;
+}
+
+static void line_add(struct line *line, struct slice text)
+{
+    size_t size = text.size < line_room(line) ? text.size : line_room(line);
+    if (size > 0)
+        memcpy(line->text + line->size, text.data, size);
+    line->size += size;
+}
+
+/* `width` digits at least; all of them or none. */
+static void line_add_digits(struct line *line, uint64_t number, size_t width)
+{
+    size_t count = 1;
+    for (uint64_t rest = number / 10; rest > 0; rest /= 10)
+        count++;
+    count = count < width ? width : count;
+    if (count > line_room(line))
+        return;
+    line->size += count;
+    for (char *digit = line->text + line->size; count > 0; count--, number /= 10)
+        *--digit = (char)('0' + number % 10);
+}
+
+static void line_add_number(struct line *line, uint64_t number)
+{
+    line_add_digits(line, number, 1);
+}
+
+static void line_add_seconds(struct line *line, uint64_t ns)
+{
+    uint64_t us = (ns + 500) / 1000;
+    line_add_digits(line, us / 1000000, 1);
+    line_add(line, SLICE("."));
+    line_add_digits(line, us % 1000000, 6);
+}
+
+/* Which bytes stand as they are: a bit for each escape. */
+enum { IN_TEXT = 1 << ESCAPE_TEXT, IN_WORD = 1 << ESCAPE_WORD, IN_JSON = 1 << ESCAPE_JSON };
+enum { EVERYWHERE = IN_TEXT | IN_WORD | IN_JSON };
+static const uint8_t plain[256] = {
+    [' '] = IN_TEXT | IN_JSON,
+    ['!'] = EVERYWHERE,
+    ['#' ... '['] = EVERYWHERE,
+    [']' ... '~'] = EVERYWHERE,
+};
+
+static const struct slice prefixes[ESCAPES] = {
+    [ESCAPE_TEXT] = SLICE("\\x"),
+    [ESCAPE_WORD] = SLICE("\\x"),
+    [ESCAPE_JSON] = SLICE("\\u00"),
+};
+
+static size_t escape_byte(char out[6], unsigned char c, enum escape escape)
+{
+    static const char hex[] = "0123456789abcdef";
+    out[0] = '\\';
+    out[1] = (char)c;
+    if (c == '"' || c == '\\')
+        return 2;
+    struct slice prefix = prefixes[escape];
+    memcpy(out, prefix.data, prefix.size);
+    out[prefix.size] = hex[c >> 4];
+    out[prefix.size + 1] = hex[c & 15];
+    return prefix.size + 2;
+}
+
+static void line_add_client(struct line *line, struct slice text, enum escape escape)
+{
+    size_t room = line_room(line) < ACCESS_CLIENT_SIZE ? line_room(line) : ACCESS_CLIENT_SIZE;
+    char *out = line->text + line->size, *end = out + room;
+    for (size_t i = 0; i < text.size && out < end; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (plain[c] >> escape & 1) {
+            *out++ = (char)c;
+            continue;
+        }
+        char piece[6];
+        size_t size = escape_byte(piece, c, escape);
+        if (size > (size_t)(end - out))
+            break;
+        memcpy(out, piece, size);
+        out += size;
+    }
+    line->size = (size_t)(out - line->text);
+}
+
+static void line_end(struct line *line)
+{
+    line->text[line->size++] = '\n';
+}
 
 struct piece {
     const struct access_field *field; /* NULL: text */
@@ -26,7 +138,7 @@ struct access_format {
     struct piece *pieces;
     size_t count;
     char *string; /* what texts and arguments are slices of */
-    struct access_line line;
+    struct line line;
 };
 
 /* NULL: the object of all fields. */
@@ -238,48 +350,47 @@ void access_format_identify(struct access_format *format, unsigned worker)
     format->worker = (int)worker;
 }
 
-static void add_value(struct access_line *line, enum access_kind kind, const struct access_value *value)
+static void add_value(struct line *line, enum access_kind kind, const struct access_value *value)
 {
     if (kind == ACCESS_NUMBER)
-        access_line_add_number(line, value->number);
+        line_add_number(line, value->number);
     else if (kind == ACCESS_SECONDS)
-        access_line_add_seconds(line, value->number);
+        line_add_seconds(line, value->number);
     else
-        access_line_add_client(line, value->text, kind == ACCESS_WORD ? ESCAPE_WORD : ESCAPE_TEXT);
+        line_add_client(line, value->text, kind == ACCESS_WORD ? ESCAPE_WORD : ESCAPE_TEXT);
 }
 
 static void write_pieces(struct access_format *format, struct access_source *source)
 {
-    struct access_line *line = &format->line;
+    struct line *line = &format->line;
     for (size_t i = 0; i < format->count; i++) {
         const struct piece *piece = &format->pieces[i];
         struct access_value value;
         source->argument = piece->argument;
         if (piece->field == NULL)
-            access_line_add(line, piece->text);
+            line_add(line, piece->text);
         else if (piece->field->read(source, &value))
             add_value(line, piece->field->kind, &value);
         else
-            access_line_add(line,
-                            piece->field->unknown != NULL ? slice_of(piece->field->unknown) : SLICE("-"));
+            line_add(line, piece->field->unknown != NULL ? slice_of(piece->field->unknown) : SLICE("-"));
     }
 }
 
-static void add_json_value(struct access_line *line, enum access_kind kind, const struct access_value *value)
+static void add_json_value(struct line *line, enum access_kind kind, const struct access_value *value)
 {
     if (kind == ACCESS_NUMBER || kind == ACCESS_SECONDS) {
         add_value(line, kind, value);
         return;
     }
-    access_line_add(line, kind == ACCESS_LIST ? SLICE("[\"") : SLICE("\""));
-    access_line_add_client(line, value->text, ESCAPE_JSON);
-    access_line_add(line, kind == ACCESS_LIST ? SLICE("\"]") : SLICE("\""));
+    line_add(line, kind == ACCESS_LIST ? SLICE("[\"") : SLICE("\""));
+    line_add_client(line, value->text, ESCAPE_JSON);
+    line_add(line, kind == ACCESS_LIST ? SLICE("\"]") : SLICE("\""));
 }
 
 static void write_json(struct access_format *format, struct access_source *source)
 {
-    struct access_line *line = &format->line;
-    access_line_add(line, SLICE("{"));
+    struct line *line = &format->line;
+    line_add(line, SLICE("{"));
     for (size_t i = 0; i < format->count; i++) {
         const struct piece *piece = &format->pieces[i];
         struct access_value value;
@@ -287,10 +398,10 @@ static void write_json(struct access_format *format, struct access_source *sourc
         if (!piece->field->read(source, &value))
             continue;
         size_t first = line->size == 1; /* no comma before it */
-        access_line_add(line, (struct slice){piece->text.data + first, piece->text.size - first});
+        line_add(line, (struct slice){piece->text.data + first, piece->text.size - first});
         add_json_value(line, piece->field->kind, &value);
     }
-    access_line_add(line, SLICE("}"));
+    line_add(line, SLICE("}"));
 }
 
 struct slice access_format_line(struct access_format *format, const struct exchange *exchange,
@@ -304,12 +415,12 @@ struct slice access_format_line(struct access_format *format, const struct excha
     source.has_trace = TRACE_UNKNOWN;
     clock_gettime(CLOCK_REALTIME_COARSE, &source.now);
     text_init(&source.scratch);
-    access_line_begin(&format->line);
+    line_begin(&format->line);
     if (format->json)
         write_json(format, &source);
     else
         write_pieces(format, &source);
-    access_line_end(&format->line);
+    line_end(&format->line);
     text_fini(&source.scratch);
     return (struct slice){format->line.text, format->line.size};
 }
