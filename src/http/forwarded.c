@@ -1,13 +1,245 @@
 /* What proxies say of the client they speak for. */
 #include "http/forwarded.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "http/forwarded_element.h"
-#include "http/hops.h"
-#include "http/parser.h"
 #include "http/token.h"
+#include "options/networks.h"
+
+/* An item of Forwarded. Values are without their quotes; data is NULL for a parameter that is absent. */
+struct forwarded_element {
+    struct slice node; /* for= */
+    struct slice proto;
+    struct slice host;
+};
+
+static void advance(struct slice *rest, size_t n)
+{
+    rest->data += n;
+    rest->size -= n;
+}
+
+static size_t token_span(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.size && char_is((unsigned char)text.data[i], CHAR_TOKEN))
+        i++;
+    return i;
+}
+
+/* From behind the first quote. */
+static bool take_quoted(struct slice *rest, struct slice *value)
+{
+    const char *end = memchr(rest->data, '"', rest->size);
+    if (end == NULL)
+        return false;
+    *value = (struct slice){rest->data, (size_t)(end - rest->data)};
+    advance(rest, value->size + 1);
+    return memchr(value->data, '\\', value->size) == NULL;
+}
+
+static bool take_pair(struct slice *rest, struct slice *name, struct slice *value)
+{
+    *name = (struct slice){rest->data, token_span(*rest)};
+    if (name->size == 0 || name->size == rest->size || rest->data[name->size] != '=')
+        return false;
+    advance(rest, name->size + 1);
+    if (rest->size > 0 && rest->data[0] == '"') {
+        advance(rest, 1);
+        return take_quoted(rest, value);
+    }
+    *value = (struct slice){rest->data, token_span(*rest)};
+    advance(rest, value->size);
+    return value->size > 0;
+}
+
+static bool store(struct forwarded_element *element, struct slice name, struct slice value)
+{
+    const struct {
+        struct slice name;
+        struct slice *value;
+    } known[] = {
+        {SLICE("for"), &element->node},
+        {SLICE("proto"), &element->proto},
+        {SLICE("host"), &element->host},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (!slice_eq_nocase(name, known[i].name))
+            continue;
+        if (known[i].value->data != NULL)
+            return false;
+        *known[i].value = value;
+    }
+    return true;
+}
+
+/* One item of Forwarded (RFC 7239 4). False when it is malformed, says a parameter twice, or needs a backslash: no known value
+ * needs one. */
+static bool forwarded_element_parse(struct slice text, struct forwarded_element *element)
+{
+    struct slice rest = slice_trim(text), name, value;
+    *element = (struct forwarded_element){.node = {NULL, 0}};
+    while (rest.size > 0) {
+        if (rest.data[0] != ';' && (!take_pair(&rest, &name, &value) || !store(element, name, value)))
+            return false;
+        rest = slice_trim(rest);
+        if (rest.size > 0 && rest.data[0] != ';')
+            return false;
+        if (rest.size > 0)
+            advance(&rest, 1);
+        rest = slice_trim(rest);
+    }
+    return true;
+}
+
+static char *put_range(char *out, const char *from, const char *to)
+{
+    memcpy(out, from, (size_t)(to - from));
+    return out + (to - from);
+}
+
+static bool is_believed(const struct forwarded_fields *fields, struct slice name)
+{
+    enum forwarded_part part = forwarded_part_find(name);
+    return part != FORWARDED_PARTS && forwarded_fields_have(fields, part);
+}
+
+/* Of elements that forwarded_element_parse accepted, between commas: copies the parameters that are believed to `out`, which has
+ * room for all of them. Returns the size; no NUL is added. Other parameters may be the client's. */
+static size_t forwarded_elements_keep(struct slice text, const struct forwarded_fields *fields, char *out)
+{
+    struct slice rest = slice_trim(text), name, value;
+    char *end = out;
+    bool comma = false;
+    while (rest.size > 0) {
+        const char *begin = rest.data;
+        if (*begin == ',' || *begin == ';') {
+            comma = comma || *begin == ',';
+            advance(&rest, 1);
+        } else if (!take_pair(&rest, &name, &value)) {
+            break;
+        } else if (is_believed(fields, name)) {
+            const char *separator = comma ? ", " : ";";
+            if (end > out)
+                end = put_range(end, separator, separator + strlen(separator));
+            end = put_range(end, begin, rest.data);
+            comma = false;
+        }
+        rest = slice_trim(rest);
+    }
+    return (size_t)(end - out);
+}
+
+/* Cuts a port off, which has to stand behind brackets or behind the only colon. */
+static bool split_node(struct slice text, struct slice *address, struct slice *port)
+{
+    *address = text;
+    *port = (struct slice){NULL, 0};
+    if (text.data[0] == '[') {
+        const char *end = memchr(text.data, ']', text.size);
+        if (end == NULL)
+            return false;
+        *address = (struct slice){text.data + 1, (size_t)(end - text.data - 1)};
+        advance(&text, address->size + 2);
+        if (memchr(address->data, ':', address->size) == NULL || (text.size > 0 && text.data[0] != ':'))
+            return false;
+        if (text.size > 0)
+            *port = (struct slice){text.data + 1, text.size - 1};
+        return true;
+    }
+    const char *colon = memchr(text.data, ':', text.size);
+    if (colon != NULL && colon == memrchr(text.data, ':', text.size)) {
+        address->size = (size_t)(colon - text.data);
+        *port = (struct slice){colon + 1, text.size - address->size - 1};
+    }
+    return true;
+}
+
+static bool port_parse(struct slice text, struct peer_endpoint *endpoint)
+{
+    uint64_t port;
+    endpoint->port[0] = '\0';
+    if (text.data == NULL)
+        return true;
+    if (text.size > 1 && text.data[0] == '_')
+        return true;
+    if (slice_to_uint64(text, &port) < 0 || port > 65535)
+        return false;
+    snprintf(endpoint->port, sizeof(endpoint->port), "%u", (unsigned)port);
+    return true;
+}
+
+/* A node (RFC 7239 6): ADDRESS, ADDRESS:PORT, [V6] or [V6]:PORT; also V6 alone, as X-Forwarded-For has it, and "unix:", which
+ * nginx calls clients of its Unix-domain sockets. False for any other text: unknown, hidden or nonsense. A hidden port ("_x") is
+ * no port. */
+static bool forwarded_node_parse(struct slice text, struct peer_endpoint *endpoint)
+{
+    struct slice address, port;
+    struct ip_address ip;
+    *endpoint = (struct peer_endpoint){.address = ""};
+    if (slice_eq(text, SLICE("unix:")))
+        return true;
+    if (text.size == 0 || !split_node(text, &address, &port) || ip_parse(address, &ip) < 0 ||
+        !port_parse(port, endpoint))
+        return false;
+    ip_format(&ip, endpoint->address);
+    return true;
+}
+
+/*
+ * The items of a list field, which may stand in several lines, from the last to the first: as proxies have added them. Empty
+ * items are skipped (RFC 9110 5.6.1). A comma within a quoted string ends no item. The walk goes from the right, because the
+ * text there is the proxy's and is whole: a quote that a client has left open must not swallow what follows.
+ */
+struct hops {
+    const struct header_section *section;
+    struct slice name;
+    uint32_t line;     /* fields from here on are done, or begun */
+    struct slice rest; /* of that line: what stands before the items that were taken */
+};
+
+static void hops_begin(struct hops *hops, const struct header_section *section, struct slice name)
+{
+    *hops = (struct hops){.section = section, .name = name, .line = section->count};
+}
+
+/* The line of that name before those that are done. */
+static bool hops_line(struct hops *hops)
+{
+    while (hops->line > 0) {
+        const struct field *field = &hops->section->fields[--hops->line];
+        if (slice_eq_nocase(field->name, hops->name)) {
+            hops->rest = field->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct slice hops_cut(struct slice *rest)
+{
+    bool quoted = false;
+    size_t begin = rest->size;
+    while (begin > 0 && (quoted || rest->data[begin - 1] != ',')) {
+        quoted ^= rest->data[begin - 1] == '"';
+        begin--;
+    }
+    struct slice item = {rest->data + begin, rest->size - begin};
+    rest->size = begin > 0 ? begin - 1 : 0;
+    return slice_trim(item);
+}
+
+static bool hops_next(struct hops *hops, struct slice *item)
+{
+    do {
+        if (hops->rest.size == 0 && !hops_line(hops))
+            return false;
+        *item = hops->rest.size > 0 ? hops_cut(&hops->rest) : (struct slice){NULL, 0};
+    } while (item->size == 0);
+    return true;
+}
 
 static const struct slice names[FORWARDED_NAMES] = {
     [FORWARDED_FOR] = SLICE("X-Forwarded-For"),

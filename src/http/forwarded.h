@@ -27,7 +27,7 @@
 #include <stdbool.h>
 
 #include "http/endpoint.h"
-#include "http/request.h"
+#include "http/header_section.h"
 #include "options/forwarded_fields.h"
 #include "options/networks.h"
 

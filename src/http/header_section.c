@@ -1,214 +1,34 @@
-/*
- * The header section (RFC 9112 5): its field lines, and what the few that concern the connection decide.
- */
+/* A header section: its references, and the search for a field. */
+#include "http/header_section.h"
+
 #include <stdlib.h>
 
-#include "base/mem.h"
-#include "http/forwarded.h"
-#include "http/parser.h"
-#include "http/token.h"
-
-/* What the fields seen so far have said, beyond what the section keeps. */
-struct state {
-    struct header_section *section;
-    bool content_type;
-    bool request_id;
-};
-
-/* Empty for a target without an authority (RFC 9112 3.2). */
-static int take_host(struct state *state, struct slice value)
+struct header_section *header_section_ref(struct header_section *section)
 {
-    if (state->section->host.data != NULL || (value.size > 0 && !slice_is_host(value)))
-        return 400;
-    state->section->host = value;
-    return 0;
-}
-
-static int take_content_length(struct state *state, struct slice value)
-{
-    struct header_section *section = state->section;
-    /* Repeated, with Transfer-Encoding, or no number: nobody knows where the body ends (RFC 9112 6.3). */
-    if (section->framing != FRAMING_NONE || slice_to_uint64(value, &section->content_length) != 0)
-        return 400;
-    section->framing = FRAMING_LENGTH;
-    return 0;
-}
-
-static int take_transfer_encoding(struct state *state, struct slice value)
-{
-    if (state->section->framing != FRAMING_NONE)
-        return 400;
-    if (!slice_eq_nocase(value, SLICE("chunked")))
-        return 501;
-    state->section->framing = FRAMING_CHUNKED;
-    return 0;
-}
-
-static int take_content_type(struct state *state, struct slice value)
-{
-    (void)value;
-    if (state->content_type)
-        return 400;
-    state->content_type = true;
-    return 0;
-}
-
-static int take_expect(struct state *state, struct slice value)
-{
-    if (!slice_eq_nocase(value, SLICE("100-continue")))
-        return 417;
-    state->section->expect_continue = true;
-    return 0;
-}
-
-static int take_connection(struct state *state, struct slice value)
-{
-    while (value.data != NULL) {
-        struct slice option = slice_next(&value, ',');
-        if (slice_eq_nocase(option, SLICE("close")))
-            state->section->connection_close = true;
-        else if (slice_eq_nocase(option, SLICE("keep-alive")))
-            state->section->connection_keep_alive = true;
-    }
-    return 0;
-}
-
-/* It goes into logs and into the answer. Of two nobody knows which. */
-static int take_request_id(struct state *state, struct slice value)
-{
-    size_t i = 0;
-    while (i < value.size && value.data[i] > ' ' && value.data[i] < 0x7f)
-        i++;
-    bool good = !state->request_id && value.size > 0 && i == value.size && value.size <= REQUEST_ID_MAX;
-    state->section->request_id = good ? value : (struct slice){NULL, 0};
-    state->request_id = true;
-    return 0;
-}
-
-static const struct {
-    struct slice name;
-    int (*take)(struct state *state, struct slice value);
-} known_fields[] = {
-    {SLICE("Host"), take_host},
-    {SLICE("Connection"), take_connection},
-    {SLICE("Content-Length"), take_content_length},
-    {SLICE("Content-Type"), take_content_type},
-    {SLICE("Transfer-Encoding"), take_transfer_encoding},
-    {SLICE("Expect"), take_expect},
-    {SLICE("X-Request-Id"), take_request_id},
-};
-
-/* What an application might take for another field, or for a variable of its own. */
-static bool is_hidden(struct slice name)
-{
-    return memchr(name.data, '_', name.size) != NULL || slice_eq_nocase(name, SLICE("Proxy"));
-}
-
-static int field_take(struct state *state, struct field field)
-{
-    for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++) {
-        if (known_fields[i].name.size == field.name.size &&
-            slice_eq_nocase(known_fields[i].name, field.name)) {
-            int status = known_fields[i].take(state, field.value);
-            if (status != 0)
-                return status;
-        }
-    }
-    if (is_hidden(field.name))
-        return 0;
-    state->section->forwarding = state->section->forwarding || forwarded_is_name(field.name);
-    state->section->fields[state->section->count++] = field;
-    return 0;
-}
-
-/* Cuts "name:value CRLF" off `rest`. */
-static int field_cut(struct slice *rest, struct field *field)
-{
-    size_t name = 0;
-    while (name < rest->size && char_is((unsigned char)rest->data[name], CHAR_TOKEN))
-        name++;
-    if (name == 0 || name == rest->size || rest->data[name] != ':')
-        return 400;
-    field->name = (struct slice){rest->data, name};
-    rest->data += name + 1;
-    rest->size -= name + 1;
-
-    size_t value = value_span(*rest);
-    if (rest->size - value < 2 || rest->data[value] != '\r' || rest->data[value + 1] != '\n')
-        return 400;
-    field->value = slice_trim((struct slice){rest->data, value});
-    rest->data += value + 2;
-    rest->size -= value + 2;
-    return 0;
-}
-
-int field_lines_check(struct slice lines)
-{
-    struct field field;
-    int status = 0;
-    while (status == 0 && lines.size > 0)
-        status = field_cut(&lines, &field);
-    return status;
-}
-
-/* Counts the lines before the empty one, so that one block can hold all of them. */
-static int lines_count(struct slice bytes, const struct parser_limits *limits, size_t *count)
-{
-    const char *line = bytes.data, *end = bytes.data + bytes.size, *next;
-    for (*count = 0; line < end; line = next + 1) {
-        next = memchr(line, '\n', (size_t)(end - line));
-        if (next == NULL)
-            return 400;
-        if (next - line == 1)
-            return 0;
-        if ((size_t)(next - line) > limits->field_size + 1 || ++*count > limits->fields)
-            return 431;
-    }
-    return 400;
-}
-
-/* The fields come first, then the bytes they point into. */
-static struct header_section *section_new(struct slice bytes, size_t count)
-{
-    size_t head = sizeof(struct header_section) + count * sizeof(struct field);
-    struct header_section *section = xmalloc(head + bytes.size);
-    char *copy = (char *)section + head;
-    memcpy(copy, bytes.data, bytes.size);
-    *section = (struct header_section){.references = 1, .bytes = {copy, bytes.size}};
+    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed);
+    atomic_store_explicit(&section->references, references + 1, memory_order_relaxed);
     return section;
 }
 
-static int section_read(struct slice bytes, const struct parser_limits *limits,
-                        struct header_section **section)
+void header_section_unref(struct header_section *section)
 {
-    size_t count;
-    int status = lines_count(bytes, limits, &count);
-    if (status != 0)
-        return status;
-
-    struct state state = {.section = section_new(bytes, count)};
-    struct slice rest = state.section->bytes;
-    for (size_t i = 0; i < count && status == 0; i++) {
-        struct field field;
-        status = field_cut(&rest, &field);
-        if (status == 0)
-            status = field_take(&state, field);
-    }
-    if (status == 0 && !slice_eq(rest, SLICE("\r\n")))
-        status = 400;
-    if (status != 0) {
-        free(state.section);
-        return status;
-    }
-    *section = state.section;
-    return 0;
+    if (section == NULL)
+        return;
+    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed) - 1;
+    atomic_store_explicit(&section->references, references, memory_order_relaxed);
+    if (references > 0)
+        return;
+    if (section->environ != NULL)
+        section->environ_free(section->environ);
+    free(section->forwarded);
+    free(section);
 }
 
-int header_section_parse(struct slice bytes, const struct parser_limits *limits,
-                         struct header_section **section)
+const struct field *header_section_find(const struct header_section *section, struct slice name)
 {
-    int status = section_read(bytes, limits, section);
-    /* In a head that arrives line by line, head_check_lines finds a malformed line first. */
-    bool refused = status != 0 && status != 400;
-    return refused && field_lines_check((struct slice){bytes.data, bytes.size - 2}) != 0 ? 400 : status;
+    for (uint32_t i = 0; i < section->count; i++) {
+        if (slice_eq_nocase(section->fields[i].name, name))
+            return &section->fields[i];
+    }
+    return NULL;
 }

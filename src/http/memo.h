@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
-#include "http/request.h"
+#include "http/header_section.h"
 
 enum { MEMO_SLOTS = 256, MEMO_BYTES = 2048 };
 

@@ -1,44 +1,12 @@
-/*
- * A request as parsed: the life of its header section, and what both parts of its head decide together. The parser
- * fills it in.
- */
+/* A request as parsed: what both parts of its head say together. */
+#include "http/request.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "http/forwarded.h"
-#include "http/parser.h"
-#include "http/request.h"
-
-struct header_section *header_section_ref(struct header_section *section)
-{
-    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed);
-    atomic_store_explicit(&section->references, references + 1, memory_order_relaxed);
-    return section;
-}
-
-void header_section_unref(struct header_section *section)
-{
-    if (section == NULL)
-        return;
-    uint32_t references = atomic_load_explicit(&section->references, memory_order_relaxed) - 1;
-    atomic_store_explicit(&section->references, references, memory_order_relaxed);
-    if (references > 0)
-        return;
-    if (section->environ != NULL)
-        section->environ_free(section->environ);
-    free(section->forwarded);
-    free(section);
-}
-
-const struct field *header_section_find(const struct header_section *section, struct slice name)
-{
-    for (uint32_t i = 0; i < section->count; i++) {
-        if (slice_eq_nocase(section->fields[i].name, name))
-            return &section->fields[i];
-    }
-    return NULL;
-}
+#include "http/token.h"
 
 bool request_keep_alive(const struct request *request)
 {
@@ -77,16 +45,6 @@ struct slice request_path_info(const struct request *request, struct slice root,
     if (request->path_escaped)
         path = (struct slice){room, path_decode(room, path)};
     return begins_with(path, root) ? (struct slice){path.data + root.size, path.size - root.size} : path;
-}
-
-int request_check(const struct request *request)
-{
-    const struct header_section *section = request->section;
-    if (request->minor >= 1 && section->host.data == NULL)
-        return 400; /* RFC 9112 3.2 */
-    if (request->minor == 0 && section->framing == FRAMING_CHUNKED)
-        return 400; /* RFC 9112 6.1: its framing is faulty */
-    return 0;
 }
 
 size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE])

@@ -8,55 +8,13 @@
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
-
-struct field {
-    struct slice name;  /* as sent */
-    struct slice value; /* without the white space around it */
-};
-
-enum framing {
-    FRAMING_NONE,    /* no body */
-    FRAMING_LENGTH,  /* Content-Length; may be 0 */
-    FRAMING_CHUNKED, /* Transfer-Encoding: chunked */
-};
-
-/* Of an X-Request-Id that is taken from a proxy: so many visible ASCII characters at most. */
-enum { REQUEST_ID_MAX = 128 };
+#include "http/header_section.h"
 
 struct forwarded;
-
-/* The header section (RFC 9110 6.3) and what it decides. One block of memory; the slices point into itself. */
-struct header_section {
-    _Atomic uint32_t references; /* changed by whoever runs the loop, never by two at once; others may look */
-    uint32_t count;
-    struct slice bytes; /* as sent, from the first field line through the empty line that ends the head */
-    struct slice
-        request_id; /* X-Request-Id, if there is one and it is good: see REQUEST_ID_MAX; else data is NULL */
-    struct slice host; /* the Host field's value; data is NULL when there was none */
-    enum framing framing;
-    uint64_t content_length; /* with FRAMING_LENGTH */
-    bool connection_close;
-    bool connection_keep_alive;
-    bool expect_continue;
-    bool forwarding;             /* it has fields that only a proxy may send (http/forwarded.h) */
-    struct forwarded *forwarded; /* what they say to one who trusts the sender; NULL until somebody asked */
-    /* What py/environ made of this section, and how to let go of it; NULL until somebody sets it. */
-    void *environ;
-    void (*environ_free)(void *environ);
-    /* Without the fields that no application may see: names with an underscore (CVE-2015-0219), and Proxy
-     * (CVE-2016-5388). */
-    struct field fields[];
-};
-
-struct header_section *header_section_ref(struct header_section *section);
-void header_section_unref(struct header_section *section); /* NULL is fine */
-/* The first field of that name (any case), or NULL. */
-const struct field *header_section_find(const struct header_section *section, struct slice name);
 
 struct request {
     struct slice line; /* the request line as sent, without its CRLF */

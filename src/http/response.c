@@ -1,13 +1,180 @@
-/*
- * A response head on its way out. Here it is put together; field.c knows what an application may say, status.c and
- * date.c hold the texts.
- */
+/* A response head on its way out: the texts, what an application may say, and how the head is put together. */
+#include "http/response.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "http/response.h"
+#include "base/timestamp.h"
 #include "http/token.h"
+
+/* The registered status codes (RFC 9110 15, and the IANA registry). */
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {511, "Network Authentication Required"},
+};
+
+const char *status_reason(int status)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "Unknown";
+}
+
+struct slice date_line(struct date_cache *cache, time_t now)
+{
+    /* Not strftime: the application may have set a locale. */
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    if (cache->size == 0 || cache->now != now) {
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        int size = snprintf(cache->line, sizeof(cache->line), "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+                            days[tm.tm_wday], tm.tm_mday, timestamp_month(tm.tm_mon),
+                            (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        cache->size = (size_t)size < sizeof(cache->line) ? (size_t)size : sizeof(cache->line) - 1;
+        cache->now = now;
+    }
+    return (struct slice){cache->line, cache->size};
+}
+
+size_t chunk_head(char *out, uint64_t size)
+{
+    size_t digits = size == 0 ? 1 : (67 - (size_t)__builtin_clzll(size)) / 4;
+    for (size_t i = digits; i > 0; i--) {
+        out[i - 1] = "0123456789abcdef"[size & 15];
+        size >>= 4;
+    }
+    memcpy(out + digits, "\r\n", 2);
+    return digits + 2;
+}
+
+static const struct {
+    struct slice name;
+    enum field_kind kind;
+} known_fields[] = {
+    {SLICE("Content-Length"), FIELD_CONTENT_LENGTH},
+    {SLICE("Date"), FIELD_DATE},
+    {SLICE("Server"), FIELD_SERVER},
+    {SLICE("Connection"), FIELD_PERSISTENCE}, /* or another: see connection_kind */
+    {SLICE("Keep-Alive"), FIELD_PERSISTENCE},
+    {SLICE("Proxy-Authenticate"), FIELD_HOP_BY_HOP},
+    {SLICE("Proxy-Authorization"), FIELD_HOP_BY_HOP},
+    {SLICE("Proxy-Connection"), FIELD_HOP_BY_HOP},
+    {SLICE("TE"), FIELD_HOP_BY_HOP},
+    {SLICE("Trailer"), FIELD_HOP_BY_HOP},
+    {SLICE("Trailers"), FIELD_HOP_BY_HOP}, /* so spelt in PEP 3333's list */
+    {SLICE("Transfer-Encoding"), FIELD_HOP_BY_HOP},
+    {SLICE("Upgrade"), FIELD_HOP_BY_HOP},
+};
+
+static enum field_kind field_kind_of(struct slice name)
+{
+    for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++) {
+        if (known_fields[i].name.size == name.size && slice_eq_nocase(known_fields[i].name, name))
+            return known_fields[i].kind;
+    }
+    return FIELD_PLAIN;
+}
+
+/* Of Connection. What it says of this connection alone, many applications say: each tutorial on server-sent events does. Other
+ * options announce fields of the connection (RFC 9110 7.6.1), which are the server's. */
+static enum field_kind connection_kind(struct slice value)
+{
+    enum field_kind kind = FIELD_PERSISTENCE;
+    while (value.data != NULL) {
+        struct slice option = slice_next(&value, ',');
+        if (slice_eq_nocase(option, SLICE("close")))
+            kind = FIELD_CLOSE;
+        else if (option.size > 0 && !slice_eq_nocase(option, SLICE("keep-alive")))
+            return FIELD_HOP_BY_HOP;
+    }
+    return kind;
+}
+
+bool field_text_is_plain(struct slice text)
+{
+    return value_span(text) == text.size && (text.size == 0 || memchr(text.data, '\t', text.size) == NULL);
+}
+
+const char *response_field_check(struct slice name, struct slice value, enum field_kind *kind,
+                                 uint64_t *length)
+{
+    if (!slice_is_token(name))
+        return "a header name must consist of letters, digits and !#$%&'*+-.^_`|~";
+    if (!field_text_is_plain(value))
+        return "a header value must not hold control characters";
+    *kind = field_kind_of(name);
+    if (*kind == FIELD_PERSISTENCE && slice_eq_nocase(name, SLICE("Connection")))
+        *kind = connection_kind(value);
+    if (*kind == FIELD_HOP_BY_HOP)
+        return "hop-by-hop headers belong to the server, not to the application";
+    if (*kind == FIELD_CONTENT_LENGTH &&
+        (slice_to_uint64(slice_trim(value), length) != 0 || *length > INT64_MAX))
+        return "Content-Length must be a decimal number";
+    return NULL;
+}
+
+size_t response_field_format(char *out, struct slice name, struct slice value)
+{
+    value = slice_trim(value);
+    memcpy(out, name.data, name.size);
+    memcpy(out + name.size, ": ", 2);
+    if (value.size > 0)
+        memcpy(out + name.size + 2, value.data, value.size);
+    memcpy(out + name.size + 2 + value.size, "\r\n", 2);
+    return name.size + value.size + 4;
+}
 
 /* Room for all that response_finish adds: 17 + 37 + 38 + 28 + 24 + 2 at most. */
 enum { TAIL_MAX = 160 };

@@ -106,6 +106,21 @@ bool escapes_are_whole(struct slice s)
     return true;
 }
 
+size_t path_decode(char *out, struct slice path)
+{
+    size_t written = 0;
+    for (size_t i = 0; i < path.size; i++) {
+        char c = path.data[i];
+        if (c == '%') {
+            c = (char)(hex_value((unsigned char)path.data[i + 1]) << 4 |
+                       hex_value((unsigned char)path.data[i + 2]));
+            i += 2;
+        }
+        out[written++] = c;
+    }
+    return written;
+}
+
 static bool is_ipv6(struct slice s)
 {
     char text[INET6_ADDRSTRLEN];

@@ -31,6 +31,10 @@ int hex_value(unsigned char c);            /* 0-15, or -1 */
 size_t value_span(struct slice s);         /* how many bytes at the start are CHAR_VALUE */
 bool escapes_are_whole(struct slice s);    /* every "%" is followed by two hexadecimal digits */
 
+/* Percent-decodes a path that escapes_are_whole has accepted. `out` has room for path.size bytes, and may be where the path
+ * stands. Returns the bytes written. "%2F" becomes "/", as WSGI demands. */
+size_t path_decode(char *out, struct slice path);
+
 /* uri-host [ ":" port ] of RFC 9112 3.2: a registered name, an IPv4 address, or in brackets an IPv6 address or what RFC 3986 3.2.2
  * keeps for the future; no userinfo. The host must not be empty. */
 bool slice_is_host(struct slice s);

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "http/request.h"
+#include "http/header_section.h"
 
 /* Lower-case hexadecimal digits, in the field's value. */
 struct traceparent {

@@ -4,7 +4,7 @@
 #ifndef NET_H1_STATE_H
 #define NET_H1_STATE_H
 
-#include "http/head_reader.h"
+#include "http/head.h"
 #include "net/conn.h"
 #include "net/exchange.h"
 #include "net/parcel.h"

@@ -10,8 +10,8 @@
 
 #include "base/slice.h"
 #include "http/body.h"
+#include "http/head.h"
 #include "http/memo.h"
-#include "http/parser.h"
 
 enum { SESSION_ANSWERS = 32 };
 

@@ -1,10 +1,96 @@
 /*
- * A response head: framing, what the server adds, and what it does not let through.
+ * A response head: the fields an application may set, framing, the fields the server adds, and the small texts.
  */
+#include "http/response.h"
+
 #include <stdio.h>
 
-#include "http/response.h"
 #include "unit.h"
+
+static const struct {
+    struct slice name, value;
+    bool allowed;
+    enum field_kind kind;
+    uint64_t length;
+} fields[] = {
+    {SLICE("X"), SLICE("y"), true, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE(""), true, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("caf\xe9 \"quoted\""), true, FIELD_PLAIN, 0},
+    {SLICE("Content-Type"), SLICE("text/plain"), true, FIELD_PLAIN, 0},
+    {SLICE("Content-Length"), SLICE("0"), true, FIELD_CONTENT_LENGTH, 0},
+    {SLICE("CONTENT-LENGTH"), SLICE(" 42 "), true, FIELD_CONTENT_LENGTH, 42},
+    {SLICE("Date"), SLICE("now"), true, FIELD_DATE, 0},
+    {SLICE("server"), SLICE("x"), true, FIELD_SERVER, 0},
+    {SLICE("Servers"), SLICE("x"), true, FIELD_PLAIN, 0},
+    {SLICE("Connections"), SLICE("x"), true, FIELD_PLAIN, 0},
+    {SLICE(""), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("X Y"), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("X:"), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("X\r\nY"), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("X\0"), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("caf\xe9"), SLICE("y"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\r\nY: b"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\n"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("\ra"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\0"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\tb"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\t"), false, FIELD_PLAIN, 0},
+    {SLICE("X"), SLICE("a\x7f"), false, FIELD_PLAIN, 0},
+    {SLICE("Content-Length"), SLICE(""), false, FIELD_PLAIN, 0},
+    {SLICE("Content-Length"), SLICE("+5"), false, FIELD_PLAIN, 0},
+    {SLICE("Content-Length"), SLICE("5, 5"), false, FIELD_PLAIN, 0},
+    {SLICE("Content-Length"), SLICE("9223372036854775808"), false, FIELD_PLAIN, 0},
+    {SLICE("Connection"), SLICE("close"), true, FIELD_CLOSE, 0},
+    {SLICE("connection"), SLICE("keep-alive, Close"), true, FIELD_CLOSE, 0},
+    {SLICE("Connection"), SLICE("Keep-Alive"), true, FIELD_PERSISTENCE, 0},
+    {SLICE("Connection"), SLICE(""), true, FIELD_PERSISTENCE, 0},
+    {SLICE("Connection"), SLICE("closed"), false, FIELD_PLAIN, 0},
+    {SLICE("Connection"), SLICE("close, upgrade"), false, FIELD_PLAIN, 0},
+    {SLICE("Connection"), SLICE("TE"), false, FIELD_PLAIN, 0},
+    {SLICE("keep-alive"), SLICE("timeout=5"), true, FIELD_PERSISTENCE, 0},
+    {SLICE("Proxy-Authenticate"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("Proxy-Authorization"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("Proxy-Connection"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("te"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("Trailer"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("Trailers"), SLICE("x"), false, FIELD_PLAIN, 0},
+    {SLICE("TRANSFER-ENCODING"), SLICE("chunked"), false, FIELD_PLAIN, 0},
+    {SLICE("Upgrade"), SLICE("x"), false, FIELD_PLAIN, 0},
+};
+
+START_TEST(a_field_is_taken_or_refused_as_the_table_says)
+{
+    enum field_kind kind = FIELD_PLAIN;
+    uint64_t length = 0;
+    struct slice name = fields[_i].name, value = fields[_i].value;
+    const char *refusal = response_field_check(name, value, &kind, &length);
+    ck_assert_msg((refusal == NULL) == fields[_i].allowed, "\"%s: %s\": %s", name.data, value.data, refusal);
+    if (fields[_i].allowed) {
+        ck_assert_msg(kind == fields[_i].kind, "\"%s\": kind", name.data);
+        ck_assert_msg(length == fields[_i].length, "\"%s\": length", name.data);
+    }
+}
+END_TEST
+
+START_TEST(no_control_character_passes)
+{
+    for (int c = 0; c < 256; c++) {
+        char text[] = {'a', 'b', 'c', 'd', 'e', 'f', 'g', (char)c, 'h'};
+        bool control = c < 0x20 || c == 0x7f;
+        ck_assert_msg(field_text_is_plain((struct slice){text, sizeof(text)}) == !control, "0x%02x", c);
+    }
+}
+END_TEST
+
+START_TEST(a_line_holds_the_trimmed_value)
+{
+    char out[64];
+    size_t size = response_field_format(out, SLICE("X-Y"), SLICE("  a b "));
+    unit_assert_bytes("trimmed", out, size, "X-Y: a b\r\n", 10);
+    size = response_field_format(out, SLICE("X"), (struct slice){NULL, 0});
+    unit_assert_bytes("empty", out, size, "X: \r\n", 5);
+}
+END_TEST
 
 #define DATE   "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define SERVER "Server: gateway\r\n"
@@ -307,8 +393,73 @@ START_TEST(an_error_is_short_and_whole)
 }
 END_TEST
 
+static const struct {
+    time_t now;
+    const char *line;
+} dates[] = {
+    {784111777, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}, /* RFC 9110 5.6.7 */
+    {0, "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"},
+    {951827696, "Date: Tue, 29 Feb 2000 12:34:56 GMT\r\n"},
+    {4102444799, "Date: Thu, 31 Dec 2099 23:59:59 GMT\r\n"},
+};
+
+START_TEST(a_date_is_written_as_the_rfc_says)
+{
+    struct date_cache cache = {0};
+    struct slice line = date_line(&cache, dates[_i].now);
+    unit_assert_bytes("date", line.data, line.size, dates[_i].line, strlen(dates[_i].line));
+}
+END_TEST
+
+START_TEST(a_date_is_remade_when_the_time_has_changed)
+{
+    struct date_cache cache = {0};
+    date_line(&cache, 784111777);
+    struct slice line = date_line(&cache, 784111778);
+    ck_assert(slice_eq(line, SLICE("Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n")));
+    line = date_line(&cache, 784111777);
+    ck_assert(slice_eq(line, SLICE("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n")));
+}
+END_TEST
+
+static const struct {
+    uint64_t size;
+    const char *line;
+} chunks[] = {
+    {0, "0\r\n"},
+    {1, "1\r\n"},
+    {15, "f\r\n"},
+    {16, "10\r\n"},
+    {255, "ff\r\n"},
+    {256, "100\r\n"},
+    {0x1a2b, "1a2b\r\n"},
+    {UINT64_MAX >> 4, "fffffffffffffff\r\n"},
+    {UINT64_MAX, "ffffffffffffffff\r\n"},
+};
+
+START_TEST(a_chunk_size_is_hexadecimal)
+{
+    char out[CHUNK_HEAD_MAX];
+    size_t size = chunk_head(out, chunks[_i].size);
+    unit_assert_bytes("chunk", out, size, chunks[_i].line, strlen(chunks[_i].line));
+}
+END_TEST
+
+START_TEST(statuses_have_reasons)
+{
+    ck_assert_str_eq(status_reason(200), "OK");
+    ck_assert_str_eq(status_reason(404), "Not Found");
+    ck_assert_str_eq(status_reason(431), "Request Header Fields Too Large");
+    ck_assert_str_eq(status_reason(505), "HTTP Version Not Supported");
+    ck_assert_str_eq(status_reason(299), "Unknown");
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    unit_add_rows(tests, a_field_is_taken_or_refused_as_the_table_says, fields);
+    tcase_add_test(tests, no_control_character_passes);
+    tcase_add_test(tests, a_line_holds_the_trimmed_value);
     unit_add_rows(tests, the_head_is_as_the_table_says, cases);
     unit_add_rows(tests, a_status_is_taken_or_refused_as_the_table_says, statuses);
     tcase_add_test(tests, starting_again_forgets_everything);
@@ -320,6 +471,10 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_ready_line_counts_like_a_field);
     tcase_add_test(tests, a_long_head_moves_to_the_heap_and_is_bounded);
     unit_add_rows(tests, an_error_is_short_and_whole, errors);
+    unit_add_rows(tests, a_date_is_written_as_the_rfc_says, dates);
+    tcase_add_test(tests, a_date_is_remade_when_the_time_has_changed);
+    unit_add_rows(tests, a_chunk_size_is_hexadecimal, chunks);
+    tcase_add_test(tests, statuses_have_reasons);
 }
 
 int main(void)

@@ -175,8 +175,28 @@ START_TEST(a_host_has_two_parts)
 }
 END_TEST
 
+static const struct {
+    struct slice path, decoded;
+} paths[] = {
+    {SLICE("/"), SLICE("/")},
+    {SLICE("/a+b"), SLICE("/a+b")},
+    {SLICE("/%41%62c"), SLICE("/Abc")},
+    {SLICE("/a%2Fb%2f"), SLICE("/a/b/")},
+    {SLICE("/%00%ff%C3"), SLICE("/\0\xff\xc3")},
+    {SLICE("/%2541"), SLICE("/%41")},
+};
+
+START_TEST(a_path_is_decoded_once)
+{
+    char out[32];
+    size_t size = path_decode(out, paths[_i].path);
+    unit_assert_bytes(paths[_i].path.data, out, size, paths[_i].decoded.data, paths[_i].decoded.size);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    unit_add_rows(tests, a_path_is_decoded_once, paths);
     unit_add_rows(tests, a_class_has_the_members_that_its_rfc_names, classes);
     tcase_add_test(tests, hexadecimal_digits_have_values);
     tcase_add_test(tests, a_token_is_not_empty);

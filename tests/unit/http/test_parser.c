@@ -1,8 +1,82 @@
 /*
- * The header section: what is kept and what it decides. What is refused, and with what, is also in tests/wire.
+ * The parser: what the parts of a request line become, what is kept of a header section and what it decides. What is
+ * refused, and with what, is also in tests/wire.
  */
 #include "http/parser.h"
+
 #include "unit.h"
+
+static const struct {
+    const char *name, *line;
+    const char *method, *authority, *path, *query; /* authority NULL: none */
+    bool escaped, is_head;
+    int minor;
+} lines[] = {
+    {"origin form", "GET /a/b HTTP/1.1", "GET", NULL, "/a/b", "", false, false, 1},
+    {"a query", "GET /a?b=c?d HTTP/1.1", "GET", NULL, "/a", "b=c?d", false, false, 1},
+    {"an empty query", "GET /a? HTTP/1.1", "GET", NULL, "/a", "", false, false, 1},
+    {"an escaped path", "GET /%41 HTTP/1.1", "GET", NULL, "/%41", "", true, false, 1},
+    {"an escape in the query alone", "GET /a?%41%zz HTTP/1.1", "GET", NULL, "/a", "%41%zz", false, false, 1},
+    {"HEAD and HTTP/1.0", "HEAD / HTTP/1.0", "HEAD", NULL, "/", "", false, true, 0},
+    {"head is not HEAD", "head / HTTP/1.1", "head", NULL, "/", "", false, false, 1},
+    {"asterisk", "OPTIONS * HTTP/1.1", "OPTIONS", NULL, "*", "", false, false, 1},
+    {"absolute form", "GET http://h:80/p?q HTTP/1.1", "GET", "h:80", "/p", "q", false, false, 1},
+    {"absolute form without a path", "GET HTTPS://h HTTP/1.1", "GET", "h", "/", "", false, false, 1},
+    {"absolute form with a query alone", "GET http://h?q/r HTTP/1.1", "GET", "h", "/", "q/r", false, false,
+     1},
+    {"two slashes are a path", "GET //h/p HTTP/1.1", "GET", NULL, "//h/p", "", false, false, 1},
+};
+
+START_TEST(the_parts_are_as_the_table_says)
+{
+    const char *name = lines[_i].name;
+    struct request request;
+    struct slice line = slice_of(lines[_i].line);
+    ck_assert_msg(request_line_parse(&request, line) == 0, "%s: refused", name);
+    unit_assert_bytes(name, request.line.data, request.line.size, line.data, line.size);
+    unit_assert_bytes(name, request.method.data, request.method.size, lines[_i].method,
+                      strlen(lines[_i].method));
+    unit_assert_bytes(name, request.path.data, request.path.size, lines[_i].path, strlen(lines[_i].path));
+    unit_assert_bytes(name, request.query.data, request.query.size, lines[_i].query, strlen(lines[_i].query));
+    ck_assert_msg((request.authority.data != NULL) == (lines[_i].authority != NULL), "%s", name);
+    if (lines[_i].authority != NULL)
+        ck_assert_msg(slice_eq(request.authority, slice_of(lines[_i].authority)), "%s", name);
+    ck_assert_msg(request.path_escaped == lines[_i].escaped, "%s", name);
+    ck_assert_msg(request.is_head == lines[_i].is_head, "%s", name);
+    ck_assert_msg(request.minor == lines[_i].minor, "%s", name);
+    ck_assert_ptr_null(request.section);
+}
+END_TEST
+
+static const struct {
+    struct slice line;
+    int status;
+} bad_lines[] = {
+    {SLICE(""), 400},
+    {SLICE("GET"), 400},
+    {SLICE("GET "), 400},
+    {SLICE("GET /"), 400},
+    {SLICE("GET / "), 400},
+    {SLICE("GET / HTTP/1."), 400},
+    {SLICE("GET / HTTP/1.1x"), 400},
+    {SLICE("GET /\0 HTTP/1.1"), 400},
+    {SLICE("GET http:/a HTTP/1.1"), 400},
+    {SLICE("GET http:// HTTP/1.1"), 400},
+    {SLICE("GET https HTTP/1.1"), 400},
+    {SLICE("GET ** HTTP/1.1"), 400},
+    {SLICE("options * HTTP/1.1"), 400},
+    {SLICE("CONNECT / HTTP/1.1"), 501},
+    {SLICE("CONNECT / HTTP/9.1"), 505},
+    {SLICE("GET / HTTP/0.9"), 505},
+};
+
+START_TEST(the_line_is_refused_with_the_status_of_the_table)
+{
+    struct request request;
+    int status = request_line_parse(&request, bad_lines[_i].line);
+    ck_assert_msg(status == bad_lines[_i].status, "\"%s\": %d", bad_lines[_i].line.data, status);
+}
+END_TEST
 
 static const struct parser_limits limits = {.request_line = 100, .fields = 3, .field_size = 40, .head = 1000};
 
@@ -140,7 +214,7 @@ static const struct {
     const char *name;
     struct slice bytes;
     int status;
-} refusals[] = {
+} bad_sections[] = {
     {"nothing at all", SLICE(""), 400},
     {"no empty line", SLICE("A: b\r\n"), 400},
     {"no line end", SLICE("A: b"), 400},
@@ -161,14 +235,16 @@ static const struct {
 START_TEST(the_section_is_refused_with_the_status_of_the_table)
 {
     struct header_section *section = NULL;
-    int status = header_section_parse(refusals[_i].bytes, &limits, &section);
-    ck_assert_msg(status == refusals[_i].status, "%s: %d", refusals[_i].name, status);
+    int status = header_section_parse(bad_sections[_i].bytes, &limits, &section);
+    ck_assert_msg(status == bad_sections[_i].status, "%s: %d", bad_sections[_i].name, status);
     ck_assert_ptr_null(section);
 }
 END_TEST
 
 static void add(TCase *tests)
 {
+    unit_add_rows(tests, the_parts_are_as_the_table_says, lines);
+    unit_add_rows(tests, the_line_is_refused_with_the_status_of_the_table, bad_lines);
     tcase_add_test(tests, fields_are_kept_as_sent_and_values_trimmed);
     tcase_add_test(tests, the_section_does_not_need_the_bytes_it_was_parsed_from);
     tcase_add_test(tests, an_empty_section_decides_nothing);
@@ -176,10 +252,10 @@ static void add(TCase *tests)
     unit_add_rows(tests, a_request_id_is_found_if_it_is_good, ids);
     tcase_add_test(tests, a_dropped_field_decides_nothing);
     unit_add_rows(tests, the_section_decides_as_the_table_says, decisions);
-    unit_add_rows(tests, the_section_is_refused_with_the_status_of_the_table, refusals);
+    unit_add_rows(tests, the_section_is_refused_with_the_status_of_the_table, bad_sections);
 }
 
 int main(void)
 {
-    return unit_run("http/header_section", add);
+    return unit_run("http/parser", add);
 }
