@@ -5,10 +5,47 @@
 
 #include "base/clock.h"
 #include "base/log_limit.h"
+#include "base/mem.h"
 #include "base/spool_budget.h"
+#include "http/head.h"
+#include "http/proxy_protocol.h"
+#include "net/conn.h"
+#include "net/exchange.h"
 #include "net/exchange_counters.h"
-#include "net/h1_state.h"
+#include "net/parcel.h"
+#include "net/pending.h"
 #include "net/presence.h"
+
+enum h1_state {
+    H1_PROXY,  /* before all else: the PROXY protocol's header, from a peer that has to send one */
+    H1_NEW,    /* before the first request, of which nothing has come */
+    H1_IDLE,   /* between requests */
+    H1_HEAD,   /* reading a request head */
+    H1_BODY,   /* reading a request body */
+    H1_APP,    /* the handler has the exchange; output may be in flight */
+    H1_SEND,   /* the answer is complete, the client has not taken all of it */
+    H1_LAST,   /* the service stops, and the client has never asked: it may have been about to */
+    H1_LINGER, /* the answer is sent, input is discarded until the peer closes */
+    H1_CLOSED, /* waits for the loop to free it */
+    H1_STATES
+};
+
+struct h1 {
+    struct conn conn;
+    enum h1_state state;
+    enum connection_state counted; /* in the scoreboard */
+    struct exchange *exchange;     /* in H1_BODY and H1_APP */
+    enum ending ending;            /* in H1_SEND: what follows */
+    struct head_reader reader;     /* in H1_HEAD */
+    uint64_t body_since;           /* in H1_BODY, ms */
+    uint64_t body_received;        /* raw bytes */
+    struct pending pending;        /* a part of a head, or pipelined requests */
+};
+
+static inline struct h1 *h1_of(struct conn *conn)
+{
+    return (struct h1 *)conn;
+}
 
 /* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
  * request would cost more than to ignore it. */
@@ -43,7 +80,7 @@ static void h1_count(struct h1 *h, enum connection_state state)
     h->counted = state;
 }
 
-void h1_enter(struct h1 *h, enum h1_state state)
+static void h1_enter(struct h1 *h, enum h1_state state)
 {
     h->state = state;
     h1_count(h, states[state].counts_as);
@@ -51,10 +88,71 @@ void h1_enter(struct h1 *h, enum h1_state state)
         timeout_set(h->conn.loop->timeouts, &h->conn.timeout, states[state].timeout);
 }
 
-void h1_close(struct h1 *h)
+static void h1_close(struct h1 *h)
 {
     h1_enter(h, H1_CLOSED);
     conn_close(&h->conn);
+}
+
+/* Enough to see what it is instead. */
+enum { SHOWN = 32 };
+
+static void h1_tell_proxy(const struct h1 *h, struct slice bytes, const char *what)
+{
+    char shown[SHOWN * 4 + 1];
+    const char *address = h->conn.peer.address;
+    size_t size = bytes.size < SHOWN ? bytes.size : SHOWN;
+    shown[log_escape(shown, sizeof(shown) - 1, bytes.data, size, true)] = '\0';
+    log_limited(LOG_PROXY_HEADER, LOG_WARNING, "a connection of %s %s: \"%s\"; it is closed",
+                address[0] != '\0' ? address : "a unix-domain socket", what, shown);
+}
+
+static void h1_tell_proxy_wrong(const struct h1 *h, struct slice bytes, const struct proxy_header *header)
+{
+    const char *address = h->conn.peer.address;
+    if (header->unsupported == 0)
+        h1_tell_proxy(h, bytes, "does not begin with a header of --proxy-protocol");
+    else
+        log_limited(
+            LOG_PROXY_HEADER, LOG_WARNING,
+            "a connection of %s begins with a header of --proxy-protocol for %s (0x%02x), which is not "
+            "supported: TCP, Unix-domain streams and AF_UNSPEC are; it is closed",
+            address[0] != '\0' ? address : "a unix-domain socket", proxy_family_name(header->unsupported),
+            header->unsupported);
+}
+
+static bool h1_expects_proxy(struct conn *conn)
+{
+    return conn->loop->options->proxy_protocol != PROXY_OFF && conn_is_trusted(conn);
+}
+
+static bool h1_consume_proxy(struct h1 *h, struct slice *bytes)
+{
+    struct conn *conn = &h->conn;
+    struct proxy_header header;
+    if (proxy_header_parse((enum proxy_version)conn->loop->options->proxy_protocol, *bytes, &header) < 0) {
+        h1_tell_proxy_wrong(h, *bytes, &header);
+        bytes->size = 0;
+        h1_close(h);
+        return false;
+    }
+    if (header.size == 0)
+        return false;
+    bytes->data += header.size;
+    bytes->size -= header.size;
+    if (header.has_client)
+        conn->peer = header.client;
+    conn->unnamed = header.source == PROXY_UNNAMED;
+    conn->judged = false;
+    h1_enter(h, H1_NEW);
+    return bytes->size > 0;
+}
+
+static void h1_give_up_proxy(struct h1 *h)
+{
+    if (h->pending.data != NULL)
+        h1_tell_proxy(h, pending_slice(&h->pending), "ended within its header of --proxy-protocol");
+    h1_close(h);
 }
 
 /* Nothing more will come, and what came has been read. */
@@ -94,7 +192,7 @@ static void h1_next(struct h1 *h)
 }
 
 /* The exchange is over. */
-void h1_done(struct conn *conn, enum ending ending)
+static void h1_done(struct conn *conn, enum ending ending)
 {
     struct h1 *h = h1_of(conn);
     h->exchange = NULL;
@@ -110,7 +208,7 @@ void h1_done(struct conn *conn, enum ending ending)
     }
 }
 
-void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
+static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
     h->exchange = NULL;
     h1_enter(h, H1_APP);
@@ -419,6 +517,122 @@ static bool h1_give_way(struct conn *conn)
     else if (states[h->state].timeout == TIMEOUT_NONE)
         timeout_clear(&conn->timeout);
     return h->state == H1_CLOSED;
+}
+
+static struct iovec piece(const void *data, size_t size)
+{
+    return (struct iovec){(void *)data, size};
+}
+
+/* As it was sent: line and section are kept so; the body is decoded. */
+static int h1_pack_request(const struct exchange *exchange, struct parcel *parcel, struct iovec *pieces)
+{
+    static const char end[] = "\r\n";
+    const struct request *request = &exchange->request;
+    const struct body_content *content = &exchange->body.content;
+    int count = 0;
+    pieces[count++] = piece(request->line.data, request->line.size);
+    pieces[count++] = piece(end, sizeof(end) - 1);
+    pieces[count++] = piece(request->section->bytes.data, request->section->bytes.size);
+    parcel->head = request->line.size + sizeof(end) - 1 + request->section->bytes.size;
+    parcel->started_ns = exchange->started_ns;
+    parcel->ready_ns = exchange->ready_ns;
+    parcel->spool = content->spool;
+    if (content->spool >= 0) {
+        parcel->spool_size = content->size;
+    } else if (content->size > 0) {
+        parcel->body = content->size;
+        pieces[count++] = piece(content->memory, content->size);
+    }
+    return count;
+}
+
+static int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *pieces)
+{
+    struct h1 *h = h1_of(conn);
+    int count = 0;
+    parcel->asked = h->state != H1_NEW && h->state != H1_PROXY;
+    parcel->awaits_proxy = h->state == H1_PROXY;
+    parcel->unnamed = conn->unnamed;
+    if (h->state == H1_APP && loop_has_ready(conn->loop, h->exchange))
+        count = h1_pack_request(h->exchange, parcel, pieces);
+    else if ((h->state != H1_IDLE && parcel->asked) || conn->ended)
+        return -1;
+    if (!conn_is_drained(conn)) /* an interim answer */
+        return -1;
+    if (h->pending.data != NULL) {
+        parcel->rest = h->pending.size;
+        pieces[count++] = piece(h->pending.data, h->pending.size);
+    }
+    return count;
+}
+
+static void h1_moved(struct conn *conn)
+{
+    struct h1 *h = h1_of(conn);
+    if (h->exchange != NULL) {
+        loop_remove_ready(conn->loop, h->exchange);
+        exchange_forget(h->exchange);
+        h->exchange = NULL;
+    }
+    h1_enter(h, H1_CLOSED);
+}
+
+static struct body_content h1_take_content(const struct parcel *parcel, const char *bytes,
+                                           const struct spool_budget *budget)
+{
+    struct body_content content = {.size = parcel->body, .spool = parcel->spool, .budget = budget};
+    if (parcel->spool >= 0) {
+        content.size = parcel->spool_size;
+        spool_take_over(budget, &content.reserved, content.size);
+    } else if (parcel->body > 0) {
+        content.memory = xmalloc(parcel->body);
+        memcpy(content.memory, bytes, parcel->body);
+    }
+    return content;
+}
+
+/* It was good in another worker, whose limits may have been others. */
+static void h1_unpack_request(struct h1 *h, const struct parcel *parcel, const char *bytes)
+{
+    struct loop *loop = h->conn.loop;
+    struct body_content content = h1_take_content(parcel, bytes + parcel->head, loop->body_limits.budget);
+    struct head head;
+    int line_status;
+    head_reader_begin(&h->reader);
+    int status =
+        head_read(&h->reader, loop->memo, &loop->parser_limits, (struct slice){bytes, parcel->head}, &head);
+    struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
+    if (status == 0 && head.size != parcel->head)
+        status = 400;
+    if (head.line.size > 0 && line_status != 0)
+        status = line_status;
+    if (status != 0) {
+        body_content_free(&content);
+        h1_refuse(h, exchange, status);
+        return;
+    }
+    body_restore(&exchange->body, exchange->request.section, content);
+    exchange->started_ns = parcel->started_ns;
+    h->exchange = exchange;
+    h1_enter(h, H1_APP);
+    exchange->ready_ns = parcel->ready_ns;
+    exchange_ready(exchange);
+}
+
+static void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
+{
+    struct h1 *h = h1_of(conn);
+    /* A header of the PROXY protocol is expected where the connection was accepted, and for as long as it is expected here. */
+    if (parcel->asked)
+        h1_enter(h, H1_IDLE);
+    else if (!parcel->awaits_proxy)
+        h1_enter(h, H1_NEW);
+    conn->unnamed = parcel->unnamed;
+    conn->judged = false;
+    pending_keep(&h->pending, (struct slice){bytes + parcel->head + parcel->body, parcel->rest});
+    if (parcel->head > 0)
+        h1_unpack_request(h, parcel, bytes);
 }
 
 static struct exchange *h1_exchange(const struct conn *conn)
