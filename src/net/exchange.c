@@ -12,13 +12,75 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/parser.h"
-#include "net/exchange_counters.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
 enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 
 /* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
 enum { STATUS_CLIENT_GONE = 499 };
+
+/* The part of count_answer that counts: for a status other than the one counted last. */
+static void count_status(struct exchange *exchange, int status)
+{
+    _Atomic uint64_t *answers = exchange->conn->loop->row->answers;
+    if (status < SCOREBOARD_CODE_MIN || status > SCOREBOARD_CODE_MAX)
+        return;
+    scoreboard_count(answers[status - SCOREBOARD_CODE_MIN], 1);
+    if (exchange->counted != 0)
+        scoreboard_count(answers[exchange->counted - SCOREBOARD_CODE_MIN], (uint64_t)-1);
+    exchange->counted = status;
+}
+
+/* The answer is about to be whole, with that status, or has ended with it. By whoever may send. Each exchange counts once, as what was
+ * said last. An answer is counted before its last byte leaves, so that a client that has it finds it counted, even if the worker is
+ * killed in that moment. Whether the kernel takes the byte is known only after that. If it does not, and has taken none before, the
+ * count moves to 499. The sum over all codes is then one too many for the time of that system call, and never too few. */
+static inline void count_answer(struct exchange *exchange, int status)
+{
+    if (exchange->counted != status)
+        count_status(exchange, status);
+}
+
+/* A call of the application, and the wait for it; or for nothing, when no thread came. */
+static void count_call(struct exchange *exchange, uint64_t ended_ns)
+{
+    struct scoreboard_row *row = exchange->conn->loop->row;
+    uint64_t begun = exchange->begun_ns;
+    histogram_add(&row->queue, (begun != 0 ? begun : ended_ns) - exchange->ready_ns);
+    if (begun != 0)
+        histogram_add(&row->call, exchange->ended_ns - begun);
+}
+
+/* The exchange is over. Returns how long it took, in ns. By the thread that runs the loop. */
+static uint64_t count_end(struct exchange *exchange)
+{
+    struct scoreboard_row *row = exchange->conn->loop->row;
+    if (exchange->ended_ns == 0)
+        exchange->ended_ns = clock_ns();
+    uint64_t ended = exchange->preempted_ns != 0 ? exchange->preempted_ns : exchange->ended_ns;
+    uint64_t duration = ended - exchange->started_ns;
+    scoreboard_add(row->requests, 1);
+    histogram_add(&row->request, duration);
+    if (exchange->ready_ns != 0)
+        count_call(exchange, ended);
+    return duration;
+}
+
+static const struct {
+    int status;
+    enum refusal refusal;
+} refusals[] = {
+    {400, REFUSAL_MALFORMED},   {408, REFUSAL_SLOW},        {413, REFUSAL_TOO_LARGE},
+    {414, REFUSAL_TOO_LARGE},   {417, REFUSAL_UNSUPPORTED}, {431, REFUSAL_TOO_LARGE},
+    {501, REFUSAL_UNSUPPORTED}, {503, REFUSAL_NO_STORAGE},  {505, REFUSAL_UNSUPPORTED},
+};
+
+void exchange_count_refusal(struct loop *loop, int status)
+{
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (refusals[i].status == status)
+            scoreboard_add(loop->row->refused[refusals[i].refusal], 1);
+}
 
 /* A trusted proxy's is taken in any case, for the log; the rest costs something. */
 static void identify(struct exchange *exchange)
@@ -212,7 +274,7 @@ static bool note_sending(struct exchange *exchange, uint64_t size, size_t lines)
         exchange->head_size = exchange->response.size;
     bool whole = is_whole(exchange);
     if (whole && !exchange->conn->broken)
-        exchange_count_answer(exchange, exchange->response.status);
+        count_answer(exchange, exchange->response.status);
     return whole;
 }
 
@@ -224,7 +286,7 @@ static int note_sent(struct exchange *exchange, bool whole, int r)
         exchange->whole_sent = whole;
         exchange->zero_sent = false;
     } else if (!exchange->head_sent && whole) {
-        exchange_count_answer(exchange, STATUS_CLIENT_GONE);
+        count_answer(exchange, STATUS_CLIENT_GONE);
     }
     send_claim_release(&exchange->claim);
     return r;
@@ -379,8 +441,7 @@ static void end_sending(struct exchange *exchange)
 static void record(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
-    exchange_count_answer(exchange,
-                          exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
+    count_answer(exchange, exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
     if (loop->answered != NULL)
         loop->answered(loop->answered_context, exchange);
 }
@@ -404,7 +465,7 @@ void exchange_finish(struct exchange *exchange)
     enum ending ending = exchange->ending;
     bool let_go = exchange->let_go;
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
-    exchange->duration_ns = exchange_count_end(exchange);
+    exchange->duration_ns = count_end(exchange);
     exchange->finished = true;
     if (!let_go) {
         conn->resetting = exchange->cut;
@@ -467,7 +528,7 @@ static uint64_t send_error(struct exchange *exchange, struct response *response,
 {
     const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
     response_error(response, status, request, keep_alive, current_date_line());
-    exchange_count_answer(exchange, status);
+    count_answer(exchange, status);
     struct iovec vector = {response->head, response->size};
     uint64_t size = response->framing == RESPONSE_LENGTH ? response->length : 0;
     exchange->head_size = response->size - size;
@@ -565,7 +626,7 @@ bool exchange_abandon(struct exchange *exchange)
         exchange->late_status = STATUS_CLIENT_GONE;
     bool torn = exchange_is_torn(exchange);
     settle_sent(exchange);
-    exchange->duration_ns = exchange_count_end(exchange);
+    exchange->duration_ns = count_end(exchange);
     record(exchange);
     return torn;
 }

@@ -81,7 +81,7 @@ struct exchange {
     bool whole_sent;               /* behind the gate, as head_sent */
     bool zero_sent;                /* likewise: exchange_ask has sent one, and no chunk has followed */
     bool final_sent;               /* the last chunk */
-    int counted;                   /* the status that exchange_count_answer has counted; 0: none yet */
+    int counted;                   /* the status that the counters have; 0: none yet */
     bool overrun;                  /* the application sent more than its Content-Length: told once */
     char made_id[REQUEST_ID_SIZE]; /* request.id, when it was made here */
     char *line;                    /* `inline_line`, or the heap */
@@ -154,6 +154,8 @@ bool exchange_is_torn(const struct exchange *exchange);
 /* After one of these three: counts, and gives the connection back to its protocol. Then the exchange is logged and gone; if its answer
  * waits for the client, only when that has ended (exchange_sent), however it does. */
 void exchange_finish(struct exchange *exchange);
+/* A request is refused with this status: the counters get it. The client sent something wrong, or nothing can be stored. */
+void exchange_count_refusal(struct loop *loop, int status);
 /* By the connection: what waited has left, or never will. Here alone it is decided what became of an answer, for the log and the
  * counters: what the kernel took is what was sent, and if it took nothing the status is 499. Of a chunked answer that is cut while
  * it waits, the lines around the chunks are taken to have left in proportion. So the size of its content is exact but for one

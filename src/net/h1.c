@@ -11,7 +11,6 @@
 #include "http/proxy_protocol.h"
 #include "net/conn.h"
 #include "net/exchange.h"
-#include "net/exchange_counters.h"
 #include "net/parcel.h"
 #include "net/pending.h"
 #include "net/presence.h"

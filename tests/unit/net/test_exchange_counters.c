@@ -2,7 +2,7 @@
  * What is counted of an exchange: each answer once, by its code, before the client has it; each refusal by its reason; how long
  * each part took.
  */
-#include "net/exchange_counters.h"
+#include "net/exchange.h"
 
 #include <inttypes.h>
 #include <sys/socket.h>
