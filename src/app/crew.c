@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/exchange.h"
-#include "net/timer.h"
+#include "net/timers.h"
 #include "py/interp.h"
 #include "py/threads.h"
 
@@ -296,7 +296,7 @@ struct crew *crew_new(const struct crew_setup *setup)
     crew->baton = baton_new(setup->threads, &work);
     for (unsigned i = 0; i < setup->threads; i++)
         crew->members[i].crew = crew;
-    crew->signals_timer = timer_new(setup->loop, signals_timer_fired, crew);
+    crew->signals_timer = timer_new(setup->loop->base, signals_timer_fired, crew);
     start_threads(crew);
     return crew;
 }

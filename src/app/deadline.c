@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "net/presence.h"
-#include "net/timer.h"
+#include "net/timers.h"
 #include "py/interrupt.h"
 #include "py/stack.h"
 
@@ -225,7 +225,7 @@ struct deadline *deadline_new(struct loop *loop, const struct scoreboard_call *c
     deadline->stuck = stuck;
     deadline->context = context;
     deadline->threads = threads;
-    deadline->timer = timer_new(loop, look, deadline);
+    deadline->timer = timer_new(loop->base, look, deadline);
     for (unsigned i = 0; i < threads; i++)
         deadline->watched[i].call = &calls[i];
     return deadline;

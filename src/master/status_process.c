@@ -19,7 +19,7 @@
 #include "http/proxy_protocol.h"
 #include "net/listener.h"
 #include "net/loop.h"
-#include "net/timer.h"
+#include "net/timers.h"
 #include "proc/confine.h"
 #include "proc/fork.h"
 #include "proc/privileges.h"
@@ -107,7 +107,7 @@ static void __attribute__((noreturn)) serve(const struct options *given, const s
     struct loop *loop = loop_new(&options, &status_handler, &row);
     struct sampler sampler = {.status = status_new(service->board, VERSION, interp_version(),
                                                    options.application, options.status_host)};
-    sampler.timer = timer_new(loop, sample, &sampler);
+    sampler.timer = timer_new(loop->base, sample, &sampler);
     timer_set(sampler.timer, HISTORY_INTERVAL_MS);
     event_add(evsignal_new(loop->base, SIGUSR1, reopen_log, NULL), NULL);
     listeners_new(loop, service->status, 1, 0);

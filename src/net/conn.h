@@ -28,7 +28,7 @@
 #include "http/endpoint.h"
 #include "net/loop.h"
 #include "net/output.h"
-#include "net/timeouts.h"
+#include "net/timers.h"
 
 struct conn;
 struct exchange;

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "net/h1.h"
-#include "net/timer.h"
+#include "net/timers.h"
 
 enum {
     BURST_MAX = 16,  /* parcels taken in one callback */
@@ -385,9 +385,9 @@ struct handover *handover_new(struct loop *loop, const struct handover_setup *se
     handover->loop = loop;
     handover->setup = *setup;
     handover->bytes = xmalloc(PARCEL_MAX);
-    handover->again = timer_new(loop, look_again, handover);
-    handover->level = timer_new(loop, level, handover);
-    handover->resume = timer_new(loop, resume_taking, handover);
+    handover->again = timer_new(loop->base, look_again, handover);
+    handover->level = timer_new(loop->base, level, handover);
+    handover->resume = timer_new(loop->base, resume_taking, handover);
     for (unsigned slot = 0; slot < setup->slots; slot++)
         handover->transfer_in[slot] = (struct transfer_in){.handover = handover, .slot = slot};
     handover_serve(handover, setup->slot, true);

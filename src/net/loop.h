@@ -20,7 +20,7 @@
 #include "http/parser.h"
 #include "net/output.h"
 #include "net/request_id.h"
-#include "net/timeouts.h"
+#include "net/timers.h"
 #include "options/forwarded_fields.h"
 #include "options/networks.h"
 #include "options/options.h"

@@ -8,7 +8,7 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/timer.h"
+#include "net/timers.h"
 
 /* From calls to the look at what they have done. */
 enum { LOOK_MS = 250 };
@@ -84,7 +84,7 @@ static void look_now(void *context)
 void descriptors_watch(struct loop *loop)
 {
     look.row = loop->row;
-    look.timer = timer_new(loop, look_now, NULL);
+    look.timer = timer_new(loop->base, look_now, NULL);
 }
 
 void descriptors_look(void)

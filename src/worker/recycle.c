@@ -61,7 +61,7 @@ void recycle_init(struct recycle *recycle, struct loop *loop, uint32_t random, v
     if (options->max_lifetime > 0)
         recycle->lifetime_end_ms = clock_ms() + spread((uint64_t)options->max_lifetime, random);
     if (options->max_lifetime > 0 || options->max_rss > 0) {
-        recycle->timer = timer_new(loop, look_at_age_and_memory, recycle);
+        recycle->timer = timer_new(loop->base, look_at_age_and_memory, recycle);
         timer_set(recycle->timer, LOOK_MS);
     }
 }

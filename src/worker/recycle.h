@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/timer.h"
+#include "net/loop.h"
+#include "net/timers.h"
 #include "options/options.h"
 
 struct recycle {

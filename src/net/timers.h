@@ -1,17 +1,28 @@
 /*
- * Time-outs by class: every connection waits in at most one queue, and all who wait in a queue have the same duration, so
- * that each queue is sorted by deadline without sorting; one coarse timer serves all. A deadline has some slack, so that one
- * who sets the same again and again stays where it is in the queue, and touches no neighbour's memory.
- * An idle process has no timer that ticks: it is armed for the earliest deadline only.
- * Belongs to the thread that runs the loop.
+ * Timers on an event base: a single one that fires once, for the layers above, which know of a base only that it is there; and
+ * time-outs by class, for connections.
+ *
+ * Every connection waits in at most one queue, and all members of a queue have the same duration: so each queue is sorted
+ * by deadline without sorting, and one coarse timer serves all. A deadline has some slack. A connection that sets the same
+ * time-out again and again stays where it is in the queue, and touches no neighbour's memory. An idle process has no timer
+ * that ticks: the timer is armed for the earliest deadline only.
+ *
+ * Belongs to the thread that runs the loop; all callbacks come there, before the events of connections.
  */
-#ifndef NET_TIMEOUTS_H
-#define NET_TIMEOUTS_H
+#ifndef NET_TIMERS_H
+#define NET_TIMERS_H
 
 #include <stdint.h>
 
 struct event_base;
+struct timer;
 struct timeouts;
+
+struct timer *timer_new(struct event_base *base, void (*fired)(void *context), void *context);
+void timer_free(struct timer *timer); /* NULL is fine */
+
+/* Fires once, in `ms` milliseconds. A timer that is set already stays as it is. */
+void timer_set(struct timer *timer, unsigned ms);
 
 enum timeout_class {
     TIMEOUT_NONE, /* waits without a deadline */

@@ -1,7 +1,7 @@
 /*
  * Time-outs by class: in order, not early, at most a tick late, and safe to change from within.
  */
-#include "net/timeouts.h"
+#include "net/timers.h"
 
 #include <event2/event.h>
 #include <unistd.h>
@@ -213,9 +213,50 @@ START_TEST(an_idle_process_has_no_timer)
 }
 END_TEST
 
+static int fired;
+
+static void count_firing(void *context)
+{
+    ck_assert_ptr_eq(context, &fired);
+    fired++;
+}
+
+static uint64_t loop_until_fired(int times)
+{
+    uint64_t begun = clock_ms();
+    while (fired < times && clock_ms() - begun < 30000)
+        event_base_loop(base, EVLOOP_ONCE);
+    return clock_ms() - begun;
+}
+
+START_TEST(it_fires_once_for_each_time_it_is_set)
+{
+    struct timer *timer = timer_new(base, count_firing, &fired);
+    for (int i = 1; i <= 3; i++) {
+        timer_set(timer, 50);
+        uint64_t took = loop_until_fired(i);
+        ck_assert_uint_ge(took + 10, 50);
+        ck_assert_int_eq(fired, i);
+    }
+    timer_free(timer);
+}
+END_TEST
+
+START_TEST(one_that_is_set_stays_as_it_is)
+{
+    struct timer *timer = timer_new(base, count_firing, &fired);
+    timer_set(timer, 50);
+    timer_set(timer, 60000);
+    loop_until_fired(1);
+    ck_assert_int_eq(fired, 1);
+    timer_free(timer);
+}
+END_TEST
+
 START_TEST(freeing_none_is_fine)
 {
     timeouts_free(NULL);
+    timer_free(NULL);
 }
 END_TEST
 
@@ -231,10 +272,12 @@ static void add(TCase *tests)
     tcase_add_test(tests, others_may_be_cleared_when_one_expires);
     tcase_add_test(tests, each_visits_one_class_oldest_first);
     tcase_add_test(tests, an_idle_process_has_no_timer);
+    tcase_add_test(tests, it_fires_once_for_each_time_it_is_set);
+    tcase_add_test(tests, one_that_is_set_stays_as_it_is);
     tcase_add_test(tests, freeing_none_is_fine);
 }
 
 int main(void)
 {
-    return unit_run("net/timeouts", add);
+    return unit_run("net/timers", add);
 }

@@ -1,5 +1,5 @@
-/* Time-outs by class: one sorted queue per duration, one timer for all. */
-#include "net/timeouts.h"
+/* Timers: one that fires once, and time-outs by class, for which there is one sorted queue per duration and one timer for all. */
+#include "net/timers.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -8,6 +8,44 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+
+struct timer {
+    struct event *event;
+    void (*fired)(void *context);
+    void *context;
+};
+
+static void timer_happened(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct timer *timer = arg;
+    timer->fired(timer->context);
+}
+
+struct timer *timer_new(struct event_base *base, void (*fired)(void *context), void *context)
+{
+    struct timer *timer = xcalloc(1, sizeof(*timer));
+    timer->fired = fired;
+    timer->context = context;
+    timer->event = evtimer_new(base, timer_happened, timer);
+    event_priority_set(timer->event, 0);
+    return timer;
+}
+
+void timer_free(struct timer *timer)
+{
+    if (timer == NULL)
+        return;
+    event_free(timer->event);
+    free(timer);
+}
+
+void timer_set(struct timer *timer, unsigned ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    if (!event_pending(timer->event, EV_TIMEOUT, NULL))
+        event_add(timer->event, &tv);
+}
 
 enum { GRANULARITY_MS = 5, NEVER_ARMED = 0, SLACK = 64 };
 
@@ -52,7 +90,7 @@ static void expire_queue(struct timeouts *timeouts, enum timeout_class class, ui
     }
 }
 
-static void timer_fired(evutil_socket_t fd, short what, void *arg)
+static void queue_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct timeouts *timeouts = arg;
@@ -78,7 +116,7 @@ struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[
         queue->head.next = queue->head.previous = &queue->head;
     }
     timeouts->expired = expired;
-    timeouts->timer = evtimer_new(base, timer_fired, timeouts);
+    timeouts->timer = evtimer_new(base, queue_timer_fired, timeouts);
     assert(timeouts->timer != NULL);
     event_priority_set(timeouts->timer, 0); /* before what keeps a base busy */
     return timeouts;
