@@ -1,8 +1,10 @@
 /* A request as parsed: what both parts of its head say together. */
 #include "http/request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "http/forwarded.h"
@@ -67,4 +69,19 @@ const char *request_name(const struct request *request, char out[REQUEST_NAME_SI
     n += log_escape(out + n, ROOM - n, request->path.data, request->path.size, true);
     request_tag(request, out + n);
     return out;
+}
+
+void request_id_make(struct request_ids *ids, char out[REQUEST_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    if (ids->left == 0) {
+        int r = getentropy(ids->bytes, sizeof(ids->bytes));
+        assert(r == 0);
+        ids->left = sizeof(ids->bytes);
+    }
+    for (int i = 0; i < REQUEST_ID_SIZE; i += 2) {
+        uint8_t byte = ids->bytes[--ids->left];
+        out[i] = digits[byte >> 4];
+        out[i + 1] = digits[byte & 15];
+    }
 }

@@ -56,4 +56,14 @@ size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE]);
 enum { REQUEST_NAME_SIZE = 400 };
 const char *request_name(const struct request *request, char out[REQUEST_NAME_SIZE]);
 
+/* Request ids: 128 random bits as hexadecimal digits. They are random and not counted, so that they do not tell how many
+ * requests there are. Random bytes are fetched some at a time, so that an id costs no system call. Belongs to the thread
+ * that runs the event loop. */
+enum { REQUEST_ID_SIZE = 32 };
+struct request_ids {
+    uint8_t bytes[256]; /* as many as one getentropy(3) gives */
+    size_t left;        /* unused bytes, counted from the end; a zeroed struct has none yet */
+};
+void request_id_make(struct request_ids *ids, char out[REQUEST_ID_SIZE]);
+
 #endif

@@ -171,6 +171,21 @@ START_TEST(the_tag_has_room_for_the_longest_id)
 }
 END_TEST
 
+enum { IDS = 100 };
+
+START_TEST(an_id_is_32_hexadecimal_digits_and_no_other_ones)
+{
+    static char ids[IDS][REQUEST_ID_SIZE + 1];
+    static struct request_ids some, others;
+    for (int i = 0; i < IDS; i++) {
+        request_id_make(i % 2 ? &some : &others, ids[i]);
+        ck_assert_uint_eq(strspn(ids[i], "0123456789abcdef"), REQUEST_ID_SIZE);
+        for (int n = 0; n < i; n++)
+            ck_assert_str_ne(ids[i], ids[n]);
+    }
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, the_connection_is_kept_as_the_table_says, connections);
@@ -182,6 +197,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_request_without_its_fields_has_no_host);
     unit_add_rows(tests, path_info_is_as_the_table_says, paths);
     tcase_add_test(tests, the_tag_has_room_for_the_longest_id);
+    tcase_add_test(tests, an_id_is_32_hexadecimal_digits_and_no_other_ones);
 }
 
 int main(void)
