@@ -415,7 +415,8 @@ static void h1_readable(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
     if (h->state == H1_APP) {
-        presence_look(h->exchange);
+        if (presence_look(h->exchange))
+            loop_drop_ready(conn->loop, h->exchange);
         return;
     }
     if (h->pending.data != NULL && is_waiting(h))

@@ -264,17 +264,28 @@ static void report_refused(struct loop *loop, uint64_t now)
     loop->reported_ms = now;
 }
 
-/* Gone with that, when it is. */
-static bool is_given_up(struct exchange *exchange)
+void loop_drop_ready(struct loop *loop, struct exchange *exchange)
 {
-    return exchange->presence == PRESENCE_UNSURE && presence_give_up(exchange);
+    if (!loop_has_ready(loop, exchange))
+        return;
+    loop_remove_ready(loop, exchange);
+    exchange_cut(exchange);
+    exchange_finish(exchange);
+}
+
+static bool is_given_up(struct loop *loop, struct exchange *exchange)
+{
+    if (exchange->presence != PRESENCE_UNSURE || !presence_give_up(exchange))
+        return false;
+    loop_drop_ready(loop, exchange);
+    return true;
 }
 
 /* The oldest: 503. False when its client is gone. */
 static bool refuse_first(struct loop *loop, uint64_t now)
 {
     struct exchange *exchange = loop->ready_first;
-    if (is_given_up(exchange))
+    if (is_given_up(loop, exchange))
         return false;
     loop_remove_ready(loop, exchange);
     scoreboard_add(loop->row->refused[REFUSAL_NO_THREAD], 1);
@@ -364,7 +375,7 @@ struct exchange *loop_take_ready(struct loop *loop)
     struct exchange *exchange;
     do
         exchange = loop->ready_first;
-    while (exchange != NULL && is_given_up(exchange));
+    while (exchange != NULL && is_given_up(loop, exchange));
     if (exchange != NULL)
         loop_remove_ready(loop, exchange);
     return exchange;
@@ -415,8 +426,9 @@ void loop_watch_ready(struct loop *loop, uint64_t waited_ms)
     struct exchange *exchange = loop->ready_last, *older;
     for (; exchange != NULL; exchange = older) {
         older = exchange->previous;
-        if (exchange->presence == PRESENCE_ASSUMED && has_waited(exchange) >= waited_ms)
-            presence_watch(exchange);
+        if (exchange->presence == PRESENCE_ASSUMED && has_waited(exchange) >= waited_ms &&
+            presence_watch(exchange))
+            loop_drop_ready(loop, exchange);
     }
 }
 

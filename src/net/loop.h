@@ -122,6 +122,8 @@ struct exchange *loop_take_ready(struct loop *loop);
 void loop_add_ready(struct loop *loop, struct exchange *exchange);
 bool loop_has_ready(const struct loop *loop, const struct exchange *exchange);
 void loop_remove_ready(struct loop *loop, struct exchange *exchange);
+/* The client is gone: a request that is on the ready list is taken off and ends unanswered. Else nothing happens. */
+void loop_drop_ready(struct loop *loop, struct exchange *exchange);
 /* Watches the clients of those that have waited for that long (net/presence.h); who is gone is taken off. */
 void loop_watch_ready(struct loop *loop, uint64_t waited_ms);
 

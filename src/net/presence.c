@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "net/exchange.h"
-#include "net/loop.h"
 
 /* Clients of HTTP/1.0 that half-close are rare, and those that waited for so long and are answered after all are rarer. */
 enum { UNSURE_NS = 1000000000 };
@@ -13,15 +12,11 @@ static bool is_old(const struct exchange *exchange)
     return exchange->request.minor == 0;
 }
 
-static void lose(struct exchange *exchange)
+/* Nothing more can be sent. */
+static bool lose(struct exchange *exchange)
 {
-    struct loop *loop = exchange->conn->loop;
     exchange->conn->broken = true;
-    if (!loop_has_ready(loop, exchange))
-        return;
-    loop_remove_ready(loop, exchange);
-    exchange_cut(exchange);
-    exchange_finish(exchange);
+    return true;
 }
 
 /* Its side has ended, and nothing tells whether it has closed. */
@@ -34,35 +29,31 @@ static void ask(struct exchange *exchange)
         exchange_ask(exchange);
 }
 
-void presence_look(struct exchange *exchange)
+bool presence_look(struct exchange *exchange)
 {
     if (exchange->presence == PRESENCE_ASSUMED)
-        return;
+        return false;
     enum conn_peer peer = conn_peer(exchange->conn);
     if (peer == PEER_ENDED)
         ask(exchange);
-    if (peer == PEER_GONE || exchange->conn->broken)
-        lose(exchange);
+    return (peer == PEER_GONE || exchange->conn->broken) && lose(exchange);
 }
 
 /* One that was preempted has no connection: that may be closed, or have another exchange. */
-void presence_watch(struct exchange *exchange)
+bool presence_watch(struct exchange *exchange)
 {
     if (exchange->presence != PRESENCE_ASSUMED || exchange_was_preempted(exchange))
-        return;
+        return false;
     exchange->presence = PRESENCE_WATCHED;
     if (exchange->conn->watched)
-        presence_look(exchange);
-    else
-        conn_watch(exchange->conn);
+        return presence_look(exchange);
+    conn_watch(exchange->conn);
+    return false;
 }
 
 bool presence_give_up(struct exchange *exchange)
 {
-    if (clock_ns() - exchange->ready_ns < UNSURE_NS)
-        return false;
-    lose(exchange);
-    return true;
+    return clock_ns() - exchange->ready_ns >= UNSURE_NS && lose(exchange);
 }
 
 static bool is_gone(const struct exchange *exchange)

@@ -23,14 +23,17 @@
 
 struct exchange;
 
-/* The exchange waits on the ready list, or its call lasts: its client is looked at, and looked after from here on. One on the ready
- * list may be gone after it. Only the first time does anything, and nothing is done after exchange_preempt. */
-void presence_watch(struct exchange *exchange);
+/* Three functions for the thread that runs the loop. True: the client is gone and the connection is broken. The caller then
+ * takes a request that still waits off the ready list (loop_drop_ready). */
 
-/* Something has happened to the connection while the answer is due. One on the ready list may be gone after it. */
-void presence_look(struct exchange *exchange);
+/* The exchange waits on the ready list, or its call lasts: from here on its client is watched. Only the first call for an
+ * exchange has an effect, and none after exchange_preempt. */
+bool presence_watch(struct exchange *exchange);
 
-/* One on the ready list, PRESENCE_UNSURE: true when it is gone, for its time has passed. */
+/* The connection has an event while the answer is due. */
+bool presence_look(struct exchange *exchange);
+
+/* For a request on the ready list that is PRESENCE_UNSURE: true when its time has passed. */
 bool presence_give_up(struct exchange *exchange);
 
 /* From any thread until exchange_finish: nobody waits for what could be sent now. A system call. */
