@@ -147,7 +147,7 @@ struct scoreboard_restart {
     char how[SCOREBOARD_HOW_SIZE]; /* "was killed by signal 9 ..." */
 };
 
-/* Why the last reload failed: with --reload, workers say so in the application's place (app/failed_reload.h). */
+/* Why the last reload failed: with --reload, workers say so in the application's place (app/worker_answers.h). */
 enum { SCOREBOARD_FAILED_RELOAD_SIZE = 32 * 1024 };
 struct scoreboard_failed_reload {
     _Atomic uint32_t number; /* twice how many there have been, published; odd: the text is being written */

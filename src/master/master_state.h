@@ -77,7 +77,7 @@ struct seat_messages {
 
 /* To every worker there is. */
 void master_tell_all(struct master *master, enum message_kind kind);
-/* For --reload, see app/failed_reload.h: `words` may be empty. */
+/* For --reload, see app/worker_answers.h: `words` may be empty. */
 void master_note_failed_reload(struct master *master, const char *failure, struct slice words);
 /* After everything that the fleet was told. */
 void master_follow_up(struct master *master);

@@ -10,7 +10,7 @@
 
 #include "app/crew.h"
 #include "app/deadline.h"
-#include "app/failed_reload.h"
+#include "app/worker_answers.h"
 #include "app/wsgi.h"
 #include "base/clock.h"
 #include "base/exit_status.h"
@@ -352,7 +352,7 @@ static void open_loop(struct worker *worker, int python_signals)
     worker->loop->unready = setup->unready;
     spool_budget_init(&worker->spools, (uint64_t)setup->options->spool_total, setup->board, setup->row);
     loop_set_spool_budget(worker->loop, &worker->spools);
-    failed_reload_open(worker->loop, &setup->board->service->failed_reload, boot_failed_reloads());
+    worker_answers_open(worker->loop, &setup->board->service->failed_reload, boot_failed_reloads());
     worker->deadline = deadline_new(worker->loop, setup->calls, setup->threads, calls_are_stuck, worker);
     struct event_base *base = worker->loop->base;
     worker->channel = event_new(base, setup->channel, EV_READ | EV_PERSIST, messages_arrived, worker);
