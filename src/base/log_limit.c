@@ -18,6 +18,7 @@ static const char *const names[LOG_SUBJECTS] = {
     [LOG_PARCEL] = "connections from other workers that are lost",
     [LOG_PARCELS_WAIT] = "connections from other workers that wait",
     [LOG_PROXY_HEADER] = "connections without a header of --proxy-protocol",
+    [LOG_REFUSED_WORKER] = "workers that the master has no place for",
 };
 
 struct interval {

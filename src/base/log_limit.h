@@ -16,9 +16,10 @@ enum log_subject {
     LOG_BODY_SPOOL,   /* nor a request's body */
     LOG_FILE,         /* a file could not be sent */
     LOG_LIBEVENT,
-    LOG_PARCEL,       /* a connection from another worker is lost */
-    LOG_PARCELS_WAIT, /* there is no room for them */
-    LOG_PROXY_HEADER, /* a connection does not begin with one of --proxy-protocol */
+    LOG_PARCEL,         /* a connection from another worker is lost */
+    LOG_PARCELS_WAIT,   /* there is no room for them */
+    LOG_PROXY_HEADER,   /* a connection does not begin with one of --proxy-protocol */
+    LOG_REFUSED_WORKER, /* a process that no zygote has truly told of */
     LOG_SUBJECTS
 };
 

@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "fleet/slot.h"
 #include "preload/zygote.h"
 #include "preload/zygote_child.h"
 #include "proc/fork.h"
+#include "proc/privileges.h"
 
 /* Of one zygote, which says one thing for each order. */
 enum { NEWS_AT_ONCE = 16 };
@@ -124,13 +126,14 @@ static bool is_known(const struct zygote_pool *zygotes, pid_t pid)
     return zygotes->setup.is_taken(zygotes->setup.context, pid);
 }
 
-/* A zygote runs the application's code, and the master may be root: it will kill, and wait for, nobody else's child, and no child for
- * another. */
+/* A zygote and its workers run the application's code and may name any pid, and the master may be root. The master kills and waits for
+ * its own children only, none of them in the place of another, and no process that the user could not kill: orphans of the application,
+ * set-user-ID programs among them, are the master's children too. */
 static bool is_new_child(const struct zygote_pool *zygotes, pid_t pid)
 {
     siginfo_t info;
     return pid > 0 && !is_known(zygotes, pid) &&
-           waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+           waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && privileges_are_of(pid);
 }
 
 static void worker_is_forked(struct zygote_pool *zygotes, const struct zygote_child *zygote, pid_t pid)
@@ -157,7 +160,8 @@ void zygote_pool_refuse(const struct zygote_pool *zygotes, pid_t pid)
 {
     if (zygotes == NULL || !is_new_child(zygotes, pid))
         return;
-    log_warning("a worker (pid %d) is killed, as the master has no place for it: the zygote has not said "
+    log_limited(LOG_REFUSED_WORKER, LOG_WARNING,
+                "a worker (pid %d) is killed, as the master has no place for it: the zygote has not said "
                 "truly which processes it has forked",
                 (int)pid);
     kill(pid, SIGKILL);

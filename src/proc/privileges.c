@@ -138,6 +138,22 @@ gid_t privileges_group(void)
     return target.group;
 }
 
+bool privileges_are_of(pid_t pid)
+{
+    char path[32], line[256];
+    unsigned ids[4];
+    bool same = target.user == NOBODY_NAMED;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = same ? NULL : fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4)
+            same = ids[0] == target.user && ids[1] == target.user && ids[2] == target.user &&
+                   ids[3] == target.user;
+    if (file != NULL)
+        fclose(file);
+    return same;
+}
+
 /* Root's groups, while the process has the user's rights. */
 static struct {
     bool lent;

@@ -30,6 +30,10 @@ int privileges_drop(char *message, size_t size);
 int privileges_begin_as_user(void);
 void privileges_end_as_user(void);
 
+/* Whether all user ids of that process, which must not have been waited for, are the user's. True when no user is named. A child of the
+ * application that a program of root's has started may be the master's, and none of the user's: only root may signal it. */
+bool privileges_are_of(pid_t pid);
+
 /* In the master, once: with --user it keeps those capabilities of root that it uses. Workers have
  * none then anyway. Without --user they are root's own, and the master changes nothing. A program
  * that it executes in its place begins with all of them again. */

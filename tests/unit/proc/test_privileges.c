@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -59,6 +60,52 @@ START_TEST(nobody_named_changes_nothing)
     ck_assert_uint_eq(privileges_group(), (gid_t)-1);
     ck_assert_int_eq(privileges_drop(message, sizeof(message)), 0);
     ck_assert_uint_eq(geteuid(), getuid());
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    bool real, effective, saved; /* the user's; or root's */
+    bool expected;
+} owners[] = {
+    {"all are the user's", true, true, true, true},
+    {"the real one is root's", false, true, true, false},
+    {"the effective one is root's", true, false, true, false},
+    {"the saved one is root's: the process can become root again", true, true, false, false},
+    {"all are root's", false, false, false, false},
+};
+
+START_TEST(a_process_is_the_users_when_all_its_ids_are)
+{
+    char byte;
+    int held[2];
+    ck_assert_int_eq(resolve("nobody", NULL), 0);
+    ck_assert_int_eq(pipe(held), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        uid_t user = nobody.pw_uid;
+        if (setresuid(owners[_i].real ? user : 0, owners[_i].effective ? user : 0,
+                      owners[_i].saved ? user : 0) < 0)
+            _exit(1);
+        close(held[0]);
+        if (write(held[1], "x", 1) != 1)
+            _exit(1);
+        pause();
+    }
+    close(held[1]);
+    ck_assert_int_eq(read(held[0], &byte, 1), 1);
+    ck_assert_msg(privileges_are_of(pid) == owners[_i].expected, "%s", owners[_i].name);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    ck_assert(!privileges_are_of(pid));
+    close(held[0]);
+}
+END_TEST
+
+START_TEST(each_process_is_ours_when_nobody_is_named)
+{
+    ck_assert_int_eq(resolve(NULL, NULL), 0);
+    ck_assert(privileges_are_of(getpid()));
 }
 END_TEST
 
@@ -252,12 +299,14 @@ static void add(TCase *tests)
     tcase_add_checked_fixture(tests, set_up, NULL);
     unit_add_rows(tests, a_mistake_is_told, mistakes);
     tcase_add_test(tests, nobody_named_changes_nothing);
+    tcase_add_test(tests, each_process_is_ours_when_nobody_is_named);
     if (geteuid() != 0) {
         puts("SKIP: the rest needs root");
         return;
     }
     tcase_add_test(tests, a_name_or_its_number_is_the_user_with_its_group);
     tcase_add_test(tests, a_number_that_nobody_knows_needs_a_group);
+    unit_add_rows(tests, a_process_is_the_users_when_all_its_ids_are, owners);
     tcase_add_test(tests, the_way_down_has_no_way_back);
     tcase_add_test(tests, files_are_opened_with_the_users_rights_for_a_moment);
     tcase_add_test(tests, a_group_alone_is_taken_too);
