@@ -21,8 +21,8 @@
 #include "py/interp.h"
 #include "setup/check.h"
 #include "setup/configuration.h"
-#include "setup/process.h"
 #include "setup/restart_on_save.h"
+#include "setup/startup.h"
 #include "upgrade/upgrade_state.h"
 
 enum { MESSAGE_SIZE = 1024 };
@@ -47,7 +47,7 @@ static int serve(struct options *options, struct upgrade_state *saved)
     struct access_log *access_log;
     struct timespec begun;
     clock_gettime(CLOCK_REALTIME, &begun);
-    if (process_apply(options, &access_log, message, sizeof(message)) < 0)
+    if (startup_apply(options, &access_log, message, sizeof(message)) < 0)
         return usage(message);
     set_title(options);
     int status = master_main(options, access_log, saved);

@@ -12,6 +12,7 @@
 #include "options/options_values.h"
 #include "proc/notify.h"
 #include "setup/configuration.h"
+#include "setup/startup.h"
 #include "setup/tmp_dir.h"
 
 enum { MESSAGE_SIZE = 1024 };

@@ -17,7 +17,7 @@
 #include "preload/zygote_pool.h"
 #include "proc/directory.h"
 #include "proc/helper_process.h"
-#include "setup/startup.h"
+#include "setup/service.h"
 #include "upgrade/upgrade.h"
 #include "worker/child.h"
 

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "options/options.h"
-#include "setup/startup.h"
+#include "setup/service.h"
 
 struct status_process;
 

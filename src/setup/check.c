@@ -3,18 +3,97 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/exit_status.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "control/control_socket.h"
+#include "net/address_check.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
 #include "proc/python_end.h"
-#include "setup/check_places.h"
-#include "setup/process.h"
+#include "setup/pid_file.h"
+#include "setup/service.h"
 #include "setup/startup.h"
 #include "worker/boot.h"
+
+enum { MESSAGE_SIZE = 512 };
+
+struct places {
+    struct address *addresses; /* those that are good */
+    size_t count;
+    int status; /* of the first that is not */
+};
+
+static void places_fail(struct places *places, struct address *address, int status)
+{
+    places->status = places->status != EXIT_STOPPED ? places->status : status;
+    address_close(address, false);
+}
+
+/* Which could be had if there were no others. */
+static void places_add(struct places *places, struct address *address)
+{
+    if (service_tell_overlap(places->addresses, places->count, address))
+        places_fail(places, address, EXIT_ADDRESS);
+    else
+        places->addresses[places->count++] = *address;
+}
+
+static void places_look_at(struct places *places, const char *option, const char *text)
+{
+    char message[MESSAGE_SIZE];
+    struct address address;
+    int status = service_parse_address(&address, option, text);
+    if (status != EXIT_STOPPED) {
+        places_fail(places, &address, status);
+    } else if (address_check(&address, message, sizeof(message)) < 0) {
+        log_error("%s", message);
+        places_fail(places, &address, EXIT_ADDRESS);
+    } else {
+        places_add(places, &address);
+    }
+}
+
+static void places_look_at_control_socket(struct places *places, const char *path)
+{
+    char message[MESSAGE_SIZE];
+    struct address address;
+    if (control_socket_check(&address, path, message, sizeof(message)) < 0) {
+        log_error("%s", message);
+        places_fail(places, &address, EXIT_ADDRESS);
+    } else {
+        places_add(places, &address);
+    }
+}
+
+static int check_addresses(const struct options *options)
+{
+    struct places places = {.addresses = xcalloc(options->bind.count + 2, sizeof(*places.addresses)),
+                            .status = EXIT_STOPPED};
+    for (size_t i = 0; i < options->bind.count; i++)
+        places_look_at(&places, "--bind", options->bind.items[i]);
+    if (options->status != NULL)
+        places_look_at(&places, "--status", options->status);
+    if (options->control_socket != NULL)
+        places_look_at_control_socket(&places, options->control_socket);
+    for (size_t i = 0; i < places.count; i++)
+        address_close(&places.addresses[i], false);
+    free(places.addresses);
+    return places.status;
+}
+
+static int check_pid_file(const struct options *options)
+{
+    char message[MESSAGE_SIZE];
+    if (options->pid_file == NULL || pid_file_check(options->pid_file, message, sizeof(message)) == 0)
+        return EXIT_STOPPED;
+    log_error("%s", message);
+    return EXIT_FAILURE_RUNTIME;
+}
 
 /* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
 static void be_plain(void)
@@ -50,7 +129,7 @@ static void close_saved(struct upgrade_state *saved)
 }
 
 /* The exit status of the first that is wrong. */
-static int look_at_places(struct options *options, const struct upgrade_state *saved)
+static int check_places(struct options *options, const struct upgrade_state *saved)
 {
     int addresses = saved != NULL ? service_check(options, saved) : check_addresses(options);
     int pid_file = check_pid_file(options);
@@ -60,11 +139,11 @@ static int look_at_places(struct options *options, const struct upgrade_state *s
 int check_main(struct options *options, struct mistakes *mistakes, struct upgrade_state *saved)
 {
     char message[256];
-    process_apply_all(options, log_complain, mistakes);
+    startup_apply_all(options, log_complain, mistakes);
     be_plain();
     notify_forget();
     pid_t master = saved != NULL ? getppid() : 0;
-    int status = look_at_places(options, saved);
+    int status = check_places(options, saved);
     startup_warn(options);
     close_saved(saved);
     if (mistakes->count > 0)

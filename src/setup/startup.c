@@ -1,31 +1,23 @@
-/* What the master sets up before the first fork. */
-#include "config.h"
-
+/* The options of a start: what they leave to this machine, and what they say about this process. */
 #include "setup/startup.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/exit_status.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/mem.h"
 #include "base/place.h"
-#include "net/address_check.h"
 #include "options/environment.h"
 #include "options/unknown_options.h"
 #include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"
-#include "py/interp.h"
 #include "setup/tmp_dir.h"
-
-/* What TTIN can add without a restart. */
-enum { SPARE_SLOTS = 8 };
 
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
 enum { APPLICATION_SHARE = 4, OWN_FILES = 16 };
@@ -140,6 +132,17 @@ void startup_resolve(struct options *options, char *reason, size_t size)
     resolve_workers(options, reason, size);
 }
 
+static void warn(const char *sentence)
+{
+    log_warning("%s", sentence);
+}
+
+void startup_warn(const struct options *options)
+{
+    options_tell_strays(environ, warn);
+    tmp_dir_warn(options);
+}
+
 /* The kernel clips a backlog silently. */
 static void warn_of_somaxconn(const struct options *options)
 {
@@ -153,18 +156,6 @@ static void warn_of_somaxconn(const struct options *options)
     fclose(file);
 }
 
-static void warn(const char *sentence)
-{
-    log_warning("%s", sentence);
-}
-
-void startup_warn(const struct options *options)
-{
-    options_tell_strays(environ, warn);
-    tmp_dir_warn(options);
-}
-
-/* `chosen`: by --worker-connections. */
 static void warn_of_descriptors(const struct options *options, bool chosen)
 {
     struct rlimit limit;
@@ -181,296 +172,108 @@ static void warn_of_descriptors(const struct options *options, bool chosen)
                     connections, files);
 }
 
-int startup_parse_address(struct address *address, const char *option, const char *text)
+void startup_warn_of_limits(const struct options *options, bool chosen)
 {
-    char message[512];
-    if (address_parse(address, option, text, message, sizeof(message)) == 0) {
-        address_resolve_path(address, directory_base());
-        return EXIT_STOPPED;
-    }
-    int status = errno == EINVAL ? EXIT_USAGE : EXIT_ADDRESS;
-    log_error("%s", message);
-    return status;
-}
-
-bool startup_tell_overlap(const struct address *addresses, size_t count, const struct address *address)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct address *other = &addresses[i];
-        if (!address_overlaps(other, address))
-            continue;
-        if (strcmp(other->option, address->option) == 0 && strcmp(other->text, address->text) == 0)
-            log_error("%s %s is given twice: take one of them away", address->option, address->text);
-        else
-            log_error("%s %s and %s %s are in each other's way: choose another address for one of them",
-                      other->option, other->text, address->option, address->text);
-        return true;
-    }
-    return false;
-}
-
-static bool control_overlaps(const struct service *service, const char *path)
-{
-    char message[512], *text = xasprintf("unix:%s", path);
-    struct address control;
-    bool found = address_parse(&control, "--control-socket", text, message, sizeof(message)) == 0 &&
-                 (startup_tell_overlap(service->addresses, service->address_count, &control) ||
-                  (service->status != NULL && startup_tell_overlap(service->status, 1, &control)));
-    address_close(&control, false);
-    free(text);
-    return found;
-}
-
-/* Before any is bound: the kernel would say of the second that this process has it. */
-static bool overlap(const struct service *service, const struct options *options)
-{
-    bool found = false;
-    for (size_t i = 0; i < service->address_count; i++)
-        found |= startup_tell_overlap(service->addresses, i, &service->addresses[i]);
-    if (service->status != NULL)
-        found |= startup_tell_overlap(service->addresses, service->address_count, service->status);
-    return (options->control_socket != NULL && control_overlaps(service, options->control_socket)) || found;
-}
-
-/* With `spares` sockets more for workers that come later. 0, or -1 with one sentence in `message`. */
-static int listen_at(struct address *address, unsigned slots, unsigned spares, const struct options *options,
-                     char *message, size_t size)
-{
-    if (address_listen(address, slots, (int)options->backlog, message, size) < 0)
-        return -1;
-    if (address_add_spares(address, spares) < 0) {
-        snprintf(message, size, "%s: no more sockets for workers that come later: %s", address->text,
-                 strerror(errno));
-        return -1;
-    }
-    if (address_give(address, privileges_user(), privileges_group()) == 0)
-        return 0;
-    snprintf(message, size, "%s cannot be given to --user: %s", address->text, strerror(errno));
-    return -1;
-}
-
-static int listen_on(struct address *address, unsigned slots, unsigned spares, const struct options *options)
-{
-    char message[512];
-    if (listen_at(address, slots, spares, options, message, sizeof(message)) == 0)
-        return EXIT_STOPPED;
-    log_error("%s", message);
-    return EXIT_ADDRESS;
-}
-
-/* All that is wrong with them is told before any is bound. The first's exit status. */
-static int parse_addresses(struct service *service, const struct options *options)
-{
-    int status = EXIT_STOPPED;
-    service->addresses = xcalloc(options->bind.count, sizeof(*service->addresses));
-    service->address_count = options->bind.count;
-    for (size_t i = 0; i < options->bind.count; i++) {
-        int found = startup_parse_address(&service->addresses[i], "--bind", options->bind.items[i]);
-        status = status != EXIT_STOPPED ? status : found;
-    }
-    if (options->status == NULL)
-        return status;
-    service->status = xcalloc(1, sizeof(*service->status));
-    int found = startup_parse_address(service->status, "--status", options->status);
-    return status != EXIT_STOPPED ? status : found;
-}
-
-static void close_addresses(struct service *service, bool unlink_paths)
-{
-    for (size_t i = 0; i < service->address_count; i++)
-        address_close(&service->addresses[i], unlink_paths);
-    free(service->addresses);
-    if (service->status != NULL)
-        address_close(service->status, unlink_paths);
-    free(service->status);
-}
-
-int service_check(struct options *options, const struct upgrade_state *saved)
-{
-    struct service service = {.address_count = 0};
-    int status = service_load(&service, options, saved);
-    close_addresses(&service, false);
-    scoreboard_free(service.board);
-    return status;
-}
-
-static int open_addresses(struct service *service, const struct options *options)
-{
-    int status = parse_addresses(service, options);
-    if (status == EXIT_STOPPED && overlap(service, options))
-        return EXIT_ADDRESS;
-    for (size_t i = 0; status == EXIT_STOPPED && i < options->bind.count; i++)
-        status = listen_on(&service->addresses[i], (unsigned)options->workers, SPARE_SLOTS, options);
-    if (status == EXIT_STOPPED && service->status != NULL)
-        status = listen_on(service->status, 1, 0, options);
-    return status;
-}
-
-/* In a new string, " (DIR)" when Python will be a virtual environment's, else "". */
-static char *environment_of(const struct options *options)
-{
-    char *venv = interp_venv(options);
-    char *mark = venv != NULL ? xasprintf("%s/pyvenv.cfg", venv) : NULL;
-    char *told = mark != NULL && access(mark, R_OK) == 0 ? xasprintf(" (%s)", venv) : xstrdup("");
-    free(venv);
-    free(mark);
-    return told;
-}
-
-static void introduce(const struct options *options, const struct upgrade_state *saved)
-{
-    const struct saved_line *before = saved != NULL ? upgrade_state_next(saved, "gateway", NULL, 0) : NULL;
-    char *environment = environment_of(options);
-    if (before != NULL)
-        log_info("gateway %s, Python %s goes on where gateway %s has stopped", VERSION, interp_version(),
-                 before->text);
-    else
-        log_info("gateway %s, Python %s%s, %s", VERSION, interp_version(), environment, options->application);
-    free(environment);
-}
-
-static void announce_workers(const struct options *options, const char *reason)
-{
-    char threads[64] = "";
-    if (options->threads > 1)
-        snprintf(threads, sizeof(threads), ", %lld threads each", (long long)options->threads);
-    log_info("%lld worker%s (%s)%s", (long long)options->workers, options->workers == 1 ? "" : "s", reason,
-             threads);
-}
-
-static void announce(const struct service *service, const struct options *options, const char *reason)
-{
-    if (options->config != NULL)
-        log_info("options from %s", options->config);
-    if (options->bind_replaced)
-        log_info("--bind is not used: the sockets are those of LISTEN_FDS");
-    for (size_t i = 0; i < service->address_count; i++)
-        log_info("listening on %s", service->addresses[i].url);
-    if (service->status != NULL)
-        log_info("status on %s", service->status->url);
-    if (options->reload)
-        log_warning("--reload is for development: whatever is saved is served at once");
-    announce_workers(options, reason);
-}
-
-static void remove_pid_file(struct pid_file *file)
-{
-    if (file != NULL && pid_file_remove(file) < 0)
-        log_warning("--pid: %s cannot be removed: %s", pid_file_path(file), place_strerror(errno));
-    pid_file_free(file);
-}
-
-/* The old program's file is the new one's, unless that is told another name. 0, or -1 after a log record. */
-static int write_pid_file(struct service *service, const struct options *options,
-                          const struct upgrade_state *saved)
-{
-    char message[512];
-    struct pid_file *before = saved != NULL ? pid_file_load(saved) : NULL;
-    if (before != NULL && options->pid_file != NULL && pid_file_is_at(before, options->pid_file)) {
-        service->pid_file = before;
-        return 0;
-    }
-    remove_pid_file(before);
-    if (options->pid_file == NULL)
-        return 0;
-    service->pid_file = pid_file_write(options->pid_file, message, sizeof(message));
-    if (service->pid_file != NULL)
-        return 0;
-    log_error("%s", message);
-    return -1;
-}
-
-/* Sockets and scoreboard. EXIT_STOPPED, or the exit status after one log record. */
-static int make(struct service *service, const struct options *options, unsigned seats)
-{
-    int status = open_addresses(service, options);
-    if (status != EXIT_STOPPED)
-        return status;
-    service->slots = (unsigned)options->workers + SPARE_SLOTS;
-    service->board = scoreboard_new(service->slots * seats, (uint32_t)options->threads);
-    if (service->board == NULL) {
-        log_critical("the scoreboard cannot be made: %s", strerror(errno));
-        return EXIT_FAILURE_RUNTIME;
-    }
-    service->board->seats = seats;
-    return EXIT_STOPPED;
-}
-
-int service_open(struct service *service, struct options *options, unsigned seats,
-                 const struct upgrade_state *saved)
-{
-    char reason[128];
-    bool chosen = options->worker_connections > 0;
-    startup_resolve(options, reason, sizeof(reason));
-    int status = saved != NULL ? service_load(service, options, saved) : make(service, options, seats);
-    if (status != EXIT_STOPPED) {
-        service_close(service);
-        return status;
-    }
-    if (write_pid_file(service, options, saved) < 0) {
-        service_close(service);
-        return EXIT_FAILURE_RUNTIME;
-    }
-    introduce(options, saved);
-    announce(service, options, reason);
     warn_of_somaxconn(options);
     warn_of_descriptors(options, chosen);
-    startup_warn(options);
-    return EXIT_STOPPED;
 }
 
-/* A file that is gone, or is another's by now, leads no client here, though the socket listens. */
-static bool renew(struct address *address, const struct options *options)
-{
-    char message[512];
-    int r = address_renew(address, (int)options->backlog, privileges_user(), privileges_group(), message,
-                          sizeof(message));
-    if (r > 0)
-        log_warning("%s: the file of %s was not there any more: it has been made anew", address->option,
-                    address->text);
-    else if (r < 0)
-        log_error("%s: the file of %s is not there any more: clients cannot connect, and it cannot be made "
-                  "anew: %s",
-                  address->option, address->text, message);
-    return r > 0;
-}
+enum { MESSAGE_SIZE = 1024 };
 
-void service_renew(struct service *service, const struct options *options)
+static int enter_directory(struct options *options, struct access_log **access_log, char *message,
+                           size_t size)
 {
-    for (size_t i = 0; i < service->address_count; i++)
-        renew(&service->addresses[i], options);
-}
-
-void service_revert(struct service *service)
-{
-    for (size_t i = 0; i < service->address_count; i++)
-        address_revert(&service->addresses[i]);
-}
-
-bool service_renew_status(struct service *service, const struct options *options)
-{
-    return service->status != NULL && renew(service->status, options);
-}
-
-void service_renew_pid_file(struct service *service)
-{
-    char message[512];
-    struct pid_file *before = service->pid_file;
-    if (before == NULL || pid_file_is_at(before, pid_file_path(before)))
-        return;
-    struct pid_file *file = pid_file_write(pid_file_path(before), message, sizeof(message));
-    if (file == NULL) {
-        log_error("the PID file is not there any more, and cannot be made anew: %s", message);
-        return;
+    (void)access_log;
+    if (directory_begin(options->chdir) == 0) {
+        startup_resolve_paths(options);
+        return 0;
     }
-    log_warning("--pid: %s was not there any more: it has been made anew", pid_file_path(file));
-    remove_pid_file(before);
-    service->pid_file = file;
+    snprintf(message, size, "gateway: --chdir: %s: %s", options->chdir, place_strerror(errno));
+    return -1;
 }
 
-void service_close(struct service *service)
+static int look_at_extra_files(struct options *options, struct access_log **access_log, char *message,
+                               size_t size)
 {
-    remove_pid_file(service->pid_file);
-    close_addresses(service, true);
-    scoreboard_free(service->board);
+    (void)access_log;
+    return startup_check_extra_files(options, message, size);
+}
+
+static int look_at_environment(struct options *options, struct access_log **access_log, char *message,
+                               size_t size)
+{
+    (void)access_log;
+    return startup_check_environment(options, message, size);
+}
+
+static int find_user(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    if (privileges_resolve(options, message, size) < 0)
+        return -1;
+    if (options->umask != NULL)
+        umask((mode_t)strtoul(options->umask, NULL, 8));
+    if (privileges_user() != (uid_t)-1)
+        log_files_belong_to(privileges_user());
+    return 0;
+}
+
+static int try_tmp_dir(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    return tmp_dir_check(options, message, size);
+}
+
+static int open_log(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    (void)access_log;
+    const struct log_options log = {.path = options->error_logfile,
+                                    .level = (enum log_level)options->log_level,
+                                    .json = options->log_format == 1};
+    if (log_open(&log) < 0) {
+        snprintf(message, size, "gateway: --error-logfile: %s: %s", log.path, place_strerror(errno));
+        return -1;
+    }
+    log_identify("master");
+    return 0;
+}
+
+static int open_access_log(struct options *options, struct access_log **access_log, char *message,
+                           size_t size)
+{
+    if (options->access_logfile == NULL)
+        return 0;
+    *access_log = access_log_open(options->access_logfile, options->access_logformat, message, size);
+    return *access_log != NULL ? 0 : -1;
+}
+
+/* In this order: a relative name is one in the directory, and files are read and made as the user. */
+static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
+                            size_t size) = {
+    find_user,   enter_directory, look_at_environment, look_at_extra_files,
+    try_tmp_dir, open_log,        open_access_log,
+};
+enum { STEPS = sizeof(steps) / sizeof(steps[0]), STEPS_FOR_APPLICATION = 3 };
+
+int startup_apply(struct options *options, struct access_log **access_log, char *message, size_t size)
+{
+    *access_log = NULL;
+    for (size_t i = 0; i < STEPS; i++)
+        if (steps[i](options, access_log, message, size) < 0)
+            return -1;
+    return 0;
+}
+
+void startup_apply_all(struct options *options, void (*complain)(const char *message),
+                       struct mistakes *mistakes)
+{
+    char message[MESSAGE_SIZE];
+    struct access_log *access_log = NULL;
+    for (size_t i = 0; i < STEPS; i++)
+        if (steps[i](options, &access_log, message, sizeof(message)) < 0) {
+            complain(message);
+            mistakes->count++;
+            mistakes->application |= i < STEPS_FOR_APPLICATION;
+        }
+    access_log_free(access_log);
 }

@@ -1,67 +1,66 @@
 /*
- * What the master sets up before the first fork: limits, addresses, the scoreboard; and what it says about it.
+ * The start: resolves what the options leave to the machine, and applies what they say about this
+ * process (its directory, its user, its logs). A reload resolves and checks its options likewise.
+ *
+ * Only the master calls these, and --check-config. Messages are one sentence, for standard error.
  */
 #ifndef SETUP_STARTUP_H
 #define SETUP_STARTUP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "base/scoreboard.h"
-#include "net/address.h"
+#include "access/log.h"
 #include "options/options.h"
-#include "setup/pid_file.h"
-#include "upgrade/upgrade_state.h"
+#include "options/options_parse.h"
 
-struct service {
-    struct address *addresses;
-    size_t address_count;
-    unsigned slots;         /* of the sockets and the board: more than there are workers at first */
-    struct address *status; /* of the status process; NULL without --status */
-    struct scoreboard *board;
-    struct pid_file *pid_file; /* NULL until it is written */
-};
+/*
+ * Applies the options to this process, once. The log says "master" from then on. *access_log is
+ * the caller's, and NULL when the options ask for none. 0, or -1 with one sentence in `message`.
+ */
+int startup_apply(struct options *options, struct access_log **access_log, char *message, size_t size);
 
-/* Names of files become absolute, after directory_begin, but for the env file: a worker finds that in the directory that it has entered. */
+/* Applies as much as possible. Passes each sentence to `complain`, and counts it. */
+void startup_apply_all(struct options *options, void (*complain)(const char *message),
+                       struct mistakes *mistakes);
+
+/*
+ * Makes the names of files absolute. Call directory_begin first. The name of the env file stays:
+ * a worker looks for it in the directory that it has entered.
+ */
 void startup_resolve_paths(struct options *options);
-/* --reload watches files: a directory would be watched for nothing. 0, or -1 with one sentence in `message`. */
+
+/*
+ * Checks that no --reload-extra-file is a directory: the watch would notice no file in it.
+ * 0, or -1 with one sentence in `message`.
+ */
 int startup_check_extra_files(const struct options *options, char *message, size_t size);
-/* Whether each worker will be able to do what --env and --env-file say: the file is opened as --user, which may follow links that root does
- * not. 0, or -1 with one sentence in `message`. */
+
+/*
+ * Checks that each worker can do what --env and --env-file say. The file is opened as --user, who
+ * may be unable to follow links that root follows. 0, or -1 with one sentence in `message`.
+ */
 int startup_check_environment(const struct options *options, char *message, size_t size);
-/* The soft limit of open files that the service needs: for that many connections of a worker (0: nobody has said how many). Never less
- * than it has inherited. Not more than it needs, as the application's children inherit it. */
+
+/*
+ * Returns the soft limit of open files that the service needs, for `connections` of a worker
+ * (0: the options give no number). The result is at least the inherited limit. The result is no
+ * larger than needed, because the application's children inherit the limit.
+ */
 rlim_t startup_descriptors(const struct rlimit *inherited, int64_t connections);
-/* What depends on the machine: workers, worker_connections. `reason`: why so many workers. */
+
+/*
+ * Resolves the options that depend on the machine: workers and worker_connections. `reason`
+ * becomes the reason for the number of workers, in a few words.
+ */
 void startup_resolve(struct options *options, char *reason, size_t size);
 
-/* As address_parse: EXIT_STOPPED, or the exit status after one log record. */
-int startup_parse_address(struct address *address, const char *option, const char *text);
-
-/* Whether one of the addresses would be in the way of another that the same service is to have: then after one log record. */
-bool startup_tell_overlap(const struct address *addresses, size_t count, const struct address *address);
-
-/* What is left to the next program, and taken up by it: EXIT_STOPPED (0), or the exit status after one log record. The options
- * say then what there is; the reload that follows finds out what has changed. */
-void service_save(const struct service *service, const struct options *options, struct upgrade_state *saved);
-int service_load(struct service *service, struct options *options, const struct upgrade_state *saved);
-
-/* Settles the options, binds, makes a scoreboard with so many seats for
- * each worker, or takes up what was left (`saved`, NULL: nothing); writes the PID file, logs what is served where. EXIT_STOPPED (0) when all is well, else the exit status, after one log record. */
-int service_open(struct service *service, struct options *options, unsigned seats,
-                 const struct upgrade_state *saved);
-/* Whether what was left can be taken up. Likewise. */
-int service_check(struct options *options, const struct upgrade_state *saved);
-/* Files that others have removed, or that the working directory's name does not lead to any more, are made anew, and that is told. For a
- * reload: the socket files of the addresses, before the first worker of the generation; service_revert takes them back when it is dropped. */
-void service_renew(struct service *service, const struct options *options);
-void service_revert(struct service *service);
-/* Likewise the file of the status address: true when its process has to take another socket. */
-bool service_renew_status(struct service *service, const struct options *options);
-/* Likewise the PID file, once a generation serves. */
-void service_renew_pid_file(struct service *service);
-/* Of what is no mistake, but may not be what was meant. */
+/* Warns of options that are valid, but perhaps not intended. */
 void startup_warn(const struct options *options);
-void service_close(struct service *service);
+
+/* Warns of options that the kernel's limits cut. `chosen`: the user gave --worker-connections. */
+void startup_warn_of_limits(const struct options *options, bool chosen);
 
 #endif
