@@ -1,39 +1,38 @@
-/* The master: its workers' messages and their ends; what becomes of them is the fleet's business. */
-#include "base/exit_status.h"
-#include "master/master_state.h"
+/* The master: its loop, its signals, its control socket, its upgrade state. */
+#include "config.h"
+
+#include "master/master.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "control/control.h"
+#include "master/master_state.h"
+#include "master/reload.h"
+#include "master/workers.h"
 #include "options/environment.h"
 #include "proc/notify.h"
 #include "proc/privileges.h"
-#include "proc/worker_end.h"
-
-void master_tell_all(struct master *master, enum message_kind kind)
-{
-    for (unsigned i = 0; i < master->count; i++)
-        child_tell(&master->children[i], kind);
-}
+#include "setup/configuration.h"
 
 /* Now: nobody's start or question would be cut off. */
 static bool may_be_upgraded(const struct master *master)
 {
-    return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) &&
-           master_configuration_is_over(master) && control_is_quiet(master->control);
+    return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) && reload_is_over(master) &&
+           control_is_quiet(master->control);
 }
 
 /* Not from within the loop, see be_upgraded; and there, all that waits is done first. */
@@ -43,9 +42,6 @@ static void look_for_upgrade(const struct master *master)
         event_base_loopbreak(master->base);
 }
 
-/* Of one seat: a worker has few things to say. */
-enum { MESSAGES_AT_ONCE = 16 };
-
 static const struct timeval tick_time = {.tv_usec = STALLS_LOOK_MS * 1000};
 
 static void tick(evutil_socket_t fd, short what, void *arg)
@@ -54,7 +50,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     struct master *master = arg;
     if (master->graceful_stop.state == GRACEFUL_STOP_NOT_YET) {
         if (unserved_slots_tick(master->unserved))
-            master_tell_all(master, MESSAGE_UNSERVED);
+            workers_tell_all(master, MESSAGE_UNSERVED);
         stalls_look(master->stalls, master->options);
     }
     log_limit_tell(false);
@@ -64,12 +60,12 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 /* After everything that the fleet was told. */
 void master_follow_up(struct master *master)
 {
-    master_change_workers(master);
+    workers_change(master);
     uint64_t due = fleet_due(master->fleet), now = clock_ms();
     bool stops = master->graceful_stop.state != GRACEFUL_STOP_NOT_YET;
     struct fleet_status status;
     if (!stops && unserved_slots_look(master->unserved))
-        master_tell_all(master, MESSAGE_UNSERVED);
+        workers_tell_all(master, MESSAGE_UNSERVED);
     enum fleet_phase phase = fleet_phase(master->fleet);
     if (stops || phase > FLEET_SERVING)
         upgrade_abandon(master->upgrade);
@@ -110,77 +106,6 @@ static void not_forked(void *context, unsigned number, const struct worker_end *
     master_follow_up(master);
 }
 
-static void worker_is_ready(struct master *master, struct seat_id seat_id)
-{
-    zygote_pool_ready(master->zygotes, master_number_of(seat_id));
-    fleet_ready(master->fleet, seat_id, clock_ms());
-}
-
-/* Without --reload no worker of ours asks for it. */
-static void reload_wanted(struct master *master)
-{
-    char message[1024];
-    if (master->options->reload)
-        master_reload(master, message, sizeof(message));
-}
-
-void master_messages_arrived(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct seat_messages *messages = arg;
-    struct master *master = messages->master;
-    enum message_kind kind;
-    pid_t pid;
-    /* A worker that never stops sending is heard again in the next turn. */
-    for (int i = 0; i < MESSAGES_AT_ONCE && worker_channel_receive(fd, &kind, &pid) > 0; i++) {
-        zygote_pool_read(master->zygotes);
-        if (pid != master->children[master_number_of(messages->seat_id)].pid) {
-            if (kind == MESSAGE_READY)
-                zygote_pool_refuse(master->zygotes, pid);
-            continue;
-        }
-        if (kind == MESSAGE_READY)
-            worker_is_ready(master, messages->seat_id);
-        else if (kind == MESSAGE_RECYCLE)
-            fleet_replace(master->fleet, messages->seat_id, REPLACE_PLANNED, clock_ms());
-        else if (kind == MESSAGE_REPLACE)
-            fleet_replace(master->fleet, messages->seat_id, REPLACE_ASKED, clock_ms());
-        else if (kind == MESSAGE_STUCK)
-            fleet_replace(master->fleet, messages->seat_id, REPLACE_STUCK, clock_ms());
-        else if (kind == MESSAGE_RELOAD)
-            reload_wanted(master);
-    }
-    master_follow_up(master);
-}
-
-static void worker_ended(struct master *master, struct seat_messages *messages, int status)
-{
-    unsigned number = master_number_of(messages->seat_id);
-    struct child *child = &master->children[number];
-    struct scoreboard *board = master->service.board;
-    struct scoreboard_row *row = &board->rows[number];
-    static char how[DEATH_MAX], words[CRASH_PIPE_MAX];
-    struct worker_end end = {
-        .slot = messages->seat_id.slot,
-        .pid = child->pid,
-        .state = scoreboard_get(row->state),
-        .as_asked = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STOPPED,
-        .how = how,
-        .crash_pipe = {words, crash_pipe_take(&child->crash_pipe, words, sizeof(words))},
-    };
-    end.cause =
-        child_reap(child, row, scoreboard_calls(board, number), board->threads, status, how, sizeof(how));
-    fleet_ended(master->fleet, messages->seat_id, &end, clock_ms());
-}
-
-static struct seat_messages *message_of_pid(struct master *master, pid_t pid)
-{
-    for (unsigned i = 0; i < master->count; i++)
-        if (master->children[i].pid == pid)
-            return &master->messages[i];
-    return NULL;
-}
-
 /* One that can be waited for: the next, or 0. */
 static pid_t find_dead(void)
 {
@@ -190,7 +115,7 @@ static pid_t find_dead(void)
 
 /* As process 1 of a container, and with zygotes, the master also inherits unserved slots: reaped, and nobody's concern. Until then the pid
  * is not another's, and a zygote may be about to say that it is a worker. */
-void master_reap(struct master *master)
+static void reap(struct master *master)
 {
     int status;
     pid_t pid;
@@ -198,15 +123,305 @@ void master_reap(struct master *master)
         zygote_pool_read(master->zygotes);
         waitpid(pid, &status, 0);
         if (status_process_ended(master->status, pid, status) ||
-            upgrade_ended(master->upgrade, pid, status) || master_configuration_ended(master, pid, status))
+            upgrade_ended(master->upgrade, pid, status) || reload_reading_ended(master, pid, status))
             continue;
-        struct seat_messages *messages = message_of_pid(master, pid);
-        if (messages != NULL)
-            worker_ended(master, messages, status);
-        else
+        if (!workers_ended(master, pid, status))
             zygote_pool_reap(master->zygotes, pid, status);
     }
     master_follow_up(master);
+}
+
+static void stop_quickly(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    struct master *master = arg;
+    graceful_stop_skip(&master->graceful_stop);
+    fleet_quit(master->fleet, clock_ms());
+    master_follow_up(master);
+}
+
+/* Whoever asks a second time has no patience. */
+static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
+{
+    struct master *master = arg;
+    if (master->graceful_stop.state != GRACEFUL_STOP_NOT_YET) {
+        stop_quickly(signal, what, arg);
+        return;
+    }
+    log_info("stopping: requests in progress are finished");
+    workers_tell_all(master, MESSAGE_UNREADY);
+    graceful_stop_begin(&master->graceful_stop, master->options->drain_delay);
+    master_follow_up(master);
+}
+
+static void reopen_logs(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    struct master *master = arg;
+    if (log_reopen() < 0)
+        log_error("--error-logfile: %s cannot be opened: %s", master->options->error_logfile,
+                  place_strerror(errno));
+    if (master->access_log != NULL && access_log_reopen(master->access_log) < 0)
+        log_error("--access-logfile: %s cannot be opened: %s", master->options->access_logfile,
+                  place_strerror(errno));
+    workers_tell_all(master, MESSAGE_REOPEN);
+    status_process_reopen(master->status);
+    zygote_pool_reopen_logs(master->zygotes);
+}
+
+static void reload_on_signal(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    char message[1024];
+    reload_begin(arg, message, sizeof(message));
+}
+
+static void child_ended(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    reap(arg);
+}
+
+static void upgrade_on_signal(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    const struct master *master = arg;
+    if (fleet_phase(master->fleet) != FLEET_SERVING || master->graceful_stop.state != GRACEFUL_STOP_NOT_YET)
+        log_warning("not upgraded: the service starts, or stops");
+    else
+        upgrade_begin(master->upgrade, (uint64_t)master->options->timeout);
+}
+
+static const struct {
+    int number;
+    void (*handle)(evutil_socket_t signal, short what, void *arg);
+} signals[] = {
+    {SIGCHLD, child_ended}, {SIGTERM, stop_gracefully}, {SIGINT, stop_quickly},       {SIGQUIT, stop_quickly},
+    {SIGUSR1, reopen_logs}, {SIGHUP, reload_on_signal}, {SIGUSR2, upgrade_on_signal},
+};
+enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+struct master_signals {
+    struct event *events[SIGNALS];
+    struct event *counted;
+};
+
+static void mask_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaddset(&set, signals[i].number);
+    sigprocmask(how, &set, NULL);
+}
+
+/* TTIN and TTOU stay blocked: the terminal sends none for what a process that blocks them writes. It does for the application's
+ * output, to the whole group: that is not an order. */
+static sigset_t counting_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTIN);
+    sigaddset(&set, SIGTTOU);
+    return set;
+}
+
+void master_hold_signals(void)
+{
+    sigset_t counting = counting_signals();
+    sigprocmask(SIG_BLOCK, &counting, NULL);
+    signal(SIGTTIN, SIG_DFL); /* whoever has started us may ignore them */
+    signal(SIGTTOU, SIG_DFL);
+    mask_signals(SIG_BLOCK);
+}
+
+/* Not by handlers: from the background of a terminal with tostop each log record would send one. */
+static void counted(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct signalfd_siginfo info;
+    char message[256];
+    while (read(fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_code != SI_KERNEL)
+            workers_resize(arg, info.ssi_signo == SIGTTIN ? 1 : -1, message, sizeof(message));
+}
+
+static void open_signals(struct master *master)
+{
+    struct master_signals *all = xcalloc(1, sizeof(*all));
+    sigset_t counting = counting_signals();
+    for (int i = 0; i < SIGNALS; i++) {
+        all->events[i] = evsignal_new(master->base, signals[i].number, signals[i].handle, master);
+        event_add(all->events[i], NULL);
+    }
+    master->resize_signals = signalfd(-1, &counting, SFD_NONBLOCK | SFD_CLOEXEC);
+    all->counted = event_new(master->base, master->resize_signals, EV_READ | EV_PERSIST, counted, master);
+    event_add(all->counted, NULL);
+    master->signals = all;
+    mask_signals(SIG_UNBLOCK);
+}
+
+static void close_signals(struct master *master)
+{
+    struct master_signals *all = master->signals;
+    mask_signals(
+        SIG_BLOCK); /* one that comes now must not end us before files are removed and the exit status is said */
+    for (int i = 0; i < SIGNALS; i++)
+        event_free(all->events[i]);
+    event_free(all->counted);
+    close(master->resize_signals);
+    master->resize_signals = -1;
+    free(all);
+    master->signals = NULL;
+}
+
+static const struct zygote_child *importer(void *context, unsigned row)
+{
+    const struct master *master = context;
+    return zygote_pool_importer(master->zygotes, row);
+}
+
+static unsigned next_reading(void *context)
+{
+    return reload_next_reading(context);
+}
+
+static int reload_for(void *context, char *message, size_t size)
+{
+    return reload_begin(context, message, size);
+}
+
+static int resize_for(void *context, int change, char *message, size_t size)
+{
+    return workers_resize(context, change, message, size);
+}
+
+static int open_control(struct master *master)
+{
+    char message[512];
+    const struct control_view view = {
+        .base = master->base,
+        .options = master->options,
+        .board = master->service.board,
+        .children = master->children,
+        .count = master->count,
+        .fleet = master->fleet,
+        .saved = master->saved,
+        .importer = importer,
+        .next_reading = next_reading,
+        .reload = reload_for,
+        .resize = resize_for,
+        .context = master,
+    };
+    if (master->options->control_socket == NULL)
+        return EXIT_STOPPED;
+    master->control = control_open(&view, message, sizeof(message));
+    if (master->control == NULL)
+        log_error("%s", message);
+    return master->control != NULL ? EXIT_STOPPED : EXIT_ADDRESS;
+}
+
+static void save_child(const struct child *child, unsigned number, struct upgrade_state *saved)
+{
+    upgrade_state_add(saved, "child", NULL,
+                      SAVED_NUMBERS(number, upgrade_state_keep(saved, child->channel.master),
+                                    upgrade_state_keep(saved, child->channel.worker),
+                                    upgrade_state_keep(saved, child->crash_pipe.master),
+                                    upgrade_state_keep(saved, child->crash_pipe.worker), (uint64_t)child->pid,
+                                    child->forked_ms, child->requests_before, child->killed));
+}
+
+static struct upgrade_state *save(void *context)
+{
+    const struct master *master = context;
+    struct upgrade_state *saved = upgrade_state_new();
+    configuration_save(saved);
+    service_save(&master->service, master->options, saved);
+    fleet_save(master->fleet, saved);
+    for (unsigned i = 0; i < master->service.slots; i++)
+        upgrade_state_add(saved, "post", NULL,
+                          SAVED_NUMBERS(i, upgrade_state_keep(saved, master->transfer_in[i]),
+                                        upgrade_state_keep(saved, master->transfer_out[i])));
+    for (unsigned i = 0; i < master->slots * FLEET_SEATS; i++)
+        save_child(&master->children[i], i, saved);
+    control_save(master->control, saved);
+    /* It is this program's, and begins anew with the next. */
+    upgrade_state_add(saved, "status-process", NULL,
+                      SAVED_NUMBERS((uint64_t)status_process_pid(master->status)));
+    return saved;
+}
+
+static int load_transfers(struct master *master)
+{
+    const struct saved_line *line = NULL;
+    unsigned count = 0;
+    while ((line = upgrade_state_next(master->saved, "post", line, 3)) != NULL) {
+        if (line->numbers[0] >= master->service.slots)
+            return -1;
+        master->transfer_in[line->numbers[0]] = (int)line->numbers[1];
+        master->transfer_out[line->numbers[0]] = (int)line->numbers[2];
+        count++;
+    }
+    return count == master->service.slots ? 0 : -1;
+}
+
+static int load_children(struct master *master)
+{
+    const struct saved_line *line = NULL;
+    unsigned count = 0;
+    while ((line = upgrade_state_next(master->saved, "child", line, 9)) != NULL) {
+        const uint64_t *numbers = line->numbers;
+        if (numbers[0] != count || count >= master->count)
+            return -1;
+        master->children[count] = (struct child){
+            .channel = {(int)numbers[1], (int)numbers[2]},
+            .crash_pipe = {(int)numbers[3], (int)numbers[4]},
+            .pid = (pid_t)numbers[5],
+            .forked_ms = numbers[6],
+            .requests_before = numbers[7],
+            .killed = numbers[8],
+        };
+        workers_watch_seat(master, (struct seat_id){count / FLEET_SEATS, count % FLEET_SEATS});
+        count++;
+    }
+    master->slots = count / FLEET_SEATS;
+    unserved_slots_add_slot(master->unserved, master->slots - 1);
+    return count > 0 && count % FLEET_SEATS == 0 ? 0 : -1;
+}
+
+static int load_workers(struct master *master)
+{
+    if (load_transfers(master) == 0 && load_children(master) == 0 &&
+        fleet_load(master->fleet, master->saved) == 0)
+        return 0;
+    log_critical("what the running service left does not fit together");
+    return -1;
+}
+
+static int open_slots(struct master *master)
+{
+    if (workers_open_slots(master) < 0)
+        return -1;
+    return master->saved != NULL ? load_workers(master) : 0;
+}
+
+static void end_status_process(const struct upgrade_state *saved)
+{
+    const struct saved_line *line = upgrade_state_next(saved, "status-process", NULL, 1);
+    if (line == NULL || line->numbers[0] == 0)
+        return;
+    kill((pid_t)line->numbers[0], SIGKILL);
+    waitpid((pid_t)line->numbers[0], NULL, 0);
+}
+
+static void take_over(struct master *master)
+{
+    char message[1024];
+    end_status_process(master->saved);
+    upgrade_state_free(master->saved);
+    master->saved = NULL;
+    reap(master);
+    reload_begin(master, message, sizeof(message));
 }
 
 static void drain(void *context)
@@ -223,7 +438,8 @@ static void let_go(void *context)
     notify_forget();
     control_forget(master->control);
     zygote_pool_forget(master->zygotes);
-    master_forget_signals(master);
+    if (master->resize_signals >= 0)
+        close(master->resize_signals);
     scoreboard_forget(master->service.board);
     pid_file_forget(master->service.pid_file);
     access_log_free(master->access_log);
@@ -251,7 +467,7 @@ static void open_zygote_pool(struct master *master)
         .base = master->base,
         .children = master->children,
         .count = master->count,
-        .describe = master_describe_worker,
+        .describe = workers_describe,
         .failed = not_forked,
         .is_taken = is_another_child,
         .context = master,
@@ -264,7 +480,7 @@ static void open_upgrade(struct master *master)
 {
     const struct upgrade_setup setup = {
         .base = master->base,
-        .save = master_save,
+        .save = save,
         .context = master,
     };
     master->upgrade = upgrade_new(&setup);
@@ -286,10 +502,10 @@ static void be_upgraded(struct master *master)
 
 static void run(struct master *master)
 {
-    master_open_signals(master);
+    open_signals(master);
     event_add(master->tick, &tick_time);
     if (master->saved != NULL)
-        master_take_over(master);
+        take_over(master);
     else
         fleet_start(master->fleet, clock_ms());
     master->over = fleet_phase(master->fleet) == FLEET_OVER;
@@ -300,7 +516,7 @@ static void run(struct master *master)
         if (!master->over)
             be_upgraded(master);
     }
-    master_close_signals(master);
+    close_signals(master);
 }
 
 static void libevent_says(int severity, const char *text)
@@ -310,7 +526,8 @@ static void libevent_says(int severity, const char *text)
 
 int master_main(struct options *options, struct access_log *access_log, struct upgrade_state *saved)
 {
-    struct master master = {.pid = getpid(), .options = options, .access_log = access_log, .saved = saved};
+    struct master master = {
+        .pid = getpid(), .options = options, .access_log = access_log, .saved = saved, .resize_signals = -1};
     event_set_log_callback(libevent_says);
     log_limit_open();
     master.directory = directory_here();
@@ -329,11 +546,11 @@ int master_main(struct options *options, struct access_log *access_log, struct u
     graceful_stop_init(&master.graceful_stop, master.base, master.service.addresses,
                        master.service.address_count, drain, &master);
     status = EXIT_FAILURE_RUNTIME;
-    master_open_fleet(&master);
-    if (master_open_slots(&master) == 0 && (status = master_open_control(&master)) == EXIT_STOPPED) {
+    workers_open_fleet(&master);
+    if (open_slots(&master) == 0 && (status = open_control(&master)) == EXIT_STOPPED) {
         if (master.service.status != NULL)
             master.status = status_process_start(options, &master.service, master.base, let_go, &master);
-        master.report = report_new(master.base, master.service.board, master_ping_worker, &master);
+        master.report = report_new(master.base, master.service.board, workers_ping, &master);
         open_zygote_pool(&master);
         open_upgrade(&master);
         run(&master);

@@ -1,6 +1,7 @@
-/*
- * The options at a reload: the configuration is read again, and what changes is the new generation's until that has proved itself.
- */
+/* The reload: the options of the next generation, from the reading of the configuration on. */
+#include "master/reload.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/master_state.h"
-#include "options/options_values.h"
+#include "base/text.h"
 #include "proc/notify.h"
 #include "setup/configuration.h"
 #include "setup/startup.h"
@@ -17,7 +17,42 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
-static void discard(struct options *options)
+/* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
+ * waits. */
+enum { PROVING_MS = 2000 };
+
+/* Those that the next generation gets, or the one that is being reloaded: it is loaded as slowly as they allow. */
+static const struct options *newest_options(const struct master *master)
+{
+    if (master->pending != NULL)
+        return master->pending;
+    return master->newest.options != NULL ? master->newest.options : master->options;
+}
+
+void reload_limits(const struct master *master, struct fleet_limits *limits)
+{
+    *limits = (struct fleet_limits){
+        .slots = master->service.slots,
+        .graceful_ms = (uint64_t)master->options->graceful_timeout,
+        .boot_ms = (uint64_t)newest_options(master)->timeout,
+        .proving_ms = master->options->reload ? 0 : PROVING_MS,
+        .impatient = master->options->reload,
+    };
+}
+
+void reload_note_failure(struct master *master, const char *failure, struct slice words)
+{
+    struct text text;
+    if (!master->options->reload || fleet_phase(master->fleet) >= FLEET_DRAINING)
+        return;
+    text_init(&text);
+    text_printf(&text, "not reloaded: %s\n", failure);
+    text_add(&text, words.data, words.size);
+    scoreboard_note_failed_reload(master->service.board, text.data, text.size);
+    text_fini(&text);
+}
+
+static void options_discard(struct options *options)
 {
     if (options == NULL)
         return;
@@ -28,7 +63,7 @@ static void discard(struct options *options)
 static void limit_fleet(const struct master *master)
 {
     struct fleet_limits limits;
-    master_limits(master, &limits);
+    reload_limits(master, &limits);
     fleet_limit(master->fleet, &limits);
 }
 
@@ -54,7 +89,7 @@ static void promote(struct master *master, struct generation_options *of)
     limit_fleet(master);
 }
 
-const struct options *master_options_of(struct master *master, unsigned generation)
+const struct options *reload_options_of(struct master *master, unsigned generation)
 {
     struct generation_options *newest = &master->newest;
     if (newest->options != NULL && newest->generation == generation)
@@ -70,14 +105,14 @@ const struct options *master_options_of(struct master *master, unsigned generati
     return newest->options;
 }
 
-const struct directory *master_directory_of(const struct master *master, unsigned generation)
+const struct directory *reload_directory_of(const struct master *master, unsigned generation)
 {
     const struct generation_options *newest = &master->newest;
     return newest->options != NULL && newest->generation == generation ? newest->directory
                                                                        : master->directory;
 }
 
-void master_options_reloaded(struct master *master, unsigned generation, bool good)
+void reload_finish(struct master *master, unsigned generation, bool good)
 {
     struct generation_options *newest = &master->newest;
     if (newest->options == NULL || newest->generation != generation)
@@ -87,7 +122,7 @@ void master_options_reloaded(struct master *master, unsigned generation, bool go
         service_renew_pid_file(&master->service);
     } else {
         service_revert(&master->service);
-        discard(newest->options);
+        options_discard(newest->options);
         directory_close(newest->directory);
         *newest = (struct generation_options){.options = NULL};
     }
@@ -99,14 +134,14 @@ static void needs_restart(void *context, const char *name)
     log_warning("--%s has changed: that needs a restart, until then it stays as it was", name);
 }
 
-static void fail(struct master *master, const char *message)
+static void reload_fail(struct master *master, const char *message)
 {
     const char *prefix = "gateway: ";
     if (strncmp(message, prefix, strlen(prefix)) == 0)
         message += strlen(prefix);
     log_error("not reloaded: %s", message);
     notify_ready("not reloaded: %s", message);
-    master_note_failed_reload(master, message, (struct slice){NULL, 0});
+    reload_note_failure(master, message, (struct slice){NULL, 0});
     control_not_configured(master->control, master->readings, message);
 }
 
@@ -134,8 +169,8 @@ static int check_environment_in(const struct master *master, const struct direct
 }
 
 /* With what the configuration says now. 0, or -1 with one sentence in `message`. */
-static int take(struct master *master, const struct helper_process *helper, int status, char *message,
-                size_t size)
+static int take_configuration(struct master *master, const struct helper_process *helper, int status,
+                              char *message, size_t size)
 {
     char reason[128];
     struct options *options = xcalloc(1, sizeof(*options));
@@ -152,11 +187,11 @@ static int take(struct master *master, const struct helper_process *helper, int 
     if (startup_check_extra_files(options, message, size) < 0 ||
         check_environment_in(master, directory, options, message, size) < 0 ||
         (elsewhere && tmp_dir_check(options, message, size) < 0)) {
-        discard(options);
+        options_discard(options);
         directory_close(directory);
         return -1;
     }
-    discard(master->pending);
+    options_discard(master->pending);
     directory_close(master->pending_directory);
     master->pending = options;
     master->pending_directory = directory;
@@ -164,7 +199,7 @@ static int take(struct master *master, const struct helper_process *helper, int 
     return 0;
 }
 
-static void begin(struct master *master)
+static void begin_generation(struct master *master)
 {
     if (fleet_phase(master->fleet) >= FLEET_DRAINING) {
         control_not_configured(master->control, master->readings, "the service stops");
@@ -178,27 +213,27 @@ static void begin(struct master *master)
     master_follow_up(master);
 }
 
-bool master_configuration_ended(struct master *master, pid_t pid, int status)
+bool reload_reading_ended(struct master *master, pid_t pid, int status)
 {
     char message[MESSAGE_SIZE];
     if (!helper_ended(&master->reading, pid))
         return false;
-    int r = take(master, &master->reading, status, message, sizeof(message));
+    int r = take_configuration(master, &master->reading, status, message, sizeof(message));
     helper_forget(&master->reading);
     master->readings++;
     if (r < 0)
-        fail(master, message);
+        reload_fail(master, message);
     else
-        begin(master);
+        begin_generation(master);
     if (master->read_again) {
         master->read_again = false;
-        if (master_reload(master, message, sizeof(message)) < 0)
+        if (reload_begin(master, message, sizeof(message)) < 0)
             control_not_configured(master->control, ++master->readings, message);
     }
     return true;
 }
 
-unsigned master_next_reading(const struct master *master)
+unsigned reload_next_reading(const struct master *master)
 {
     return master->readings + (master->reading.pid != 0 ? 2 : 1);
 }
@@ -211,11 +246,11 @@ static int read_configuration(struct master *master, char *message, size_t size)
         return 1;
     }
     int r = configuration_begin(&master->reading, message, size);
-    return r != 0 ? r : take(master, NULL, 0, message, size);
+    return r != 0 ? r : take_configuration(master, NULL, 0, message, size);
 }
 
 /* One that is good, and waits for its turn, may wait for what only a reload can mend. */
-int master_reload(struct master *master, char *message, size_t size)
+int reload_begin(struct master *master, char *message, size_t size)
 {
     int r = -1;
     if (upgrade_is_under_way(master->upgrade) && !upgrade_is_due(master->upgrade))
@@ -229,12 +264,12 @@ int master_reload(struct master *master, char *message, size_t size)
     notify_reloading("a new generation of workers proves itself");
     if (r == 0) {
         master->readings++;
-        begin(master);
+        begin_generation(master);
     }
     return 0;
 }
 
-bool master_configuration_is_over(const struct master *master)
+bool reload_is_over(const struct master *master)
 {
     return master->reading.pid == 0 && master->pending == NULL && master->newest.options == NULL;
 }
