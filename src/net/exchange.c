@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -398,10 +399,13 @@ static void end(struct exchange *exchange, enum ending ending)
 }
 
 /* The call has returned at last. */
-static void forget_lasting(struct conn *conn)
+static void forget_lasting(struct conn *conn, const struct exchange *exchange)
 {
+    struct exchange **link = &conn->loop->lasting_first;
+    while (*link != exchange)
+        link = &(*link)->next_lasting;
+    *link = exchange->next_lasting;
     conn->loop->lasting--;
-    conn_unpin(conn);
 }
 
 /* Of `content` and `lines` bytes the last `unsent` have not left. Where the lines stand among them is not kept: see
@@ -467,6 +471,8 @@ void exchange_finish(struct exchange *exchange)
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     exchange->duration_ns = count_end(exchange);
     exchange->finished = true;
+    if (let_go)
+        forget_lasting(conn, exchange);
     if (!let_go) {
         conn->resetting = exchange->cut;
         end_sending(exchange);
@@ -476,7 +482,7 @@ void exchange_finish(struct exchange *exchange)
         exchange_forget(exchange);
     }
     if (let_go)
-        forget_lasting(conn);
+        conn_unpin(conn);
     else
         done(conn, ending);
 }
@@ -589,6 +595,8 @@ static void let_go(struct exchange *exchange, enum ending ending)
     struct conn *conn = exchange->conn;
     exchange->let_go = true;
     end_sending(exchange);
+    exchange->next_lasting = conn->loop->lasting_first;
+    conn->loop->lasting_first = exchange;
     conn->loop->lasting++;
     conn_take_away(conn);
     conn->resetting = false;
@@ -617,10 +625,36 @@ bool exchange_is_torn(const struct exchange *exchange)
            !(exchange->whole_sent && conn_is_drained(exchange->conn));
 }
 
+void exchange_record_lasting(const struct loop *loop)
+{
+    for (struct exchange *exchange = loop->lasting_first; exchange != NULL;
+         exchange = exchange->next_lasting) {
+        exchange->duration_ns = count_end(exchange);
+        record(exchange);
+    }
+}
+
+/* Takes the claim that a thread has for a send. That never blocks, and takes some milliseconds where a large block goes to a spool. */
+static bool take_soon(struct exchange *exchange)
+{
+    enum { TRIES = 100, PAUSE_US = 1000 };
+    for (int i = 0; i < TRIES; i++) {
+        if (send_claim_take(&exchange->claim, CLAIM_REVOKED))
+            return true;
+        usleep(PAUSE_US);
+    }
+    return false;
+}
+
 bool exchange_abandon(struct exchange *exchange)
 {
-    if (!send_claim_take(&exchange->claim, CLAIM_REVOKED))
-        return true; /* its thread sends just now, or has ended the exchange in this moment */
+    if (!take_soon(exchange)) {
+        /* How much its thread has sent is not known. */
+        exchange->late_status = STATUS_CLIENT_GONE;
+        exchange->duration_ns = count_end(exchange);
+        record(exchange);
+        return true;
+    }
     conn_take_away(exchange->conn);
     if (!exchange->head_sent)
         exchange->late_status = STATUS_CLIENT_GONE;

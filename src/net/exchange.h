@@ -51,6 +51,7 @@ enum presence {
 struct exchange {
     struct conn *conn;
     struct exchange *next, *previous; /* on the ready list; next alone: to be finished */
+    struct exchange *next_lasting;    /* in loop->lasting_first */
     struct request request;
     struct body body;
     struct response response;
@@ -143,6 +144,9 @@ bool exchange_preempt(struct exchange *exchange, int status);
 void exchange_ask(struct exchange *exchange);
 /* exchange_preempt has succeeded; from any thread. */
 bool exchange_was_preempted(const struct exchange *exchange);
+
+/* The process ends without the calls that were answered in their thread's place and have not returned: records them. */
+void exchange_record_lasting(const struct loop *loop);
 
 /* The connection ends with the process (conn_abandon), while the exchange is the protocol's, waits for a thread, or is with one that
  * sends nothing more from here on. It is recorded, and its memory stays. True when only a reset tells the client that its answer

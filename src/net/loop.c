@@ -210,6 +210,7 @@ void loop_abandon(struct loop *loop)
     loop_finish_posted(loop);
     for (struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
         conn_abandon(conn);
+    exchange_record_lasting(loop);
 }
 
 void loop_free(struct loop *loop)

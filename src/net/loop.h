@@ -68,8 +68,9 @@ struct loop {
     struct conn *open;     /* all connections, the youngest first: see loop_close_in_child */
     struct conn *deferred; /* to be watched, resumed or closed before the next poll */
     size_t open_count;     /* connections */
-    size_t
-        lasting; /* calls that were answered in their thread's place and have not returned (exchange_preempt) */
+    /* Calls that were answered in their thread's place and have not returned (exchange_preempt). */
+    struct exchange *lasting_first;
+    size_t lasting;
     size_t open_limit;     /* at which accepting pauses */
     bool accepting_paused; /* at the limit: told to on_room when a connection closes */
     bool adopting_paused;  /* connections from other workers wait, for want of descriptors or memory */

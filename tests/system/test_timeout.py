@@ -6,6 +6,7 @@ half an answer that looked whole; nobody could tell where the application had be
 """
 
 import os
+import signal
 import threading
 import time
 
@@ -288,6 +289,20 @@ def test_a_worker_whose_call_never_returns_is_replaced(start, path):
     server.wait_log(rf'did not return in time from "GET {path}')
     wait_until(lambda: before[0] not in server.worker_pids(), "it has left")
     assert server.get("/").text == "done"
+
+
+@pytest.mark.parametrize("path", ["/deadlock", "/begun"])
+def test_a_call_that_has_not_returned_is_in_the_access_log_at_the_end(start, path):
+    server = start("--graceful-timeout", "500ms", "--access-logfile", "access", "--access-logformat", "%(U)s %(s)s")
+    access = server.directory / "access"
+    if path == "/begun":
+        with pytest.raises(Cut), server.connect() as connection:
+            connection.exchange("GET", path)
+    else:
+        assert server.get(path).status == 504
+    server.signal(signal.SIGTERM)
+    server.process.wait(PATIENCE)
+    assert access.read_text() == f"{path} {200 if path == '/begun' else 504}\n"
 
 
 def test_without_a_timeout_calls_last_as_long_as_they_like():
