@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "net/presence.h"
 #include "net/timers.h"
@@ -67,7 +68,7 @@ static bool log_finding(struct deadline *deadline)
     size_t size = stack_receive(stack, sizeof(stack));
     if (size == 0 && ++found->tries < STACK_TRIES)
         return false;
-    request[log_escape(request, sizeof(request) - 1, found->request, strlen(found->request), true)] = '\0';
+    request[text_escape(request, sizeof(request) - 1, found->request, strlen(found->request), true)] = '\0';
     if (size > 0)
         log_block(LOG_WARNING, stack, size, "\"%s\"%s has run for %.1f s%s", request, found->tag,
                   found->seconds, found->what);

@@ -3,8 +3,6 @@
 
 #include <assert.h>
 
-#include "base/scoreboard.h"
-
 /* Of the decade that begins at `n` ns, without its first value, which ends the decade before. */
 #define DECADE(n)                                                                                      \
     (n) * 5 / 4, (n)*3 / 2, (n)*7 / 4, (n)*2, (n)*5 / 2, (n)*3, (n)*7 / 2, (n)*4, (n)*5, (n)*6, (n)*7, \
@@ -42,21 +40,32 @@ static unsigned bucket_of(uint64_t ns)
     return bucket;
 }
 
+static uint64_t load(const _Atomic uint64_t *field)
+{
+    return atomic_load_explicit(field, memory_order_relaxed);
+}
+
+/* Without a locked instruction: a histogram has one writer. */
+static void increase(_Atomic uint64_t *field, uint64_t value)
+{
+    atomic_store_explicit(field, load(field) + value, memory_order_relaxed);
+}
+
 void histogram_add(struct histogram *histogram, uint64_t ns)
 {
     unsigned bucket = bucket_of(ns);
-    scoreboard_add(histogram->counts[bucket], 1);
-    scoreboard_add(histogram->sum, ns);
+    increase(&histogram->counts[bucket], 1);
+    increase(&histogram->sum, ns);
 }
 
 void histogram_read(const struct histogram *histogram, struct histogram_copy *copy)
 {
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        uint64_t count = scoreboard_get(histogram->counts[i]);
+        uint64_t count = load(&histogram->counts[i]);
         copy->counts[i] += count;
         copy->count += count;
     }
-    copy->sum += scoreboard_get(histogram->sum);
+    copy->sum += load(&histogram->sum);
 }
 
 void histogram_subtract(struct histogram_copy *copy, const struct histogram_copy *before)

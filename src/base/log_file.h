@@ -12,11 +12,22 @@
 #define BASE_LOG_FILE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/journal.h"
+#include "base/slice.h"
+#include "base/text.h"
+
+/* syslog's */
+enum journal_priority {
+    PRIORITY_CRITICAL = 2,
+    PRIORITY_ERROR = 3,
+    PRIORITY_WARNING = 4,
+    PRIORITY_INFO = 6,
+    PRIORITY_DEBUG = 7,
+};
 
 struct log_file;
 
@@ -47,5 +58,11 @@ void log_file_restore(struct log_file *file);
  * the caller's, and outlives its use. Before other threads write. */
 void log_file_share_gap(struct log_file *file, struct log_gap *gap);
 void log_file_close(struct log_file *file); /* NULL is fine */
+
+/* It is the socket that $JOURNAL_STREAM names (systemd.exec(5)). Who has only inherited the variable has another one there. */
+bool journal_is(int fd);
+
+/* Each line of the record with the priority before it: none can say another. */
+void journal_add(struct text *out, enum journal_priority priority, struct slice record);
 
 #endif

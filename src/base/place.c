@@ -356,3 +356,15 @@ const char *place_strerror(int error)
         return "the file has a second name (a hard link), in a directory where others can make one";
     return strerror(error);
 }
+
+int place_check_creatable(const char *path)
+{
+    struct place place;
+    if (place_find(&place, path) < 0)
+        return -1;
+    int r = faccessat(place.directory, ".", W_OK | X_OK, AT_EACCESS);
+    int error = errno;
+    place_close(&place);
+    errno = error;
+    return r;
+}

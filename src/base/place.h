@@ -51,6 +51,10 @@ char *place_path(const struct place *place, const char *path);
 /* The path by the descriptor, in any case: it is short. */
 char *place_descriptor_path(const struct place *place);
 
+/* Whether a file could be made, without making it: 0 when this process can write to the directory of that name's file, else -1 and
+ * errno. The file itself may be there or not. */
+int place_check_creatable(const char *path);
+
 /* Whether nobody but root can change the file, or choose which one it is. */
 bool place_is_roots(const struct place *place);
 

@@ -3,7 +3,6 @@
  */
 #include "base/text.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdint.h>
@@ -175,7 +174,7 @@ void text_add_json(struct text *text, const char *data, size_t size)
     }
 }
 
-size_t log_escape(char *out, size_t room, const char *text, size_t size, bool ascii)
+size_t text_escape(char *out, size_t room, const char *text, size_t size, bool ascii)
 {
     size_t used = 0;
     for (size_t i = 0; i < size; i++) {

@@ -27,4 +27,9 @@ void text_add_plain(struct text *text, const char *data, size_t size, bool lines
 /* The inside of a JSON string: valid UTF-8 whatever comes in; a byte that is none becomes the four characters \xNN. */
 void text_add_json(struct text *text, const char *data, size_t size);
 
+/* Escapes what could break or forge a log line: control characters, DEL, `"` and `\`, and with `ascii` also bytes from
+ * 0x80, as \xNN (`\"` and `\\` for those two). Writes at most `room` bytes, never a partial escape; returns the bytes
+ * written, which may be up to four times `size`. Not terminated. */
+size_t text_escape(char *out, size_t room, const char *text, size_t size, bool ascii);
+
 #endif

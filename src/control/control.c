@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/spool_budget.h"
+#include "base/spool.h"
 #include "control/control_socket.h"
 #include "options/control_verbs.h"
 #include "preload/zygote_child.h"

@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "base/spool.h"
-#include "base/spool_budget.h"
 #include "http/body.h"
 #include "http/token.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/text.h"
 #include "http/forwarded.h"
 #include "http/token.h"
 
@@ -64,9 +64,9 @@ size_t request_tag(const struct request *request, char out[REQUEST_TAG_SIZE])
 const char *request_name(const struct request *request, char out[REQUEST_NAME_SIZE])
 {
     enum { ROOM = REQUEST_NAME_SIZE - REQUEST_TAG_SIZE };
-    size_t n = log_escape(out, ROOM - 1, request->method.data, request->method.size, true);
+    size_t n = text_escape(out, ROOM - 1, request->method.data, request->method.size, true);
     out[n++] = ' ';
-    n += log_escape(out + n, ROOM - n, request->path.data, request->path.size, true);
+    n += text_escape(out + n, ROOM - n, request->path.data, request->path.size, true);
     request_tag(request, out + n);
     return out;
 }

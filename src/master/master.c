@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/log.h"
-#include "base/log_limit.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "control/control.h"

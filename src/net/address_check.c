@@ -9,7 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/creatable.h"
 #include "base/mem.h"
 #include "base/place.h"
 
@@ -38,7 +37,7 @@ static int try_file(const char *path)
     bool other_kind = place_stat(&place, &status) == 0 && !S_ISSOCK(status.st_mode);
     place_close(&place);
     if (!other_kind)
-        return creatable_check(path);
+        return place_check_creatable(path);
     errno = EADDRINUSE;
     return -1;
 }

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log_limit.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/spool_budget.h"
+#include "base/spool.h"
 #include "net/exchange.h"
 #include "net/handover.h"
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "http/parser.h"
 
 /* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
@@ -103,7 +104,7 @@ enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* of a request, in a message */
 static const char *request_text(const struct exchange *exchange, char out[TEXT_SIZE])
 {
     size_t n =
-        log_escape(out, TEXT_SIZE - REQUEST_TAG_SIZE, exchange->line, exchange->request.line.size, true);
+        text_escape(out, TEXT_SIZE - REQUEST_TAG_SIZE, exchange->line, exchange->request.line.size, true);
     request_tag(&exchange->request, out + n);
     return out;
 }
@@ -112,7 +113,7 @@ static void tell_refused_prefix(const struct exchange *exchange)
 {
     char text[TEXT_SIZE], shown[TEXT_SIZE];
     struct slice prefix = exchange->request.forwarded->prefix_refused;
-    shown[log_escape(shown, sizeof(shown) - 1, prefix.data, prefix.size, true)] = '\0';
+    shown[text_escape(shown, sizeof(shown) - 1, prefix.data, prefix.size, true)] = '\0';
     log_debug("%s: X-Forwarded-Prefix \"%s\" is dropped, as it is no safe path", request_text(exchange, text),
               shown);
 }

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log_limit.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/spool_budget.h"
+#include "base/spool.h"
+#include "base/text.h"
 #include "http/head.h"
 #include "http/proxy_protocol.h"
 #include "net/conn.h"
@@ -101,7 +102,7 @@ static void h1_tell_proxy(const struct h1 *h, struct slice bytes, const char *wh
     char shown[SHOWN * 4 + 1];
     const char *address = h->conn.peer.address;
     size_t size = bytes.size < SHOWN ? bytes.size : SHOWN;
-    shown[log_escape(shown, sizeof(shown) - 1, bytes.data, size, true)] = '\0';
+    shown[text_escape(shown, sizeof(shown) - 1, bytes.data, size, true)] = '\0';
     log_limited(LOG_PROXY_HEADER, LOG_WARNING, "a connection of %s %s: \"%s\"; it is closed",
                 address[0] != '\0' ? address : "a unix-domain socket", what, shown);
 }

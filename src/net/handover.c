@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log_limit.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "net/h1.h"

@@ -14,7 +14,6 @@
 
 #include "base/mem.h"
 #include "base/spool.h"
-#include "base/spool_budget.h"
 
 /* Bytes in memory: bytes[sent..size) are to be sent. */
 struct store {

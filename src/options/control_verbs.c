@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/log.h"
+#include "base/text.h"
 #include "options/name_distance.h"
 
 #define ROW(name, arguments, help) {#name, arguments, help},
@@ -43,7 +43,7 @@ static bool accepts(const struct control_verb *verb, struct slice argument)
 static int unknown(struct slice name, char *message, size_t size)
 {
     char text[4 * CONTROL_REQUEST_MAX + 1];
-    text[log_escape(text, sizeof(text) - 1, name.data, name.size, true)] = '\0';
+    text[text_escape(text, sizeof(text) - 1, name.data, name.size, true)] = '\0';
     const char *meant = nearest(name);
     if (meant != NULL)
         snprintf(message, size, "there is no \"%s\"; did you mean \"%s\"?", text, meant);

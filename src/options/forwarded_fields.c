@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 enum { ITEM_SHOWN = 64 };
 
@@ -62,7 +62,7 @@ int forwarded_fields_parse(struct forwarded_fields *fields, const char *list, ch
         else if (is_whole_name(item))
             whole = true;
         else if (item.size > 0) {
-            shown[log_escape(shown, sizeof(shown) - 1, item.data, item.size, false)] = '\0';
+            shown[text_escape(shown, sizeof(shown) - 1, item.data, item.size, false)] = '\0';
             snprintf(wrong, size,
                      "has \"%s\" in it, which is no field (for, proto, host, port, prefix, by or "
                      "X-Forwarded-NAME)",

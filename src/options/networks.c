@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 enum { ALL_BITS = 128, MAPPED_BITS = 96, ITEM_SHOWN = 64 };
 
@@ -109,7 +109,7 @@ int networks_parse(struct networks *networks, const char *list, char *wrong, siz
         const char *why = item.size > 0 ? add_item(networks, item) : NULL;
         if (why == NULL)
             continue;
-        shown[log_escape(shown, sizeof(shown) - 1, item.data, item.size, false)] = '\0';
+        shown[text_escape(shown, sizeof(shown) - 1, item.data, item.size, false)] = '\0';
         snprintf(wrong, size, "has \"%s\" in it, %s (addresses, ADDRESS/BITS, unix or *)", shown, why);
         networks_free(networks);
         return -1;

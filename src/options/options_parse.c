@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/text.h"
 #include "options/options_help.h"
 #include "options/options_values.h"
 #include "options/unknown_options.h"
@@ -36,7 +36,7 @@ struct parse {
 /* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
 static const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
 {
-    size_t used = log_escape(out, SHOWN_SIZE - 1, text, size, false);
+    size_t used = text_escape(out, SHOWN_SIZE - 1, text, size, false);
     out[used] = '\0';
     return out;
 }

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/log_limit.h"
 #include "base/mem.h"
 #include "fleet/slot.h"
 #include "preload/zygote.h"

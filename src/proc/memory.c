@@ -2,6 +2,7 @@
 #include "proc/memory.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,4 +43,18 @@ int memory_read(pid_t pid, struct memory *memory)
         return -1;
     text[n] = '\0';
     return memory_parse(text, memory);
+}
+
+uint64_t memory_resident(pid_t pid)
+{
+    char path[32];
+    uint64_t pages = 0;
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

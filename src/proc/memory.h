@@ -16,4 +16,7 @@ int memory_parse(const char *text, struct memory *memory);
 /* 0, or -1 when the kernel does not say. It takes the kernel milliseconds for each GiB. */
 int memory_read(pid_t pid, struct memory *memory);
 
+/* The resident memory of a process in bytes, which costs the kernel little; 0 when the process is gone or may not be looked at. */
+uint64_t memory_resident(pid_t pid);
+
 #endif

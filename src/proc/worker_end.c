@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/log.h"
+#include "base/text.h"
 
 bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, struct running_call *running)
 {
@@ -20,7 +21,7 @@ bool running_call_read(const struct scoreboard_call *call, uint64_t now_ns, stru
         return false;
     running->age_ms = now_ns > since ? (now_ns - since) / 1000000 : 0;
     size_t size = strlen(request);
-    running->request[log_escape(running->request, sizeof(running->request) - 1, request, size, true)] = '\0';
+    running->request[text_escape(running->request, sizeof(running->request) - 1, request, size, true)] = '\0';
     return true;
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/creatable.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/slice.h"
@@ -197,7 +196,7 @@ int pid_file_check(const char *path, char *message, size_t size)
     if (find(&place, path, message, size) < 0)
         return -1;
     place_close(&place);
-    return creatable_check(path) == 0 ? 0 : explain(path, message, size);
+    return place_check_creatable(path) == 0 ? 0 : explain(path, message, size);
 }
 
 static struct pid_file *file_new(const char *path, int fd)

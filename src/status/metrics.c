@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/rss.h"
+#include "proc/memory.h"
 
 /* Those of the histograms' bounds that are shown, in ns. */
 static const uint64_t shown_bounds[] = {
@@ -118,7 +118,7 @@ static uint64_t slot_rss(const struct scoreboard *board, uint32_t slot)
     uint64_t sum = 0;
     for (uint32_t i = slot * board->seats; i < (slot + 1) * board->seats; i++) {
         uint32_t pid = scoreboard_get(board->rows[i].pid);
-        sum += pid != 0 ? rss_of((pid_t)pid) : 0;
+        sum += pid != 0 ? memory_resident((pid_t)pid) : 0;
     }
     return sum;
 }

@@ -9,7 +9,7 @@
 #include "http/token.h"
 #include "status/metrics.h"
 #include "status/status_json.h"
-#include "status/status_page.h"
+#include "status/status.h"
 
 struct status {
     struct status_facts facts;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/rss.h"
+#include "proc/memory.h"
 
 static void add_string(struct text *out, const char *value)
 {
@@ -66,7 +66,7 @@ static void add_worker(struct text *out, const struct status_facts *facts, const
     add_number(out, "queued", scoreboard_get(row->ready), ",");
     add_number(out, "busy", scoreboard_busy(board, number), ",");
     add_number(out, "threads", board->threads, ",");
-    add_number(out, "rss", rss_of((pid_t)scoreboard_get(row->pid)), "}");
+    add_number(out, "rss", memory_resident((pid_t)scoreboard_get(row->pid)), "}");
 }
 
 static void add_workers(struct text *out, const struct status_facts *facts, const struct totals *totals)

@@ -1,5 +1,5 @@
 /* The status page. */
-#include "status/status_page.h"
+#include "status/status.h"
 
 #include <inttypes.h>
 #include <stdint.h>

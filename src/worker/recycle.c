@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/rss.h"
 #include "net/loop.h"
+#include "proc/memory.h"
 
 /* Between two looks at memory and age. */
 enum { LOOK_MS = 1000 };
@@ -27,7 +27,7 @@ static void tell(struct recycle *recycle)
 static void look_at_age_and_memory(void *context)
 {
     struct recycle *recycle = context;
-    uint64_t limit = (uint64_t)recycle->options->max_rss, rss = limit > 0 ? rss_of(getpid()) : 0;
+    uint64_t limit = (uint64_t)recycle->options->max_rss, rss = limit > 0 ? memory_resident(getpid()) : 0;
     if (recycle->told)
         return;
     if (recycle->lifetime_end_ms != 0 && clock_ms() >= recycle->lifetime_end_ms) {

@@ -16,7 +16,7 @@
 #include "base/exit_status.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/spool_budget.h"
+#include "base/spool.h"
 #include "base/standard_fds.h"
 #include "base/title.h"
 #include "fleet/slot.h"

@@ -2,6 +2,7 @@
  * The error log: the form of a record in both formats, what is escaped in it, and one write a record.
  */
 #include "base/log.h"
+#include "base/text.h"
 
 #include "unit.h"
 
@@ -350,7 +351,7 @@ static const struct {
 START_TEST(what_a_client_sent_is_escaped)
 {
     char out[100];
-    size_t size = log_escape(out, escapes[_i].room, escapes[_i].text, escapes[_i].size, escapes[_i].ascii);
+    size_t size = text_escape(out, escapes[_i].room, escapes[_i].text, escapes[_i].size, escapes[_i].ascii);
     unit_assert_bytes(escapes[_i].name, out, size, escapes[_i].escaped, strlen(escapes[_i].escaped));
 }
 END_TEST

@@ -1,7 +1,7 @@
 /*
  * Records that are limited: so many in an interval from all processes, and then how many more.
  */
-#include "base/log_limit.h"
+#include "base/log.h"
 
 #include <fcntl.h>
 #include <signal.h>

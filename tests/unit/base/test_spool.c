@@ -7,14 +7,27 @@
 
 /* An open with it fails as where the kernel does not know O_TMPFILE: EISDIR. */
 #undef O_TMPFILE
-#define O_TMPFILE   O_DIRECTORY
-#define spool_open  spool_open_named
-#define spool_write spool_write_named
+#define O_TMPFILE         O_DIRECTORY
+#define spool_open        spool_open_named
+#define spool_write       spool_write_named
+#define spool_budget_init spool_budget_init_named
+#define spool_strerror    spool_strerror_named
+#define spool_sum         spool_sum_named
+#define spool_take_over   spool_take_over_named
+#define spool_reserve     spool_reserve_named
+#define spool_release     spool_release_named
 #include "base/spool.c" /* NOLINT(bugprone-suspicious-include) */
 #undef spool_open
 #undef spool_write
-#undef BASE_SPOOL_H
-#include "base/spool.h"
+#undef spool_budget_init
+#undef spool_strerror
+#undef spool_sum
+#undef spool_take_over
+#undef spool_reserve
+#undef spool_release
+
+int spool_open(const char *directory);
+int spool_write(int fd, off_t offset, const void *data, size_t size);
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /*
  * The budget of spools: what several workers have together, in steps, and what becomes of it.
  */
-#include "base/spool_budget.h"
+#include "base/spool.h"
 
 #include <errno.h>
 #include <sys/wait.h>

@@ -19,7 +19,7 @@
 #include "proc/worker_end.h"
 #include "status/metrics.h"
 #include "status/status_json.h"
-#include "status/status_page.h"
+#include "status/status.h"
 
 #include "unit.h"
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/spool_budget.h"
+#include "base/spool.h"
 #include "unit.h"
 
 static int ends[2]; /* the output's, the reader's */

@@ -60,8 +60,29 @@ START_TEST(what_a_fork_has_in_common_is_shared)
 }
 END_TEST
 
+START_TEST(resident_memory_is_seen)
+{
+    size_t size = 32 << 20;
+    uint64_t before = memory_resident(getpid());
+    ck_assert_uint_gt(before, 100000);
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(memory, 1, size);
+    ck_assert_uint_gt(memory_resident(getpid()), before + size / 2);
+    munmap(memory, size);
+}
+END_TEST
+
+START_TEST(a_process_that_is_gone_has_none)
+{
+    ck_assert_uint_eq(memory_resident(0), 0);
+    ck_assert_uint_eq(memory_resident(1 << 30), 0);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
+    tcase_add_test(tests, resident_memory_is_seen);
+    tcase_add_test(tests, a_process_that_is_gone_has_none);
     unit_add_rows(tests, the_text_is_understood, cases);
     tcase_add_test(tests, what_a_fork_has_in_common_is_shared);
 }

@@ -1,7 +1,7 @@
 /*
  * The status page: whole, with its data, and with a policy that fits it alone.
  */
-#include "status/status_page.h"
+#include "status/status.h"
 
 #include <stdio.h>
 

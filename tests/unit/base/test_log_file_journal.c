@@ -1,7 +1,7 @@
 /*
  * systemd's journal: when a descriptor is its, and what it gets.
  */
-#include "base/journal.h"
+#include "base/log_file.h"
 
 #include "unit.h"
 
@@ -89,5 +89,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("base/journal", add);
+    return unit_run("base/log_file_journal", add);
 }

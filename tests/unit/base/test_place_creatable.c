@@ -1,7 +1,7 @@
 /*
  * Whether a file could be made: by its directory, and without making it.
  */
-#include "base/creatable.h"
+#include "base/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static const struct {
 START_TEST(the_directory_says)
 {
     errno = 0;
-    ck_assert_int_eq(creatable_check(cases[_i].path), cases[_i].error != 0 ? -1 : 0);
+    ck_assert_int_eq(place_check_creatable(cases[_i].path), cases[_i].error != 0 ? -1 : 0);
     if (cases[_i].error != 0)
         ck_assert_int_eq(errno, cases[_i].error);
 }
@@ -49,7 +49,7 @@ START_TEST(it_is_asked_for_the_effective_user)
     ck_assert_int_eq(chmod(directory, 0500), 0);
     if (geteuid() == 0)
         ck_assert_int_eq(seteuid(65534), 0);
-    ck_assert_int_eq(creatable_check("file"), -1);
+    ck_assert_int_eq(place_check_creatable("file"), -1);
     ck_assert_int_eq(errno, EACCES);
     ck_assert(getuid() != 0 || seteuid(0) == 0);
 }
@@ -64,5 +64,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("base/creatable", add);
+    return unit_run("base/place_creatable", add);
 }
