@@ -1,14 +1,180 @@
-/* top on a terminal: the screen, the keys and the clock. */
+/* The verb top: samples, frames, and a terminal with its keys and its clock. */
 #include "ctl/top.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/slice.h"
+
+/* A service that does not answer by then is as good as gone. */
+enum { PATIENCE_SECONDS = 5 };
+
+/* Of a screen: two lines about the service, a blank one, the tables' heads and a blank one between them. */
+enum { FIXED_ROWS = 6 };
+
+static enum client_outcome take(char **text, const char *path, const char *verb, char *message, size_t size)
+{
+    size_t length;
+    FILE *out = open_memstream(text, &length);
+    if (out == NULL)
+        abort();
+    enum client_outcome outcome = client_ask(path, verb, PATIENCE_SECONDS, out, message, size);
+    fclose(out);
+    return outcome;
+}
+
+enum client_outcome top_take(struct top_sample *sample, const char *path, char *message, size_t size)
+{
+    enum client_outcome outcome;
+    *sample = (struct top_sample){.at_ms = clock_ns() / 1000000};
+    if ((outcome = take(&sample->status, path, "status", message, size)) == CLIENT_OK &&
+        (outcome = take(&sample->workers, path, "workers", message, size)) == CLIENT_OK)
+        outcome = take(&sample->requests, path, "requests", message, size);
+    if (outcome != CLIENT_OK)
+        top_free(sample);
+    return outcome;
+}
+
+void top_free(struct top_sample *sample)
+{
+    free(sample->status);
+    free(sample->workers);
+    free(sample->requests);
+    *sample = (struct top_sample){.at_ms = 0};
+}
+
+/* The next line of the text; its data is NULL after the last. */
+static struct slice next_line(const char **text)
+{
+    if (**text == '\0')
+        return (struct slice){NULL, 0};
+    struct slice line = {*text, strcspn(*text, "\n")};
+    *text += line.size + (line.data[line.size] == '\n');
+    return line;
+}
+
+/* What stands behind that name in a status. */
+static struct slice value_of(const char *status, const char *name)
+{
+    struct slice line;
+    size_t size = strlen(name);
+    while ((line = next_line(&status)).data != NULL)
+        if (line.size > size && memcmp(line.data, name, size) == 0 && line.data[size] == ' ')
+            return slice_trim((struct slice){line.data + size, line.size - size});
+    return SLICE("?");
+}
+
+/* Without the head. */
+static unsigned count_rows(const char *text)
+{
+    unsigned count = 0;
+    while (next_line(&text).data != NULL)
+        count++;
+    return count > 0 ? count - 1 : 0;
+}
+
+/* No wider than the screen: what comes in is UTF-8, where only a first byte is a character. */
+static void print_line(FILE *out, const struct top_screen *screen, struct slice line)
+{
+    unsigned width = 0;
+    for (size_t i = 0; i < line.size; i++) {
+        width += (line.data[i] & 0xc0) != 0x80;
+        if (screen->columns > 0 && width > screen->columns)
+            return;
+        putc(line.data[i], out);
+    }
+}
+
+static void print_styled(FILE *out, const struct top_screen *screen, const char *style, struct slice line)
+{
+    if (screen->colour)
+        fprintf(out, "\033[%sm", style);
+    print_line(out, screen, line);
+    if (screen->colour)
+        fputs("\033[0m", out);
+}
+
+/* Its head, and what of the rest fits into `room` lines. */
+static void print_table(FILE *out, const struct top_screen *screen, const char *text, unsigned room,
+                        const char *end)
+{
+    unsigned left = count_rows(text);
+    print_styled(out, screen, "7", next_line(&text));
+    for (; left > 0; left--) {
+        fputs(end, out);
+        if (room-- == 1 && left > 1) {
+            fprintf(out, "... and %u more", left);
+            return;
+        }
+        print_line(out, screen, next_line(&text));
+    }
+}
+
+static void describe_rate(const struct top_sample *now, const struct top_sample *before, char *out,
+                          size_t size)
+{
+    uint64_t count, count_before;
+    if (before == NULL || now->at_ms <= before->at_ms ||
+        slice_to_uint64(value_of(now->status, "requests"), &count) < 0 ||
+        slice_to_uint64(value_of(before->status, "requests"), &count_before) < 0 || count < count_before)
+        snprintf(out, size, "-");
+    else
+        snprintf(out, size, "%.1f",
+                 (double)(count - count_before) * 1000 / (double)(now->at_ms - before->at_ms));
+}
+
+#define ARGUMENTS(slice) (int)(slice).size, (slice).data
+
+static void print_head(FILE *out, const struct top_sample *now, const struct top_sample *before,
+                       const struct top_screen *screen, const char *end)
+{
+    const char *status = now->status;
+    char line[512], rate[32];
+    struct slice version = value_of(status, "version"), application = value_of(status, "application"),
+                 uptime = value_of(status, "uptime"), phase = value_of(status, "phase"),
+                 generation = value_of(status, "generation"), workers = value_of(status, "workers"),
+                 connections = value_of(status, "connections"), calls = value_of(status, "calls"),
+                 restarts = value_of(status, "restarts");
+    describe_rate(now, before, rate, sizeof(rate));
+    snprintf(line, sizeof(line), "gateway %.*s  %.*s  up %.*s  generation %.*s  %.*s", ARGUMENTS(version),
+             ARGUMENTS(application), ARGUMENTS(uptime), ARGUMENTS(generation), ARGUMENTS(phase));
+    print_styled(out, screen, "1", slice_of(line));
+    fputs(end, out);
+    snprintf(line, sizeof(line), "%s requests/s  %.*s connections  %.*s calls  %.*s restarts  workers: %.*s",
+             rate, ARGUMENTS(connections), ARGUMENTS(calls), ARGUMENTS(restarts), ARGUMENTS(workers));
+    print_line(out, screen, slice_of(line));
+    fputs(end, out);
+    fputs(end, out);
+}
+
+/* Of `room` lines, half or what the other table leaves. */
+static unsigned share(unsigned room, unsigned wanted, unsigned other)
+{
+    unsigned half = room / 2, rest = other < room ? room - other : 0;
+    unsigned mine = rest > half ? rest : half;
+    return wanted < mine ? wanted : mine;
+}
+
+void top_print(FILE *out, const struct top_sample *now, const struct top_sample *before,
+               const struct top_screen *screen, const char *end)
+{
+    unsigned workers = count_rows(now->workers), requests = count_rows(now->requests);
+    unsigned room = screen->rows > FIXED_ROWS + 2 ? screen->rows - FIXED_ROWS : 2;
+    if (screen->rows == 0)
+        room = workers + requests;
+    print_head(out, now, before, screen, end);
+    print_table(out, screen, now->workers, share(room, workers, requests), end);
+    fputs(end, out);
+    fputs(end, out);
+    print_table(out, screen, now->requests, share(room, requests, workers), end);
+}
 
 /* The alternate screen without a cursor, and back. */
 static const char enter_screen[] = "\033[?1049h\033[?25l", leave_screen[] = "\033[?25h\033[?1049l";

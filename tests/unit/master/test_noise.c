@@ -18,8 +18,8 @@
 #include "master/unserved_slots.h"
 #include "proc/worker_end.h"
 #include "status/metrics.h"
-#include "status/status_json.h"
 #include "status/status.h"
+#include "status/status_json.h"
 
 #include "unit.h"
 

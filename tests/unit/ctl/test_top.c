@@ -118,5 +118,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("ctl/top_frame", add);
+    return unit_run("ctl/top", add);
 }
