@@ -13,6 +13,7 @@
 #include "net/exchange.h"
 #include "net/timers.h"
 #include "py/interp.h"
+#include "py/python_fork.h"
 #include "py/threads.h"
 
 /* How long a batch of calls lasts, in ns: many short calls must not starve the I/O. bench/guard sets another time, for valgrind. */
@@ -292,7 +293,7 @@ struct crew *crew_new(const struct crew_setup *setup)
     const struct baton_work work = {
         .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
     crew->setup = *setup;
-    setup->loop->has_forked = interp_has_forked();
+    setup->loop->has_forked = python_has_forked();
     crew->baton = baton_new(setup->threads, &work);
     for (unsigned i = 0; i < setup->threads; i++)
         crew->members[i].crew = crew;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "net/presence.h"
 #include "py/interp.h"
+#include "py/python_fork.h"
 
 _Static_assert((int)CALL_CHUNKS_MAX <= (int)EXCHANGE_CHUNKS, "what a call produces at once is sent at once");
 
@@ -58,7 +59,7 @@ static int wait_for_client(struct exchange *exchange)
 static int write_through(void *context, struct slice data)
 {
     struct exchange *exchange = context;
-    if (interp_is_fork())
+    if (python_is_fork())
         return -1; /* the connection is the parent's */
     if (!exchange->head_finished)
         exchange_head(exchange, false, 0);
@@ -69,7 +70,7 @@ static int write_through(void *context, struct slice data)
 
 static bool client_gone(void *context)
 {
-    return interp_is_fork() || presence_is_lost(context);
+    return python_is_fork() || presence_is_lost(context);
 }
 
 static int send_file(struct exchange *exchange, struct call_output *output)
@@ -92,7 +93,7 @@ static enum outcome pump(struct wsgi *wsgi, struct exchange *exchange, enum call
                          struct call_output *output)
 {
     for (;; step = call_next(wsgi->caller, output)) {
-        if (interp_is_fork())
+        if (python_is_fork())
             _exit(0);
         if (step == CALL_FAILED)
             return exchange->conn->broken ? OUTCOME_GONE : OUTCOME_FAILED;
@@ -133,7 +134,7 @@ static void wsgi_run(void *context, struct exchange *exchange)
     call_finish(wsgi->caller);
     body_content_free(&content);
     scoreboard_call_end(wsgi->call);
-    if (interp_is_fork())
+    if (python_is_fork())
         _exit(0);
     if (outcome == OUTCOME_DONE)
         exchange_end(exchange);

@@ -19,6 +19,7 @@
 #include "proc/memory.h"
 #include "proc/python_end.h"
 #include "py/interp.h"
+#include "py/python_fork.h"
 #include "py/threads.h"
 #include "worker/boot.h"
 #include "worker/descriptors.h"
@@ -105,7 +106,7 @@ static int be_worker(const struct zygote *zygote, const struct zygote_order *ord
     take_crash_pipe(zygote, &setup);
     descriptors_note(&setup, setup.channel);
     signals_for_worker(&setup);
-    interp_after_fork_in_child();
+    python_fork_after_in_child();
     return worker_serve(&setup, zygote->application);
 }
 
@@ -115,7 +116,7 @@ static void fork_worker(struct zygote *zygote, const struct zygote_order *order)
     struct zygote_news news = {.kind = ZYGOTE_NEWS_FORKED};
     int gate;
     signals_hold();
-    interp_before_fork();
+    python_fork_before();
     news.pid = reparented_fork(&gate);
     if (news.pid == 0)
         _exit(be_worker(zygote, order));
@@ -127,7 +128,7 @@ static void fork_worker(struct zygote *zygote, const struct zygote_order *order)
         _exit(EXIT_FAILURE_RUNTIME); /* the master waits for it; the worker does not begin without us */
     if (born)
         reparented_fork_begin(gate);
-    interp_after_fork_in_parent();
+    python_fork_after_in_parent();
     signals_release();
 }
 

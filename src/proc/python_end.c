@@ -16,6 +16,7 @@
 #include "proc/logs.h"
 #include "proc/worker_channel.h"
 #include "py/interp.h"
+#include "py/python_fork.h"
 #include "py/stack.h"
 
 /* For the stacks: a signal must reach the thread, and its handler write them. */
@@ -132,7 +133,7 @@ void python_end_finish(void)
     static const struct timespec long_enough = {.tv_sec = 60};
     stack_of_all_threads();
     interp_stop();
-    if (!interp_is_fork() && atomic_flag_test_and_set(&end.over))
+    if (!python_is_fork() && atomic_flag_test_and_set(&end.over))
         nanosleep(&long_enough, NULL); /* the other thread is about to end the process */
 }
 

@@ -18,12 +18,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "http/body.h"
-#include "http/endpoint.h"
-#include "http/request.h"
-#include "http/response.h"
+#include "base/slice.h"
 #include "options/options.h"
 #include "py/application.h"
+#include "py/call_request.h"
 
 enum call_step {
     CALL_CHUNKS, /* output->chunks are to be sent now */
@@ -41,20 +39,6 @@ struct call_output {
     struct slice chunks[CALL_CHUNKS_MAX]; /* borrowed until the next step */
     int fd;                               /* CALL_FILE: a regular file, borrowed until call_finish */
     off_t offset;
-};
-
-/* What one call is about. `content` is moved into wsgi.input. */
-struct call_request {
-    const struct request *request;
-    struct body_content *content;
-    const struct local_endpoint *local;
-    const struct peer_endpoint *peer;
-    struct response *response;
-    /* The write() callable's way out: the head is in `response`. 0, or -1 when the client is gone. `data` is not empty. */
-    int (*write)(void *context, struct slice data);
-    /* The client_disconnected() callable's question, in any thread: nobody waits for the answer any more. */
-    bool (*client_gone)(void *context);
-    void *context;
 };
 
 /* Once per process, before the first caller. 0, or -1 after a log record. GIL held. */

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/forwarded.h"
 #include "http/parser.h"
-#include "py/environ_forwarded.h"
+#include "py/errors_stream.h"
 #include "py/field_names.h"
 #include "py/file_wrapper.h"
 #include "py/input.h"
@@ -81,6 +82,18 @@ static const char *const method_names[] = {"GET", "POST", "HEAD", "PUT", "DELETE
 enum { METHODS = sizeof(method_names) / sizeof(method_names[0]) };
 static PyObject *methods[METHODS];
 
+/* The fields of trusted proxies, as far as they were believed. */
+static const char *const forwarded_names[FORWARDED_NAMES] = {
+    [FORWARDED_FOR] = "HTTP_X_FORWARDED_FOR",
+    [FORWARDED_PROTO] = "HTTP_X_FORWARDED_PROTO",
+    [FORWARDED_HOST] = "HTTP_X_FORWARDED_HOST",
+    [FORWARDED_PORT] = "HTTP_X_FORWARDED_PORT",
+    [FORWARDED_PREFIX] = "HTTP_X_FORWARDED_PREFIX",
+    [FORWARDED_BY] = "HTTP_X_FORWARDED_BY",
+    [FORWARDED_ALL] = "HTTP_FORWARDED",
+};
+static PyObject *forwarded_keys[FORWARDED_NAMES];
+
 static int intern_all(void)
 {
 #define X(name, text)                                           \
@@ -90,6 +103,9 @@ static int intern_all(void)
 #undef X
     for (int i = 0; i < METHODS; i++)
         if ((methods[i] = PyUnicode_InternFromString(method_names[i])) == NULL)
+            return -1;
+    for (int i = 0; i < FORWARDED_NAMES; i++)
+        if ((forwarded_keys[i] = PyUnicode_InternFromString(forwarded_names[i])) == NULL)
             return -1;
     base.empty = PyUnicode_InternFromString("");
     base.http = PyUnicode_InternFromString("http");
@@ -143,7 +159,7 @@ static int fill_base(const struct options *options, bool multiprocess)
 int environ_init(const struct options *options, bool multiprocess)
 {
     base.root_path = slice_of(options->root_path);
-    if (intern_all() < 0 || field_names_init() < 0 || environ_forwarded_init() < 0 || input_init() < 0 ||
+    if (intern_all() < 0 || field_names_init() < 0 || input_init() < 0 || errors_init() < 0 ||
         file_wrapper_init() < 0)
         return -1;
     base.dict = PyDict_New();
@@ -176,6 +192,18 @@ static int add_field(PyObject *dict, const struct field *field)
     return r;
 }
 
+/* What a trusted proxy has said: the fields themselves, and where the application is. 0, or -1 with an exception. */
+static int show_forwarded(PyObject *dict, const struct forwarded *forwarded)
+{
+    for (int i = 0; i < FORWARDED_NAMES; i++)
+        if (forwarded->kept[i].data != NULL &&
+            set_new(dict, forwarded_keys[i], latin1_str(forwarded->kept[i])) < 0)
+            return -1;
+    if (forwarded->host.data != NULL && set_new(dict, keys.http_host, latin1_str(forwarded->host)) < 0)
+        return -1;
+    return forwarded->prefix_said ? set_new(dict, keys.script_name, latin1_str(forwarded->prefix)) : 0;
+}
+
 static PyObject *dict_of_section(const struct request *request)
 {
     const struct header_section *section = request->section;
@@ -187,7 +215,7 @@ static PyObject *dict_of_section(const struct request *request)
     for (uint32_t i = 0; i < section->count; i++)
         if (request_shows(request, &section->fields[i]) && add_field(dict, &section->fields[i]) < 0)
             goto failed;
-    if (request->forwarded != NULL && environ_forwarded_show(dict, request->forwarded) < 0)
+    if (request->forwarded != NULL && show_forwarded(dict, request->forwarded) < 0)
         goto failed;
     return dict;
 failed:

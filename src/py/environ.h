@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "options/options.h"
-#include "py/call.h"
+#include "py/call_request.h"
 #include "py/compat.h"
 
 /* Builds the constants; once, after the interpreter has started. 0, or -1 with an exception. */

@@ -7,7 +7,6 @@
 #include "py/errors_stream.h"
 
 #include "py/compat.h"
-#include "py/input.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -13,8 +13,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "py/interp.h"
 #include "py/library.h"
+#include "py/python_fork.h"
 
 /* A record is one write(2), and a pipe takes no more than 64 KiB at once: of more, the two ends are kept. */
 enum { BLOCK_MAX = 32768 };
@@ -209,7 +209,7 @@ void exception_log(const char *what_format, ...)
     PyObject *exception = exception_take();
     if (exception == NULL)
         return;
-    if (interp_is_fork() && PyErr_GivenExceptionMatches(exception, PyExc_SystemExit))
+    if (python_is_fork() && PyErr_GivenExceptionMatches(exception, PyExc_SystemExit))
         _exit(exit_status(exception));
 
     va_list args;
@@ -225,6 +225,6 @@ void exception_log(const char *what_format, ...)
     Py_XDECREF(bytes);
     free(what);
     Py_DECREF(exception);
-    if (interp_is_fork())
+    if (python_is_fork())
         _exit(1);
 }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "py/compat.h"
-#include "py/errors_stream.h"
 
 /* Reads of the spool below WINDOW_SIZE go through the window, larger ones straight into the result. */
 enum { WINDOW_SIZE = 32768, GIL_RELEASE_SIZE = 65536 };
@@ -471,7 +470,7 @@ int input_init(void)
     if (input_type == NULL || register_type() < 0)
         return -1;
     empty_input = input_alloc(&nothing);
-    return empty_input == NULL ? -1 : errors_init();
+    return empty_input == NULL ? -1 : 0;
 }
 
 PyObject *input_new(struct body_content *content)

@@ -6,8 +6,7 @@
 #include "py/interp.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,14 +14,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
+#include "base/standard_fds.h"
 #include "config.h" /* PYTHON_EXECUTABLE */
 #include "py/errors_stream.h"
 #include "py/exception.h"
 #include "py/library.h"
+#include "py/python_fork.h"
 #include "py/venv.h"
-
-/* The process's own state, set by the fork handlers. */
-static atomic_bool is_fork, has_forked;
 
 /* What this thread's PyEval_SaveThread returned; NULL before its first gil_take or gil_release. */
 static _Thread_local PyThreadState *thread_state;
@@ -262,16 +260,6 @@ out:
     return result;
 }
 
-static void forked_parent(void)
-{
-    atomic_store_explicit(&has_forked, true, memory_order_relaxed);
-}
-
-static void forked_child(void)
-{
-    atomic_store_explicit(&is_fork, true, memory_order_relaxed);
-}
-
 int interp_start(const struct options *options)
 {
     struct python python;
@@ -297,30 +285,12 @@ int interp_start(const struct options *options)
         return -1;
     }
     library_give_way();
-    int error = pthread_atfork(NULL, forked_parent, forked_child);
+    int error = python_fork_watch();
     if (error != 0) {
         log_error("fork handlers cannot be installed: %s", strerror(error));
         return -1;
     }
     return 0;
-}
-
-void interp_before_fork(void)
-{
-    PyOS_BeforeFork();
-}
-
-void interp_after_fork_in_parent(void)
-{
-    PyOS_AfterFork_Parent();
-}
-
-/* What the fork handlers have noted is true of the application's forks alone. */
-void interp_after_fork_in_child(void)
-{
-    atomic_store_explicit(&is_fork, false, memory_order_relaxed);
-    atomic_store_explicit(&has_forked, false, memory_order_relaxed);
-    PyOS_AfterFork_Child();
 }
 
 /* The garbage collector never looks at frozen objects (gc.freeze), so the cycles among them would not be destroyed. */
@@ -358,12 +328,62 @@ void gil_release(void)
     thread_state = PyEval_SaveThread();
 }
 
-bool interp_is_fork(void)
+static int wakeup[2] = {-1, -1}; /* Python's C handler writes, the loop reads */
+static PyObject *set_wakeup_fd;  /* signal.set_wakeup_fd, without what importing the signal module costs */
+
+/* The descriptor that was there before; -2 with an exception. */
+static long set_ours(void)
 {
-    return atomic_load_explicit(&is_fork, memory_order_relaxed);
+    PyObject *old = PyObject_CallFunction(set_wakeup_fd, "i", wakeup[1]);
+    long fd = old != NULL ? PyLong_AsLong(old) : -2;
+    Py_XDECREF(old);
+    return fd;
 }
 
-const atomic_bool *interp_has_forked(void)
+int interp_signal_fd(void)
 {
-    return &has_forked;
+    if (wakeup[0] >= 0 || pair_above_standard(pipe2(wakeup, O_NONBLOCK | O_CLOEXEC), wakeup) < 0)
+        return wakeup[0];
+    PyObject *module = PyImport_ImportModule("_signal");
+    set_wakeup_fd = module != NULL ? PyObject_GetAttrString(module, "set_wakeup_fd") : NULL;
+    Py_XDECREF(module);
+    if (set_wakeup_fd != NULL && set_ours() != -2)
+        return wakeup[0];
+    exception_log("the application's signal handlers will wait for requests");
+    Py_CLEAR(set_wakeup_fd);
+    return -1;
+}
+
+/* What came meanwhile has left no byte here: one makes the loop look. A pipe that is full has some. */
+static void write_byte(void)
+{
+    if (write(wakeup[1], "", 1) < 0)
+        return;
+}
+
+void interp_reclaim_signal_fd(void)
+{
+    long old = set_wakeup_fd != NULL ? set_ours() : wakeup[1];
+    if (old == wakeup[1])
+        return;
+    if (old != -2) {
+        write_byte();
+        return;
+    }
+    exception_log(
+        "the application has closed the descriptor for its signals: its handlers wait for requests");
+    Py_CLEAR(set_wakeup_fd);
+}
+
+void interp_empty_signal_fd(void)
+{
+    char numbers[64];
+    while (read(wakeup[0], numbers, sizeof(numbers)) == sizeof(numbers))
+        ;
+}
+
+void interp_run_signal_handlers(void)
+{
+    if (PyErr_CheckSignals() < 0)
+        exception_log("exception in a signal handler of the application");
 }

@@ -7,9 +7,6 @@
 #ifndef PY_INTERP_H
 #define PY_INTERP_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-
 #include "options/options.h"
 
 /*
@@ -51,19 +48,5 @@ void interp_run_signal_handlers(void);
 
 /* "3.11.2": of the libpython that is loaded. Works before interp_start. */
 const char *interp_version(void);
-
-/*
- * Around a fork that makes a process of ours, not a child of the application: a copy of this interpreter, which goes on with the thread
- * that forked as its main thread. What was registered with os.register_at_fork runs, locks and random numbers are made anew. The
- * one thread of all that holds the GIL calls them.
- */
-void interp_before_fork(void);
-void interp_after_fork_in_parent(void);
-void interp_after_fork_in_child(void);
-
-/* True in a process that the application forked: it must never run the event loop, and ends with _exit. */
-bool interp_is_fork(void);
-/* True from the first fork on: children may hold our descriptors. */
-const atomic_bool *interp_has_forked(void);
 
 #endif

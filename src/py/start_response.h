@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #include "http/response.h"
-#include "py/call.h"
+#include "py/call_request.h"
 #include "py/compat.h"
 
 struct responder {

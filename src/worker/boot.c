@@ -8,6 +8,7 @@
 #include "options/environment.h"
 #include "py/interp.h"
 #include "py/interrupt.h"
+#include "py/python_fork.h"
 #include "py/stack.h"
 #include "py/threads.h"
 #include "worker/descriptors.h"
@@ -33,7 +34,7 @@ struct application *boot_application(const struct options *options, int crash_ou
     if (interp_start(options) < 0 || stack_on_crash(crash_output) < 0 || stack_on_request(crash_output) < 0)
         return NULL;
     struct application *application = application_load(options->application, warnings);
-    if (interp_is_fork())
+    if (python_is_fork())
         _exit(EXIT_STOPPED);
     if (application == NULL || threads_init() < 0 || interrupt_init() < 0)
         return NULL;

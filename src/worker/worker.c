@@ -27,6 +27,7 @@
 #include "proc/worker_channel.h"
 #include "proc/worker_end.h"
 #include "py/interp.h"
+#include "py/python_fork.h"
 #include "py/stack.h"
 #include "worker/boot.h"
 #include "worker/descriptors.h"
@@ -211,7 +212,7 @@ static void run_python_signals(void *context)
 {
     (void)context;
     interp_run_signal_handlers();
-    if (interp_is_fork())
+    if (python_is_fork())
         _exit(EXIT_STOPPED);
 }
 

@@ -1,12 +1,11 @@
 #include "py/errors_stream.h"
 
 #include "embedded.h"
-#include "py/input.h"
 
 static void start(void)
 {
     embedded_start();
-    ck_assert_int_eq(input_init(), 0);
+    ck_assert_int_eq(errors_init(), 0);
 }
 
 static const struct {

@@ -168,68 +168,6 @@ START_TEST(a_thread_keeps_its_thread_state)
 }
 END_TEST
 
-START_TEST(a_fork_of_the_application_is_known_on_both_sides)
-{
-    embedded_start();
-    ck_assert(!interp_is_fork());
-    ck_assert(!*interp_has_forked());
-    PyObject *child = embedded_evaluate("__import__('os').fork()", NULL);
-    ck_assert_ptr_nonnull(child);
-    pid_t pid = (pid_t)PyLong_AsLong(child);
-    if (pid == 0)
-        _exit(interp_is_fork() ? 42 : 0);
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
-    ck_assert(*interp_has_forked());
-    ck_assert(!interp_is_fork());
-    Py_DECREF(child);
-    embedded_stop();
-}
-END_TEST
-
-/* What is expected of the child, in its last expression. */
-static const char *const after_our_fork[] = {
-    "x['hooks'] == 'before child'",
-    "x['os'].fork() > 0 or x['os']._exit(0)",
-    "x['random'].random() != x['expected']",
-    "x['threading'].current_thread() is x['threading'].main_thread()",
-};
-
-static const char prepare_fork[] = "import os, random, threading\n"
-                                   "hooks = ''\n"
-                                   "def note(what):\n"
-                                   "    global hooks\n"
-                                   "    hooks = (hooks + ' ' + what).strip()\n"
-                                   "os.register_at_fork(before=lambda: note('before'),\n"
-                                   "    after_in_parent=lambda: note('parent'),\n"
-                                   "    after_in_child=lambda: note('child'))\n"
-                                   "state = random.getstate()\n"
-                                   "expected = random.random()\n"
-                                   "random.setstate(state)\n";
-
-START_TEST(a_process_that_we_fork_has_an_interpreter_of_its_own)
-{
-    embedded_start();
-    ck_assert_int_eq(PyRun_SimpleString(prepare_fork), 0);
-    PyObject *b_names = PyModule_GetDict(PyImport_AddModule("__main__"));
-    interp_before_fork();
-    pid_t pid = fork();
-    if (pid == 0) {
-        interp_after_fork_in_child();
-        bool ours = !interp_is_fork() && !*interp_has_forked();
-        embedded_assert(after_our_fork[_i], b_names);
-        _exit(ours ? 42 : 1);
-    }
-    interp_after_fork_in_parent();
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
-    embedded_assert("x['hooks'] == 'before parent'", b_names);
-    embedded_stop();
-}
-END_TEST
-
 START_TEST(stopping_runs_atexit)
 {
     embedded_start();
@@ -269,8 +207,6 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_missing_virtualenv_of_the_environment_is_ignored);
     tcase_add_test(tests, a_virtualenv_that_fits_is_used);
     tcase_add_test(tests, a_thread_keeps_its_thread_state);
-    tcase_add_test(tests, a_fork_of_the_application_is_known_on_both_sides);
-    unit_add_rows(tests, a_process_that_we_fork_has_an_interpreter_of_its_own, after_our_fork);
     tcase_add_test(tests, stopping_runs_atexit);
     tcase_add_test(tests, stopping_destroys_what_is_frozen);
 }
