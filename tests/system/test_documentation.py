@@ -28,7 +28,7 @@ OPTION = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 SPAN = re.compile(r"`([^`\n]+)`")
 CALL = re.compile(r"\bgateway(ctl)?((?: [^|;&\n]*)?)")
 ROW = re.compile(r"^\| `(?:-\w, )?--([\w-]+)[^|`]*` *\| *`?([^`|]*?)`? *\|", re.MULTILINE)
-REASONS = ROOT / "src" / "http" / "status.c"
+REASONS = ROOT / "src" / "http" / "response.c"
 STATUS_PROCESS = ROOT / "src" / "status" / "status.c"
 # A status as the sources of the layers that answer have it: a number of three digits, outside of comments.
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
