@@ -1,11 +1,11 @@
-/* Descriptors beside a message. */
+/* Descriptors sent beside a message. */
 #include "base/ancillary.h"
 
 #include <string.h>
 
 #include "base/standard_fds.h"
 
-/* Not in the headers of older systems. */
+/* The headers of older systems do not define it. */
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
@@ -27,7 +27,7 @@ void ancillary_expect(struct msghdr *message, union ancillary *beside)
     message->msg_controllen = sizeof(*beside);
 }
 
-/* The kernel has put no more there than the room holds, also when it says MSG_CTRUNC. */
+/* The kernel never writes more than the room holds, even when it reports MSG_CTRUNC. */
 int ancillary_take(struct msghdr *message, int descriptors[ANCILLARY_MAX])
 {
     int count = 0;

@@ -1,4 +1,4 @@
-/* Time that only goes forward. */
+/* Monotonic time. */
 #include "base/clock.h"
 
 #include <time.h>

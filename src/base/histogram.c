@@ -1,9 +1,9 @@
-/* A histogram of durations. See histogram.h. */
+/* A histogram of durations. */
 #include "base/histogram.h"
 
 #include <assert.h>
 
-/* Of the decade that begins at `n` ns, without its first value, which ends the decade before. */
+/* The bounds of the decade that begins at `n` ns. Its first value ends the decade before. */
 #define DECADE(n)                                                                                      \
     (n) * 5 / 4, (n)*3 / 2, (n)*7 / 4, (n)*2, (n)*5 / 2, (n)*3, (n)*7 / 2, (n)*4, (n)*5, (n)*6, (n)*7, \
         (n)*8, (n)*9, (n)*10
@@ -21,8 +21,8 @@ static const uint64_t bounds[HISTOGRAM_BUCKETS] = {
     UINT64_MAX,
 };
 
-/* By the number of binary digits of a value: the bucket of the smallest such value. The right one is at most five further, which
- * is less work than a division, or a search. */
+/* Indexed by the number of binary digits of a value: the bucket of the smallest such value. The
+ * right bucket is at most five further. Stepping there costs less than a division or a search. */
 enum { DIGITS_MAX = 37 };
 static const uint8_t first[DIGITS_MAX + 1] = {
     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  1,  5,  9,  13, 17, 21,  25,  30,
@@ -45,7 +45,7 @@ static uint64_t load(const _Atomic uint64_t *field)
     return atomic_load_explicit(field, memory_order_relaxed);
 }
 
-/* Without a locked instruction: a histogram has one writer. */
+/* Adds without a locked instruction: a histogram has one writer. */
 static void increase(_Atomic uint64_t *field, uint64_t value)
 {
     atomic_store_explicit(field, load(field) + value, memory_order_relaxed);
@@ -76,7 +76,7 @@ void histogram_subtract(struct histogram_copy *copy, const struct histogram_copy
     copy->sum -= before->sum;
 }
 
-/* As if a bucket's values were spread evenly over it. */
+/* Assumes that a bucket's values are spread evenly over it. */
 static uint64_t interpolate(unsigned bucket, double part)
 {
     uint64_t low = bucket > 0 ? bounds[bucket - 1] : 0;
@@ -96,7 +96,7 @@ uint64_t histogram_quantile(const struct histogram_copy *copy, double q)
         below += here;
         last = here > 0 ? i : last;
     }
-    return copy->count > 0 ? interpolate(last, 1) : 0; /* what was rounded away */
+    return copy->count > 0 ? interpolate(last, 1) : 0; /* rounding has lost the last value */
 }
 
 uint64_t histogram_up_to(const struct histogram_copy *copy, uint64_t ns)

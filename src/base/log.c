@@ -1,5 +1,6 @@
 /*
- * The error log: levels, identity, time stamps, and a record in either format. Where it goes is log_file's business.
+ * The error log: levels, identity, time stamps, and the two formats of a record. log_file writes
+ * it.
  */
 #include "base/log.h"
 
@@ -31,7 +32,7 @@ static const enum journal_priority level_priorities[] = {
     [LOG_ERROR] = PRIORITY_ERROR, [LOG_CRITICAL] = PRIORITY_CRITICAL,
 };
 
-/* On a terminal. What has none here is as plain as the rest of the line. */
+/* Colours for a terminal. A level without an entry is as plain as the rest of the line. */
 static const char *const level_colours[] = {
     [LOG_DEBUG] = "\x1b[2m",
     [LOG_WARNING] = "\x1b[33m",
@@ -39,14 +40,14 @@ static const char *const level_colours[] = {
     [LOG_CRITICAL] = "\x1b[1;31m",
 };
 
-/* The process's one log. A process is the master until it says that it is something else. */
+/* The log of this process. A process counts as the master until it calls log_identify. */
 static struct {
     struct log_file *file; /* NULL before log_open */
-    struct log_gap *gap;   /* NULL: the file's own */
+    struct log_gap *gap;   /* NULL: the gap that the file itself owns */
     enum log_level level;
     bool json;
     bool coloured;
-    _Atomic int copy; /* of errors; -1: none */
+    _Atomic int copy; /* descriptor for copies of errors; -1: none */
     char process[32];
 } process_log = {.level = LOG_INFO, .copy = -1, .process = "master"};
 
@@ -168,7 +169,7 @@ static void write_to(int fd, const struct text *record)
     (void)written;
 }
 
-/* Where there is no log yet. */
+/* For records before log_open. */
 static void write_to_standard_error(enum journal_priority priority, struct slice record)
 {
     struct text out;
@@ -191,10 +192,12 @@ static void write_copy(const struct text *message, struct slice block)
     text_fini(&copy);
 }
 
-/* Numbers have a point, whatever locale the application has set: setlocale is for its whole process. */
+/* Formats numbers with a point in any locale: the application's setlocale applies to the whole
+ * process. */
 static void format_plainly(struct text *message, const char *format, va_list args)
 {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* the library's own: nothing is made */
+    locale_t plain =
+        newlocale(LC_ALL_MASK, "C", (locale_t)0); /* the C library's own object: it allocates nothing */
     locale_t before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
     text_vprintf(message, format, args);
     if (before != (locale_t)0)
@@ -274,9 +277,9 @@ static const char *const subject_names[LOG_SUBJECTS] = {
 };
 
 struct interval {
-    _Atomic uint64_t since_ms; /* 0: none has begun */
-    _Atomic uint64_t records;  /* in it, written or not */
-    _Atomic uint64_t untold;   /* not written since the last count was */
+    _Atomic uint64_t since_ms; /* 0: no interval has begun */
+    _Atomic uint64_t records;  /* in the interval, written or not */
+    _Atomic uint64_t untold;   /* left out since the last notice */
 };
 
 static struct interval own_intervals[LOG_SUBJECTS], *intervals = own_intervals;
@@ -301,7 +304,7 @@ static void tell_untold(enum log_subject subject)
                     subject_names[subject]);
 }
 
-/* Two processes at the same moment may both begin it: then a few records more are written. */
+/* Two processes may begin the same interval at once: then a few more records are written. */
 static bool interval_admits(struct interval *interval, uint64_t now)
 {
     if (interval_is_over(interval, now)) {

@@ -1,19 +1,21 @@
 /*
- * Where records go. No locks: the descriptor's number never changes (a new file is put in its place with dup3), what is
- * counted is atomic, and so a fork at any moment leaves nothing held in the child.
+ * The destination of records. It has no locks: the descriptor's number never changes (dup3 puts a
+ * new file in its place), and counts are atomic. So a fork at any moment leaves no lock held in the
+ * child.
  *
  * Whether a write may block is decided once, when the destination is opened:
  *
  *   regular file        does not block on a reader
- *   socket              MSG_DONTWAIT; an inherited one (journald) cannot be opened anew
- *   pipe, terminal      opened anew through /proc with O_NONBLOCK. Not fcntl: that would reach everyone who shares
- *                       the description, and the app's print() would fail with EAGAIN.
- *                       A parent opens them anew after each fork too: the child could take
- *                       O_NONBLOCK off the description that both share
- *   ... not permitted   poll(2) first, and no more at once than a pipe that polls writable is sure to take
+ *   socket              MSG_DONTWAIT; an inherited socket (journald) cannot be opened anew
+ *   pipe, terminal      opened anew through /proc with O_NONBLOCK. fcntl would change the
+ *                       description that other processes share: the application's print()
+ *                       would fail with EAGAIN. A parent opens it anew after each fork, too:
+ *                       the child could clear O_NONBLOCK on a shared description.
+ *   ... not permitted   poll(2) first, and no more at once than a writable pipe surely takes
  *
- * A record from the background of a terminal with tostop is no reason to stop: SIGTTOU is blocked for the write. Not ignored in the
- * whole process: what the application executes would ignore it too.
+ * A record from the background of a terminal with tostop must not stop the process: SIGTTOU is
+ * blocked for the write. It is not ignored in the whole process, because programs that the
+ * application executes would ignore it too.
  */
 #include "base/log_file.h"
 
@@ -42,13 +44,13 @@ enum method { WRITE, SEND, POLL };
 struct log_file {
     char *path; /* NULL: an inherited descriptor */
     int fd;
-    int standard; /* the descriptor that was inherited */
-    bool owned;   /* fd is ours to close */
+    int standard; /* the inherited descriptor */
+    bool owned;   /* this module closes fd */
     bool terminal;
-    bool journal; /* systemd's */
+    bool journal; /* systemd's journal is at the other end */
     _Atomic(enum method) method;
     _Atomic bool regular;
-    _Atomic int64_t checked; /* the second in which the path was last compared with fd */
+    _Atomic int64_t checked; /* the second of the last comparison of the path with fd */
     struct log_gap *own_gap, *gap;
 };
 
@@ -88,17 +90,17 @@ void journal_add(struct text *out, enum journal_priority priority, struct slice 
     }
 }
 
-/* Whose the files are that root opens; 0: root's. */
+/* The owner of files that root makes; 0: root. */
 static uid_t belong_to;
 
-/* A process that cannot open the file anew says so: a failure here is not told. */
+/* Failure is silent here: a process that cannot open the file anew logs that itself. */
 static void give_away(int fd)
 {
     if (belong_to != 0 && geteuid() == 0 && fchown(fd, belong_to, (gid_t)-1) < 0)
         return;
 }
 
-/* A FIFO without a reader is an error, not a wait. */
+/* Fails for a FIFO without a reader, and does not wait. */
 static int open_path(const char *path)
 {
     struct place place;
@@ -119,8 +121,8 @@ void log_files_belong_to(uid_t user)
     belong_to = user;
 }
 
-/* Settles file->fd and how to write to it, for a descriptor that others use too. The log's is its own: the application may close
- * `standard`, or put another file there. */
+/* Sets file->fd and its way of writing, for a descriptor that other code uses too. The log has a
+ * duplicate: the application may close `standard`, or put another file there. */
 static void adopt(struct log_file *file, int standard)
 {
     file->fd = fcntl(standard, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -150,7 +152,8 @@ static void adopt(struct log_file *file, int standard)
     }
 }
 
-/* The last line has no end: a process was cut in a record, perhaps before this start. */
+/* Whether the last line lacks its end: a process was killed in a record, perhaps before this
+ * start. */
 static bool is_torn(int fd)
 {
     char path[64], last = '\n';
@@ -246,8 +249,8 @@ static bool was_moved(const struct log_file *file)
     return named.st_dev != open.st_dev || named.st_ino != open.st_ino;
 }
 
-/* At most once a second, by whichever thread comes first. When it cannot be opened the old file stays in use, and
- * the next second tries again. */
+/* Compares the path with the file at most once a second, in the thread that comes first. When the
+ * path cannot be opened, the old file stays in use until the next second's attempt. */
 static void follow(struct log_file *file)
 {
     struct timespec now;
@@ -288,7 +291,8 @@ static size_t put_now(const struct log_file *file, const char *data, size_t size
     return written > 0 ? (size_t)written : 0;
 }
 
-/* The bytes that were taken; 0 when none were, whatever the reason: there is no place left to tell it. */
+/* Returns the number of bytes written; 0 on any failure, because there is no place left to report
+ * it. */
 static size_t put(const struct log_file *file, const char *data, size_t size)
 {
     sigset_t stop, before;
@@ -318,7 +322,7 @@ static void add_record(struct text *out, const struct log_file *file, enum journ
         text_add(out, record.data, record.size);
 }
 
-/* In the record's own format: whoever reads JSON lines gets one. */
+/* Uses the record's own format, so that a reader of JSON lines gets JSON. */
 static void add_notice(struct text *out, const struct log_file *file, uint64_t dropped, bool json)
 {
     char *notice =
@@ -328,7 +332,7 @@ static void add_notice(struct text *out, const struct log_file *file, uint64_t d
     free(notice);
 }
 
-/* What was lost and then the record, in one write. */
+/* Writes the notice of lost records and the record in one write. */
 static void put_after_gap(struct log_file *file, enum journal_priority priority, struct slice record)
 {
     struct text out;

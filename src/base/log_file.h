@@ -1,12 +1,14 @@
 /*
- * A log's destination: a file, or a descriptor that was inherited. One write(2) a record; where
- * that is systemd's journal, each line of it begins with its priority.
+ * A log's destination: a file or an inherited descriptor. A record is one write(2). Where the
+ * descriptor is systemd's journal, each line begins with its priority.
  *
- * Logging never blocks: what a full pipe does not take is dropped and counted, and the count is
- * told once there is room, by any process that has the log_file from the same parent, or shares its
- * log_gap. So is the end of a line that was cut. A file that was moved away is reopened by itself within a second, and at
- * log_file_reopen. Thread-safe: records are written whole by O_APPEND (or PIPE_BUF). The process
- * ignores SIGPIPE and SIGXFSZ.
+ * Logging never blocks. Records that a full pipe does not take are dropped and counted; the count
+ * is written when there is room again. So is the end of a line that was cut. Any process with the
+ * same log_gap writes both. A file that was moved away is reopened within a second, and by
+ * log_file_reopen.
+ *
+ * Thread-safe: O_APPEND (or PIPE_BUF) keeps records whole. The process must ignore SIGPIPE and
+ * SIGXFSZ.
  */
 #ifndef BASE_LOG_FILE_H
 #define BASE_LOG_FILE_H
@@ -20,7 +22,7 @@
 #include "base/slice.h"
 #include "base/text.h"
 
-/* syslog's */
+/* The numbers of syslog(3). */
 enum journal_priority {
     PRIORITY_CRITICAL = 2,
     PRIORITY_ERROR = 3,
@@ -31,38 +33,44 @@ enum journal_priority {
 
 struct log_file;
 
-/* Shared by processes that write to one file: the next record of any of them ends the line and tells the count, also when the
- * process that could not write is gone. Each of them may write anything here. */
+/* The gap in a file, shared by the processes that write to it. The next record of any of them ends
+ * the line and tells the count, even after the end of the process that could not write. Any of
+ * these processes may write any value here. */
 struct log_gap {
-    _Atomic uint64_t dropped; /* records since one last went through */
-    _Atomic uint8_t torn;     /* not 0: the last of them was cut, and its line has no end */
+    _Atomic uint64_t dropped; /* records since the last successful write */
+    _Atomic uint8_t torn;     /* nonzero: the last record was cut, and its line has no end */
 };
 
-/* path "-" is `standard` (a descriptor, which stays open and is never reopened). NULL and errno when the file cannot
- * be opened for appending. Root finds it as base/place.h says, whose place_strerror has the words for its refusals. */
+/* A path of "-" is `standard`: this descriptor stays open and is never reopened. NULL and errno
+ * when the file cannot be opened for appending. Root finds it as base/place.h says; place_strerror
+ * has the text for its refusals. */
 struct log_file *log_file_open(const char *path, int standard);
-/* `priority` is for the journal. */
+/* `priority` is used for the journal only. */
 void log_file_write(struct log_file *file, enum journal_priority priority, const char *record, size_t size);
-/* Opens the path anew (USR1). On failure the old descriptor stays in use; -1 and errno. */
+/* Opens the path anew (SIGUSR1). 0, or -1 and errno: the old descriptor stays in use. */
 int log_file_reopen(struct log_file *file);
-/* From now on, files that root makes belong to this user, so that a process without root's rights can open them anew. A file that was there
- * before keeps its owner. */
+/* Gives the files that root makes afterwards to this user, so that a process without root's rights
+ * can reopen them. A file that existed before keeps its owner. */
 void log_files_belong_to(uid_t user);
-/* After a fork, in the parent: opens a pipe or terminal anew, so that parent and child share no
- * description. Where that fails the old one stays in use. */
+/* Call in the parent after a fork: opens a pipe or terminal anew, so that parent and child share no
+ * description. On failure the old description stays in use. */
 void log_file_part(struct log_file *file);
-/* Where the descriptor is closed, or another file's, by no fault of the log: takes its number back, for the last records of a process.
- * Where that fails they are lost. */
+/* Opens the file again under the same descriptor number, for the last records of a process. The
+ * application may have closed the descriptor, or put another file there. On failure these records
+ * are lost. */
 void log_file_restore(struct log_file *file);
-/* From now on what is dropped is counted there, and what is not told yet with it; NULL: in memory of the file's own again. `gap` is
- * the caller's, and outlives its use. Before other threads write. */
+/* Counts dropped records in `gap`, which takes over the present counts; NULL: in the file's own
+ * memory again. The caller owns `gap`, which must outlive its use. Call before other threads
+ * write. */
 void log_file_share_gap(struct log_file *file, struct log_gap *gap);
 void log_file_close(struct log_file *file); /* NULL is fine */
 
-/* It is the socket that $JOURNAL_STREAM names (systemd.exec(5)). Who has only inherited the variable has another one there. */
+/* Whether the descriptor is the socket that $JOURNAL_STREAM names (systemd.exec(5)). A process that
+ * only inherited the variable has another descriptor there. */
 bool journal_is(int fd);
 
-/* Each line of the record with the priority before it: none can say another. */
+/* Adds each line of the record with the priority before it, so that a line cannot claim another
+ * one. */
 void journal_add(struct text *out, enum journal_priority priority, struct slice record);
 
 #endif

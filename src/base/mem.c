@@ -1,5 +1,5 @@
 /*
- * Allocation that does not fail, and pools: see mem.h.
+ * Allocation that does not fail, and pools.
  */
 #include "base/mem.h"
 
@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Neither stdio nor the log: both may allocate, and this must not. _exit: handlers may allocate too. */
+/* Uses neither stdio nor the log, which may allocate. _exit: exit handlers may allocate, too. */
 static _Noreturn void out_of_memory(void)
 {
     static const char text[] = "gateway: out of memory\n";
@@ -26,7 +26,7 @@ static void *must(void *p)
     return p;
 }
 
-/* A size of 0 still yields a pointer that is the caller's to free: NULL would read as failure. */
+/* A size of 0 yields a pointer that the caller frees: NULL would look like a failure. */
 void *xmalloc(size_t size)
 {
     return must(malloc(size > 0 ? size : 1));
@@ -77,7 +77,7 @@ char *xasprintf(const char *format, ...)
     return text;
 }
 
-/* A free block's first bytes point to the next one. memcpy: a block has no type while nobody owns it. */
+/* The first bytes of a free block point to the next one. memcpy: a free block has no type. */
 static void *block_next(const void *block)
 {
     void *next;

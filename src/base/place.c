@@ -1,4 +1,4 @@
-/* Where a path leads that root uses for the service. */
+/* The place that a path of root's leads to. */
 #include "base/place.h"
 
 #include <errno.h>
@@ -13,11 +13,11 @@
 #include "base/mem.h"
 
 enum {
-    LINKS_MAX = 40, /* as the kernel has it */
-    TRIES_MAX = 16, /* of a file that comes and goes while it is opened */
+    LINKS_MAX = 40, /* as in the kernel */
+    TRIES_MAX = 16, /* for a file that is removed and made while it is opened */
 };
 
-/* A path on the way: the directory that was reached, and the rest of the path. */
+/* A path on the way: the directory reached so far, and the rest of the path. */
 struct walk {
     int directory;
     char *rest;
@@ -30,7 +30,7 @@ static bool others_can_write(const struct stat *directory)
     return directory->st_uid != 0 || (directory->st_mode & 022) != 0;
 }
 
-/* In a sticky directory of root's only root can take away, or replace, what is root's. */
+/* In a sticky directory of root's, only root can remove or replace files of root's. */
 static bool is_fixed(const struct stat *directory, const struct stat *entry)
 {
     bool sticky = directory->st_uid == 0 && (directory->st_mode & S_ISVTX) != 0;
@@ -57,7 +57,7 @@ static int enter_root(struct walk *walk)
     return root < 0 ? -1 : enter(walk, root);
 }
 
-/* Cuts the first component off. Empty: there is none. */
+/* Cuts off the first component; returns an empty string at the end. */
 static char *take_component(struct walk *walk)
 {
     char *start = walk->rest + strspn(walk->rest, "/");
@@ -74,7 +74,7 @@ static bool is_last(const struct walk *walk)
     return walk->rest[strspn(walk->rest, "/")] == '\0';
 }
 
-/* The link's target takes its place in the path. */
+/* Puts the link's target into its place in the path. */
 static int replace_by_target(struct walk *walk, int link)
 {
     char target[PATH_MAX];
@@ -94,7 +94,7 @@ static int refuse(int error)
     return -1;
 }
 
-/* `link` is open as itself (O_PATH). */
+/* `link` is a descriptor of the link itself (O_PATH). */
 static int follow_link(struct walk *walk, int link, const struct stat *directory, const struct stat *status)
 {
     bool roots = status->st_uid == 0 && is_fixed(directory, status);
@@ -103,7 +103,8 @@ static int follow_link(struct walk *walk, int link, const struct stat *directory
     return replace_by_target(walk, link);
 }
 
-/* Links of /proc can say what no path says ("pipe:[4711]"), and nobody can place any there. */
+/* Links in /proc may have targets that are no paths ("pipe:[4711]"). Users cannot create links
+ * there. */
 static int step_in_proc(struct walk *walk, const char *component)
 {
     int next = openat(walk->directory, component, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -133,7 +134,7 @@ static int stat_directory(const struct walk *walk, struct stat *status)
     return walk->directory == AT_FDCWD ? stat(".", status) : fstat(walk->directory, status);
 }
 
-/* Goes one component further, or to where a link leads. */
+/* Goes one component further, or to the target of a link. */
 static int step(struct walk *walk, const char *component)
 {
     struct stat directory;
@@ -145,7 +146,8 @@ static int step(struct walk *walk, const char *component)
     return next < 0 ? -1 : step_into(walk, next, &directory);
 }
 
-/* 1: the last component is a link, and has been followed; 0: it is none; -1 and errno. */
+/* Returns 1 when the last component was a link, which is followed now; 0 when it is none; -1 and
+ * errno. */
 static int follow_last(struct walk *walk, const char *name)
 {
     struct stat directory, status;
@@ -163,7 +165,7 @@ static int follow_last(struct walk *walk, const char *name)
     return r;
 }
 
-/* The file's name, in a new string; NULL and errno. */
+/* The file's name in a new string; NULL and errno. */
 static char *walk_to_end(struct walk *walk, bool follow)
 {
     for (;;) {
@@ -198,7 +200,7 @@ static int find_as_root(struct place *place, const char *path, bool follow)
     return -1;
 }
 
-/* The kernel finds the directory. */
+/* Leaves the search to the kernel. */
 static int find_as_user(struct place *place, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -243,7 +245,7 @@ void place_close(struct place *place)
     *place = (struct place){.directory = AT_FDCWD};
 }
 
-/* Links of /proc are the kernel's own; another user than root follows all. */
+/* Links in /proc are made by the kernel. A user other than root follows all links. */
 static int no_follow(const struct place *place)
 {
     return geteuid() == 0 && !is_proc(place->directory) ? O_NOFOLLOW : 0;

@@ -1,4 +1,4 @@
-/* How this program was started. */
+/* The way in which this program was started. */
 #include "base/program.h"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ static char *const *arguments;
 static int start_directory;
 static char *start_name;
 
-/* As `pwd -L` has it (POSIX): what a shell says of its directory is a name for it, with the links that were followed. */
+/* As `pwd -L` does (POSIX): a shell names its directory with the links that the user followed. */
 static char *find_name(void)
 {
     const char *told = getenv("PWD");
@@ -32,10 +32,10 @@ static char *find_name(void)
     return directory != NULL ? directory : xstrdup(".");
 }
 
-/* Its name is what the kernel was told. */
+/* The kernel keeps the file name that execve was given. */
 void program_remember(char **argv)
 {
-    const unsigned long value = getauxval(AT_EXECFN); /* the kernel's way to pass a pointer */
+    const unsigned long value = getauxval(AT_EXECFN); /* the kernel passes a pointer in this way */
     const char *name;
     memcpy(&name, &value, sizeof(name));
     free(start_name);

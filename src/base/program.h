@@ -1,29 +1,34 @@
 /*
- * How this program was started: its file, under the name that was given, its arguments, and the directory.
+ * The way in which this program was started: its file under the name that was used, its arguments
+ * and its directory.
  *
- * A name that is a link is left as it is: where the link stands says to which virtual environment it belongs, and where it leads to may
- * be another file by the next upgrade.
+ * A file name that is a symbolic link is kept. The link's own directory tells which virtual
+ * environment it belongs to, and its target may be another file after the next upgrade.
+ *
+ * The strings live as long as the process. Call program_remember before other threads start; the
+ * other functions may be called in any thread.
  */
 #ifndef BASE_PROGRAM_H
 #define BASE_PROGRAM_H
 
-/* First of all in main, before directories change. The arguments are kept, not copied. */
+/* Call first in main, before the directory changes. Keeps `argv` without copying it. */
 void program_remember(char **argv);
 
-/* The directory where the program was started, by its name: $PWD, as a shell or a unit says it, or else the path without links. A link in it
- * may lead elsewhere by now. */
+/* The name of the directory in which the program was started: $PWD as a shell or a unit sets it, or
+ * else the path without links. A link in it may lead elsewhere by now. */
 const char *program_directory(void);
-/* Where that leads, or has led when it leads nowhere now; to be freed. */
+/* The directory's present path, or its last one if it was removed. The caller frees it. */
 char *program_directory_now(void);
 
-/* Absolute; NULL before program_remember. Stays. */
+/* An absolute path; NULL before program_remember. */
 const char *program_path(void);
 char *const *program_arguments(void);
-/* The same with that option in front of the others; to be freed. */
+/* The arguments with `option` in front of the others. The caller frees the array. */
 char **program_arguments_with(char *option);
 
-/* The file as it is by now, in this process, in the directory where it was started then, by its name: so what its options name is found
- * again. Returns when that has failed: errno. */
+/* Executes the file that now has the program's path, in this process, in the directory of the
+ * start. The directory is found by its name, so that options with relative paths keep their
+ * meaning. Returns only after a failure, with errno. */
 void program_execute(char *const *argv);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The scoreboard's memory: a file without a name, mapped: rows and calls, shared over fork. See scoreboard.h.
+ * The scoreboard's memory: a nameless file, mapped and shared over fork.
  */
 #include "base/scoreboard.h"
 
@@ -25,7 +25,8 @@ static size_t shared_size(uint32_t count, uint32_t threads)
            (size_t)count * (sizeof(struct scoreboard_row) + threads * sizeof(struct scoreboard_call));
 }
 
-/* Of a size that nobody can change any more: one that shrinks would kill whoever looks at it. A descriptor, or -1 and errno. */
+/* Makes memory of a fixed size: a file that shrinks would kill the processes that read it. A
+ * descriptor, or -1 and errno. */
 static int make_memory(size_t size)
 {
     int fd = memfd_create("gateway scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -103,7 +104,8 @@ void scoreboard_free(struct scoreboard *board)
     free(board);
 }
 
-/* A reader that sees any of the new line sees, by the fence, that the call before has ended. */
+/* The fence orders the writes: a reader that sees any part of the new line also sees that the call
+ * before has ended. */
 void scoreboard_call_begin(struct scoreboard_call *call, uint64_t now_ns, const char *line, size_t size)
 {
     if (size > SCOREBOARD_REQUEST_SIZE - 1)
@@ -119,7 +121,7 @@ void scoreboard_call_end(struct scoreboard_call *call)
     scoreboard_set(call->since_ns, 0);
 }
 
-/* That the thread runs one call before and after means that the text is that call's. */
+/* The text belongs to the call if the thread runs the same call before and after the copy. */
 static bool copy_call(const struct scoreboard_call *call, uint64_t *since,
                       char request[SCOREBOARD_REQUEST_SIZE])
 {
@@ -147,7 +149,7 @@ uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[S
     for (int tries = 0; tries < CALL_TRIES; tries++)
         if (copy_call(call, &since, request))
             return since;
-    return 0; /* calls as short as that are over by now */
+    return 0; /* calls this short are over by now */
 }
 
 void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t pid, enum restart_cause cause,
@@ -192,7 +194,7 @@ bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t 
     return scoreboard_get(restart->number) == number && copy->cause < RESTART_CAUSES;
 }
 
-/* Text that is cut begins with a whole character of UTF-8. */
+/* Cuts a long text at the front, at the start of a UTF-8 character. */
 void scoreboard_note_failed_reload(struct scoreboard *board, const char *text, size_t size)
 {
     struct scoreboard_failed_reload *failed_reload = &board->service->failed_reload;

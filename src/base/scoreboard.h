@@ -1,17 +1,21 @@
 /*
- * The scoreboard: what every worker is doing and has done, in memory shared by the master and all its children. Nothing on disk.
+ * The scoreboard: what every worker does and has done, in memory that the master and all its
+ * children share. Nothing is on disk.
  *
- * One region, a file without a name, made by the master before the first fork; a row of its own cache lines per worker, or seat of
- * one: a row passes from a worker to the next in its seat, and its counters are never set back, so that the sums over all rows
- * survive every worker. A worker writes its own row with relaxed atomics (scoreboard_add, scoreboard_set): whoever runs its loop, except
- * where a field says that any thread may (scoreboard_count). Everybody reads.
- * The master alone writes pid and state for a worker that is not there, and in front of the rows what is the service's.
+ * The master makes one region, a nameless file, before the first fork. Each seat of a worker has a
+ * row with cache lines of its own. A row passes to the next worker in its seat. Counters are never
+ * reset, so that sums over all rows survive every worker. A worker writes its own row with relaxed
+ * atomics (scoreboard_add, scoreboard_set), in the thread that runs its loop. Any thread may write
+ * fields that say so (scoreboard_count). All processes read. The master alone writes pid and state
+ * for a seat without a worker, and the part before the rows, which is about the service.
  *
- * The master may be root where the workers are not, so it believes nothing that stands there, not even what it wrote itself: what it
- * reads is a number or text that may be any, and where the rows are it knows by itself.
+ * The master may be root where the workers are not. So it trusts no value in the scoreboard, even
+ * if it wrote that value itself: it treats all as arbitrary numbers and text. It keeps the layout
+ * in its own memory.
  *
- * A binary that takes the master's place maps it again (scoreboard_adopt), while workers of the old one go on to write: where anything
- * in here moves, UPGRADE_STATE_VERSION (upgrade/upgrade_state.h) is raised.
+ * A binary that replaces the master maps the region again (scoreboard_adopt), while workers of the
+ * old binary go on writing. A change of the layout raises UPGRADE_STATE_VERSION
+ * (upgrade/upgrade_state.h).
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -25,37 +29,38 @@
 #include "base/log_file.h"
 
 enum worker_state {
-    WORKER_NONE,     /* no process in this seat */
-    WORKER_FAILED,   /* the application could not be loaded, and that is told */
+    WORKER_NONE,     /* the seat has no process */
+    WORKER_FAILED,   /* the application could not be loaded, and the reason is logged */
     WORKER_BOOTING,  /* forked; the application is being imported */
-    WORKER_LOADED,   /* it is; the worker does not serve yet */
+    WORKER_LOADED,   /* the application is imported; the worker does not serve yet */
     WORKER_READY,    /* serving */
-    WORKER_DRAINING, /* told to stop: finishes what it has */
-    WORKER_STALLED,  /* READY, and marked by the master; a row's `state` never has it (status/totals.h) */
+    WORKER_DRAINING, /* told to stop: finishes its requests */
+    WORKER_STALLED, /* READY, and marked by the master; a row's `state` never has this value (status/totals.h) */
     WORKER_STATES
 };
 
-/* Whether a worker accepts connections; if not, the reason. */
+/* Whether a worker accepts connections, or why it does not. */
 enum intake_state {
     INTAKE_OPEN,
-    INTAKE_FULL,           /* --worker-connections are open */
+    INTAKE_FULL,           /* --worker-connections connections are open */
     INTAKE_NO_DESCRIPTORS, /* the process has no descriptor left */
     INTAKE_NO_RESOURCES,   /* the system has no descriptor or no memory left */
 };
 
-/* What a connection is at. Idle and active are not told apart by who counts, as most requests take a connection only from one to the
- * other and back: who reads knows how many are active by their calls. */
+/* What a connection does. The counters do not part idle from active, as most requests take a
+ * connection only from one to the other and back. Readers compute the number of active connections
+ * from the calls. */
 enum connection_state {
     CONNECTION_IDLE,    /* between requests, or before the first; or active */
-    CONNECTION_READING, /* a request is not whole yet */
-    CONNECTION_WRITING, /* the client has not taken all of its answer, or not noticed that we have closed */
+    CONNECTION_READING, /* a request is not complete yet */
+    CONNECTION_WRITING, /* the client has not read all of its response, or not noticed that we have closed */
     CONNECTION_STATES
 };
 
-/* Why a request was answered without the application. */
+/* Why a request got a response without the application. */
 enum refusal {
     REFUSAL_MALFORMED,   /* 400 */
-    REFUSAL_SLOW,        /* 408: its head or body did not come in time */
+    REFUSAL_SLOW,        /* 408: its head or body was late */
     REFUSAL_TOO_LARGE,   /* 413, 414, 431 */
     REFUSAL_UNSUPPORTED, /* 417, 501, 505 */
     REFUSAL_NO_STORAGE,  /* 503: its body could not be kept */
@@ -64,102 +69,107 @@ enum refusal {
     REFUSALS
 };
 
-/* Why a connection moves to another worker, see net/handover.h. */
+/* Why a connection moves to another worker; see net/handover.h. */
 enum handover_reason {
-    HANDOVER_BALANCE, /* which had fewer */
-    HANDOVER_BUSY,    /* which had an idle thread */
-    HANDOVER_RETIRE,  /* since this one leaves */
+    HANDOVER_BALANCE, /* the other worker had fewer connections */
+    HANDOVER_BUSY,    /* the other worker had an idle thread */
+    HANDOVER_RETIRE,  /* this worker leaves */
     HANDOVER_REASONS
 };
 
-/* Why a worker was replaced. One that a reload replaces is none of these. */
+/* Why a worker was replaced. A replacement by a reload counts as none of these. */
 enum restart_cause {
-    RESTART_EXITED,   /* by itself */
-    RESTART_SIGNAL,   /* killed by a signal that was not ours */
-    RESTART_KILLED,   /* by the master: it did not leave in time */
+    RESTART_EXITED,   /* ended by itself */
+    RESTART_SIGNAL,   /* killed by a signal that the master did not send */
+    RESTART_KILLED,   /* killed by the master: it did not leave in time */
     RESTART_STUCK,    /* its calls did not return */
-    RESTART_ASKED,    /* it was asked to leave, by TERM */
-    RESTART_RECYCLED, /* it had served long enough */
-    RESTART_STALLED,  /* it did not move, or could not accept, while clients waited */
+    RESTART_ASKED,    /* asked to leave, by SIGTERM */
+    RESTART_RECYCLED, /* reached a limit such as --max-requests */
+    RESTART_STALLED,  /* made no progress, or could not accept, while clients waited */
     RESTART_CAUSES
 };
 
-/* Of the final status codes, which have three digits. */
+/* The range of final status codes, which have three digits. */
 enum { SCOREBOARD_CODE_MIN = 200, SCOREBOARD_CODE_MAX = 999 };
 enum { SCOREBOARD_CODES = SCOREBOARD_CODE_MAX - SCOREBOARD_CODE_MIN + 1 };
 
 /* Each part has cache lines of its own. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct scoreboard_row {
-    /* Of the worker in the seat, or zero. */
+    /* About the worker in the seat; zero without one. */
     _Alignas(64) _Atomic uint32_t pid;
-    _Atomic uint32_t generation; /* of the reload that it is of */
+    _Atomic uint32_t generation; /* number of the reload that started it */
     _Atomic uint32_t state;      /* enum worker_state */
-    _Atomic uint32_t ready;      /* requests complete and waiting for a thread */
+    _Atomic uint32_t ready;      /* complete requests that wait for a thread */
     _Atomic uint32_t intake;     /* enum intake_state */
     _Atomic uint32_t connections;
-    _Atomic uint32_t connection_states[CONNECTION_STATES]; /* their sum, but for a moment, is `connections` */
-    _Atomic uint64_t progress; /* turns of the event loop; that it turns does not say that it accepts */
+    _Atomic uint32_t
+        connection_states[CONNECTION_STATES]; /* their sum is `connections`, apart from moments of change */
+    _Atomic uint64_t progress; /* turns of the event loop; a turn does not imply that the worker accepts */
     _Atomic uint64_t forked_ms;
-    _Atomic uint64_t requests_before; /* of the counter, when it was forked */
-    _Atomic uint64_t refused_ms; /* clock_ms() when it refused a request for lack of a thread; 0: never */
+    _Atomic uint64_t requests_before; /* value of `requests` at its fork */
+    _Atomic uint64_t
+        refused_ms; /* clock_ms() when it last refused a request for lack of a thread; 0: never */
 
-    /* By the master: clients wait, and the worker has not moved, or could not accept, for seconds. */
+    /* Set by the master: clients wait, and the worker has made no progress, or could not accept,
+     * for seconds. */
     _Atomic uint32_t stalled;
 
-    /* Of the first row of a slot: */
-    _Atomic uint32_t left_unserved; /* by the master: the others take what comes to it */
-    _Atomic uint32_t in_transfer;   /* connections on their way to it; written by all */
+    /* Used in the first row of a slot: */
+    _Atomic uint32_t left_unserved; /* set by the master: the other workers accept this slot's connections */
+    _Atomic uint32_t in_transfer;   /* connections on their way to it; all workers write it */
 
-    /* Since the row was made. */
-    _Alignas(64) _Atomic uint64_t requests; /* ended, however */
+    /* Counted since the row was made. */
+    _Alignas(64) _Atomic uint64_t requests; /* ended in any way */
     _Atomic uint64_t accepted;              /* connections */
-    _Atomic uint64_t adopted;               /* connections that came from other workers */
+    _Atomic uint64_t adopted;               /* connections from other workers */
     _Atomic uint64_t received;              /* bytes */
     _Atomic uint64_t refused[REFUSALS];
     _Atomic uint64_t handed_over[HANDOVER_REASONS];
-    struct histogram request; /* from the end of its head to the end of its answer */
-    struct histogram queue;   /* from its own end to the beginning of its call */
-    struct histogram call;    /* of the application */
+    struct histogram request; /* from the end of its head to the end of its response */
+    struct histogram queue;   /* from the end of the request to the start of its call */
+    struct histogram call;    /* of calls of the application */
 
-    /* By any thread: scoreboard_count. */
+    /* Any thread writes these: scoreboard_count. */
     _Alignas(64) _Atomic uint64_t sent; /* bytes */
-    _Atomic uint64_t spooled;           /* bytes that its spools have reserved now, see base/spool.h */
-    /* By status code. Counted before the last byte leaves, so that whoever has seen an answer finds it here, even if the worker has
-     * died since. */
+    _Atomic uint64_t spooled;           /* bytes that its spools have reserved, see base/spool.h */
+    /* Indexed by status code. A response is counted before its last byte is sent. So a client that
+     * has read a response finds it here, even if the worker has died since. */
     _Atomic uint64_t answers[SCOREBOARD_CODES];
 };
 
-/* What one app thread runs, or ran last: what killed a worker is read from here. Written by that thread alone. */
+/* The call that an application thread runs, or ran last. After a crash the master reads here which
+ * request killed the worker. Only that thread writes it. */
 enum { SCOREBOARD_REQUEST_SIZE = 192 };
 struct scoreboard_call {
-    _Alignas(64) _Atomic uint64_t since_ns; /* clock_ns() at its start, published; 0: none runs */
+    _Alignas(64) _Atomic uint64_t since_ns; /* clock_ns() at its start, published; 0: no call runs */
     char request
-        [SCOREBOARD_REQUEST_SIZE]; /* its request line, or that of the last one; the worker terminates it */
+        [SCOREBOARD_REQUEST_SIZE]; /* the request line of this call or the last one; the worker terminates it */
 };
 
 /* One of the last restarts. */
 enum { SCOREBOARD_RESTARTS = 16, SCOREBOARD_HOW_SIZE = 256 };
 struct scoreboard_restart {
-    _Atomic uint64_t number; /* from 1, published; 0: none, or it is being written */
+    _Atomic uint64_t number; /* from 1, published; 0: none, or the entry is being written */
     uint64_t at;             /* Unix time, s */
     uint32_t slot, pid;
     enum restart_cause cause;
     char how[SCOREBOARD_HOW_SIZE]; /* "was killed by signal 9 ..." */
 };
 
-/* Why the last reload failed: with --reload, workers say so in the application's place (app/worker_answers.h). */
+/* Why the last reload failed: with --reload, workers answer with this text in place of the
+ * application (app/worker_answers.h). */
 enum { SCOREBOARD_FAILED_RELOAD_SIZE = 32 * 1024 };
 struct scoreboard_failed_reload {
-    _Atomic uint32_t number; /* twice how many there have been, published; odd: the text is being written */
+    _Atomic uint32_t number; /* twice the number of failures, published; odd: the text is being written */
     _Atomic uint32_t size;
-    char text[SCOREBOARD_FAILED_RELOAD_SIZE]; /* the end of it, where there is more */
+    char text[SCOREBOARD_FAILED_RELOAD_SIZE]; /* the end of a longer text */
 };
 
-/* What is the service's: written by the master, for the status process and the workers to read. */
+/* About the service: the master writes it, the status process and the workers read it. */
 struct scoreboard_service {
     _Alignas(64) _Atomic uint64_t started; /* Unix time, s */
-    _Atomic uint32_t generation;           /* of the application that serves: 1 since the start */
-    _Atomic uint32_t stops;                /* it is not to be sent requests any more */
+    _Atomic uint32_t generation;           /* of the application that serves; 1 since the start */
+    _Atomic uint32_t stops; /* the service stops: load balancers must not send further requests */
     _Atomic uint64_t restarts[RESTART_CAUSES];
     struct scoreboard_restart
         last_restarts[SCOREBOARD_RESTARTS]; /* number N is at (N - 1) % SCOREBOARD_RESTARTS */
@@ -167,54 +177,59 @@ struct scoreboard_service {
     struct log_gap error_log_gap, access_log_gap; /* here, so that an upgrade loses no count */
 };
 
-/* Each process's own, unlike what it points to. */
+/* Each process has its own; the memory it points to is shared. */
 struct scoreboard {
     int memory; /* a descriptor, close-on-exec */
     uint32_t count, threads;
     uint32_t seats;          /* rows per slot: the seats of a slot are neighbours */
-    uint64_t restarts;       /* that the master has noted */
-    uint32_t failed_reloads; /* likewise */
+    uint64_t restarts;       /* restarts that the master has recorded */
+    uint32_t failed_reloads; /* failed reloads that the master has recorded */
     struct scoreboard_service *service;
     struct scoreboard_row *rows;   /* `count` */
     struct scoreboard_call *calls; /* `count` times `threads` */
 };
 
-/* Zeroed but for the start, `count` rows with `threads` calls for each; NULL and errno when the kernel has no memory. */
+/* Makes `count` rows with `threads` calls each, zeroed but for the time of the start. NULL and
+ * errno when the kernel lacks memory. The caller owns the scoreboard. */
 struct scoreboard *scoreboard_new(uint32_t count, uint32_t threads);
-/* The same once more, from another's descriptor, which is taken. NULL and errno when it is not of that size. */
+/* Maps the memory of another process, and takes the descriptor. NULL and errno when its size is
+ * wrong. */
 struct scoreboard *scoreboard_adopt(int memory, uint32_t count, uint32_t threads);
-struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row); /* `threads` of them */
+struct scoreboard_call *scoreboard_calls(struct scoreboard *board, uint32_t row); /* an array of `threads` */
 void scoreboard_forget(
-    const struct scoreboard *board); /* in a child: lets go of the descriptor, and keeps the memory */
+    const struct scoreboard *board); /* in a child: closes the descriptor and keeps the memory */
 void scoreboard_free(struct scoreboard *board);
 
-/* The thread's own: a call begins, with this request line; it ends. */
+/* Called by the thread itself: a call begins with this request line; the call ends. */
 void scoreboard_call_begin(struct scoreboard_call *call, uint64_t now_ns, const char *line, size_t size);
 void scoreboard_call_end(struct scoreboard_call *call);
-/* Anybody's: how many calls of the row's worker run. */
+/* The number of calls that the row's worker runs. Any process. */
 uint32_t scoreboard_busy(struct scoreboard *board, uint32_t row);
-/* Anybody's: the request under way, as a string, and since when; 0 when there is none, or it changes right now. */
+/* Copies the running request as a string and returns its start; 0 when none runs, or while it
+ * changes. Any process. */
 uint64_t scoreboard_call_read(const struct scoreboard_call *call, char request[SCOREBOARD_REQUEST_SIZE]);
 
-/* The master's. */
+/* Called by the master. */
 void scoreboard_note_restart(struct scoreboard *board, uint32_t slot, uint32_t pid, enum restart_cause cause,
                              const char *how);
-/* A copy of the `age`th last one, 0 being the last. False when there is none, or it is being overwritten. */
+/* Copies the `age`th last restart; 0 is the last. False when there is none, or while it is
+ * overwritten. */
 bool scoreboard_read_restart(const struct scoreboard_service *service, uint64_t age,
                              struct scoreboard_restart *copy);
 
-/* The master's: a reload has failed. */
+/* Called by the master after a failed reload. */
 void scoreboard_note_failed_reload(struct scoreboard *board, const char *text, size_t size);
-/* A worker's: the number at present, and, when there has been another since, its text, `*size` bytes. False when there has been none, or
- * it is being written. */
+/* Called by workers. The first returns the present number. The second copies the text, `*size`
+ * bytes, when there is a newer failure than `since`. False when there is none, or while it is
+ * written. */
 uint32_t scoreboard_failed_reloads(const struct scoreboard_failed_reload *failed_reload);
 bool scoreboard_read_failed_reload(const struct scoreboard_failed_reload *failed_reload, uint32_t since,
                                    char text[SCOREBOARD_FAILED_RELOAD_SIZE], size_t *size);
 
-/* Its worker has refused requests just now, because no thread took them in time. */
+/* The row's worker has just refused requests, because no thread took them in time. */
 bool scoreboard_is_saturated(const struct scoreboard_row *row, uint64_t now_ms);
 
-/* As they are called in metrics. */
+/* Names as metrics print them. */
 const char *worker_state_name(enum worker_state state);
 const char *refusal_name(enum refusal refusal);
 const char *handover_reason_name(enum handover_reason reason);
@@ -222,12 +237,12 @@ const char *restart_cause_name(enum restart_cause cause);
 
 #define scoreboard_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 #define scoreboard_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
-/* For a field that says that others are written: seen, they are too. */
+/* For a field that announces others: a reader that sees it sees the others, too. */
 #define scoreboard_publish(field, value) atomic_store_explicit(&(field), (value), memory_order_release)
 #define scoreboard_see(field)            atomic_load_explicit(&(field), memory_order_acquire)
-/* Only the row's one writer may use it: no locked instruction. */
+/* For the row's one writer: needs no locked instruction. */
 #define scoreboard_add(field, value) scoreboard_set((field), scoreboard_get(field) + (value))
-/* Where any thread may write. */
+/* For fields that any thread writes. */
 #define scoreboard_count(field, value) \
     ((void)atomic_fetch_add_explicit(&(field), (value), memory_order_relaxed))
 

@@ -1,5 +1,6 @@
 /*
- * Slices: comparison, trimming, lists and numbers. Nothing here allocates or knows a protocol.
+ * Slices: comparison, trimming, lists and numbers. The functions do not allocate and know no
+ * protocol.
  */
 #include "base/slice.h"
 

@@ -1,5 +1,5 @@
 /*
- * A slice: bytes that belong to somebody else. Not terminated, may hold any byte.
+ * A slice: bytes that it does not own. Not terminated; may hold any byte. No state; any thread.
  */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
@@ -23,21 +23,22 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-    /* memcmp must not see the NULL of an empty slice. */
+    /* memcmp must not get the NULL of an empty slice. */
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* ASCII letters only, whatever the locale. */
+/* Ignores the case of ASCII letters, in any locale. */
 bool slice_eq_nocase(struct slice a, struct slice b);
 
-/* Without the SP and HTAB at both ends (OWS of RFC 9110, 5.6.3). */
+/* Removes SP and HTAB at both ends (OWS of RFC 9110, 5.6.3). */
 struct slice slice_trim(struct slice s);
 
-/* Cuts `list` at the first `separator`: returns what stands before it, trimmed, and leaves the rest in `list`.
- * When there is nothing left, list->data is NULL. For the comma-separated lists of RFC 9110, 5.6.1. */
+/* Cuts `list` at the first `separator`: returns the part before it, trimmed, and leaves the rest in
+ * `list`. After the last part, list->data is NULL. For the comma-separated lists of RFC 9110,
+ * 5.6.1. */
 struct slice slice_next(struct slice *list, char separator);
 
-/* Decimal digits only, no sign, no white space, no overflow. 0, or -1 and *value untouched. */
+/* Reads decimal digits, without sign, white space or overflow. 0, or -1 and *value is unchanged. */
 int slice_to_uint64(struct slice s, uint64_t *value);
 
 #endif

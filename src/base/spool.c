@@ -1,5 +1,5 @@
 /*
- * Spools: unlinked temporary files. See spool.h.
+ * Spools: unlinked temporary files, and their budget.
  */
 #include "base/spool.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A file that has a name for an instant, where the file system has no nameless ones. */
+/* Makes a file that has a name for an instant, where the file system has no nameless files. */
 static int open_and_unlink(const char *directory)
 {
     char *path = xasprintf("%s/gateway-XXXXXX", directory);
@@ -25,7 +25,8 @@ static int open_and_unlink(const char *directory)
 int spool_open(const char *directory)
 {
     int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    /* EOPNOTSUPP: this file system has none. EISDIR: the kernel does not know the flag. */
+    /* EOPNOTSUPP: the file system lacks nameless files. EISDIR: the kernel does not know the
+     * flag. */
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
         fd = open_and_unlink(directory);
     return fd_above_standard(fd);
@@ -55,7 +56,7 @@ void spool_budget_init(struct spool_budget *budget, uint64_t total, const struct
     *budget = (struct spool_budget){.total = total, .board = board, .row = row, .pid = getpid()};
 }
 
-/* Of a reservation: much less than a disk has, much more than a write. */
+/* The unit of reservations: much less than a disk has, much more than a write. */
 enum { SPOOL_STEP = 256 * 1024 };
 
 const char *spool_strerror(int error)

@@ -1,8 +1,10 @@
 /*
- * A spool: an unlinked temporary file, for what is too large for memory. It never outlives the process, whatever ends
- * that: O_TMPFILE where the file system has it, else mkostemp and unlink at once.
+ * A spool: an unlinked temporary file, for data that is too large for memory. It never outlives the
+ * process, however that ends: O_TMPFILE where the file system supports it, else mkostemp and an
+ * unlink at once.
  *
- * The caller owns the descriptor. All calls return 0, or -1 and errno (ENOSPC for a full disk).
+ * The caller owns the descriptor. All calls return 0 or a descriptor, or -1 and errno (ENOSPC for a
+ * full disk).
  */
 #ifndef BASE_SPOOL_H
 #define BASE_SPOOL_H
@@ -14,34 +16,36 @@
 #include "base/scoreboard.h"
 
 int spool_open(const char *directory); /* the descriptor, close-on-exec, or -1 and errno */
-int spool_write(int fd, off_t offset, const void *data, size_t size); /* all of it, or -1 */
+int spool_write(int fd, off_t offset, const void *data, size_t size); /* writes all of it, or returns -1 */
 
 /*
- * The budget of spools: what all of the service may have together (--spool-total), and what this worker's have.
+ * The budget of spools: the bytes that the service may reserve (--spool-total), and those of this
+ * worker.
  *
- * The scoreboard's rows count that: what a worker had is free again when its row is emptied after its end.
+ * Reservations are counted in the scoreboard's rows. When the master empties a dead worker's row,
+ * its bytes are free again.
  */
 struct spool_budget {
     uint64_t total;                 /* bytes */
     const struct scoreboard *board; /* NULL: there is no limit, and nothing is counted */
-    struct scoreboard_row *row;     /* ours */
-    pid_t pid;                      /* whose that is: a child of the application gives nothing back */
+    struct scoreboard_row *row;     /* this worker's */
+    pid_t pid; /* owner of the row: a child of the application must not release its bytes */
 };
 
-/* Of this process. */
+/* For this process. */
 void spool_budget_init(struct spool_budget *budget, uint64_t total, const struct scoreboard *board,
                        struct scoreboard_row *row);
 
-/* From any thread. *reserved, of one spool, becomes at least `size`, in steps, so that the rows are seldom added up; 0, or -1 and errno
- * ENOBUFS when all spools together would have more than their total. Workers that do so at once may exceed it by a step each. A
- * budget of NULL is fine. */
+/* Raises *reserved, of one spool, to at least `size`, in steps, so that rows are seldom summed. 0;
+ * or -1 and errno ENOBUFS when all spools together would exceed the total. Workers that reserve at
+ * the same time may exceed it by a step each. `budget` may be NULL. Any thread. */
 int spool_reserve(const struct spool_budget *budget, uint64_t *reserved, uint64_t size);
-/* The same for a spool that is there already: it comes from another worker. */
+/* Reserves without a check, for a spool that comes from another worker with its content. */
 void spool_take_over(const struct spool_budget *budget, uint64_t *reserved, uint64_t size);
 void spool_release(const struct spool_budget *budget, uint64_t *reserved);
-/* What is wrong, by the errno of any of these functions. */
+/* The text for an errno of these functions. */
 const char *spool_strerror(int error);
-/* All rows together. */
+/* The reserved bytes of all rows. */
 uint64_t spool_sum(const struct scoreboard *board);
 
 #endif

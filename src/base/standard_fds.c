@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* /dev/null takes the number at once: nothing of what is printed meanwhile goes astray. Without a descriptor for it the number is
- * only closed. */
+/* Puts /dev/null under the number at once, so that no output is lost or misdirected meanwhile. When
+ * no descriptor is left for it, the number is only closed. */
 static void give_to_null(int fd)
 {
     int null = open("/dev/null", O_RDWR);

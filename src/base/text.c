@@ -1,5 +1,5 @@
 /*
- * Text, and the escapes that keep it one line, valid and harmless on a terminal.
+ * Growing text, and escapes that keep it one line, valid and harmless on a terminal.
  */
 #include "base/text.h"
 
@@ -57,7 +57,7 @@ void text_vprintf(struct text *text, const char *format, va_list args)
         vsnprintf(text->data + text->size, text->room - text->size, format, again);
     }
     va_end(again);
-    /* Negative: a wide character that the locale does not have. The record is worth more than its text. */
+    /* Negative: a wide character that the locale lacks. The record is written without this text. */
     text->size += needed > 0 ? (size_t)needed : 0;
 }
 
@@ -83,7 +83,8 @@ static size_t put_hex(char out[4], unsigned char c)
     return 4;
 }
 
-/* The well-formed sequences, table 3-7 of the Unicode standard: by the first byte, what the second may be. */
+/* The well-formed sequences, table 3-7 of the Unicode standard: the first byte limits the
+ * second. */
 static const struct {
     unsigned char first, last, size, second_min, second_max;
 } sequences[] = {
@@ -92,7 +93,7 @@ static const struct {
     {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
 };
 
-/* The bytes of the well-formed UTF-8 sequence of two or more that starts here; 0 when none does. */
+/* The size of the well-formed UTF-8 sequence of two or more bytes that starts here; 0 for none. */
 static size_t utf8_size(const unsigned char *at, size_t left)
 {
     for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++) {
@@ -110,14 +111,15 @@ static size_t utf8_size(const unsigned char *at, size_t left)
     return 0;
 }
 
-/* U+0080 to U+009F, which terminals may obey, and the separators U+2028 and U+2029, which readers may take for a line's end. */
+/* U+0080 to U+009F, which terminals may obey, and the separators U+2028 and U+2029, which readers
+ * may take for the end of a line. */
 static bool is_unicode_control(const unsigned char *at)
 {
     return (at[0] == 0xc2 && at[1] < 0xa0) ||
            (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9));
 }
 
-/* How many bytes from here may stand as they are; 0 when this byte is to be escaped. */
+/* The number of bytes from here that need no escape; 0 when this byte needs one. */
 static size_t harmless_size(const unsigned char *at, size_t left, bool lines)
 {
     if (at[0] < 0x80)
@@ -130,7 +132,8 @@ void text_add_plain(struct text *text, const char *data, size_t size, bool lines
 {
     for (size_t i = 0; i < size;) {
         size_t harmless = harmless_size((const unsigned char *)data + i, size - i, lines);
-        /* Records begin with a digit, that of the year; no other line does, or it could pass for a record. */
+        /* Records begin with a digit of the year. No other line may begin with a digit: it could
+         * pass for a record. */
         if (lines && (i == 0 || data[i - 1] == '\n') && data[i] >= '0' && data[i] <= '9')
             text_add(text, " ", 1);
         if (harmless > 0) {

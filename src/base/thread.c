@@ -1,4 +1,4 @@
-/* Threads of our own. */
+/* Threads of the server's own. */
 #include "base/thread.h"
 
 #include <signal.h>

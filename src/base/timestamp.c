@@ -1,10 +1,10 @@
-/* Local time as logs write it. */
+/* Local time in the formats of logs. */
 #include "base/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The second that was asked for last. Per thread: then it needs no lock. */
+/* The last second that was formatted. Per thread, so that it needs no lock. */
 static _Thread_local struct {
     time_t second;
     char date[24]; /* 2026-11-22T10:00:00; empty before the first */
@@ -14,9 +14,9 @@ static _Thread_local struct {
 
 enum { DAY = 24 * 3600, STEP = 7 * DAY, SPAN = 20 * 365 * DAY, CHANGES = 128 };
 
-/* When the zone's offset from UTC changes: twice a year, or not at all. */
+/* The times at which the zone's offset from UTC changes: twice a year, or never. */
 static struct {
-    time_t from, to; /* what is known; both 0: nothing */
+    time_t from, to; /* the known span; both 0: none */
     size_t count;
     struct {
         time_t at;
@@ -30,7 +30,7 @@ static long offset_at(time_t second)
     return localtime_r(&second, &local) != NULL ? local.tm_gmtoff : 0;
 }
 
-/* The first second with the offset of `late`; that of `early` is another. */
+/* The first second with the offset of `late`; `early` has another offset. */
 static time_t find_change(time_t early, time_t late)
 {
     long offset = offset_at(late);
@@ -66,7 +66,7 @@ void timestamp_keep_zone(time_t now)
     }
 }
 
-/* As localtime_r, but in the zone that was kept; beyond what is known of it, in that of the process. */
+/* As localtime_r, but in the remembered zone; outside its span, in the zone of the process. */
 static void break_down(time_t second, struct tm *local)
 {
     size_t i = zone.count;

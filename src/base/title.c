@@ -1,4 +1,4 @@
-/* The process's title: what ps(1) shows in the place of the command line. */
+/* The title of the process: what ps(1) shows in place of the command line. */
 #include "base/title.h"
 
 #include "base/mem.h"
@@ -14,10 +14,10 @@
 static struct {
     char *start; /* NULL before title_init */
     size_t size;
-    char *copies; /* of the words: argv and environ may lose sight of some */
+    char *copies; /* copies of the words: argv and environ may lose some of them */
 } area;
 
-/* Where the list's words end that stand one after the other from `end` on. */
+/* Returns the end of the words that follow each other in memory from `end` on. */
 static char *end_of_words(char *const *words, char *end)
 {
     for (; *words != NULL && *words == end; words++)
@@ -37,7 +37,7 @@ static void move_words(char **words)
             *words = area.copies + (*words - area.start);
 }
 
-/* assert(3) and error(3) print it. */
+/* assert(3) and error(3) print this name. */
 static void move_program_name(void)
 {
     if (is_within(program_invocation_name))
