@@ -14,6 +14,7 @@
 #include "net/timers.h"
 #include "py/interp.h"
 #include "py/python_fork.h"
+#include "py/stack.h"
 #include "py/threads.h"
 
 /* How long a batch of calls lasts, in ns: many short calls must not starve the I/O. bench/guard sets another time, for valgrind. */
@@ -43,6 +44,8 @@ struct member {
     struct crew *crew;
     struct thread *thread;           /* NULL: it could not be started, or is the main thread */
     _Atomic uint64_t gil_awaited_ms; /* since when it waits for the GIL; 0: it does not */
+    uint64_t
+        unblocked_ns; /* stack_unblock, before a batch of calls; the main thread looks at all signals instead */
 };
 
 struct crew {
@@ -158,6 +161,10 @@ static bool run_ready(struct crew *crew, unsigned member)
     uint64_t now = clock_ns(), end = now + BATCH_NS;
     struct exchange *exchange;
     bool held = true;
+    if (member != MAIN_MEMBER && now - crew->members[member].unblocked_ns >= SIGNALS_LOOK_NS) {
+        crew->members[member].unblocked_ns = now;
+        stack_unblock();
+    }
     while (held && now <= end && (exchange = loop_take_ready(loop)) != NULL)
         held = run_exchange(crew, member, exchange, &now);
     return held;

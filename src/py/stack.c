@@ -96,6 +96,15 @@ int stack_of_all_threads(void)
     return write_to_pipe(true);
 }
 
+void stack_unblock(void)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, STACK_SIGNAL);
+    sigaddset(&ours, STACKS_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+}
+
 void stack_request(pthread_t thread)
 {
     char rest[4096];

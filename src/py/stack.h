@@ -26,6 +26,9 @@ int stack_init(void);
 /* From now on stack_request gives the stacks of all threads, each with its number. GIL held. 0, or -1 after a log record. */
 int stack_of_all_threads(void);
 
+/* In the calling thread, one system call: its stack can be had, whatever signals a call has blocked. */
+void stack_unblock(void);
+
 /* One at a time: what was not received of the one before is lost. The thread must exist. */
 void stack_request(pthread_t thread);
 

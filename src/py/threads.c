@@ -22,8 +22,9 @@
 
 enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread, with the hooks of tracers */
 
-/* A thread that was started begins to run, or ends before that. A debugger may hold it there: it is not waited for any longer. */
-enum { BEGIN_LOOK_NS = 20000000, BEGIN_LOOKS = 250 };
+/* A thread that was started begins to run, or ends before that. A debugger may hold threads there: all threads of the process together
+ * are waited for so many looks. */
+enum { BEGIN_LOOK_NS = 20000000, BEGIN_LOOKS = 150 };
 
 /* The application's, which may be another copy than ours where a module of its own is called as one that this imports. NULL with an
  * exception. */
@@ -265,7 +266,8 @@ static bool is_alive(PyObject *object)
 /* True: the thread has ended before it ran. A function of threading.settrace or threading.setprofile that raises ends it so. */
 static bool has_ended_at_once(struct thread *thread)
 {
-    for (unsigned looks = 0; looks < BEGIN_LOOKS && !await_begin(thread); looks++)
+    static unsigned looks;
+    for (; looks < BEGIN_LOOKS && !await_begin(thread); looks++)
         if (!is_alive(thread->object) && !thread->runs)
             return true;
     return false;

@@ -16,9 +16,10 @@ from harness import Server
 from timing import PATIENCE, wait_until
 
 APP = '''
-import ctypes, os, threading, time
+import ctypes, os, signal, threading, time
 
 libc_with_lock = ctypes.PyDLL(None)
+all_block = threading.Barrier(3)
 
 
 def note(text):
@@ -91,6 +92,9 @@ def application(environ, start_response):
         wait(float(argument))
     if name == "sleep":
         time.sleep(float(argument))
+    if name == "block":
+        all_block.wait(20)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     if name == "native":
         libc_with_lock.usleep(int(float(argument) * 1e6))
     if name == "deadlock":
@@ -303,6 +307,19 @@ def test_a_call_that_has_not_returned_is_in_the_access_log_at_the_end(start, pat
     server.signal(signal.SIGTERM)
     server.process.wait(PATIENCE)
     assert access.read_text() == f"{path} {200 if path == '/begun' else 504}\n"
+
+
+def test_a_thread_whose_signals_a_call_has_blocked_tells_its_stack_all_the_same():
+    with Server("app", "--threads", "3", "--timeout", "400ms", files={"app.py": APP}) as server:
+        for path in ("/block", "/sleep/2"):
+            connections = [server.connect() for _ in range(3)]
+            for connection in connections:
+                connection.request("GET", path)
+            statuses = [connection.receive().status for connection in connections]
+            time.sleep(0.1)  # the signals of a thread are looked at every 20 ms
+        assert statuses == [504, 504, 504]
+        wait_until(lambda: server.log.count("has run for") == 3, "each is told")
+        assert server.log.count(' in application') == 3 and "cannot be had" not in server.log
 
 
 def test_without_a_timeout_calls_last_as_long_as_they_like():
