@@ -24,6 +24,7 @@
 #include "worker/boot.h"
 #include "worker/descriptors.h"
 #include "worker/signals.h"
+#include "worker/worker.h"
 
 struct zygote {
     const struct zygote_setup *setup;

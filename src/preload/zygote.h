@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 struct zygote_setup {
     /* What the worker of the seat `number` gets. Called in the zygote, and in the worker. */

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "py/application.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 /* Leaves the GIL with this thread. NULL after a log record; Python may have started by then. When it crashes, or is asked for its stacks, they go to that descriptor. */
 struct application *boot_application(const struct options *options, int crash_output,

@@ -15,6 +15,7 @@
 #include "proc/notify.h"
 #include "proc/oom.h"
 #include "proc/privileges.h"
+#include "worker/worker.h"
 #include "proc/worker_end.h"
 
 int child_open(struct child *child)

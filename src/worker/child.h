@@ -16,7 +16,7 @@
 #include "proc/crash_pipe.h"
 #include "proc/worker_channel.h"
 #include "proc/worker_end.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 struct child {
     pid_t pid;         /* 0: nobody */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "net/loop.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 /* Before the application can close any: notes what is open of the setup, and the channel on which the process hears from the master.
  * Forgets what was noted before. */

@@ -7,7 +7,7 @@
 
 #include "net/handover.h"
 #include "net/listener.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 struct intake {
     const struct worker_setup *setup;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "app/crew.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 struct reloader;
 

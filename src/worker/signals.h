@@ -6,7 +6,7 @@
 #define WORKER_SIGNALS_H
 
 #include "net/loop.h"
-#include "worker/worker.h"
+#include "worker/worker_setup.h"
 
 /* TERM, INT, QUIT: what those send who stop a whole process group. */
 enum { STOP_SIGNALS = 3 };
