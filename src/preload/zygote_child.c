@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proc/oom.h"
 #include "proc/python_end.h"
+#include "proc/resources.h"
 #include "proc/worker_end.h"
 
 /* For the hooks of a fork; and for the end of Python, beyond the time after which it is cut there. */

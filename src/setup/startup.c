@@ -14,9 +14,9 @@
 #include "base/place.h"
 #include "options/environment.h"
 #include "options/unknown_options.h"
-#include "proc/cpus.h"
 #include "proc/directory.h"
 #include "proc/privileges.h"
+#include "proc/resources.h"
 #include "setup/tmp_dir.h"
 
 /* Of the descriptor limit, what is left to the application, and what we need for ourselves. */

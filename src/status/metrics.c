@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "proc/memory.h"
+#include "proc/resources.h"
 
 /* Those of the histograms' bounds that are shown, in ns. */
 static const uint64_t shown_bounds[] = {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "proc/memory.h"
+#include "proc/resources.h"
 
 static void add_string(struct text *out, const char *value)
 {

@@ -13,10 +13,10 @@
 #include "proc/directory.h"
 #include "proc/fork.h"
 #include "proc/notify.h"
-#include "proc/oom.h"
 #include "proc/privileges.h"
-#include "worker/worker.h"
+#include "proc/resources.h"
 #include "proc/worker_end.h"
+#include "worker/worker.h"
 
 int child_open(struct child *child)
 {

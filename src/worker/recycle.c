@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/loop.h"
-#include "proc/memory.h"
+#include "proc/resources.h"
 
 /* Between two looks at memory and age. */
 enum { LOOK_MS = 1000 };
