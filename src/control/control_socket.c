@@ -19,7 +19,7 @@
 #include "base/text.h"
 #include "net/address_check.h"
 #include "options/control_verbs.h"
-#include "upgrade/address_state.h"
+#include "upgrade/upgrade_state.h"
 
 enum { CLIENTS_MAX = 32, BACKLOG = 64, PATIENCE_MS = 5000, LOOK_MS = 1000 };
 

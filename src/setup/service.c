@@ -19,7 +19,7 @@
 #include "proc/privileges.h"
 #include "py/interp.h"
 #include "setup/startup.h"
-#include "upgrade/address_state.h"
+#include "upgrade/upgrade_state.h"
 
 /* What TTIN can add without a restart. */
 enum { SPARE_SLOTS = 8 };

@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "base/text.h"
+#include "net/address.h"
+#include "proc/directory.h"
 
 #define VARIABLE "GATEWAY_HERITAGE"
 
@@ -131,7 +133,7 @@ static void let_pass(const struct upgrade_state *saved, bool pass)
 int upgrade_state_publish(struct upgrade_state *saved, int reader)
 {
     char number[16];
-    saved->file = memfd_create("gateway heritage", 0);
+    saved->file = memfd_create("gateway upgrade state", 0);
     if (saved->file < 0)
         return -1;
     snprintf(number, sizeof(number), "%d", saved->file);
@@ -281,4 +283,40 @@ const struct saved_line *upgrade_state_next(const struct upgrade_state *saved, c
         if (strcmp(line->key, key) == 0 && line->count >= count)
             return line;
     return NULL;
+}
+
+/* An address is a line: slots, the socket file (whether it is ours, device, inode), then the descriptors. */
+enum { FIRST_SOCKET = 4 };
+
+void address_save(const struct address *address, const char *key, struct upgrade_state *saved)
+{
+    unsigned sockets = address->shared ? 1 : address->slots;
+    uint64_t *numbers = xcalloc(FIRST_SOCKET + sockets, sizeof(*numbers));
+    numbers[0] = address->slots;
+    numbers[1] = address->owns_path;
+    numbers[2] = address->path_device;
+    numbers[3] = address->path_inode;
+    for (unsigned i = 0; i < sockets; i++)
+        numbers[FIRST_SOCKET + i] = upgrade_state_keep(saved, address->sockets[i]);
+    upgrade_state_add(saved, key, address->text, numbers, FIRST_SOCKET + sockets);
+    free(numbers);
+}
+
+const struct saved_line *address_load(struct address *address, const char *key, const char *option,
+                                      const struct upgrade_state *saved, const struct saved_line *after)
+{
+    const struct saved_line *line = upgrade_state_next(saved, key, after, FIRST_SOCKET + 1);
+    if (line == NULL)
+        return NULL;
+    unsigned count = (unsigned)(line->count - FIRST_SOCKET);
+    int *sockets = xcalloc(count, sizeof(*sockets));
+    for (unsigned i = 0; i < count; i++)
+        sockets[i] = (int)line->numbers[FIRST_SOCKET + i];
+    int r = address_adopt(address, option, line->text, sockets, count, (unsigned)line->numbers[0]);
+    free(sockets);
+    address_resolve_path(address, directory_base());
+    address->owns_path = line->numbers[1];
+    address->path_device = (dev_t)line->numbers[2];
+    address->path_inode = (ino_t)line->numbers[3];
+    return r == 0 ? line : NULL;
 }

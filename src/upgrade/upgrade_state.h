@@ -1,7 +1,8 @@
 /*
  * The upgrade state: what a master leaves to the binary that takes its place in the same process (upgrade/upgrade.h). Descriptors keep their
  * numbers, children stay children, and the rest is lines of text in a file without a name, whose descriptor stands in
- * $GATEWAY_HERITAGE:
+ * $GATEWAY_HERITAGE. The variable keeps that name because programs of earlier builds set it; the version in the file refuses what
+ * does not fit.
  *
  *     key text number number ...
  *
@@ -20,6 +21,7 @@
 /* Raised with every change to what stands above. */
 enum { UPGRADE_STATE_VERSION = 3 };
 
+struct address;
 struct upgrade_state;
 
 struct saved_line {
@@ -55,5 +57,13 @@ void upgrade_state_close(const struct upgrade_state *saved);
 /* The next line with that key and at least so many numbers, behind `after`, or from the first one on (NULL). NULL: there is no more. */
 const struct saved_line *upgrade_state_next(const struct upgrade_state *saved, const char *key,
                                             const struct saved_line *after, size_t count);
+
+/* A listening address and its sockets as a line. */
+void address_save(const struct address *address, const char *key, struct upgrade_state *saved);
+
+/* The next address with that key, as upgrade_state_next has it; its sockets are those of the one before. NULL: there is no more. `option` is
+ * the one it was given with. */
+const struct saved_line *address_load(struct address *address, const char *key, const char *option,
+                                      const struct upgrade_state *saved, const struct saved_line *after);
 
 #endif
