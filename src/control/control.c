@@ -16,7 +16,7 @@
 #include "base/spool.h"
 #include "control/control_socket.h"
 #include "options/control_verbs.h"
-#include "preload/zygote_child.h"
+#include "preload/zygote_pool.h"
 #include "proc/worker_end.h"
 #include "py/stack.h"
 

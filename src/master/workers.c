@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "control/control.h"
 #include "master/reload.h"
-#include "preload/zygote_child.h"
+#include "preload/zygote_pool.h"
 #include "proc/notify.h"
 #include "proc/worker_end.h"
 #include "py/stack.h"

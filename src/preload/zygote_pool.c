@@ -3,20 +3,207 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fleet/slot.h"
 #include "preload/zygote.h"
-#include "preload/zygote_child.h"
 #include "proc/fork.h"
 #include "proc/privileges.h"
+#include "proc/python_end.h"
+#include "proc/resources.h"
+
+/* For the hooks of a fork; and for the end of Python, beyond the time after which it is cut there. */
+enum { GRACE_MS = 2000 };
+
+/* A page that the zygote shares. NULL and errno. */
+static atomic_bool *zygote_child_share_flag(void)
+{
+    void *page = mmap(NULL, sizeof(atomic_bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page != MAP_FAILED ? page : NULL;
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+/* In another child of the master: lets go of its descriptors. */
+static void zygote_child_let_go(const struct zygote_child *zygote)
+{
+    close_if_open(zygote->channel.master);
+    close_if_open(zygote->channel.zygote);
+    close_if_open(zygote->crash_pipe.master);
+    close_if_open(zygote->crash_pipe.worker);
+}
+
+/* Also one that was never forked. NULL is fine. */
+static void zygote_child_free(struct zygote_child *zygote)
+{
+    if (zygote == NULL)
+        return;
+    if (zygote->news != NULL)
+        event_free(zygote->news);
+    if (zygote->deadline != NULL)
+        event_free(zygote->deadline);
+    if (zygote->has_told != NULL)
+        munmap(zygote->has_told, sizeof(*zygote->has_told));
+    zygote_child_let_go(zygote);
+    free(zygote);
+}
+
+static void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why)
+{
+    zygote->killed = why;
+    kill(zygote->pid, SIGKILL);
+}
+
+/* With both ends of all there is, to be forked. NULL and errno. */
+static struct zygote_child *zygote_child_new(unsigned generation)
+{
+    struct zygote_child *zygote = xcalloc(1, sizeof(*zygote));
+    zygote->generation = generation;
+    zygote->channel = (struct zygote_channel){-1, -1};
+    zygote->crash_pipe = (struct crash_pipe){-1, -1};
+    zygote->has_told = zygote_child_share_flag();
+    if (zygote->has_told != NULL && zygote_channel_open(&zygote->channel) == 0 &&
+        crash_pipe_open(&zygote->crash_pipe) == 0)
+        return zygote;
+    int error = errno;
+    zygote_child_free(zygote);
+    errno = error;
+    return NULL;
+}
+
+static void zygote_child_is_overdue(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct zygote_child *zygote = arg;
+    log_warning("the zygote (pid %d) takes too long, and is killed", (int)zygote->pid);
+    zygote_child_kill(zygote, zygote->leaving ? KILL_LATE : KILL_SLOW_FORK);
+}
+
+/* It has been forked as `pid`; `news` is called when it says something. */
+static void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct event_base *base,
+                               void (*news)(evutil_socket_t fd, short what, void *arg), void *arg)
+{
+    zygote->pid = pid;
+    zygote->forked_ms = clock_ms();
+    close(zygote->channel.zygote);
+    zygote->channel.zygote = -1;
+    zygote->news = event_new(base, zygote->channel.master, EV_READ | EV_PERSIST, news, arg);
+    zygote->deadline = evtimer_new(base, zygote_child_is_overdue, zygote);
+    event_add(zygote->news, NULL);
+}
+
+/* When it is dead we hear of that by a signal. */
+static void zygote_child_tell(struct zygote_child *zygote, enum zygote_order_kind kind)
+{
+    const struct zygote_order order = {.kind = kind};
+    zygote_channel_send_order(zygote->channel.master, &order);
+}
+
+/* When it is idle: a worker. */
+static void zygote_child_ask(struct zygote_child *zygote, const struct zygote_order *order)
+{
+    zygote->state = ZYGOTE_FORKING;
+    zygote->number = order->number;
+    if (zygote_channel_send_order(zygote->channel.master, order) == 0)
+        return;
+    log_warning("the zygote (pid %d) cannot be asked for a worker: %s; it is replaced", (int)zygote->pid,
+                strerror(errno));
+    zygote_child_kill(zygote, KILL_UNWANTED); /* no answer would ever come */
+}
+
+static void zygote_child_allow(struct zygote_child *zygote, unsigned ms)
+{
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(zygote->deadline, &tv);
+}
+
+/* Nobody wants the worker any more that it has been asked for: unless it is forked within a moment, the zygote is killed, since it may
+ * hang in a hook. */
+static void zygote_child_hurry(struct zygote_child *zygote)
+{
+    zygote_child_allow(zygote, GRACE_MS);
+}
+
+/* It runs its atexit functions, within a moment, unless it is busy: then it is killed. */
+static void zygote_child_end(struct zygote_child *zygote)
+{
+    if (zygote->leaving)
+        return;
+    zygote->leaving = true;
+    if (zygote->state != ZYGOTE_IDLE) {
+        zygote_child_kill(zygote, KILL_UNWANTED);
+        return;
+    }
+    zygote_child_tell(zygote, ZYGOTE_ORDER_END);
+    zygote_child_allow(zygote, PYTHON_END_QUICK_MS + GRACE_MS);
+}
+
+/* The application runs in the zygote, and can send anything at any time. News out of turn are
+ * dropped. */
+static bool zygote_child_awaits(const struct zygote_child *zygote, enum zygote_news_kind kind)
+{
+    bool loads = kind == ZYGOTE_NEWS_LOADED || kind == ZYGOTE_NEWS_FAILED,
+         forks = kind == ZYGOTE_NEWS_FORKED || kind == ZYGOTE_NEWS_NOT_FORKED;
+    return (loads && zygote->state == ZYGOTE_LOADING) || (forks && zygote->state == ZYGOTE_FORKING);
+}
+
+/* The zygote's next news: 1, ZYGOTE_NEWS_NOISE where they were out of turn; 0 when there are no more now.
+ * */
+static int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *news)
+{
+    int r = zygote_channel_receive_news(zygote->channel.master, news);
+    if (r < 0)
+        event_del(zygote->news); /* the end, of which a signal tells us */
+    if (r <= 0)
+        return 0;
+    if (!zygote_child_awaits(zygote, news->kind)) {
+        news->pid = news->kind == ZYGOTE_NEWS_FORKED ? news->pid : 0;
+        news->kind = ZYGOTE_NEWS_NOISE;
+    } else if (news->kind == ZYGOTE_NEWS_FAILED) {
+        zygote->failed = true;
+    } else {
+        zygote->state = ZYGOTE_IDLE;
+        if (!zygote->leaving)
+            event_del(zygote->deadline);
+    }
+    return 1;
+}
+
+/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/reparented_fork.h) knows that it is dead. */
+static void zygote_child_is_dead(struct zygote_child *zygote)
+{
+    zygote->leaving = true;
+    shutdown(zygote->channel.master, SHUT_RD);
+}
+
+/* How, in words; and the cause (proc/worker_end.h). */
+static enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,
+                                                size_t size)
+{
+    const struct death death = {
+        .status = status,
+        .killed = zygote->killed,
+        .no_memory = death_is_sudden(status) && zygote->killed == KILL_NOT && oom_has_killed(),
+        .age_ms = clock_ms() - zygote->forked_ms,
+    };
+    death_describe_plain(&death, text, size);
+    return death_cause(&death);
+}
 
 /* Of one zygote, which says one thing for each order. */
 enum { NEWS_AT_ONCE = 16 };
@@ -50,17 +237,18 @@ void zygote_pool_free(struct zygote_pool *zygotes)
     free(zygotes);
 }
 
-static struct child *child_of(const struct zygote_pool *zygotes, unsigned number)
+static struct child *pool_child(const struct zygote_pool *zygotes, unsigned number)
 {
     return &zygotes->setup.children[number];
 }
 
-static bool expects(const struct zygote_pool *zygotes, const struct zygote_child *zygote, unsigned number)
+static bool pool_expects(const struct zygote_pool *zygotes, const struct zygote_child *zygote,
+                         unsigned number)
 {
-    return zygotes->of[number] == zygote && child_of(zygotes, number)->expected;
+    return zygotes->of[number] == zygote && pool_child(zygotes, number)->expected;
 }
 
-static struct worker_setup setup_of(const struct zygote_pool *zygotes, unsigned number)
+static struct worker_setup pool_setup_of(const struct zygote_pool *zygotes, unsigned number)
 {
     struct worker_setup setup;
     const struct zygote_child *zygote = zygotes->of[number];
@@ -68,9 +256,9 @@ static struct worker_setup setup_of(const struct zygote_pool *zygotes, unsigned 
     return setup;
 }
 
-static void ask(struct zygote_pool *zygotes, struct zygote_child *zygote, unsigned number)
+static void pool_order_fork(struct zygote_pool *zygotes, struct zygote_child *zygote, unsigned number)
 {
-    struct worker_setup setup = setup_of(zygotes, number);
+    struct worker_setup setup = pool_setup_of(zygotes, number);
     const struct zygote_order order = {
         .kind = ZYGOTE_ORDER_FORK,
         .number = number,
@@ -83,41 +271,41 @@ static void ask(struct zygote_pool *zygotes, struct zygote_child *zygote, unsign
 }
 
 /* One after another: so nothing has to be queued but here. */
-static void go_on(struct zygote_pool *zygotes, struct zygote_child *zygote)
+static void pool_go_on(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count && zygote->state == ZYGOTE_IDLE && !zygote->leaving; i++)
-        if (expects(zygotes, zygote, i) && child_of(zygotes, i)->killed == KILL_NOT)
-            ask(zygotes, zygote, i);
+        if (pool_expects(zygotes, zygote, i) && pool_child(zygotes, i)->killed == KILL_NOT)
+            pool_order_fork(zygotes, zygote, i);
 }
 
 /* `end` says why. */
-static void fail(struct zygote_pool *zygotes, unsigned number, struct worker_end *end)
+static void pool_fail(struct zygote_pool *zygotes, unsigned number, struct worker_end *end)
 {
-    struct worker_setup setup = setup_of(zygotes, number);
-    child_is_not_born(child_of(zygotes, number), &setup);
+    struct worker_setup setup = pool_setup_of(zygotes, number);
+    child_is_not_born(pool_child(zygotes, number), &setup);
     zygotes->of[number] = NULL;
     end->slot = setup.slot;
     zygotes->setup.failed(zygotes->setup.context, number, end);
 }
 
-static void fail_to_fork(struct zygote_pool *zygotes, unsigned number, const char *how)
+static void pool_fail_to_fork(struct zygote_pool *zygotes, unsigned number, const char *how)
 {
     struct worker_end end = {.state = WORKER_LOADED, .cause = RESTART_EXITED, .how = how};
-    fail(zygotes, number, &end);
+    pool_fail(zygotes, number, &end);
 }
 
 /* Those that were killed before their turn. */
-static void fail_killed(struct zygote_pool *zygotes, const struct zygote_child *zygote)
+static void pool_fail_killed(struct zygote_pool *zygotes, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count; i++)
-        if (expects(zygotes, zygote, i) && child_of(zygotes, i)->killed != KILL_NOT)
-            fail_to_fork(zygotes, i, "was not wanted any more");
+        if (pool_expects(zygotes, zygote, i) && pool_child(zygotes, i)->killed != KILL_NOT)
+            pool_fail_to_fork(zygotes, i, "was not wanted any more");
 }
 
-static bool is_known(const struct zygote_pool *zygotes, pid_t pid)
+static bool pool_knows(const struct zygote_pool *zygotes, pid_t pid)
 {
     for (unsigned i = 0; i < zygotes->setup.count; i++)
-        if (child_of(zygotes, i)->pid == pid)
+        if (pool_child(zygotes, i)->pid == pid)
             return true;
     for (const struct zygote_child *zygote = zygotes->first; zygote != NULL; zygote = zygote->next)
         if (zygote->pid == pid)
@@ -128,36 +316,37 @@ static bool is_known(const struct zygote_pool *zygotes, pid_t pid)
 /* A zygote and its workers run the application's code and may name any pid, and the master may be root. The master kills and waits for
  * its own children only, none of them in the place of another, and no process that the user could not kill: orphans of the application,
  * set-user-ID programs among them, are the master's children too. */
-static bool is_new_child(const struct zygote_pool *zygotes, pid_t pid)
+static bool pool_is_new_child(const struct zygote_pool *zygotes, pid_t pid)
 {
     siginfo_t info;
-    return pid > 0 && !is_known(zygotes, pid) &&
+    return pid > 0 && !pool_knows(zygotes, pid) &&
            waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && privileges_are_of(pid);
 }
 
-static void worker_is_forked(struct zygote_pool *zygotes, const struct zygote_child *zygote, pid_t pid)
+static void pool_worker_is_forked(struct zygote_pool *zygotes, const struct zygote_child *zygote, pid_t pid)
 {
-    if (!expects(zygotes, zygote, zygote->number))
+    if (!pool_expects(zygotes, zygote, zygote->number))
         return;
-    struct worker_setup setup = setup_of(zygotes, zygote->number);
-    if (is_new_child(zygotes, pid))
-        child_is_born(child_of(zygotes, zygote->number), &setup, pid);
+    struct worker_setup setup = pool_setup_of(zygotes, zygote->number);
+    if (pool_is_new_child(zygotes, pid))
+        child_is_born(pool_child(zygotes, zygote->number), &setup, pid);
     else
-        fail_to_fork(zygotes, zygote->number, "was gone before it began");
+        pool_fail_to_fork(zygotes, zygote->number, "was gone before it began");
 }
 
-static void worker_is_not_forked(struct zygote_pool *zygotes, const struct zygote_child *zygote, int error)
+static void pool_worker_is_not_forked(struct zygote_pool *zygotes, const struct zygote_child *zygote,
+                                      int error)
 {
     char how[128];
     snprintf(how, sizeof(how), "cannot be forked: %s", strerror(error));
-    if (expects(zygotes, zygote, zygote->number))
-        fail_to_fork(zygotes, zygote->number, how);
+    if (pool_expects(zygotes, zygote, zygote->number))
+        pool_fail_to_fork(zygotes, zygote->number, how);
 }
 
 /* Until it is waited for its pid is nobody else's. */
 void zygote_pool_refuse(const struct zygote_pool *zygotes, pid_t pid)
 {
-    if (zygotes == NULL || !is_new_child(zygotes, pid))
+    if (zygotes == NULL || !pool_is_new_child(zygotes, pid))
         return;
     log_limited(LOG_REFUSED_WORKER, LOG_WARNING,
                 "a worker (pid %d) is killed, as the master has no place for it: the zygote has not said "
@@ -166,33 +355,34 @@ void zygote_pool_refuse(const struct zygote_pool *zygotes, pid_t pid)
     kill(pid, SIGKILL);
 }
 
-static void obey(struct zygote_pool *zygotes, struct zygote_child *zygote, const struct zygote_news *news)
+static void pool_obey(struct zygote_pool *zygotes, struct zygote_child *zygote,
+                      const struct zygote_news *news)
 {
     if (news->kind == ZYGOTE_NEWS_FORKED)
-        worker_is_forked(zygotes, zygote, news->pid);
+        pool_worker_is_forked(zygotes, zygote, news->pid);
     else if (news->kind == ZYGOTE_NEWS_NOT_FORKED)
-        worker_is_not_forked(zygotes, zygote, news->error);
+        pool_worker_is_not_forked(zygotes, zygote, news->error);
     else if (news->kind == ZYGOTE_NEWS_NOISE)
         zygote_pool_refuse(zygotes, news->pid);
     if (zygote->state == ZYGOTE_IDLE)
-        fail_killed(zygotes, zygote);
-    go_on(zygotes, zygote);
+        pool_fail_killed(zygotes, zygote);
+    pool_go_on(zygotes, zygote);
 }
 
 /* A dead zygote's messages have an end. */
-static void read_all(struct zygote_pool *zygotes, struct zygote_child *zygote)
+static void pool_read_all(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     struct zygote_news news;
     while (zygote_child_hear(zygote, &news) > 0)
-        obey(zygotes, zygote, &news);
+        pool_obey(zygotes, zygote, &news);
 }
 
 /* A zygote that never stops sending is heard again in the next turn. */
-static void read_some(struct zygote_pool *zygotes, struct zygote_child *zygote)
+static void pool_read_some(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     struct zygote_news news;
     for (int i = 0; i < NEWS_AT_ONCE && zygote_child_hear(zygote, &news) > 0; i++)
-        obey(zygotes, zygote, &news);
+        pool_obey(zygotes, zygote, &news);
 }
 
 void zygote_pool_read(struct zygote_pool *zygotes)
@@ -201,7 +391,7 @@ void zygote_pool_read(struct zygote_pool *zygotes)
         return;
     /* One that is forked meanwhile is put in front. */
     for (struct zygote_child *zygote = zygotes->first; zygote != NULL; zygote = zygote->next)
-        read_some(zygotes, zygote);
+        pool_read_some(zygotes, zygote);
 }
 
 static void news_arrived(evutil_socket_t fd, short what, void *arg)
@@ -240,7 +430,7 @@ static void be_zygote(struct zygote_pool *zygotes, struct zygote_child *zygote)
     _exit(zygote_main(&setup));
 }
 
-static struct zygote_child *fork_zygote(struct zygote_pool *zygotes, unsigned generation)
+static struct zygote_child *pool_fork_zygote(struct zygote_pool *zygotes, unsigned generation)
 {
     struct zygote_child *zygote = zygote_child_new(generation);
     if (zygote == NULL)
@@ -261,7 +451,7 @@ static struct zygote_child *fork_zygote(struct zygote_pool *zygotes, unsigned ge
     return zygote;
 }
 
-static struct zygote_child *find(const struct zygote_pool *zygotes, unsigned generation)
+static struct zygote_child *pool_find(const struct zygote_pool *zygotes, unsigned generation)
 {
     for (struct zygote_child *zygote = zygotes->first; zygote != NULL; zygote = zygote->next)
         if (zygote->generation == generation && !zygote->leaving)
@@ -271,21 +461,21 @@ static struct zygote_child *find(const struct zygote_pool *zygotes, unsigned gen
 
 int zygote_pool_ask(struct zygote_pool *zygotes, unsigned number, unsigned generation)
 {
-    struct zygote_child *zygote = find(zygotes, generation);
-    if (zygote == NULL && (zygote = fork_zygote(zygotes, generation)) == NULL)
+    struct zygote_child *zygote = pool_find(zygotes, generation);
+    if (zygote == NULL && (zygote = pool_fork_zygote(zygotes, generation)) == NULL)
         return -1;
     zygotes->of[number] = zygote;
-    struct worker_setup setup = setup_of(zygotes, number);
-    child_expect(child_of(zygotes, number), &setup);
-    go_on(zygotes, zygote);
+    struct worker_setup setup = pool_setup_of(zygotes, number);
+    child_expect(pool_child(zygotes, number), &setup);
+    pool_go_on(zygotes, zygote);
     return 0;
 }
 
 /* Somebody else is to come of it. */
-static bool is_wanted(const struct zygote_pool *zygotes, const struct zygote_child *zygote)
+static bool pool_wants(const struct zygote_pool *zygotes, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count; i++)
-        if (expects(zygotes, zygote, i) && child_of(zygotes, i)->killed == KILL_NOT)
+        if (pool_expects(zygotes, zygote, i) && pool_child(zygotes, i)->killed == KILL_NOT)
             return true;
     return false;
 }
@@ -293,29 +483,29 @@ static bool is_wanted(const struct zygote_pool *zygotes, const struct zygote_chi
 void zygote_pool_kill(struct zygote_pool *zygotes, unsigned number, enum kill_reason why)
 {
     struct zygote_child *zygote = zygotes != NULL ? zygotes->of[number] : NULL;
-    if (zygote == NULL || !expects(zygotes, zygote, number))
+    if (zygote == NULL || !pool_expects(zygotes, zygote, number))
         return;
     if (zygote->state == ZYGOTE_FORKING && zygote->number == number)
         zygote_child_hurry(zygote);
-    else if (zygote->state != ZYGOTE_FORKING && !is_wanted(zygotes, zygote))
+    else if (zygote->state != ZYGOTE_FORKING && !pool_wants(zygotes, zygote))
         zygote_child_kill(zygote, why);
 }
 
 const struct zygote_child *zygote_pool_importer(const struct zygote_pool *zygotes, unsigned number)
 {
     const struct zygote_child *zygote = zygotes != NULL ? zygotes->of[number] : NULL;
-    bool imports = zygote != NULL && zygote->state == ZYGOTE_LOADING && expects(zygotes, zygote, number);
+    bool imports = zygote != NULL && zygote->state == ZYGOTE_LOADING && pool_expects(zygotes, zygote, number);
     return imports ? zygote : NULL;
 }
 
 void zygote_pool_ready(struct zygote_pool *zygotes, unsigned number)
 {
     struct zygote_child *zygote = zygotes != NULL ? zygotes->of[number] : NULL;
-    if (zygote != NULL && ++zygote->ready == setup_of(zygotes, number).worker_count)
+    if (zygote != NULL && ++zygote->ready == pool_setup_of(zygotes, number).worker_count)
         zygote_child_tell(zygote, ZYGOTE_ORDER_MEASURE);
 }
 
-static void end_where(struct zygote_pool *zygotes, bool same, unsigned generation)
+static void pool_end_where(struct zygote_pool *zygotes, bool same, unsigned generation)
 {
     if (zygotes == NULL)
         return;
@@ -326,17 +516,17 @@ static void end_where(struct zygote_pool *zygotes, bool same, unsigned generatio
 
 void zygote_pool_drop(struct zygote_pool *zygotes, unsigned generation)
 {
-    end_where(zygotes, true, generation);
+    pool_end_where(zygotes, true, generation);
 }
 
 void zygote_pool_keep(struct zygote_pool *zygotes, unsigned generation)
 {
-    end_where(zygotes, false, generation);
+    pool_end_where(zygotes, false, generation);
 }
 
 bool zygote_pool_end(struct zygote_pool *zygotes)
 {
-    end_where(zygotes, false, 0);
+    pool_end_where(zygotes, false, 0);
     return zygotes == NULL || zygotes->first == NULL;
 }
 
@@ -347,7 +537,7 @@ void zygote_pool_reopen_logs(struct zygote_pool *zygotes)
         zygote_child_tell(zygote, ZYGOTE_ORDER_REOPEN);
 }
 
-static struct zygote_child *take(struct zygote_pool *zygotes, pid_t pid)
+static struct zygote_child *pool_remove(struct zygote_pool *zygotes, pid_t pid)
 {
     for (struct zygote_child **link = &zygotes->first; *link != NULL; link = &(*link)->next)
         if ((*link)->pid == pid) {
@@ -369,13 +559,13 @@ static void tell_of_end(const struct zygote_child *zygote, bool wanted, const st
 }
 
 /* Whoever was expected of it is told to have failed. The stacks in the crash pipe are told once. */
-static void lose_children(struct zygote_pool *zygotes, const struct zygote_child *zygote, bool wanted,
-                          struct worker_end end)
+static void pool_lose_children(struct zygote_pool *zygotes, const struct zygote_child *zygote, bool wanted,
+                               struct worker_end end)
 {
     bool told = false;
     for (unsigned i = 0; i < zygotes->setup.count; i++)
-        if (expects(zygotes, zygote, i)) {
-            fail(zygotes, i, &end);
+        if (pool_expects(zygotes, zygote, i)) {
+            pool_fail(zygotes, i, &end);
             end.crash_pipe.size = 0;
             told = true;
         } else if (zygotes->of[i] == zygote) {
@@ -395,12 +585,12 @@ static enum worker_state state_at_end(const struct zygote_child *zygote)
 bool zygote_pool_reap(struct zygote_pool *zygotes, pid_t pid, int status)
 {
     static char how[512], words[CRASH_PIPE_MAX];
-    struct zygote_child *zygote = zygotes != NULL ? take(zygotes, pid) : NULL;
+    struct zygote_child *zygote = zygotes != NULL ? pool_remove(zygotes, pid) : NULL;
     if (zygote == NULL)
         return false;
     bool wanted = !zygote->leaving;
     zygote_child_is_dead(zygote);
-    read_all(zygotes, zygote);
+    pool_read_all(zygotes, zygote);
     struct worker_end end = {
         .pid = pid,
         .of_zygote = true,
@@ -409,7 +599,7 @@ bool zygote_pool_reap(struct zygote_pool *zygotes, pid_t pid, int status)
         .how = how,
         .crash_pipe = {words, crash_pipe_take(&zygote->crash_pipe, words, sizeof(words))},
     };
-    lose_children(zygotes, zygote, wanted, end);
+    pool_lose_children(zygotes, zygote, wanted, end);
     zygote_child_free(zygote);
     return true;
 }

@@ -9,13 +9,43 @@
 #define PRELOAD_ZYGOTE_POOL_H
 
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
+#include "base/scoreboard.h"
+#include "preload/zygote_channel.h"
+#include "proc/crash_pipe.h"
 #include "proc/worker_end.h"
 #include "worker/child.h"
 
 struct zygote_pool;
-struct zygote_child;
+
+enum zygote_state {
+    ZYGOTE_LOADING, /* imports the application */
+    ZYGOTE_IDLE,
+    ZYGOTE_FORKING, /* has been asked for a worker */
+};
+
+/* A zygote as the master sees it: what it is at, and what it was told. */
+struct zygote_child {
+    struct zygote_child *next; /* in the zygote pool */
+    unsigned generation;
+    enum zygote_state state;
+    bool leaving;            /* no worker is asked of it any more */
+    bool failed;             /* has told why it could not load the application */
+    atomic_bool *has_told;   /* the same by memory that it shares, where its zygote channel is closed */
+    enum kill_reason killed; /* by us */
+    pid_t pid;
+    uint64_t forked_ms;
+    unsigned number; /* of the seat whose worker it was asked for last */
+    unsigned ready;  /* of its workers, so far */
+    struct zygote_channel channel;
+    struct crash_pipe crash_pipe;
+    struct event *news;     /* on the zygote channel */
+    struct event *deadline; /* for what it is about */
+};
 
 struct zygote_pool_setup {
     struct event_base *base;
