@@ -36,10 +36,20 @@
 #include "worker/reloader.h"
 #include "worker/signals.h"
 
-enum stop {
-    STOP_NO,
-    STOP_DRAIN, /* finish what is here */
-    STOP_NOW,   /* not even that */
+/* A worker goes down this list; from STALLED it can come back to ASKED. worker_enter alone changes the phase. */
+enum phase {
+    PHASE_SERVING,
+    PHASE_ASKED,    /* serves, and has asked the master for a successor */
+    PHASE_STALLED,  /* no thread is left to run anything: the slot is an unserved slot */
+    PHASE_DRAINING, /* accepts no connection, finishes its requests */
+    PHASE_OVERDUE,  /* --graceful-timeout has passed meanwhile */
+    PHASE_QUITTING, /* finishes nothing */
+};
+
+/* The row's state of each phase. The master takes DRAINING for: accepts no connection. */
+static const enum worker_state shown_states[] = {
+    [PHASE_SERVING] = WORKER_READY,     [PHASE_ASKED] = WORKER_READY,      [PHASE_STALLED] = WORKER_DRAINING,
+    [PHASE_DRAINING] = WORKER_DRAINING, [PHASE_OVERDUE] = WORKER_DRAINING, [PHASE_QUITTING] = WORKER_DRAINING,
 };
 
 /* Who waits for the GIL that long beside a call that is stuck waits for that call. */
@@ -59,21 +69,26 @@ struct worker {
     struct reloader *reloader;    /* NULL: the source files are not watched */
     struct event *python_signals; /* the application's own handlers; NULL when they cannot be watched */
     bool python_signalled;
-    enum stop stop;
+    enum phase phase;
     int hurry_fd;       /* of signals_for_the_end */
     uint64_t end_ms;    /* by when it should have left, Python's end included; once it stops */
-    bool asked;         /* to be replaced */
-    bool gave_up;       /* no thread was left to run anything */
-    bool has_successor; /* who takes what is idle */
-    bool service_stops; /* no successor will want the listening sockets */
-    bool overdue;       /* --graceful-timeout has passed */
+    bool has_successor; /* takes the idle connections */
     bool awaits_main;   /* main_is_stuck is due */
 };
+
+static void worker_enter(struct worker *worker, enum phase phase)
+{
+    worker->phase = phase;
+    scoreboard_set(worker->setup->row->state, shown_states[phase]);
+    if (phase >= PHASE_DRAINING)
+        reloader_stop(worker->reloader); /* the successor's watches */
+}
 
 static void log_cut(const struct worker *worker)
 {
     size_t cut = loop_count_unfinished(worker->loop);
-    const char *why = worker->stop == STOP_NOW ? "told to leave at once" : "--graceful-timeout has passed";
+    const char *why =
+        worker->phase == PHASE_QUITTING ? "told to leave at once" : "--graceful-timeout has passed";
     if (cut > 0)
         log_warning("%s: %zu connection%s cut", why, cut, cut == 1 ? " is" : "s are");
 }
@@ -106,28 +121,37 @@ static void await_main(struct worker *worker)
     event_base_loopbreak(worker->loop->base);
 }
 
+static void become_overdue(struct worker *worker)
+{
+    worker_enter(worker, PHASE_OVERDUE);
+    await_main(worker);
+}
+
 static void start_deadline(struct worker *worker)
 {
     int64_t ms = worker->setup->options->graceful_timeout;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     event_add(worker->graceful_end, &tv);
     worker->end_ms = clock_ms() + (uint64_t)ms;
-    worker->overdue = ms == 0;
-    if (worker->overdue)
-        await_main(worker);
+    if (ms == 0)
+        become_overdue(worker);
 }
 
-static void drain(struct worker *worker)
+/* Runs in the thread that runs the loop. No successor wants the listening sockets when the service stops. */
+static void drain(struct worker *worker, bool service_stops)
 {
-    start_deadline(worker);
-    listeners_stop(worker->intake.listeners, worker->service_stops);
-    if (worker->has_successor) {
-        handover_retire(worker->intake.handover);
+    if (worker->phase >= PHASE_DRAINING)
         return;
-    }
-    loop_drain(worker->loop);
-    if (worker->service_stops)
+    worker_enter(worker, PHASE_DRAINING);
+    start_deadline(worker);
+    listeners_stop(worker->intake.listeners, service_stops);
+    if (worker->has_successor)
+        handover_retire(worker->intake.handover);
+    else
+        loop_drain(worker->loop);
+    if (service_stops && !worker->has_successor)
         handover_take_all(worker->intake.handover);
+    event_base_loopbreak(worker->loop->base);
 }
 
 /* It gives its connections away, and whoever takes them is about to leave. */
@@ -139,35 +163,24 @@ static void keep_connections(struct worker *worker)
     event_base_loopbreak(worker->loop->base);
 }
 
-static void hurry(struct worker *worker)
+/* Runs in the thread that runs the loop. The main thread, which is to leave, may be in the application for long. */
+static void quit(struct worker *worker)
 {
     uint64_t end_ms = clock_ms() + python_end_quick_ms(worker->setup->options);
+    if (worker->phase == PHASE_QUITTING)
+        return;
+    worker_enter(worker, PHASE_QUITTING);
     if (worker->end_ms == 0 || end_ms < worker->end_ms)
         worker->end_ms = end_ms;
     await_main(worker);
 }
 
-/* In whatever thread runs the loop. The main thread, which is to leave, may be in the application for long. */
-static void stop(struct worker *worker, enum stop how)
-{
-    if (how <= worker->stop)
-        return;
-    worker->stop = how;
-    scoreboard_set(worker->setup->row->state, WORKER_DRAINING); /* the master takes it for: accepts nobody */
-    reloader_stop(worker->reloader);                            /* whoever comes after it watches */
-    if (how == STOP_DRAIN)
-        drain(worker);
-    else
-        hurry(worker);
-    event_base_loopbreak(worker->loop->base);
-}
-
 /* Whoever is to serve in its place comes first: then the master sends MESSAGE_RETIRE. */
 static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
 {
-    worker->asked = true;
+    worker_enter(worker, PHASE_ASKED);
     if (worker_channel_send(worker->setup->channel, why, getpid()) < 0)
-        stop(worker, STOP_DRAIN);
+        drain(worker, false);
 }
 
 /* It can go on: when the master likes. */
@@ -180,7 +193,7 @@ static void has_served_long(void *context)
 static void retire(struct worker *worker)
 {
     worker->has_successor = true;
-    stop(worker, STOP_DRAIN);
+    drain(worker, false);
 }
 
 /* To this worker alone: the service goes on. A second TERM does not wait for the successor: what idles waits for it in the transfer socket, as new
@@ -190,11 +203,11 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
     (void)what;
     struct worker *worker = arg;
     if (signal != SIGTERM)
-        stop(worker, STOP_NOW);
-    else if (worker->asked)
-        retire(worker);
-    else
+        quit(worker);
+    else if (worker->phase == PHASE_SERVING)
         ask_to_be_replaced(worker, MESSAGE_REPLACE);
+    else if (worker->phase < PHASE_DRAINING)
+        retire(worker);
 }
 
 /* A handler is Python, and runs on the main thread, which may be in a call. So the thread that runs the loop takes the event's
@@ -216,14 +229,13 @@ static void run_python_signals(void *context)
         _exit(EXIT_STOPPED);
 }
 
-/* No successor will want the listening sockets. */
-static void stop_for_good(struct worker *worker, enum stop how)
+/* The service stops. */
+static void drain_for_good(struct worker *worker)
 {
-    worker->service_stops = true;
-    if (worker->loop->retiring && how == STOP_DRAIN)
+    if (worker->loop->retiring)
         keep_connections(worker);
     else
-        stop(worker, how);
+        drain(worker, true);
 }
 
 static void obey(struct worker *worker, enum message_kind kind)
@@ -234,12 +246,12 @@ static void obey(struct worker *worker, enum message_kind kind)
         retire(worker);
     else if (kind == MESSAGE_UNREADY)
         worker->loop->unready = true;
-    else if (kind == MESSAGE_UNSERVED && worker->stop == STOP_NO)
+    else if (kind == MESSAGE_UNSERVED && worker->phase < PHASE_DRAINING)
         intake_look(&worker->intake);
     else if (kind == MESSAGE_DRAIN)
-        stop_for_good(worker, STOP_DRAIN);
+        drain_for_good(worker);
     else if (kind == MESSAGE_QUIT)
-        stop_for_good(worker, STOP_NOW);
+        quit(worker);
 }
 
 static void messages_arrived(evutil_socket_t fd, short what, void *arg)
@@ -255,7 +267,7 @@ static void messages_arrived(evutil_socket_t fd, short what, void *arg)
     if (r < 0) {
         log_error("the master is gone; this worker finishes its requests and leaves");
         event_del(worker->channel);
-        stop_for_good(worker, STOP_DRAIN);
+        drain_for_good(worker);
     }
 }
 
@@ -263,20 +275,20 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct worker *worker = arg;
-    worker->overdue = true;
-    await_main(worker);
+    if (worker->phase == PHASE_DRAINING)
+        become_overdue(worker);
 }
 
 /* A call that is stuck is not waited for; it has no connection any more. */
 static bool is_drained(const struct worker *worker)
 {
-    return worker->stop == STOP_DRAIN && worker->loop->open_count == 0 &&
+    return worker->phase == PHASE_DRAINING && worker->loop->open_count == 0 &&
            worker->loop->lasting <= deadline_stuck(worker->deadline) && worker->loop->ready_count == 0;
 }
 
 static bool is_over(const struct worker *worker)
 {
-    return worker->stop == STOP_NOW || worker->overdue || is_drained(worker);
+    return worker->phase >= PHASE_OVERDUE || is_drained(worker);
 }
 
 static bool no_thread_is_left(const struct worker *worker)
@@ -288,9 +300,8 @@ static bool no_thread_is_left(const struct worker *worker)
 /* No thread will run what waits here, and what comes is better served by others: the slot becomes an unserved slot. */
 static void give_up(struct worker *worker)
 {
-    if (worker->stop == STOP_NO && !worker->gave_up) {
-        worker->gave_up = true;
-        scoreboard_set(worker->setup->row->state, WORKER_DRAINING);
+    if (worker->phase == PHASE_ASKED) {
+        worker_enter(worker, PHASE_STALLED);
         intake_pause(&worker->intake, true);
     }
     if (!worker->has_successor)
@@ -300,10 +311,9 @@ static void give_up(struct worker *worker)
 /* With a thread that is free, after all. */
 static void take_up_again(struct worker *worker)
 {
-    if (worker->stop != STOP_NO || no_thread_is_left(worker))
+    if (no_thread_is_left(worker))
         return;
-    worker->gave_up = false;
-    scoreboard_set(worker->setup->row->state, WORKER_READY);
+    worker_enter(worker, PHASE_ASKED);
     intake_pause(&worker->intake, false);
 }
 
@@ -311,7 +321,7 @@ static void take_up_again(struct worker *worker)
 static void calls_are_stuck(void *context)
 {
     struct worker *worker = context;
-    if (worker->stop == STOP_NO && !worker->asked) {
+    if (worker->phase == PHASE_SERVING) {
         log_error("the application has not returned --graceful-timeout after --timeout: this worker finishes "
                   "its other requests and is replaced");
         ask_to_be_replaced(worker, MESSAGE_STUCK);
@@ -400,7 +410,7 @@ static bool wants_main(void *context)
     struct worker *worker = context;
     recycle_look(&worker->recycle);
     descriptors_look();
-    if (worker->gave_up)
+    if (worker->phase == PHASE_STALLED)
         take_up_again(worker);
     return worker->python_signalled || reloader_is_due(worker->reloader) || is_over(worker);
 }
@@ -466,7 +476,7 @@ int worker_serve(const struct worker_setup *setup, struct application *applicati
     worker.reloader = reloader_new(setup);
     gil_release();
     open_loop(&worker, python_signals);
-    scoreboard_set(setup->row->state, WORKER_READY);
+    worker_enter(&worker, PHASE_SERVING);
     fork_lives_alone();
     worker_channel_say_ready(setup->channel);
     serve(&worker);
