@@ -19,18 +19,6 @@
 #include "base/program.h"
 #include "worker/watch.h"
 
-/* As for a reload: when nothing has been saved for that long, all of it has been; and what can only be asked is asked that often. */
-enum { QUIET_MS = 50, QUIET_GONE_MS = 300, LOOK_MS = 1000 };
-
-/* Where the application's module would be, in that directory; and with it all source that can be imported from there. */
-static void watch_directory(struct watch *watch, const char *directory, const struct options *options)
-{
-    int size = (int)strcspn(options->application, ".:");
-    char *path = xasprintf("%s/%.*s.py", directory, size, options->application);
-    watch_file(watch, path, true);
-    free(path);
-}
-
 /* Colon-separated; NULL is fine. */
 static void watch_directories(struct watch *watch, const char *list, const struct options *options)
 {
@@ -40,7 +28,7 @@ static void watch_directories(struct watch *watch, const char *list, const struc
     while ((name = strsep(&rest, ":")) != NULL) {
         char *directory = realpath(name, NULL);
         if (directory != NULL)
-            watch_directory(watch, directory, options);
+            watch_application(watch, directory, options, true);
         free(directory);
     }
     free(paths);
@@ -50,7 +38,7 @@ static void watch_all(struct watch *watch, const struct options *options)
 {
     char *here = getcwd(NULL, 0);
     if (here != NULL)
-        watch_directory(watch, here, options);
+        watch_application(watch, here, options, true);
     free(here);
     watch_directories(watch, options->pythonpath, options);
     watch_directories(watch, getenv("PYTHONPATH"), options);
@@ -72,10 +60,10 @@ static int stop_signals_fd(void)
 /* Each change begins the wait for quiet anew. 0, or -1 when it is told to stop. `saved`: something has been already. */
 static int await_save(struct watch *watch, int signals, bool saved, char changed[PATH_MAX])
 {
-    int quiet = saved ? QUIET_MS : -1;
+    int quiet = saved ? (int)watch_quiet_ms(WATCH_SAVED) : -1;
     for (;;) {
         struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = watch_fd(watch), .events = POLLIN}};
-        int n = poll(fds, 2, quiet >= 0 ? quiet : LOOK_MS);
+        int n = poll(fds, 2, quiet >= 0 ? quiet : WATCH_LOOK_MS);
         if (n == 0 && quiet >= 0)
             return 0;
         if ((n < 0 && errno != EINTR) || fds[0].revents != 0)
@@ -83,7 +71,7 @@ static int await_save(struct watch *watch, int signals, bool saved, char changed
         enum watch_change change =
             n != 0 ? watch_read(watch, changed, PATH_MAX) : watch_look_again(watch, changed, PATH_MAX);
         if (change != WATCH_NONE)
-            quiet = change == WATCH_GONE ? QUIET_GONE_MS : QUIET_MS;
+            quiet = (int)watch_quiet_ms(change);
     }
 }
 

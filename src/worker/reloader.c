@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
@@ -17,11 +18,6 @@
 #include "py/modules.h"
 #include "worker/boot.h"
 #include "worker/watch.h"
-
-/* When nothing has been saved for that long, all of it has been. An editor, or git, that takes a file away puts another there. */
-static const struct timeval quiet_time = {.tv_usec = 50 * 1000}, quiet_time_gone = {.tv_usec = 300 * 1000};
-/* For what can only be asked: has something been imported, does a directory's name lead to another? */
-static const struct timeval look_time = {.tv_sec = 1};
 
 struct reloader {
     const struct worker_setup *setup;
@@ -71,26 +67,27 @@ static const char *shown(const struct reloader *reloader)
                                                                       : reloader->changed;
 }
 
-/* When the master does not read, later. */
+/* Each change begins the wait until saving is over anew. */
+static void await_quiet(struct reloader *reloader, enum watch_change change)
+{
+    struct timeval quiet = clock_timeval(watch_quiet_ms(change));
+    if (change != WATCH_NONE)
+        event_add(reloader->quiet, &quiet);
+}
+
+/* Tries again later when the master does not read. */
 static void ask(struct reloader *reloader)
 {
     if (worker_channel_send(reloader->setup->channel, MESSAGE_RELOAD, getpid()) == 0)
         log_info("%s has changed: reloading", shown(reloader));
     else
-        event_add(reloader->quiet, &quiet_time);
+        await_quiet(reloader, WATCH_SAVED);
 }
 
 static void is_quiet(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     ask(arg);
-}
-
-/* Each change begins the wait anew. */
-static void await_quiet(struct reloader *reloader, enum watch_change change)
-{
-    if (change != WATCH_NONE)
-        event_add(reloader->quiet, change == WATCH_GONE ? &quiet_time_gone : &quiet_time);
 }
 
 static void news_came(evutil_socket_t fd, short what, void *arg)
@@ -142,22 +139,15 @@ static struct event *add_event(struct loop *loop, int fd, event_callback_fn call
 
 static void open_events(struct reloader *reloader, struct loop *loop)
 {
+    const struct timeval look_time = clock_timeval(WATCH_LOOK_MS);
     reloader->news = add_event(loop, watch_fd(reloader->watch), news_came, reloader, NULL);
     reloader->timer = add_event(loop, -1, look_is_due, reloader, &look_time);
     reloader->quiet = evtimer_new(loop->base, is_quiet, reloader);
     event_priority_set(reloader->quiet, PRIORITY_FIRST);
 }
 
-/* Modules are known by paths without links. That the working directory's name leads to another release is seen by a file in it. */
-static void watch_directory_name(struct watch *watch, const struct options *options)
-{
-    int size = (int)strcspn(options->application, ".:");
-    char *path = xasprintf("%s/%.*s.py", directory_name(), size, options->application);
-    watch_file(watch, path, false);
-    free(path);
-}
-
-/* First watched, and then looked at: so nothing falls between. */
+/* Files are watched first, and looked at then: so nothing falls between. Modules are known by paths without links: a file behind
+ * the working directory's name shows that this leads to another release. */
 static void watch_all(struct reloader *reloader)
 {
     const struct options *options = reloader->setup->options;
@@ -166,7 +156,7 @@ static void watch_all(struct reloader *reloader)
     char *const own[] = {options->config, env_file};
     watch_listed(reloader, false);
     watch_options(reloader->watch, options);
-    watch_directory_name(reloader->watch, options);
+    watch_application(reloader->watch, directory_name(), options, false);
     watch_warn(reloader->watch);
     look_for_changes(reloader, reloader->files.paths, reloader->files.count);
     look_for_changes(reloader, own, sizeof(own) / sizeof(own[0]));

@@ -75,6 +75,14 @@ void watch_free(struct watch *watch)
     free(watch);
 }
 
+/* An editor, or git, that takes a file away puts another one there a moment later. */
+enum { QUIET_MS = 50, QUIET_GONE_MS = 300 };
+
+unsigned watch_quiet_ms(enum watch_change change)
+{
+    return change == WATCH_GONE ? QUIET_GONE_MS : QUIET_MS;
+}
+
 int watch_fd(const struct watch *watch)
 {
     return watch->fd;
@@ -279,6 +287,15 @@ void watch_file(struct watch *watch, const char *path, bool neighbours)
     if (real != NULL && strcmp(real, path) != 0)
         add_file(watch, real, false);
     free(real);
+}
+
+void watch_application(struct watch *watch, const char *directory, const struct options *options,
+                       bool neighbours)
+{
+    int size = (int)strcspn(options->application, ".:");
+    char *path = xasprintf("%s/%.*s.py", directory, size, options->application);
+    watch_file(watch, path, neighbours);
+    free(path);
 }
 
 void watch_options(struct watch *watch, const struct options *options)

@@ -26,10 +26,18 @@ enum watch_change {
 struct watch *watch_open(void); /* NULL and errno */
 void watch_free(struct watch *watch);
 
+/* An interval, for a change that inotify does not report: see watch_look_again. */
+enum { WATCH_LOOK_MS = 1000 };
+/* The time without a change after which saving is over: each change begins the wait anew. */
+unsigned watch_quiet_ms(enum watch_change change);
+
 int watch_fd(const struct watch *watch); /* readable when watch_read is due */
 
 /* Takes a copy of the path; one that is not absolute is left out. A symbolic link is watched, and so is what it leads to. Nothing need be there yet. */
 void watch_file(struct watch *watch, const char *path, bool neighbours);
+/* The file where the application's module would be in that directory. */
+void watch_application(struct watch *watch, const char *directory, const struct options *options,
+                       bool neighbours);
 /* The files that options name: --config and --env-file, which a reload reads again, and --reload-extra-file. */
 void watch_options(struct watch *watch, const struct options *options);
 /* Logs, once, what cannot be watched and why; and that there are more directories below than are watched. */
