@@ -1,4 +1,4 @@
-/* gatewayctl: asks and tells a running service, over its control socket. */
+/* gatewayctl: sends a request to a running service, over its control socket. */
 #include "config.h"
 
 #include <getopt.h>
@@ -26,7 +26,7 @@ static const int exits[] = {
     [CLIENT_UNREACHABLE] = EXIT_UNREACHABLE,
 };
 
-/* The one verb that no service knows. */
+/* The only verb that is not a request. */
 static const struct control_verb top = {"top", "[--interval TIME]",
                                         "Show all of this live on a terminal; q quits."};
 
@@ -58,7 +58,7 @@ static void help(void)
          "  -h, --help               Print this help and exit.");
 }
 
-/* As mdoc, for the manual page. */
+/* Prints a verb as mdoc, for the manual page. */
 static void manual_verb(const struct control_verb *verb)
 {
     printf(".It Cm %s", verb->name);
@@ -74,7 +74,7 @@ static void manual(void)
     manual_verb(&top);
 }
 
-/* The arguments, with a blank between them. */
+/* Joins the arguments with blanks. */
 static char *join(int count, char **words)
 {
     char *line = xstrdup("");
@@ -121,7 +121,7 @@ static int ask(const char *path, int count, char **words)
         status = complain(EXIT_USAGE, message);
     } else {
         enum client_outcome outcome = client_ask(path, request, 0, stdout, message, sizeof(message));
-        fflush(stdout); /* before what is said about it */
+        fflush(stdout); /* before the message about it */
         if (outcome != CLIENT_OK)
             status = complain(exits[outcome], message);
     }

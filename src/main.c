@@ -55,7 +55,8 @@ static int serve(struct options *options, struct upgrade_state *saved)
     return status == EXIT_APPLICATION && options->reload ? restart_on_save(options, &begun) : status;
 }
 
-/* Whoever takes a service over does not end it for a file that was good a moment ago: the reload that follows says what is wrong. */
+/* A binary that takes over a service ignores mistakes in the configuration file, which was good at
+ * the last reload. Ending would stop the service. The following reload reports the mistake. */
 static int configure(struct options *options, int argc, char **argv, const struct upgrade_state *saved,
                      char *message)
 {
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
     program_remember(argv);
     timestamp_keep_zone(time(NULL));
     master_hold_signals();
-    signal(SIGPIPE, SIG_IGN); /* a log's reader that goes away is an error to write(2), not the end */
+    signal(SIGPIPE, SIG_IGN); /* write(2) then reports that the reader of a log is gone */
     signal(SIGXFSZ, SIG_IGN);
     struct upgrade_state *saved = upgrade_state_take(message, sizeof(message));
     if (message[0] != '\0') {
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
         break;
     }
     options_free(&options);
-    /* --help on a full disk has not helped. */
+    /* --help that could not be written has failed. */
     if (fflush(stdout) != 0 && status == 0) {
         perror("gateway: standard output");
         status = EXIT_FAILURE_RUNTIME;

@@ -1,4 +1,4 @@
-/* A question to a service over its control socket, and its answer. */
+/* A request to a service over its control socket. */
 #include "ctl/client.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ static const char *reason(int error)
     return strerror(error);
 }
 
-/* A socket, or -1 and errno. */
+/* Opens a socket; or -1 and errno. */
 static int open_socket(const char *path, unsigned seconds)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -46,8 +46,8 @@ static int open_socket(const char *path, unsigned seconds)
     return -1;
 }
 
-/* The file is its owner's and in a directory that only root and the owner can change: then the path
- * says whose service is asked. */
+/* Whether only root and the file's owner can change the file and its directory. Then the path tells
+ * whose service answers. */
 static bool owns(uid_t user, const char *path)
 {
     struct stat file, above;
@@ -61,7 +61,8 @@ static bool owns(uid_t user, const char *path)
     return good;
 }
 
-/* Anybody can listen at a path in a directory that anybody can write to. Told once, also by top. */
+/* Warns that any user can listen at a path in a directory that any user can write to. Once, also in
+ * top. */
 static void tell_of_stranger(int fd, const char *path)
 {
     static bool told;
@@ -85,7 +86,7 @@ static void print_line(FILE *out, const char *line, size_t size)
     text_fini(&text);
 }
 
-/* The last line decides. */
+/* The last line of the response is its outcome. */
 static enum client_outcome read_answer(FILE *in, FILE *out, char *message, size_t size)
 {
     static const char failed[] = "failed: ";
@@ -120,7 +121,7 @@ enum client_outcome client_ask(const char *path, const char *request, unsigned s
         return CLIENT_UNREACHABLE;
     }
     tell_of_stranger(fd, path);
-    /* A service that refuses us does so without having read it. */
+    /* A service that refuses the user closes without reading the request. */
     char *line = xasprintf("%s\n", request);
     ssize_t sent = send(fd, line, strlen(line), MSG_NOSIGNAL);
     (void)sent;

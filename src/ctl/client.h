@@ -1,5 +1,6 @@
 /*
- * A question to a service over its control socket (doc/control-protocol.txt), and its answer.
+ * A request to a service over its control socket (doc/control-protocol.txt), and its response. One
+ * thread.
  */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
@@ -9,12 +10,13 @@
 
 enum client_outcome {
     CLIENT_OK,
-    CLIENT_FAILED,      /* the service says no */
-    CLIENT_UNREACHABLE, /* it does not say anything, or not all */
+    CLIENT_FAILED,      /* the service refused */
+    CLIENT_UNREACHABLE, /* no response, or an incomplete one */
 };
 
-/* Blocks, for `seconds` at most without a word from the service; 0: as long as it takes. The lines of the answer go to `out` as they
- * come. Unless all is well one sentence stands in `message`. */
+/* Sends a request and copies the lines of the response to `out` as they arrive. Blocks for at most
+ * `seconds` without data from the service; 0: without limit. Unless the outcome is CLIENT_OK,
+ * `message` has one sentence. */
 enum client_outcome client_ask(const char *path, const char *request, unsigned seconds, FILE *out,
                                char *message, size_t size);
 

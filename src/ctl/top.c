@@ -13,10 +13,11 @@
 #include "base/clock.h"
 #include "base/slice.h"
 
-/* A service that does not answer by then is as good as gone. */
+/* A service that does not answer in this time counts as gone. */
 enum { PATIENCE_SECONDS = 5 };
 
-/* Of a screen: two lines about the service, a blank one, the tables' heads and a blank one between them. */
+/* Lines of a screen outside the tables' rows: two about the service, an empty one, two heads and an
+ * empty one between the tables. */
 enum { FIXED_ROWS = 6 };
 
 static enum client_outcome take(char **text, const char *path, const char *verb, char *message, size_t size)
@@ -60,7 +61,7 @@ static struct slice next_line(const char **text)
     return line;
 }
 
-/* What stands behind that name in a status. */
+/* The value behind that name in a status. */
 static struct slice value_of(const char *status, const char *name)
 {
     struct slice line;
@@ -71,7 +72,7 @@ static struct slice value_of(const char *status, const char *name)
     return SLICE("?");
 }
 
-/* Without the head. */
+/* Counts the lines after the head. */
 static unsigned count_rows(const char *text)
 {
     unsigned count = 0;
@@ -80,7 +81,8 @@ static unsigned count_rows(const char *text)
     return count > 0 ? count - 1 : 0;
 }
 
-/* No wider than the screen: what comes in is UTF-8, where only a first byte is a character. */
+/* Cuts the line at the width of the screen. The text is UTF-8: only the first byte of a sequence
+ * counts. */
 static void print_line(FILE *out, const struct top_screen *screen, struct slice line)
 {
     unsigned width = 0;
@@ -101,7 +103,7 @@ static void print_styled(FILE *out, const struct top_screen *screen, const char 
         fputs("\033[0m", out);
 }
 
-/* Its head, and what of the rest fits into `room` lines. */
+/* Prints the head, and the rows that fit into `room` lines. */
 static void print_table(FILE *out, const struct top_screen *screen, const char *text, unsigned room,
                         const char *end)
 {
@@ -154,7 +156,7 @@ static void print_head(FILE *out, const struct top_sample *now, const struct top
     fputs(end, out);
 }
 
-/* Of `room` lines, half or what the other table leaves. */
+/* The share of `room` lines: half, or the lines that the other table does not need. */
 static unsigned share(unsigned room, unsigned wanted, unsigned other)
 {
     unsigned half = room / 2, rest = other < room ? room - other : 0;
@@ -185,9 +187,9 @@ enum { END_SIGNALS = sizeof(end_signals) / sizeof(end_signals[0]) };
 static volatile sig_atomic_t is_over;
 
 struct terminal {
-    bool has_keys;          /* standard input is one too */
-    struct termios before;  /* then */
-    sigset_t mask, waiting; /* signals come only while we wait */
+    bool has_keys;          /* standard input is a terminal, too */
+    struct termios before;  /* the settings at the start */
+    sigset_t mask, waiting; /* signals are delivered only while top waits */
 };
 
 static void note_end(int signal)
@@ -196,7 +198,7 @@ static void note_end(int signal)
     is_over = 1;
 }
 
-/* The size is asked for before each frame. */
+/* The size is read before each frame. */
 static void note_resize(int signal)
 {
     (void)signal;
@@ -221,7 +223,7 @@ static void take_signals(struct terminal *terminal)
     sigdelset(&terminal->waiting, SIGWINCH);
 }
 
-/* Keys come one by one, Ctrl-C too: there is nothing to be stopped in the middle of. */
+/* Keys come one by one, and Ctrl-C as a key: no operation needs to be interrupted. */
 static void open_terminal(struct terminal *terminal)
 {
     take_signals(terminal);
@@ -257,7 +259,7 @@ static struct top_screen screen_now(void)
     };
 }
 
-/* Over what is there, so that nothing flickers. */
+/* Overwrites the frame before, so that the screen does not flicker. */
 static void draw(const struct top_sample *now, const struct top_sample *before)
 {
     struct top_screen screen = screen_now();
@@ -282,7 +284,7 @@ static void read_key(struct terminal *terminal)
         terminal->has_keys = false;
 }
 
-/* Until it is time for the next sample. The screen that was resized meanwhile is drawn anew. */
+/* Waits until the next sample. Redraws the screen when it was resized meanwhile. */
 static void pass_time(struct terminal *terminal, uint64_t until_ms, const struct top_sample *now,
                       const struct top_sample *before)
 {

@@ -16,13 +16,15 @@ static enum kind kind_of(const struct completion_option *option)
     return strncmp(option->value, "DIR", 3) == 0 ? KIND_DIRECTORY : KIND_OTHER;
 }
 
-/* What ends a description, or means something, where a shell has one; written as these strings. NULL ends them. */
+/* A character that ends a description or has a meaning in a shell, and its written form. NULL ends
+ * the table. */
 struct escape {
     char c;
     const char *written;
 };
 
-/* All of them are between single quotes; of zsh's, an option's is in brackets also, and a verb's in double quotes, where zsh expands. */
+/* All strings are between single quotes. In zsh, an option's text is in brackets also, and a verb's
+ * in double quotes, where zsh expands. */
 static const struct escape zsh_option_escapes[] = {{'\'', "'\\''"}, {'\\', "\\\\"}, {'[', "\\["},
                                                    {']', "\\]"},    {':', "\\:"},   {0, NULL}};
 static const struct escape zsh_verb_escapes[] = {{'\'', "'\\''"}, {'\\', "\\\\"}, {'"', "\\\""}, {'$', "\\$"},
@@ -39,7 +41,7 @@ static void print_escaped(FILE *out, char c, const struct escape *escapes)
         fputc(c, out);
 }
 
-/* The first sentence, without its full stop. */
+/* Prints the first sentence without its full stop. */
 static void print_help(FILE *out, const char *help, const struct escape *escapes)
 {
     for (const char *c = help; *c != '\0' && (*c != '.' || (c[1] != ' ' && c[1] != '\0')); c++)
@@ -52,7 +54,7 @@ static void print_words(FILE *out, const char *const *words)
         fprintf(out, "%s%s", i > 0 ? " " : "", words[i]);
 }
 
-/* "add|remove" or "[--wait]" as words. */
+/* Prints "add|remove" or "[--wait]" as words. */
 static void print_arguments(FILE *out, const char *arguments)
 {
     for (const char *c = arguments; *c != '\0'; c++)
@@ -66,14 +68,15 @@ static void print_names(FILE *out, const struct completion *completion)
         fprintf(out, "%s--%s", i > 0 ? " " : "", completion->options[i].name);
 }
 
-/* What the option before it stands for. */
+/* Prints the completion of the value of one option. */
 static void bash_case(FILE *out, const struct completion_option *option)
 {
     fprintf(out, "    --%s", option->name);
     if (option->letter != '\0')
         fprintf(out, "|-%c", option->letter);
     fprintf(out, ") ");
-    /* A line is a name: it may have blanks, and bash quotes them when it is told that they are files'. */
+    /* A line is one file name, which may have blanks: bash quotes them if it is told that these are
+     * file names. */
     if (kind_of(option) == KIND_FILE || kind_of(option) == KIND_DIRECTORY)
         fprintf(out, "mapfile -t COMPREPLY < <(compgen -%c -- \"$cur\"); compopt -o filenames 2>/dev/null; ",
                 kind_of(option) == KIND_FILE ? 'f' : 'd');

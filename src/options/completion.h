@@ -1,6 +1,6 @@
 /*
- * Shell completion: what a program takes on its command line, as bash, zsh and fish want to be told. The build asks the programs, so that
- * completion knows what they know.
+ * Shell completion: the options and verbs of a program in the form that bash, zsh and fish read.
+ * The build runs the programs, so that completion offers what they accept. Strings are borrowed.
  */
 #ifndef OPTIONS_COMPLETION_H
 #define OPTIONS_COMPLETION_H
@@ -17,8 +17,8 @@ struct completion_option {
     char letter;      /* 0: none */
     bool repeats;
     const char
-        *value; /* how it is called: FILE, PATH, DIR and DIRS are completed as such; NULL: it takes none */
-    const char *const *choices; /* all that the value can be; ends with NULL */
+        *value; /* its name in --help: FILE, PATH, DIR and DIRS are completed as files; NULL: takes none */
+    const char *const *choices; /* all possible values; ends with NULL */
     const char *help;
 };
 
@@ -32,7 +32,7 @@ struct completion {
     const char *program;
     const struct completion_option *options;
     size_t option_count;
-    const struct completion_verb *verbs; /* what the first other word can be */
+    const struct completion_verb *verbs; /* possible first words that are no options */
     size_t verb_count;
 };
 

@@ -1,4 +1,4 @@
-/* What a service can be asked and told over its control socket. */
+/* The verbs of the control socket. */
 #include "options/control_verbs.h"
 
 #include <stdint.h>

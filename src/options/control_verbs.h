@@ -1,8 +1,8 @@
 /*
- * What a service can be asked and told over its control socket: one row each. The master answers (proc/control_verbs.c), gatewayctl asks.
- * The protocol is doc/control-protocol.txt.
+ * The verbs of the control socket, one row each. gatewayctl sends them and the master answers
+ * (control/). The protocol is doc/control-protocol.txt.
  *
- * A new verb is a row here and the function `verb_NAME` in proc.
+ * A new verb is a row here and the function `verb_NAME` in control/.
  */
 #ifndef OPTIONS_CONTROL_VERBS_H
 #define OPTIONS_CONTROL_VERBS_H
@@ -12,7 +12,8 @@
 
 #include "base/slice.h"
 
-/* The name; what may stand behind it: "" nothing, "a|b" one of these, in brackets where it may be missing; for --help. */
+/* The name; the possible arguments: "" none, "a|b" one of these, in brackets if optional; the text
+ * for --help. */
 #define CONTROL_VERBS(ROW)                                                                  \
     ROW(status, "", "Show the state of the service on one screen.")                         \
     ROW(workers, "", "List the worker processes.")                                          \
@@ -30,11 +31,11 @@ struct control_verb {
 extern const struct control_verb control_verbs[];
 extern const size_t control_verb_count;
 
-/* A request, of one line and without its end. */
+/* The length of a request, which is one line, without its end. */
 enum { CONTROL_REQUEST_MAX = 255 };
 
-/* Cuts a request at its first blank; the index of its verb, or -1 and one sentence about it in `message`. `argument` is what stands
- * behind the verb, perhaps nothing. */
+/* Reads a request. Returns the index of its verb, or -1 and a sentence in `message`. `argument`
+ * becomes the text behind the verb, which may be empty. Any thread. */
 int control_parse(struct slice line, struct slice *argument, char *message, size_t size);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/place.h"
 #include "base/text.h"
 
-/* What is done with each NAME=VALUE: 0, or -1 when it is not of that form. */
+/* The uses of a line: each returns 0, or -1 when the text is not NAME=VALUE. */
 static int check(char *text)
 {
     char *equals = strchr(text, '=');
@@ -63,7 +63,8 @@ static int read_line(char *line, int (*use)(char *text))
     return use(line);
 }
 
-/* The master, which waits for nobody, reads it too, and each worker once more: a pipe would be neither's. */
+/* Refuses pipes: the master, which must not wait, reads the file, and each worker reads it
+ * again. */
 static int open_regular(const char *path)
 {
     struct stat status;
@@ -75,7 +76,8 @@ static int open_regular(const char *path)
     return -1;
 }
 
-/* More than an execution takes. The application's user may own the file, and the master must not take all that a file can hold. */
+/* More than execve accepts. The application's user may own the file, and a huge file must not fill
+ * the master's memory. */
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
 /* 0, or -1 and errno. */
@@ -112,7 +114,7 @@ static const char *describe(int error)
     return error == EFBIG ? "it is larger than 4 MiB" : place_strerror(error);
 }
 
-/* The number of the line that is not of that form; 0: all are. */
+/* The number of the first wrong line; 0 when there is none. */
 static size_t use_lines(struct text *text, int (*use)(char *text))
 {
     text_add(text, "\n", 1);

@@ -1,5 +1,5 @@
 /*
- * --env and --env-file: what the application's process finds in its environment.
+ * --env and --env-file: the variables in the environment of the application's process.
  */
 #ifndef OPTIONS_ENVIRONMENT_H
 #define OPTIONS_ENVIRONMENT_H
@@ -8,12 +8,14 @@
 
 #include "options/options.h"
 
-/* Whether environment_apply can do its work: for the master, whose own environment stays as it is, so that each new worker
- * finds what the file says then. 0, or -1 with one sentence in `message`. */
+/* Whether environment_apply would succeed. The master calls it and keeps its own environment, so
+ * that each new worker gets the file's content of that time. 0, or -1 with one sentence in
+ * `message`. */
 int environment_check(const struct options *options, char *message, size_t message_size);
-/* Sets the variables of the file, then those of the command line, in this process. 0, or -1 with one sentence in `message`.
- * The file has NAME=VALUE lines; empty ones and those that begin with # are skipped, "export " in front is allowed, a value
- * may stand in single or double quotes. */
+/* Sets the variables of the file, then those of the command line, in this process. 0, or -1 with
+ * one sentence in `message`. The file has NAME=VALUE lines. Empty lines and lines that begin with #
+ * are skipped. A line may begin with "export ". A value may be in single or double quotes. Call
+ * before other threads start. */
 int environment_apply(const struct options *options, char *message, size_t message_size);
 
 #endif

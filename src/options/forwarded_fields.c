@@ -1,4 +1,4 @@
-/* Which fields of trusted proxies are believed. */
+/* The fields of trusted proxies that are believed. */
 #include "options/forwarded_fields.h"
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ enum forwarded_part forwarded_part_find(struct slice word)
     return (enum forwarded_part)part;
 }
 
-/* Letters, digits and hyphens: a name with an underscore never reaches an application. */
+/* Accepts letters, digits and hyphens: a name with an underscore never reaches an application. */
 static bool is_whole_name(struct slice item)
 {
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)

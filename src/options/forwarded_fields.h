@@ -1,11 +1,12 @@
 /*
- * Which fields of trusted proxies are believed, as --forwarded-headers has them. A proxy passes on what it does not set, so a
- * field that no proxy here sets is the client's own.
+ * The fields of trusted proxies that are believed, as in --forwarded-headers. A proxy passes on the
+ * fields that it does not set. So a field that no proxy here sets comes from the client.
  *
  *   for,proto   for,proto,host,port,prefix,by   for,proto,X-Forwarded-User
  *
- * A word stands for X-Forwarded-WORD, and for the parameter of that name in Forwarded (RFC 7239). A whole name is that of a field
- * that the application reads itself: any other X-Forwarded-NAME, X-Real-IP, X-Client-IP.
+ * A word means X-Forwarded-WORD, and the parameter of that name in Forwarded (RFC 7239). A whole
+ * name means a field that the application reads itself: any other X-Forwarded-NAME, X-Real-IP,
+ * X-Client-IP.
  */
 #ifndef OPTIONS_FORWARDED_FIELDS_H
 #define OPTIONS_FORWARDED_FIELDS_H
@@ -20,11 +21,12 @@ enum forwarded_part { PART_FOR, PART_PROTO, PART_HOST, PART_PORT, PART_PREFIX, P
 
 struct forwarded_fields {
     unsigned parts; /* a bit for each enum forwarded_part */
-    char *list;     /* NULL, or a copy of the text with the whole names */
+    char *list;     /* NULL, or a copy of a list with whole names */
 };
 
-/* Commas between the items, white space around them, in any case; there may be none. 0, or -1 and in `wrong` what is wrong with
- * the list, a verb and its object: then there is nothing to be freed. */
+/* Reads a list with commas between the items; white space around them and case do not matter.
+ * The list may be empty. 0; or -1 and a verb with its object in `wrong`: then nothing is to be
+ * freed. */
 int forwarded_fields_parse(struct forwarded_fields *fields, const char *list, char *wrong, size_t size);
 void forwarded_fields_free(struct forwarded_fields *fields);
 
@@ -33,9 +35,9 @@ static inline bool forwarded_fields_have(const struct forwarded_fields *fields, 
     return fields->parts >> part & 1;
 }
 
-/* The part that the word, or X-Forwarded-WORD, stands for; FORWARDED_PARTS: none. */
+/* The part that the word, or X-Forwarded-WORD, means; FORWARDED_PARTS: none. */
 enum forwarded_part forwarded_part_find(struct slice word);
-/* Whether the list has the whole name of the field. */
+/* Whether the list contains the field by its whole name. */
 bool forwarded_fields_name(const struct forwarded_fields *fields, struct slice name);
 
 #endif

@@ -14,7 +14,7 @@ void listing_add(struct listing *listing, const char *format, ...)
     va_list args;
     listing->count++;
     if (listing->shown < listing->count - 1 || listing->shown == LISTING_SHOWN)
-        return; /* one is missing already */
+        return; /* an item was already left out */
     size_t size = (size_t)snprintf(at, room, listing->shown > 0 ? ", " : "");
     va_start(args, format);
     size += (size_t)vsnprintf(at + size, size < room ? room - size : 0, format, args);

@@ -1,12 +1,12 @@
 /*
- * An enumeration for a log record: "a, b, c and 4 more".
+ * An enumeration for a log record: "a, b, c and 4 more". The caller owns it; one thread at a time.
  */
 #ifndef OPTIONS_LISTING_H
 #define OPTIONS_LISTING_H
 
 #include <stddef.h>
 
-/* What is shown, of items that a stranger may have made many and long. */
+/* Limits for the shown text, because a stranger may have made many and long items. */
 enum { LISTING_SHOWN = 8, LISTING_SIZE = 512 };
 
 struct listing {
@@ -16,9 +16,9 @@ struct listing {
     char text[LISTING_SIZE];
 };
 
-/* Begins as {0}. */
+/* Adds an item. A listing begins as {0}. */
 void listing_add(struct listing *listing, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The text, which ends with the number of those that are not shown. Nothing can be added afterwards. */
+/* The text, which ends with the number of hidden items. No item may be added afterwards. */
 const char *listing_end(struct listing *listing);
 
 #endif

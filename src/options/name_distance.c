@@ -1,9 +1,9 @@
-/* How far a name that was typed is from one that exists. */
+/* The distance between a typed name and an existing one. */
 #include "options/name_distance.h"
 
 #include <stdint.h>
 
-/* An unknown name longer than this is nothing that was mistyped. */
+/* A longer unknown name is no typing error. */
 enum { TYPED_MAX = 48 };
 
 static char dashed(char c)
@@ -31,7 +31,7 @@ static bool is_swapped(const char *a, const char *b)
     return dashed(a[0]) == dashed(b[1]) && dashed(a[1]) == dashed(b[0]);
 }
 
-/* The rows of the matrix, one after the other: that of before, that before it, and this. */
+/* Keeps three rows of the matrix: the present one and the two before. */
 static size_t edits(const char *a, size_t a_size, const char *b)
 {
     size_t rows[3][TYPED_MAX + 1], k = 0;
@@ -55,6 +55,7 @@ size_t name_distance(const char *typed, size_t size, const char *name)
     if (size == 0 || size > TYPED_MAX)
         return SIZE_MAX;
     size_t distance = edits(typed, size, name);
-    /* More than a third of it wrong: something else was meant. Unless it is only unfinished. */
+    /* More than a third is wrong: the user meant another name, unless the typed name is an
+     * unfinished one. */
     return distance > size / 3 && !name_starts_with(name, typed, size) ? SIZE_MAX : distance;
 }

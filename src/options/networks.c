@@ -21,7 +21,7 @@ int ip_parse(struct slice text, struct ip_address *address)
 {
     char copy[IP_TEXT_SIZE];
     struct ip_address found;
-    /* A NUL would end the text for inet_pton. */
+    /* inet_pton would take a NUL for the end of the text. */
     if (text.size == 0 || text.size >= sizeof(copy) || memchr(text.data, '\0', text.size) != NULL)
         return -1;
     memcpy(copy, text.data, text.size);
@@ -50,7 +50,8 @@ static bool in_network(const struct network *network, const struct ip_address *a
     return rest == 0 || (network->address.bytes[bytes] ^ address->bytes[bytes]) >> (8 - rest) == 0;
 }
 
-/* Whether the address is the network's first: who writes 10.1.2.3/8 means something else than we would understand. */
+/* Whether the address is the first of its network. 10.1.2.3/8 is refused, because its author means
+ * another network than 10.0.0.0/8. */
 static bool is_first(const struct network *network)
 {
     struct ip_address lowest = {{0}};
@@ -61,7 +62,7 @@ static bool is_first(const struct network *network)
     return memcmp(&lowest, &network->address, sizeof(lowest)) == 0;
 }
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or a text about the mistake. */
 static const char *network_parse(struct slice text, struct network *network)
 {
     const char *slash = memchr(text.data, '/', text.size);

@@ -10,7 +10,7 @@
 
 enum { HELP_WIDTH = 79, HELP_COLUMN = 32 };
 
-/* "10s", "$TMPDIR, else /tmp"; empty when there is none to tell. */
+/* "10s", "$TMPDIR, else /tmp"; empty without a default. */
 static void default_text(const struct option_row *row, char *out, size_t size)
 {
     bool initial = row->initial != NULL && row->initial[0] != '\0';
@@ -24,7 +24,7 @@ static bool new_section(size_t i)
     return i == 0 || strcmp(option_rows[i].section, option_rows[i - 1].section) != 0;
 }
 
-/* Continues at `column`, on lines that start at HELP_COLUMN. */
+/* Prints from `column` on, in lines that start at HELP_COLUMN. */
 static void print_wrapped(FILE *out, size_t column, const char *text)
 {
     while (*text != '\0') {
@@ -92,7 +92,7 @@ void options_completion(FILE *out, enum completion_shell shell)
     free(options);
 }
 
-/* A sentence a line, as mdoc has it. */
+/* Prints one sentence a line, as mdoc expects. */
 static void print_sentences(FILE *out, const char *text)
 {
     const char *end;
@@ -101,7 +101,7 @@ static void print_sentences(FILE *out, const char *text)
     fprintf(out, "%s\n", text);
 }
 
-/* \& keeps mdoc from taking a value like "." for punctuation. */
+/* \& keeps mdoc from reading a value such as "." as punctuation. */
 static void print_manual_default(FILE *out, const struct option_row *row)
 {
     if (row->variable != NULL)
@@ -145,7 +145,7 @@ void options_manual(FILE *out)
 
 enum { ORIGIN_COLUMN = 48 };
 
-/* A basic string of TOML. How many columns it takes. */
+/* Prints a basic string of TOML. Returns its width in columns. */
 static int print_quoted(FILE *out, const char *text)
 {
     int width = fprintf(out, "\"");
@@ -191,7 +191,7 @@ static void print_list(FILE *out, const char *name, const struct string_list *li
     print_origin(out, width, origin);
 }
 
-/* Numbers and flags stand for themselves in TOML; times, sizes and words are strings. */
+/* Prints numbers and flags bare, as TOML has them; times, sizes and words are strings. */
 static void print_bare(FILE *out, const char *name, const char *value, const char *origin)
 {
     print_origin(out, fprintf(out, "%s = %s", name, value), origin);

@@ -20,20 +20,22 @@ struct parse {
     char *const *environment;
     char *message;
     size_t message_size;
-    char where[WHERE_SIZE]; /* of the level being read, for messages */
-    bool *given; /* for each row, whether this level has set it: a list's first item replaces the list */
-    bool application_given; /* by this level */
+    char where[WHERE_SIZE]; /* name of the level being read, for messages */
+    bool *given; /* for each row, whether this level has set it: the first item of a list replaces the list */
+    bool application_given; /* whether this level has set it */
     bool (*only)(
-        const struct option_row *row);     /* looking for these before anything else is judged; NULL: all */
-    void (*complain)(const char *message); /* a mistake is told and not the end; NULL: it is */
+        const struct option_row *row); /* reads these rows only, and ignores mistakes; NULL: all rows */
+    void (*complain)(
+        const char
+            *message); /* receives each mistake, and reading goes on; NULL: the first mistake ends it */
     struct mistakes mistakes;
     char (*origins)
-        [WHERE_SIZE]; /* where each row's value comes from, the application's behind them; NULL: nobody asks */
+        [WHERE_SIZE]; /* the origin of each row's value, then of the application; NULL: not recorded */
 };
 
 #define USAGE "gateway [OPTIONS] MODULE[:CALLABLE]"
 
-/* The text as it can stand between quotes in a message, whatever is in it and however long it is. */
+/* Escapes and cuts any text for a message, where it stands between quotes. */
 static const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t size)
 {
     size_t used = text_escape(out, SHOWN_SIZE - 1, text, size, false);
@@ -41,7 +43,7 @@ static const char *parse_shown(char out[SHOWN_SIZE], const char *text, size_t si
     return out;
 }
 
-/* Without it the application cannot be loaded as the service would. */
+/* Whether the application can only be loaded with this option, as in the service. */
 static bool is_for_application(const struct option_row *row)
 {
     static const size_t fields[] = {
@@ -55,7 +57,7 @@ static bool is_for_application(const struct option_row *row)
     return false;
 }
 
-/* Likewise, and it is about this row; NULL: about any. */
+/* As parse_mistake, about this row; NULL: about any row. */
 static int parse_mistake_in(struct parse *parse, const struct option_row *row)
 {
     if (parse->complain == NULL || parse->only != NULL)
@@ -66,20 +68,21 @@ static int parse_mistake_in(struct parse *parse, const struct option_row *row)
     return 0;
 }
 
-/* The message is there: 0 when that is told and what follows is looked at all the same, else -1. */
+/* Handles the mistake in `message`: 0 when reading goes on, else -1. */
 static int parse_mistake(struct parse *parse)
 {
     return parse_mistake_in(parse, NULL);
 }
 
-/* The value of that row, or of the application (option_row_count), is this level's. */
+/* Records that this level has set the row, or the application (option_row_count). */
 static void parse_note_origin(struct parse *parse, size_t index)
 {
     if (parse->origins != NULL)
         snprintf(parse->origins[index], WHERE_SIZE, "%s", parse->where);
 }
 
-/* A level replaces what those before it have said. `where`: how it is called, in messages. */
+/* Begins a level, which replaces the values of the levels before. `where` is its name in
+ * messages. */
 static void parse_begin_level(struct parse *parse, const char *where)
 {
     snprintf(parse->where, sizeof(parse->where), "%s", where);
@@ -148,7 +151,7 @@ static int set_application(struct parse *parse, const char *text)
     return 0;
 }
 
-/* What to say to a name that is none: nothing when nothing is known of it. */
+/* Finds advice about an unknown name; empty when there is none. */
 static void advise(char *out, size_t size, const char *dashes, const char *name, size_t name_size)
 {
     const struct foreign_option *foreign = foreign_option_find(name, name_size);
@@ -175,10 +178,11 @@ static int unknown(struct parse *parse, const char *word, size_t size)
     advise(advice, sizeof(advice), "--", word + dashes, size - dashes);
     snprintf(parse->message, parse->message_size, "gateway: unknown option %s%s (%s)", quoted,
              advice[0] != '\0' ? advice : "; --help lists them all", parse->where);
-    return parse_mistake(parse); /* what was meant may be --user */
+    return parse_mistake(parse); /* the name may be a misspelt --user */
 }
 
-/* Does a value follow what was meant? It would look like an application. */
+/* Whether a value follows the option that the user probably meant. Otherwise that value would look
+ * like an application. */
 static bool takes_value(const char *name, size_t size)
 {
     const struct foreign_option *foreign = foreign_option_find(name, size);
@@ -188,7 +192,7 @@ static bool takes_value(const char *name, size_t size)
     return nearest != NULL && nearest->kind != OPTION_FLAG && nearest->kind != OPTION_ACTION;
 }
 
-/* As use_option. The name is up to `size`. */
+/* As use_option. `size` is the end of the name. */
 static int use_unknown(struct parse *parse, const char *word, size_t size, const char *next)
 {
     size_t dashes = count_dashes(word);
@@ -197,8 +201,8 @@ static int use_unknown(struct parse *parse, const char *word, size_t size, const
     return unknown(parse, word, size) < 0 ? -1 : has_value;
 }
 
-/* An option was recognised in `word`, with the value that was in the same word or NULL. Returns how many of the words
- * that follow it are used up, 0 or 1; or -1. */
+/* Uses the option in `word`, with the value from the same word, or NULL. Returns the number of
+ * following words that it used, 0 or 1; or -1. */
 static int use_option(struct parse *parse, const struct option_row *row, const char *value, const char *next)
 {
     if (row->kind == OPTION_ACTION && value != NULL) {
@@ -220,7 +224,7 @@ static int use_option(struct parse *parse, const struct option_row *row, const c
     return set(parse, row, next) < 0 ? -1 : 1;
 }
 
-/* A word that starts with a dash. As use_option. */
+/* Reads a word that starts with a dash. As use_option. */
 static int read_option(struct parse *parse, const char *word, const char *next)
 {
     if (word[1] != '-') {
@@ -253,7 +257,8 @@ static int read_words(struct parse *parse, size_t count, char *const *words)
     return 0;
 }
 
-/* Of the environment. NULL when it is not set, or empty: that is how a variable is switched off. */
+/* The value of an environment variable; NULL when it is unset or empty: an empty value switches a
+ * variable off. */
 static const char *parse_variable(const struct parse *parse, const char *name)
 {
     size_t size = strlen(name);
@@ -271,7 +276,7 @@ static void variable_name(const struct option_row *row, char *out, size_t size)
         *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
 }
 
-/* A list's items stand in its one variable like words on a command line. */
+/* Reads the items of a list from one variable, as words of a command line. */
 static int set_words(struct parse *parse, const struct option_row *row, const char *text)
 {
     struct string_list words;
@@ -312,7 +317,7 @@ static int read_environment(struct parse *parse)
     return 0;
 }
 
-/* What a file cannot say, it does not know. */
+/* Options that a file cannot set are unknown in it. */
 static const struct option_row *find_setting(const char *key)
 {
     const struct option_row *row = option_find_name(key, strlen(key));
@@ -330,7 +335,7 @@ static int unknown_setting(struct parse *parse, const char *key)
     else
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option%s (%s)", quoted, advice,
                  parse->where);
-    return parse_mistake(parse); /* what was meant may be --user */
+    return parse_mistake(parse); /* the name may be a misspelt user */
 }
 
 static int read_setting(struct parse *parse, const char *key, const char *value)
@@ -374,10 +379,10 @@ static int read_cmd_args(struct parse *parse)
     return result;
 }
 
-/* What systemd passes begins after standard error; more than this it would not. */
+/* Descriptors from systemd begin after standard error. A larger number is a mistake. */
 enum { PASSED_FIRST = 3, PASSED_MAX = 1024 };
 
-/* The list that is to come, in the place of any other. */
+/* Begins the level of a list of addresses that replaces any other. */
 static void begin_bind(struct parse *parse, const char *where)
 {
     parse_begin_level(parse, where);
@@ -385,8 +390,8 @@ static void begin_bind(struct parse *parse, const char *where)
     string_list_free(&parse->options->bind);
 }
 
-/* Sockets that systemd has bound for this process, from descriptor 3 on. Whoever wrote the socket unit meant them, so they come
- * in the place of --bind, as with gunicorn. */
+/* Takes the sockets that systemd has bound for this process, from descriptor 3 on. They replace
+ * --bind, as in gunicorn, because the author of the socket unit wants them to be used. */
 static int parse_passed_sockets(struct parse *parse)
 {
     char quoted[SHOWN_SIZE], address[32];
@@ -412,7 +417,7 @@ static int parse_passed_sockets(struct parse *parse)
     return 0;
 }
 
-/* --bind has a default that is decided last: where $PORT is set (Heroku, Cloud Run) it asks for all addresses. */
+/* --bind has a default that is chosen last: $PORT (Heroku, Cloud Run) means all addresses. */
 static int parse_default_bind(struct parse *parse)
 {
     char quoted[SHOWN_SIZE], address[32];
@@ -460,7 +465,7 @@ static bool is_action(const struct option_row *row)
     return row->kind == OPTION_ACTION;
 }
 
-/* Whoever asks for help gets it, however wrong the rest is. */
+/* Help is given even if other options are wrong. */
 static bool wants_action(struct parse *parse, size_t count, char *const *words)
 {
     parse->only = is_action;
@@ -470,7 +475,8 @@ static bool wants_action(struct parse *parse, size_t count, char *const *words)
     return parse->options->action != OPTIONS_SERVE;
 }
 
-/* All levels. `parse` begins with options, environment and message. 0, or -1 where a mistake is the end. */
+/* Reads all levels. `parse` begins with options, environment and message. 0, or -1 after a mistake
+ * that ends it. */
 static int read_all(struct parse *parse, int argc, char *const *argv, const struct settings *file)
 {
     size_t count = argc > 1 ? (size_t)argc - 1 : 0;
@@ -541,7 +547,7 @@ int options_print(FILE *out, int argc, char *const *argv, char *const *environme
     return r;
 }
 
-/* Whatever the rest is like. */
+/* Reads some options from all levels but the file, and ignores mistakes. */
 static struct options find_only(bool (*only)(const struct option_row *row), int argc, char *const *argv,
                                 char *const *environment)
 {

@@ -1,5 +1,6 @@
 /*
- * The options: one row each. The row is the flag, GATEWAY_<NAME>, the check, --help and the manual page.
+ * The options: one row each. A row is the flag, GATEWAY_<NAME>, the check, --help and the manual
+ * page.
  */
 #include "options/options_table.h"
 

@@ -1,5 +1,5 @@
 /*
- * The options' values: what a text has to look like for each kind of option, and the fields that take it.
+ * The values of options: their notation for each kind of option, and their fields.
  */
 #include "options/options_values.h"
 
@@ -33,7 +33,7 @@ struct unit {
     int64_t factor;
 };
 
-/* A value is printed in the largest unit that divides it, the last of equals. */
+/* A value is printed in the largest unit that divides it, the last of equal units. */
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 static const struct unit times[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
                                     {"m", 60000}, {"h", 3600000}, {NULL, 0}};
@@ -327,7 +327,7 @@ static bool same_list(const struct string_list *a, const struct string_list *b)
     return same;
 }
 
-/* Whether the fields, and not what they were before the program deferred them, are the same. */
+/* Compares the present values, which the program may have resolved since the user set them. */
 bool option_is_same(const struct option_row *row, const struct options *a, const struct options *b)
 {
     const void *first = (const char *)a + row->field, *second = (const char *)b + row->field;
@@ -396,8 +396,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* Copies one word without its quotes to `out`, which has room for all of `text`. Returns what stands behind it, or NULL
- * when a quote is left open. */
+/* Copies one word without its quotes to `out`, which has room for all of `text`. Returns the rest
+ * of the text, or NULL when a quote is left open. */
 static const char *copy_word(const char *text, char *out)
 {
     char quote = '\0';

@@ -1,5 +1,6 @@
 /*
- * Names of options of gunicorn, uWSGI and uvicorn. doc/migrating-from-*.md say more, and of more.
+ * Names that are no options: those of gunicorn, uWSGI and uvicorn, and variables GATEWAY_... .
+ * doc/migrating-from-*.md treats more options, in more detail.
  */
 #include "options/unknown_options.h"
 
@@ -28,7 +29,7 @@
 
 /* clang-format off */
 const struct foreign_option foreign_options[] = {
-    /* One thing with several names. */
+    /* Other names of the same thing. */
     {"http", true, "bind", NULL},
     {"http-socket", true, "bind", NULL},
     {"http11-socket", true, "bind", NULL},
@@ -68,7 +69,7 @@ const struct foreign_option foreign_options[] = {
     {"wsgi-app", true, NULL, APPLICATION},
     {"factory", false, NULL, APPLICATION},
 
-    /* What a worker is. */
+    /* The kind of worker. */
     {"k", true, NULL, WORKERS},
     {"worker-class", true, NULL, WORKERS},
     {"gevent", true, NULL, WORKERS},
@@ -125,7 +126,7 @@ const struct foreign_option foreign_options[] = {
     {"reload-include", true, NULL, INOTIFY},
     {"reload-exclude", true, NULL, INOTIFY},
 
-    /* What is said, and to whom. */
+    /* Logs and metrics. */
     {"log-file", true, "error-logfile", NULL},
     {"errorlog", true, "error-logfile", NULL},
     {"logto", true, "error-logfile", NULL},
@@ -159,7 +160,7 @@ const struct foreign_option foreign_options[] = {
     {"proxy-allow-ips", true, "forwarded-allow-ips", NULL},
     {"secure-scheme-headers", true, NULL, "X-Forwarded-Proto says that it was https, see doc/migrating-from-gunicorn.md"},
 
-    /* What others do. */
+    /* Tasks of other programs. */
     {"D", false, NULL, DAEMON},
     {"daemon", false, NULL, DAEMON},
     {"d", true, NULL, DAEMON},
@@ -244,8 +245,8 @@ static bool ends_with(const char *name, size_t size, const char *end)
     return size >= end_size && memcmp(name + size - end_size, end, end_size) == 0;
 }
 
-/* Of a Service that is called gateway, or gateway-something: GATEWAY_SERVICE_HOST, GATEWAY_SERVICE_PORT_HTTP, GATEWAY_PORT=tcp://...,
- * GATEWAY_PORT_80_TCP_ADDR. */
+/* Variables of a Service named gateway or gateway-something: GATEWAY_SERVICE_HOST,
+ * GATEWAY_SERVICE_PORT_HTTP, GATEWAY_PORT=tcp://..., GATEWAY_PORT_80_TCP_ADDR. */
 static bool is_kubernetes(const char *entry, size_t size)
 {
     char name[NAME_SIZE * 2];

@@ -1,6 +1,7 @@
 /*
- * Names that options have in other servers, which fingers know, with what is here in their place. No aliases: what is not the same should
- * not look as if it were. Asked before a name that is only like one of ours.
+ * Names that are no options, and advice about them. Users know names from other servers. These are
+ * no aliases here, because an option that works differently should not look the same. They are
+ * searched before similar names of our own options. Constant; any thread.
  */
 #ifndef OPTIONS_UNKNOWN_OPTIONS_H
 #define OPTIONS_UNKNOWN_OPTIONS_H
@@ -11,22 +12,23 @@
 #include "options/options_table.h"
 
 struct foreign_option {
-    const char *name;    /* without dashes; that of one letter is a letter */
-    bool value;          /* one follows it, there */
-    const char *here;    /* the same is an option of this name here; or NULL, and */
-    const char *instead; /* a few words that follow a semicolon */
+    const char *name;    /* without dashes; one letter is a short option */
+    bool value;          /* it takes a value in that server */
+    const char *here;    /* the name of the same option here; or NULL, and */
+    const char *instead; /* advice that follows a semicolon */
 };
 
 extern const struct foreign_option foreign_options[];
 extern const size_t foreign_option_count;
 
-/* An underscore is as good as a dash. NULL when there is none. */
+/* An underscore counts as a dash. NULL for none. */
 const struct foreign_option *foreign_option_find(const char *name, size_t size);
 
-/* The row whose name is most like it; NULL when none is. */
+/* The row with the most similar name; NULL when none is similar. */
 const struct option_row *option_find_nearest(const char *name, size_t size);
-/* A sentence for each variable GATEWAY_... that is no option's. It may be somebody else's, so it is no mistake; those that Kubernetes makes
- * for a Service named gateway are not told. */
+/* Passes a sentence to `tell` for each variable GATEWAY_... that belongs to no option. This is no
+ * mistake, because another program may use it. Variables that Kubernetes makes for a Service named
+ * gateway are left out. */
 void options_tell_strays(char *const *environment, void (*tell)(const char *sentence));
 
 #endif

@@ -1,4 +1,4 @@
-/* The last minutes. */
+/* The history of the last minutes. */
 #include "status/history.h"
 
 #include <assert.h>
@@ -6,16 +6,16 @@
 
 #include "base/mem.h"
 
-/* The totals that others are subtracted from. */
+/* Totals that later ones are compared with. */
 struct mark {
     uint64_t ns;
     uint64_t answers, errors;
     struct histogram_copy request, queue, call;
 };
 
-/* Samples are kept for minutes, marks, which are large, for one. */
+/* Samples are kept for minutes; marks, which are large, for one minute. */
 struct history {
-    uint64_t taken; /* samples; the marks are one more */
+    uint64_t taken; /* number of samples; marks are one more */
     struct history_sample samples[HISTORY_SAMPLES];
     struct mark marks[HISTORY_MINUTE + 1];
     bool begun;

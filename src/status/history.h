@@ -1,5 +1,6 @@
 /*
- * The last minutes: samples of the service, one a second, so that whoever looks at the status page sees where the numbers come from.
+ * The history of the last minutes: one sample of the service a second, for the curves of the status
+ * page. One thread.
  */
 #ifndef STATUS_HISTORY_H
 #define STATUS_HISTORY_H
@@ -11,11 +12,11 @@ enum { HISTORY_INTERVAL_MS = 1000, HISTORY_SAMPLES = 300, HISTORY_MINUTE = 60 };
 /* One interval. */
 struct history_sample {
     double requests, errors;            /* per second; errors: 5xx */
-    uint64_t p50, p90, p99;             /* ns, of those that ended; 0 when there were none */
+    uint64_t p50, p90, p99;             /* ns, of requests that ended; 0 for none */
     uint32_t queued, busy, connections; /* at its end */
 };
 
-/* From the last minute, or since the start. */
+/* Covers the last minute, or the time since the start. */
 struct history_minute {
     double seconds;
     struct histogram_copy request, queue, call;
@@ -26,11 +27,11 @@ struct history;
 struct history *history_new(void);
 void history_free(struct history *history);
 
-/* Once in HISTORY_INTERVAL_MS; the first totals is where it begins. */
+/* Call once in HISTORY_INTERVAL_MS. The first totals are the beginning. */
 void history_add(struct history *history, const struct totals *totals);
 
 unsigned history_count(const struct history *history); /* at most HISTORY_SAMPLES */
-/* The oldest is number 0. */
+/* Number 0 is the oldest. */
 const struct history_sample *history_sample(const struct history *history, unsigned number);
 void history_minute(const struct history *history, const struct totals *now, struct history_minute *minute);
 

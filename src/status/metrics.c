@@ -6,7 +6,7 @@
 
 #include "proc/resources.h"
 
-/* Those of the histograms' bounds that are shown, in ns. */
+/* The bounds of the histograms that are printed, in ns. */
 static const uint64_t shown_bounds[] = {
     UINT64_C(100000),      UINT64_C(250000),      UINT64_C(500000),       UINT64_C(1000000),
     UINT64_C(2500000),     UINT64_C(5000000),     UINT64_C(10000000),     UINT64_C(25000000),
@@ -32,7 +32,7 @@ static void labelled(struct text *out, const char *name, const char *label, cons
     text_printf(out, "gateway_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, is, value);
 }
 
-/* Of a label's value. */
+/* Adds the value of a label. */
 static void add_escaped(struct text *out, const char *value)
 {
     for (; *value != '\0'; value++)
@@ -112,7 +112,7 @@ static void add_threads(struct text *out, const struct totals *totals)
     plain(out, "requests_queued", "gauge", "Requests that wait for a thread.", totals->queued);
 }
 
-/* Of all the workers in a slot: while one replaces another there are two. */
+/* The resident memory of all workers in a slot: two while one replaces the other. */
 static uint64_t slot_rss(const struct scoreboard *board, uint32_t slot)
 {
     uint64_t sum = 0;

@@ -1,5 +1,6 @@
 /*
- * /metrics: the scoreboard as Prometheus reads it, text format 0.0.4.
+ * /metrics: the scoreboard in the text format 0.0.4 of Prometheus. The caller owns `out`; one
+ * thread.
  */
 #ifndef STATUS_METRICS_H
 #define STATUS_METRICS_H

@@ -1,4 +1,4 @@
-/* The status process' answers. */
+/* The responses of the status process. */
 #include "status/status.h"
 
 #include <arpa/inet.h>
@@ -43,18 +43,18 @@ void status_sample(struct status *status)
     history_add(status->facts.history, &totals);
 }
 
-/* Hexadecimal digits that nobody can foresee. */
+/* Hexadecimal digits that cannot be guessed. */
 enum { NONCE_SIZE = 33 };
 
 static void make_nonce(char nonce[NONCE_SIZE])
 {
     uint64_t random[2] = {0, 0};
     ssize_t n = getrandom(random, sizeof(random), GRND_NONBLOCK);
-    (void)n; /* of so few bytes only a kernel that has just been started has none */
+    (void)n; /* fails for so few bytes only just after the start of the kernel */
     snprintf(nonce, NONCE_SIZE, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
 }
 
-/* Inside an element for scripts only "<" means anything to HTML, and in JSON it stands in strings only. */
+/* Inside a script element only "<" has a meaning in HTML, and in JSON it occurs in strings only. */
 static void add_json(struct text *out, struct slice json)
 {
     const char *end = json.data + json.size;
@@ -95,7 +95,7 @@ void status_page_render(struct slice json, struct text *out, char policy[STATUS_
         nonce, nonce);
 }
 
-/* What is put together for one request. */
+/* The parts of one response. */
 struct answer {
     struct slice status, type;
     char policy[STATUS_PAGE_POLICY_SIZE]; /* Content-Security-Policy; empty: none */
@@ -151,7 +151,7 @@ static const struct {
     {SLICE("/live"), answer_live}, {SLICE("/ready"), answer_ready},
 };
 
-/* False when there is no such page. */
+/* False when the path has no page. */
 static bool find_answer(const struct status_facts *facts, struct slice path, struct answer *answer)
 {
     struct totals totals;
@@ -207,8 +207,8 @@ static bool is_listed(const char *hosts, struct slice name)
 }
 
 /* A page in a browser can ask any address under a name of its own site (DNS rebinding), and would
- * read the requests that run here. What a proxy says of its client's Host is not looked at: that
- * page can write such fields. No Host at all (HTTP/1.0) comes from no browser. */
+ * read the requests that run here. A proxy's fields about the client's Host are ignored, because
+ * such a page can set them. A request without Host (HTTP/1.0) does not come from a browser. */
 static bool is_for_us(const struct status *status, const struct request *request)
 {
     struct slice host = request->authority;

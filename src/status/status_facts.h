@@ -1,5 +1,6 @@
 /*
- * What the answers about the service are made of: given once, read by all who render one.
+ * The facts that the pages about the service are made of. The struct status owns them; all strings
+ * are borrowed.
  */
 #ifndef STATUS_STATUS_FACTS_H
 #define STATUS_STATUS_FACTS_H
@@ -8,7 +9,7 @@
 #include "status/history.h"
 
 struct status_facts {
-    const char *version;     /* ours */
+    const char *version;     /* of gateway */
     const char *python;      /* "3.11.2" */
     const char *application; /* MODULE[:CALLABLE] */
     struct scoreboard *board;

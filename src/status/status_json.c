@@ -83,7 +83,7 @@ static void add_workers(struct text *out, const struct status_facts *facts, cons
     text_printf(out, "],");
 }
 
-/* One call, if one runs. */
+/* Adds a call, if one runs. */
 static bool add_call(struct text *out, const struct status_facts *facts, const struct totals *totals,
                      uint32_t row, uint32_t thread, const char *before)
 {
@@ -228,7 +228,7 @@ static double connections(const struct history_sample *sample)
     return sample->connections;
 }
 
-/* A column each, oldest first: half the bytes of an object per sample. */
+/* One array a column, oldest first: half the size of an object per sample. */
 static const struct {
     const char *name;
     double (*value)(const struct history_sample *sample);

@@ -1,5 +1,6 @@
 /*
- * /status.json: the scoreboard and the last minutes as JSON, for the status page and for programs. Seconds, bytes, Unix time.
+ * /status.json: the scoreboard and the history as JSON, for the status page and for programs. Units
+ * are seconds, bytes and Unix time. The caller owns `out`; one thread.
  */
 #ifndef STATUS_STATUS_JSON_H
 #define STATUS_STATUS_JSON_H

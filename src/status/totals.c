@@ -18,7 +18,7 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* Its parts are read one after another while they change: what does not fit is left out. */
+/* The parts change while they are read: parts that exceed the sum are cut. */
 static void add_connections(struct totals *totals, const struct scoreboard_row *row, uint32_t busy)
 {
     uint32_t all = scoreboard_get(row->connections);
@@ -82,7 +82,8 @@ static enum service_state state_of(const struct totals *totals, const struct sco
     return totals->workers[WORKER_DRAINING] > 0 ? SERVICE_DRAINING : SERVICE_DOWN;
 }
 
-/* No worker has ever been there: to look costs memory, a page for each that has not been touched. */
+/* No worker has ever used the row. Reading it would cost memory: one page for each untouched
+ * row. */
 static bool is_spare(const struct scoreboard_row *row)
 {
     return scoreboard_get(row->state) == WORKER_NONE && scoreboard_get(row->forked_ms) == 0;
