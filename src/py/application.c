@@ -1,6 +1,6 @@
 /*
- * The user's application, by way of loader.py and loader_help.py, whose sources are strings in this program:
- * they import and check it, and say in words what is wrong. Here is only the bridge.
+ * The user's application. loader.py and loader_help.py, whose sources are strings in this program,
+ * import and check it, and describe mistakes. This module only calls them.
  */
 #include "py/application.h"
 
@@ -14,7 +14,7 @@
 #include "py/loader_help_source.h"
 #include "py/loader_source.h"
 
-/* loader.py knows its own frames by this name. */
+/* loader.py recognises its own frames by this name. */
 static const char loader_name[] = "<gateway>";
 
 /* The function `load` of loader.py; NULL with an exception. */
@@ -45,13 +45,13 @@ out:
     return load;
 }
 
-/* UTF-8 in a bytes object, whatever is in `text`; NULL with an exception. */
+/* The text as UTF-8 in a bytes object, even if it has surrogates; NULL with an exception. */
 static PyObject *utf8(PyObject *text)
 {
     return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
 }
 
-/* One record. 0, or -1 with an exception. */
+/* Writes one record. 0, or -1 with an exception. */
 static int log_verdict(enum log_level level, PyObject *sentence, PyObject *details)
 {
     PyObject *text = utf8(sentence), *block = utf8(details);
@@ -70,7 +70,7 @@ static int log_verdict(enum log_level level, PyObject *sentence, PyObject *detai
     return result;
 }
 
-/* From loader.py's answer; NULL after a record, or with an exception. */
+/* Reads the result of loader.py; NULL after a record, or with an exception. */
 static struct application *application_of(PyObject *answer, enum log_level warnings)
 {
     PyObject *b_callable, *b_sentence, *b_details;

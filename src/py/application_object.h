@@ -1,5 +1,5 @@
 /*
- * The inside of struct application, for those in py/ who call it.
+ * The content of struct application, for the modules of py/ that call it.
  */
 #ifndef PY_APPLICATION_OBJECT_H
 #define PY_APPLICATION_OBJECT_H

@@ -18,13 +18,13 @@ struct caller {
     PyObject *application; /* strong */
     PyObject *close_name;  /* "close" */
     struct responder_trio trio;
-    /* The call under way: */
+    /* For the present call: */
     const struct call_request *request;
-    PyObject *result;   /* what the application returned */
+    PyObject *result;   /* the application's return value */
     PyObject *iterator; /* over result; NULL before the first step of an iterable that is not a list */
-    PyObject *chunk;    /* what output->chunks points into */
-    PyObject *ahead;    /* the chunk behind that, when it was asked for already; or NULL */
-    uint64_t wanted;    /* bytes, of a file-like object that may be longer */
+    PyObject *chunk;    /* output->chunks points into it */
+    PyObject *ahead;    /* the following chunk, if it was already taken; or NULL */
+    uint64_t wanted;    /* bytes to send of a file-like object, which may be longer */
 };
 
 int call_init(const struct options *options, bool multiprocess)
@@ -61,12 +61,12 @@ void caller_free(struct caller *caller)
     free(caller);
 }
 
-/* The exception under way is the application's: logged, unless it is only that write() had nobody to write to. */
+/* Logs the application's exception, except a write() to a client that is gone. */
 static enum call_step failed(struct caller *caller)
 {
     char name[REQUEST_NAME_SIZE];
-    responder_end_answer(&caller->trio); /* the log shows the exception by the application's own code */
-    if (interrupt_is_under_way())        /* told already, with the stack at that time */
+    responder_end_answer(&caller->trio); /* logging the exception runs the application's code */
+    if (interrupt_is_under_way())        /* already logged, with the stack at that time */
         PyErr_Clear();
     else if (caller->trio.responder->client_gone && PyErr_ExceptionMatches(PyExc_BrokenPipeError))
         PyErr_Clear();
@@ -102,7 +102,8 @@ static enum call_step ended(struct caller *caller, struct call_output *output)
     return CALL_END;
 }
 
-/* A list or tuple of few bytes objects is the whole body at once. CALL_CHUNKS with output->known, or CALL_FAILED. */
+/* Sends a list or tuple of few bytes objects as the whole body. CALL_CHUNKS with output->known, or
+ * CALL_FAILED. */
 static enum call_step take_all(struct caller *caller, struct call_output *output)
 {
     Py_ssize_t count = PySequence_Fast_GET_SIZE(caller->result);
@@ -133,8 +134,9 @@ static bool is_short_sequence(PyObject *result)
            PySequence_Fast_GET_SIZE(result) <= CALL_CHUNKS_MAX;
 }
 
-/* The first chunk of an iterable of length 1 is the whole body (PEP 3333, "Handling the Content-Length Header"), if its length is
- * right: that of an iterator may be what is left of it. Most generators have none: no exception is made to find that out. */
+/* The first chunk of an iterable of length 1 is the whole body (PEP 3333, "Handling the
+ * Content-Length Header"), if its length is right: the length of an iterator may be the number of
+ * remaining items. Most generators have no length: the check makes no exception for them. */
 static bool is_single(PyObject *result)
 {
     const PyTypeObject *type = Py_TYPE(result);
@@ -147,7 +149,8 @@ static bool is_single(PyObject *result)
     return size == 1;
 }
 
-/* Here, as with file-like objects, more may be in it than is wanted (PEP 3333, "Optional Platform-Specific File Handling"). */
+/* A file may be longer than the Content-Length, like other file-like objects (PEP 3333, "Optional
+ * Platform-Specific File Handling"). */
 static enum call_step take_file(struct caller *caller, struct call_output *output)
 {
     const struct response *response = caller->request->response;
@@ -202,7 +205,7 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
     return step == CALL_FAILED ? step : first_step(caller, output);
 }
 
-/* The next chunk that is not empty, in *chunk. 1; 0 at the end; -1 with an exception. */
+/* Stores the next chunk that is not empty in *chunk. 1; 0 at the end; -1 with an exception. */
 static int next_chunk(struct caller *caller, PyObject **chunk)
 {
     for (;;) {
@@ -228,7 +231,8 @@ static int take_chunk(struct caller *caller)
     return 1;
 }
 
-/* Whether the chunk is the last one, while it is held back: a length that is wrong must not cut the body. As take_chunk. */
+/* Tells whether the chunk is the last one, and holds it back meanwhile: a wrong length must not cut
+ * the body. Returns as take_chunk. */
 static int look_ahead(struct caller *caller)
 {
     struct responder *responder = caller->trio.responder;
@@ -264,7 +268,7 @@ enum call_step call_next(struct caller *caller, struct call_output *output)
     return CALL_CHUNKS;
 }
 
-/* close() of the iterable, when it has one; what it raises is logged, nothing more. */
+/* Calls close() of the iterable, if it has one. An exception in it is only logged. */
 static void close_result(struct caller *caller)
 {
     char name[REQUEST_NAME_SIZE];

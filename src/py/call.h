@@ -3,13 +3,14 @@
  *
  *   call_start -> CALL_CHUNKS / CALL_FILE / CALL_END / CALL_FAILED
  *   call_next  -> the same, until CALL_END or CALL_FAILED
- *   call_finish   once, always: runs close(), lets go of everything
+ *   call_finish   always, once: runs close() and releases all objects
  *
- * With CALL_END, CALL_FAILED and the beginning of call_finish the answer has ended: what the application's code produces after that,
- * in close() or in a finaliser, is an exception in it.
+ * The response ends with CALL_END, with CALL_FAILED, or when call_finish begins. Output that the
+ * application produces later, in close() or in a finaliser, raises an exception there.
  *
- * The head is in `response` before the first step that has output. Everything here needs the GIL; nothing here knows of
- * sockets. An exception is logged here, once, with its traceback; the caller only has to answer.
+ * The head is in `response` before the first step with output. All functions need the GIL; none
+ * knows sockets. This module logs each exception once, with its traceback; the caller only has to
+ * send a response.
  */
 #ifndef PY_CALL_H
 #define PY_CALL_H
@@ -25,7 +26,7 @@
 
 enum call_step {
     CALL_CHUNKS, /* output->chunks are to be sent now */
-    CALL_FILE,   /* output->fd is to be sent; it is all there is */
+    CALL_FILE,   /* output->fd is to be sent, as the whole body */
     CALL_END,    /* the body is complete */
     CALL_FAILED, /* an exception, logged; or the application broke the protocol, logged */
 };
@@ -34,19 +35,21 @@ enum { CALL_CHUNKS_MAX = 64 };
 
 struct call_output {
     bool known;    /* these chunks (or this file) are the whole body */
-    uint64_t size; /* sum of the chunks; bytes of the file from its position on */
+    uint64_t size; /* sum of the chunks; or bytes of the file from `offset` on */
     size_t count;
     struct slice chunks[CALL_CHUNKS_MAX]; /* borrowed until the next step */
     int fd;                               /* CALL_FILE: a regular file, borrowed until call_finish */
     off_t offset;
 };
 
-/* Once per process, before the first caller. 0, or -1 after a log record. GIL held. */
+/* Call once per process, before the first caller. 0, or -1 after a log record. GIL held. */
 int call_init(const struct options *options, bool multiprocess);
-/* After the last caller, and when the loop with its memo is gone: lets go of what calls have left. GIL held. */
+/* Releases the remains of calls. Call after the last caller, and after the end of the loop with its
+ * memo. GIL held. */
 void call_fini(void);
 
-/* One per app thread: what its calls reuse (start_response and its kin, caches of what applications repeat). */
+/* The state of an application thread that its calls reuse: start_response and the like, caches of
+ * repeated objects. */
 struct caller;
 struct caller *caller_new(struct application *application);
 void caller_free(struct caller *caller);

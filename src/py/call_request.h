@@ -1,6 +1,6 @@
 /*
- * What one call of the application is about: the request, its body, the endpoints, and the way back to the client. app/ fills it,
- * and everything in it outlives the call.
+ * The input of one call of the application: the request, its body, the endpoints, and functions
+ * that reach the client. app/ owns and fills it; everything in it outlives the call.
  */
 #ifndef PY_CALL_REQUEST_H
 #define PY_CALL_REQUEST_H
@@ -19,9 +19,11 @@ struct call_request {
     const struct local_endpoint *local;
     const struct peer_endpoint *peer;
     struct response *response;
-    /* The write() callable's way out: the head is in `response`. 0, or -1 when the client is gone. `data` is not empty. */
+    /* Called by the write() callable: sends `data`, which is not empty. The head is in `response`.
+     * 0, or -1 when the client is gone. */
     int (*write)(void *context, struct slice data);
-    /* The client_disconnected() callable's question, in any thread: nobody waits for the answer any more. */
+    /* Called by client_disconnected(), in any thread: whether the client no longer waits for the
+     * response. */
     bool (*client_gone)(void *context);
     void *context;
 };

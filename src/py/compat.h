@@ -1,5 +1,5 @@
 /*
- * What differs between CPython 3.9 and 3.13 and later: the one home for version checks of the C API.
+ * The differences between CPython 3.9 to 3.13 and later. All version checks of the C API are here.
  */
 #ifndef PY_COMPAT_H
 #define PY_COMPAT_H
@@ -7,14 +7,15 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-/* tomllib is of 3.11; before, it is a package, found where site looks. */
+/* tomllib came with 3.11. Older versions need the package, which only site finds. */
 #define TOML_NEEDS_SITE (PY_VERSION_HEX < 0x030b0000)
 
-/* From 3.14 on site takes the packages from where the library is said to be, not from beside sys.executable. */
+/* From 3.14 on, site takes the packages from the directory of the library, and not from beside
+ * sys.executable. */
 #define VENV_LIBRARY_APART (PY_VERSION_HEX < 0x030e0000)
 
-/* The attribute as a new reference in *value; 1. Not there: NULL and 0, without an exception. Error: NULL
- * and -1. */
+/* 1 and a new reference in *value; 0 and NULL, without an exception, when there is no such
+ * attribute; -1 and NULL after an error. */
 static inline int object_lookup(PyObject *object, PyObject *name, PyObject **value)
 {
 #if PY_VERSION_HEX >= 0x030d0000
@@ -24,8 +25,8 @@ static inline int object_lookup(PyObject *object, PyObject *name, PyObject **val
 #endif
 }
 
-/* The exception under way as one object, normalised, with its traceback set; a new reference, the
- * indicator is cleared. */
+/* The present exception as one normalised object, with its traceback set. Returns a new reference
+ * and clears the indicator. */
 static inline PyObject *exception_take(void)
 {
 #if PY_VERSION_HEX >= 0x030c0000
@@ -44,7 +45,7 @@ static inline PyObject *exception_take(void)
 #endif
 }
 
-/* Before 3.12 a str may not have its representation yet. 0, or -1 with an exception. */
+/* Before 3.12 a str may lack its representation. 0, or -1 with an exception. */
 static inline int unicode_ready(PyObject *text)
 {
 #if PY_VERSION_HEX >= 0x030c0000
@@ -55,12 +56,13 @@ static inline int unicode_ready(PyObject *text)
 #endif
 }
 
-/* 3.10: before that the attributes of a heap type can be replaced. */
+/* Came with 3.10. Before, programs can replace the attributes of a heap type. */
 #ifndef Py_TPFLAGS_IMMUTABLETYPE
 #define Py_TPFLAGS_IMMUTABLETYPE 0
 #endif
 
-/* For Py_tp_new of a type whose objects only C makes (Py_TPFLAGS_DISALLOW_INSTANTIATION is of 3.10). */
+/* For Py_tp_new of a type whose objects only C makes (Py_TPFLAGS_DISALLOW_INSTANTIATION came with
+ * 3.10). */
 static inline PyObject *type_refuses_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)args, (void)keywords;

@@ -1,4 +1,4 @@
-/* environ: constants once, a template per header section, a copy per request. */
+/* environ: constants made once, a template per header section, a copy per request. */
 #include "config.h"
 
 #include "py/environ.h"
@@ -17,20 +17,20 @@
 #include "py/latin1.h"
 #include "py/start_response.h"
 
-/* Longer request lines are not compared with the one before. */
+/* Longer request lines are not compared with the line before. */
 enum { LINE_KEPT = 256 };
 
-/* What py/environ keeps with a header section: the environ of the last request that had it. */
+/* The environ of the last request with a header section. The section keeps it. */
 struct environ_template {
     struct environ_template *next_discarded;
     PyObject *dict;
-    PyObject *b_client_disconnected; /* the dict's, held as far as start_response.h is concerned; or NULL */
+    PyObject *b_client_disconnected; /* in the dict, registered by client_disconnected_held; or NULL */
     const struct local_endpoint *local;
     struct peer_endpoint peer;
-    bool busy;          /* a thread is in it, and lost the GIL to a finalizer: not for another one */
-    bool trusted;       /* what a proxy says of the client is in it */
-    bool host_replaced; /* HTTP_HOST is an absolute-form target's authority */
-    size_t line_size;   /* of the last request line; 0 when it was not kept */
+    bool busy; /* a thread uses it, and a finaliser made it release the GIL: other threads must not use it */
+    bool trusted;       /* contains a trusted proxy's fields */
+    bool host_replaced; /* HTTP_HOST is the authority of an absolute-form target */
+    size_t line_size;   /* of the last request line; 0: not kept */
     char line[LINE_KEPT];
 };
 
@@ -70,7 +70,7 @@ static struct {
 } keys;
 
 static struct {
-    PyObject *dict;         /* every key that all requests have */
+    PyObject *dict;         /* all keys that every request has */
     PyObject *empty;        /* "" */
     PyObject *http, *https; /* url_scheme */
     PyObject *on;           /* HTTPS */
@@ -82,7 +82,7 @@ static const char *const method_names[] = {"GET", "POST", "HEAD", "PUT", "DELETE
 enum { METHODS = sizeof(method_names) / sizeof(method_names[0]) };
 static PyObject *methods[METHODS];
 
-/* The fields of trusted proxies, as far as they were believed. */
+/* The fields of trusted proxies. */
 static const char *const forwarded_names[FORWARDED_NAMES] = {
     [FORWARDED_FOR] = "HTTP_X_FORWARDED_FOR",
     [FORWARDED_PROTO] = "HTTP_X_FORWARDED_PROTO",
@@ -129,7 +129,7 @@ static int set_text(PyObject *dict, PyObject *key, const char *text)
     return set_new(dict, key, latin1_str(slice_of(text)));
 }
 
-/* HTTP_HOST stands in here too, so that the dict has room for a usual header section: see environ.h. */
+/* HTTP_HOST is in it too, so that the dict has room for a usual header section: see environ.h. */
 static int fill_base(const struct options *options, bool multiprocess)
 {
     PyObject *dict = base.dict;
@@ -151,7 +151,7 @@ static int fill_base(const struct options *options, bool multiprocess)
         PyDict_SetItem(dict, keys.run_once, Py_False) < 0 ||
         PyDict_SetItem(dict, keys.input_terminated, Py_True) < 0 ||
         PyDict_SetItem(dict, keys.server_protocol, base.protocols[1]) < 0 ||
-        PyDict_SetItem(dict, keys.client_disconnected, Py_None) < 0) /* to be replaced */
+        PyDict_SetItem(dict, keys.client_disconnected, Py_None) < 0) /* replaced for each request */
         return -1;
     return PyDict_SetItem(dict, keys.file_wrapper, file_wrapper_type());
 }
@@ -166,7 +166,7 @@ int environ_init(const struct options *options, bool multiprocess)
     return base.dict != NULL ? fill_base(options, multiprocess) : -1;
 }
 
-/* A repeated field: RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
+/* Joins a repeated field: RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
 static int join_field(PyObject *dict, PyObject *key, PyObject *b_first, PyObject *value)
 {
     const char *format = key == keys.http_cookie ? "%U; %U" : "%U, %U";
@@ -177,7 +177,7 @@ static int add_field(PyObject *dict, const struct field *field)
 {
     PyObject *b_key = field_name_key(field->name);
     if (b_key == NULL)
-        return PyErr_Occurred() != NULL ? -1 : 0; /* not for the application */
+        return PyErr_Occurred() != NULL ? -1 : 0; /* hidden from the application */
     PyObject *value = latin1_str(field->value);
     if (value == NULL)
         return -1;
@@ -192,7 +192,8 @@ static int add_field(PyObject *dict, const struct field *field)
     return r;
 }
 
-/* What a trusted proxy has said: the fields themselves, and where the application is. 0, or -1 with an exception. */
+/* Adds the fields that a trusted proxy has sent, and the path of the application. 0, or -1 with an
+ * exception. */
 static int show_forwarded(PyObject *dict, const struct forwarded *forwarded)
 {
     for (int i = 0; i < FORWARDED_NAMES; i++)
@@ -256,7 +257,7 @@ static int set_target(PyObject *dict, const struct request *request)
     return r;
 }
 
-/* `replaced`: what stands there is another request's. */
+/* `replaced`: HTTP_HOST belongs to another request. */
 static int set_host(PyObject *dict, const struct request *request, bool replaced)
 {
     if (request->authority.data == NULL && !replaced)
@@ -274,7 +275,7 @@ static int set_line(PyObject *dict, const struct request *request, bool host_rep
     return PyDict_SetItem(dict, keys.server_protocol, base.protocols[request->minor]);
 }
 
-/* The template's last request may have come by the other kind of listener. */
+/* The last request of the template may have come through a listener of the other kind. */
 static int set_https(PyObject *dict, bool https)
 {
     if (https)
@@ -291,7 +292,7 @@ static int set_server(PyObject *dict, bool https, struct slice name, struct slic
     return set_new(dict, keys.server_port, latin1_str(port));
 }
 
-/* The server as the client sees it: the listener, or what stands in front of it. */
+/* Sets the server as the client sees it: the listener, or the proxy before it. */
 static int set_local(PyObject *dict, const struct local_endpoint *local, const struct forwarded *forwarded)
 {
     struct slice name = slice_of(local->server_name), port = slice_of(local->server_port);
@@ -313,7 +314,7 @@ static int set_peer(PyObject *dict, const struct peer_endpoint *peer)
                                                                 : -1;
 }
 
-/* Clients of one proxy, or one machine, differ in the port alone. */
+/* Clients behind one proxy or on one machine often differ in the port only. */
 static int update_peer(struct environ_template *last, const struct peer_endpoint *peer)
 {
     if (strcmp(last->peer.address, peer->address) != 0) {
@@ -338,7 +339,8 @@ static void let_go(struct environ_template *last)
     last->b_client_disconnected = NULL;
 }
 
-/* Of the thread: with one thread it is always the same, until the application keeps one. */
+/* The function belongs to the thread: with one thread it stays the same, until the application
+ * keeps it. */
 static int update_client_disconnected(struct environ_template *last, PyObject *client_disconnected)
 {
     if (last->b_client_disconnected == client_disconnected)
@@ -351,8 +353,8 @@ static int update_client_disconnected(struct environ_template *last, PyObject *c
     return 0;
 }
 
-/* Templates whose section is gone. Whoever runs the loop drops sections, and must not wait for the GIL to do it; whoever has
- * the GIL frees them. */
+/* Templates of dropped sections. The thread that runs the loop drops sections, and must not wait
+ * for the GIL. A thread that holds the GIL frees the templates. */
 static _Atomic(struct environ_template *) discarded;
 
 static void template_discard(void *environ)
@@ -376,7 +378,8 @@ void environ_free_discarded(void)
     }
 }
 
-/* The section's template, made at the first request that finds the section in the memo. NULL with an exception. */
+/* The section's template, made when a request finds the section in the memo. NULL with an
+ * exception. */
 static struct environ_template *template_of(const struct request *request)
 {
     struct header_section *section = request->section;
@@ -385,7 +388,7 @@ static struct environ_template *template_of(const struct request *request)
     PyObject *dict = dict_of_section(request);
     if (dict == NULL)
         return NULL;
-    if (section->environ != NULL) { /* a finalizer ran, and another thread was faster */
+    if (section->environ != NULL) { /* a finaliser ran, and another thread made it first */
         Py_DECREF(dict);
         return section->environ;
     }
@@ -402,7 +405,8 @@ static bool same_line(const struct environ_template *last, struct slice line)
     return line.size == last->line_size && memcmp(line.data, last->line, line.size) == 0;
 }
 
-/* Writes what differs from the template's last request. On failure nothing in it is trusted the next time. */
+/* Writes the differences from the template's last request. After a failure, the next request writes
+ * the affected parts again. */
 static int template_update(struct environ_template *last, const struct call_request *call,
                            PyObject *client_disconnected)
 {
@@ -444,7 +448,8 @@ static PyObject *environ_from_template(const struct call_request *call, PyObject
     struct environ_template *last = template_of(call->request);
     if (last == NULL)
         return NULL;
-    /* What was made of the same bytes from a client is not for a proxy, nor the other way round. */
+    /* A template with a proxy's fields must not serve a client that sent the same bytes, nor the
+     * reverse. */
     if (last->busy || last->trusted != (call->request->forwarded != NULL))
         return environ_from_scratch(call, client_disconnected);
     last->busy = true;
@@ -453,7 +458,7 @@ static PyObject *environ_from_template(const struct call_request *call, PyObject
     return dict;
 }
 
-/* Decoded and whole: a chunked body has a length too by now. */
+/* The body is decoded and complete: a chunked body has a length, too. */
 static int set_body(PyObject *dict, const struct call_request *call)
 {
     if (call->request->section->framing == FRAMING_CHUNKED &&
@@ -465,7 +470,7 @@ static int set_body(PyObject *dict, const struct call_request *call)
     return set_new(dict, keys.input, input_new(call->content));
 }
 
-/* A proxy's stands among its fields already. */
+/* The id of a proxy is among the request's fields already. */
 static bool has_made_id(const struct request *request)
 {
     return request->id.data != NULL && request->id.data != request->section->request_id.data;
@@ -476,7 +481,7 @@ PyObject *environ_new(const struct call_request *call, PyObject *client_disconne
     const struct header_section *section = call->request->section;
     if (atomic_load_explicit(&discarded, memory_order_relaxed) != NULL)
         environ_free_discarded();
-    /* Only the memo holds a section longer than one request does. */
+    /* Only the memo holds a section longer than its first request. */
     bool in_memo =
         section->environ != NULL || atomic_load_explicit(&section->references, memory_order_relaxed) > 1;
     PyObject *dict = in_memo ? environ_from_template(call, client_disconnected)

@@ -1,9 +1,9 @@
 /*
- * environ (PEP 3333, "environ Variables"): from a parsed request to a dict.
+ * environ (PEP 3333, "environ Variables"): a dict made of a parsed request. GIL held.
  *
- * A header section that is in the memo carries a ready dict; a request that repeats it costs a PyDict_Copy, after writing into
- * that dict only what differs from the request before (path, client, ...). The application gets a dict of its own each time
- * and may do with it what it likes.
+ * A header section in the memo carries a template, a complete dict. For a request with that
+ * section, the differences from the last request (path, client, ...) are written into the template.
+ * Then the application gets a copy (PyDict_Copy), which it may change.
  */
 #ifndef PY_ENVIRON_H
 #define PY_ENVIRON_H
@@ -14,14 +14,14 @@
 #include "py/call_request.h"
 #include "py/compat.h"
 
-/* Builds the constants; once, after the interpreter has started. 0, or -1 with an exception. */
+/* Builds the constants; once, after the start of the interpreter. 0, or -1 with an exception. */
 int environ_init(const struct options *options, bool multiprocess);
 
-/* A new reference, or NULL with an exception. Moves call->content into wsgi.input. `client_disconnected` is a responder's
- * (py/start_response.h). */
+/* A new reference, or NULL with an exception. Moves call->content into wsgi.input.
+ * `client_disconnected` comes from py/start_response.h. */
 PyObject *environ_new(const struct call_request *call, PyObject *client_disconnected);
 
-/* Sections may go without the GIL, and leave what was kept with them to be freed here; environ_new does it too. */
+/* Frees templates of sections that were dropped without the GIL. environ_new does it, too. */
 void environ_free_discarded(void);
 
 #endif

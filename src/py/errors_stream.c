@@ -1,8 +1,8 @@
 /*
  * wsgi.errors: a text stream whose lines become records of the error log.
  *
- * One object for the process, so what two threads write without a newline may share a line; whole lines never
- * mix.
+ * The process has one object. So text of two threads without newlines may share a line; whole lines
+ * never mix.
  */
 #include "py/errors_stream.h"
 
@@ -19,13 +19,14 @@ enum { ERRORS_LINE_MAX = 8192 };
 static PyTypeObject *errors_type;
 static PyObject *errors;
 
-/* The line that has no end yet. It is no part of the object, so that it can be logged when Python has ended. */
+/* The line that has no end yet. It is outside the object, so that it can be logged after the end of
+ * Python. */
 static struct {
     size_t size;
     char text[ERRORS_LINE_MAX];
 } under_way;
 
-/* A record ends at a NUL: the pieces between them, joined by what the log shows for one. */
+/* A record would end at a NUL: replaces each by the log's escape for it. */
 static void log_pieces(const char *text, size_t size)
 {
     char shown[4 * ERRORS_LINE_MAX + 1];
@@ -58,7 +59,7 @@ void errors_flush(void)
     under_way.size = 0;
 }
 
-/* Bytes without a newline: kept until one comes. */
+/* Keeps bytes without a newline until one comes. */
 static void keep(const char *data, size_t size)
 {
     while (size > 0) {

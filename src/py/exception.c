@@ -1,7 +1,8 @@
 /*
- * Python exceptions as log records: formatted by Python's own traceback module, which is held from the start (py/library.h). When that
- * fails, they are written from here, without a module: the application may have replaced one that the other imports when it needs it,
- * or there is no descriptor left to read a source file. With too little memory for that, the type alone is logged.
+ * Python exceptions as log records. Python's traceback module, which is held from the start
+ * (py/library.h), formats them. If that fails, this module formats them in C. The application may
+ * have replaced a module that traceback imports, or no descriptor is left to read a source file.
+ * With too little memory, only the type is logged.
  */
 #include "py/exception.h"
 
@@ -16,12 +17,14 @@
 #include "py/library.h"
 #include "py/python_fork.h"
 
-/* A record is one write(2), and a pipe takes no more than 64 KiB at once: of more, the two ends are kept. */
+/* A record is one write(2), and a pipe takes at most 64 KiB at once: both ends of a longer text are
+ * kept. */
 enum { BLOCK_MAX = 32768 };
 
 static const char cut_mark[] = "\n  [...]\n";
 
-/* "".join(traceback.format_exception(type, value, traceback, chain=chain)); NULL, with or without an exception. */
+/* "".join(traceback.format_exception(type, value, traceback, chain=chain)); NULL, with or without
+ * an exception. */
 static PyObject *format(PyObject *exception, int chain)
 {
     PyObject *module = NULL, *function = NULL, *traceback = NULL, *args = NULL, *kwargs = NULL;
@@ -57,7 +60,7 @@ static void write_text(PyObject *file, const char *text)
         PyErr_Clear();
 }
 
-/* str(object), or `otherwise` when that raises or there is none. */
+/* Writes str(object), or `otherwise` when that raises or object is NULL. */
 static void write_object(PyObject *file, PyObject *object, const char *otherwise)
 {
     if (object != NULL && PyFile_WriteObject(object, file, Py_PRINT_RAW) == 0)
@@ -91,7 +94,7 @@ static void write_type(PyObject *file, PyObject *type)
     write_attribute(file, type, "__qualname__");
 }
 
-/* Where the error is, which is no frame. */
+/* Writes the place of the error, which has no frame. */
 static void write_syntax_error(PyObject *file, PyObject *exception)
 {
     write_text(file, "  File \"");
@@ -101,7 +104,7 @@ static void write_syntax_error(PyObject *file, PyObject *exception)
     write_text(file, "\n");
 }
 
-/* Its frames, with their source lines where these can be read, and "type: text". */
+/* Writes the frames, with their source lines if possible, and "type: text". */
 static void write_exception(PyObject *file, PyObject *exception)
 {
     PyObject *traceback = PyException_GetTraceback(exception), *text;
@@ -122,7 +125,7 @@ static void write_exception(PyObject *file, PyObject *exception)
 
 enum { CHAIN_MAX = 8 };
 
-/* With the exceptions that led to it, before it. */
+/* Writes the exceptions that led to it first. */
 static void write_chain(PyObject *file, PyObject *exception, unsigned length)
 {
     PyObject *cause = PyException_GetCause(exception), *context = PyException_GetContext(exception);
@@ -141,7 +144,7 @@ static void write_chain(PyObject *file, PyObject *exception, unsigned length)
     Py_XDECREF(suppressed);
 }
 
-/* Without any module that is not built in; NULL, with or without an exception. */
+/* Uses built-in modules only; NULL, with or without an exception. */
 static PyObject *write_plainly(PyObject *exception)
 {
     PyObject *module = PyImport_ImportModule("_io");
@@ -156,7 +159,7 @@ static PyObject *write_plainly(PyObject *exception)
     return text;
 }
 
-/* The traceback as UTF-8 in a bytes object; NULL, without an exception, when there is no memory. */
+/* The traceback as UTF-8 in a bytes object; NULL, without an exception, when memory is short. */
 static PyObject *format_bytes(PyObject *exception)
 {
     PyObject *text = format(exception, 1);
@@ -189,7 +192,8 @@ static void log_cut(const char *block, size_t size, const char *what)
     free(cut);
 }
 
-/* Of sys.exit(code): a number is the status; anything else but None is printed. */
+/* The status for sys.exit(code): a number is the status itself; any other value but None is
+ * printed. */
 static int exit_status(PyObject *exception)
 {
     PyObject *code = PyObject_GetAttrString(exception, "code");

@@ -6,10 +6,10 @@
 
 #include "py/compat.h"
 
-/* Logs the exception under way with its traceback, one record, level error, and clears it: the text, then
- * the traceback. Never raises; does nothing when there is none.
- * In a process that the application forked it does not return: an exception that nobody has caught is the end of such a
- * process, as it would be for Python itself: SystemExit with its status and unlogged, all others with 1. */
+/* Logs the present exception as one record of level error: the text, then the traceback. Clears the
+ * exception. Never raises; does nothing without an exception. GIL held. In a process that the
+ * application forked, it does not return: an uncaught exception ends such a process, as in Python
+ * itself. SystemExit is not logged and gives the status; any other exception gives 1. */
 void exception_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,13 +1,14 @@
-/* From a header field's name to its environ key: a bounded table of what was seen. */
+/* The environ key of a header field: a bounded table of names seen before. */
 #include "py/field_names.h"
 
 #include <stdbool.h>
 
-/* Names kept at most; a client that invents more pays for a new string each time. */
+/* The table keeps KEPT names. A client that invents further names pays for a new string each
+ * time. */
 enum { SLOTS = 512, KEPT = 256, NAME_MAX_SIZE = 64 };
 
 struct entry {
-    PyObject *key; /* NULL and hidden: not shown; NULL otherwise: free */
+    PyObject *key; /* NULL and hidden: not shown; NULL alone: a free entry */
     bool hidden;
     uint8_t size;
     char name[NAME_MAX_SIZE]; /* upper case, "-" as "_" */
@@ -18,12 +19,12 @@ static unsigned kept;
 static PyObject *unkept; /* the last key that was not kept */
 
 static const struct {
-    const char *name, *key; /* NULL: hidden */
+    const char *name, *key; /* key NULL: hidden */
 } special[] = {
     {"CONTENT_TYPE", "CONTENT_TYPE"},
     {"CONTENT_LENGTH", "CONTENT_LENGTH"},
     {"TRANSFER_ENCODING", NULL},
-    /* environ knows these by their identity: they must be in the table before a client can fill it. */
+    /* environ compares these by identity: they must be in the table before clients can fill it. */
     {"HOST", "HTTP_HOST"},
     {"COOKIE", "HTTP_COOKIE"},
 };
@@ -43,7 +44,7 @@ static uint32_t hash(const char *name, size_t size)
     return h;
 }
 
-/* The entry of that name, or the free one where it belongs. There always is one: KEPT < SLOTS. */
+/* The entry of that name, or the free entry for it. A free entry always exists: KEPT < SLOTS. */
 static struct entry *find(const char *name, size_t size)
 {
     for (uint32_t i = hash(name, size);; i++) {

@@ -1,6 +1,6 @@
 /*
- * wsgi.file_wrapper: an iterable over a file-like object, which the server may look into to send the file
- * itself.
+ * wsgi.file_wrapper: an iterable over a file-like object. The server may look into it, and send the
+ * file itself.
  */
 #include "py/file_wrapper.h"
 
@@ -19,10 +19,11 @@ struct file_wrapper {
 
 static PyTypeObject *wrapper_type;
 
-/* The types whose objects read from their descriptor without any transformation. */
+/* The types that read from their descriptor without transformation. */
 static PyObject *raw_type, *reader_type, *random_type;
 
-/* Interned: a name made for one lookup stays in the interpreter's cache of methods, in place of another's entry. */
+/* Interned: a name made for one lookup would take another's entry in the interpreter's method
+ * cache. */
 static PyObject *name_read, *name_close, *name_raw, *name_flush, *name_fileno, *name_tell;
 static const struct {
     PyObject **name;
@@ -178,7 +179,7 @@ static bool is_exactly(PyObject *object, PyObject *type)
     return (PyObject *)Py_TYPE(object) == type;
 }
 
-/* -1 (which no position or descriptor is) with or without an exception. */
+/* -1, which is no position or descriptor, with or without an exception. */
 static long long call_for_number(PyObject *object, PyObject *name)
 {
     PyObject *result = PyObject_CallMethodNoArgs(object, name);
@@ -188,7 +189,7 @@ static long long call_for_number(PyObject *object, PyObject *name)
     return number;
 }
 
-/* Whether a read of the object is a read of its descriptor: then what was written to it is flushed. */
+/* Whether reading the object means reading its descriptor: then written data is flushed. */
 static bool reads_descriptor(PyObject *object)
 {
     if (is_exactly(object, raw_type))
@@ -216,7 +217,7 @@ static bool find_file(PyObject *filelike, int *fd, off_t *offset, uint64_t *size
     long long position = descriptor < 0 ? -1 : call_for_number(filelike, name_tell);
     if (position < 0 || fstat((int)descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         return false;
-    /* A file without blocks may be one that the kernel makes up, whose size is a lie (/proc, /sys). */
+    /* The kernel may generate a file without blocks (/proc, /sys), whose size is wrong. */
     if (status.st_blocks == 0 || position >= status.st_size)
         return false;
     int flags = fcntl((int)descriptor, F_GETFL);

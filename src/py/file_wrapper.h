@@ -1,5 +1,5 @@
 /*
- * wsgi.file_wrapper (PEP 3333, "Optional Platform-Specific File Handling").
+ * wsgi.file_wrapper (PEP 3333, "Optional Platform-Specific File Handling"). GIL held.
  */
 #ifndef PY_FILE_WRAPPER_H
 #define PY_FILE_WRAPPER_H
@@ -12,12 +12,12 @@
 
 int file_wrapper_init(void);         /* makes the type; 0, or -1 with an exception */
 PyObject *file_wrapper_type(void);   /* borrowed; callable as file_wrapper(filelike, block_size=8192) */
-bool file_wrapper_check(PyObject *); /* exactly our type */
+bool file_wrapper_check(PyObject *); /* of exactly this type */
 
-/* True when the wrapped object is a real file, read from the descriptor without any transformation (an exact io.FileIO, or an
- * exact io.BufferedReader or BufferedRandom over one, on a regular file): then *fd is borrowed, *offset is the object's
- * position and *size what is left from there. False (no exception): iterate it. Attributes that the object was given may run code
- * of the application meanwhile. */
+/* Whether the wrapped object is a regular file, read without transformation: exactly an io.FileIO,
+ * or an io.BufferedReader or BufferedRandom over it. Then *fd is borrowed, *offset is the object's
+ * position, and *size the number of bytes from there. False without an exception: the caller must
+ * iterate. Attributes set on the object may run the application's code meanwhile. */
 bool file_wrapper_is_file(PyObject *wrapper, int *fd, off_t *offset, uint64_t *size);
 
 #endif

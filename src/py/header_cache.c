@@ -5,7 +5,7 @@
 
 enum { SLOTS = 64, LINE_KEPT = 104 };
 
-/* To a pair that nobody keeps: the list's and add_new's. */
+/* References to a pair that only the call holds: the list's and add_new's. */
 enum { REFERENCES_OF_CALL = 2 };
 
 struct entry {
@@ -75,7 +75,8 @@ static int check_and_add(struct response *response, PyObject *pair)
     return reason != NULL ? refuse(pair, reason) : 0;
 }
 
-/* A message shows the pair, and an object in it may be the application's, whose code can take the pair out of its list. */
+/* Takes a reference: an error message shows the pair, and that may run the application's code,
+ * which can remove the pair from its list. */
 static int add_new(struct response *response, PyObject *pair)
 {
     Py_INCREF(pair);

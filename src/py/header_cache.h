@@ -1,8 +1,10 @@
 /*
- * Header tuples that applications repeat: constants keep their identity, so a pointer stands for a checked and formatted line.
+ * Header tuples that applications repeat. Constants keep their identity, so that a pointer
+ * identifies a checked and formatted line. GIL held.
  *
- * Only exact tuples of exact str, which cannot change, and only those that somebody besides the header list holds (a constant,
- * a global), so that tuples made for one response do not push them out. Strong references: an address in the cache is not used again.
+ * The cache takes only exact tuples of exact str, which cannot change. Something besides the header
+ * list must hold them (a constant, a global), so that tuples of a single response do not displace
+ * them. References are strong: a cached address is not reused.
  */
 #ifndef PY_HEADER_CACHE_H
 #define PY_HEADER_CACHE_H
@@ -10,10 +12,10 @@
 #include "http/response.h"
 #include "py/compat.h"
 
-/* Adds the (name, value) pair to the response. 0, or -1 with an exception set for the application. */
+/* Adds the (name, value) pair to the response. 0, or -1 with an exception for the application. */
 int header_cache_add(struct response *response, PyObject *pair);
 
-/* Lets go of all pairs. */
+/* Releases all pairs. */
 void header_cache_clear(void);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * wsgi.input: a request body that is complete, as a stream that behaves as an io.BufferedIOBase.
+ * wsgi.input: a complete request body as a stream that behaves like an io.BufferedIOBase.
  *
- * The bytes are in memory, or in a spool that is read by position through a window, so that lines cost no
- * system call each. The position moves before the GIL is released: two threads that read the same input get
- * different bytes.
+ * The bytes are in memory or in a spool. A spool is read by position through a window, so that
+ * lines need no system call each. The position moves before the GIL is released: two threads that
+ * read the same input get different bytes.
  */
 #include "py/input.h"
 
@@ -13,16 +13,16 @@
 
 #include "py/compat.h"
 
-/* Reads of the spool below WINDOW_SIZE go through the window, larger ones straight into the result. */
+/* Reads of the spool below WINDOW_SIZE use the window; larger reads go straight into the result. */
 enum { WINDOW_SIZE = 32768, GIL_RELEASE_SIZE = 65536 };
 
-/* Of read1() without a size. */
+/* The size of read1() without an argument. */
 enum { READ1_SIZE = 65536 };
 
 struct input {
     PyObject ob_base;
-    struct body_content content; /* ours */
-    uint64_t position;           /* of the next byte to be read; may be beyond content.size */
+    struct body_content content; /* owned */
+    uint64_t position;           /* of the next byte; may be beyond content.size */
     bool closed;
     char *window; /* WINDOW_SIZE bytes of the spool; NULL until needed */
     uint64_t window_start;
@@ -57,7 +57,7 @@ static void input_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* All of `size` bytes of the spool. 0, or -1 and errno; a spool that has become shorter is an EIO. */
+/* Reads exactly `size` bytes of the spool. 0, or -1 and errno; EIO when the spool has shrunk. */
 static int spool_read(int spool, char *to, size_t size, uint64_t offset)
 {
     while (size > 0) {
@@ -75,8 +75,9 @@ static int spool_read(int spool, char *to, size_t size, uint64_t offset)
     return 0;
 }
 
-/* What can be seen of the body from `offset` on, at least `wanted` bytes (at most WINDOW_SIZE, and they
- * must exist); in memory or in the window, until the next call. NULL with an exception. */
+/* The visible part of the body from `offset` on, at least `wanted` bytes, which must exist (at most
+ * WINDOW_SIZE). It is in memory or in the window, and valid until the next call. NULL with an
+ * exception. */
 static const char *input_view(struct input *input, uint64_t offset, size_t wanted, size_t *size)
 {
     if (input->content.memory != NULL) {
@@ -103,7 +104,7 @@ static const char *input_view(struct input *input, uint64_t offset, size_t wante
     return input->window + (offset - input->window_start);
 }
 
-/* `size` bytes of the spool straight into `to`. 0, or -1 with an exception. */
+/* Reads `size` bytes of the spool straight into `to`. 0, or -1 with an exception. */
 static int read_large(struct input *input, char *to, size_t size, uint64_t offset)
 {
     int result;
@@ -124,7 +125,7 @@ static uint64_t input_left(const struct input *input)
     return input->position < input->content.size ? input->content.size - input->position : 0;
 }
 
-/* The next `size` bytes, which must exist, into `to`. 0, or -1 with an exception. */
+/* Reads the next `size` bytes, which must exist, into `to`. 0, or -1 with an exception. */
 static int input_take_into(struct input *input, char *to, size_t size)
 {
     uint64_t offset = input->position;
@@ -141,7 +142,7 @@ static int input_take_into(struct input *input, char *to, size_t size)
     return 0;
 }
 
-/* The same as a new bytes object. */
+/* Reads them into a new bytes object. */
 static PyObject *input_take(struct input *input, uint64_t size)
 {
     if (size > PY_SSIZE_T_MAX)
@@ -152,7 +153,7 @@ static PyObject *input_take(struct input *input, uint64_t size)
     return bytes;
 }
 
-/* The bytes up to and with the next newline, at most `limit` of them. 0, or -1 with an exception. */
+/* The size of the next line with its newline, at most `limit`. 0, or -1 with an exception. */
 static int line_size(struct input *input, uint64_t limit, uint64_t *size)
 {
     for (*size = 0; *size < limit;) {
@@ -178,7 +179,7 @@ static PyObject *input_take_line(struct input *input, uint64_t limit)
     return line_size(input, limit, &size) == 0 ? input_take(input, size) : NULL;
 }
 
-/* 0, or -1 with an exception, as io has it. */
+/* As in io: 0, or -1 with an exception. */
 static int check_open(const struct input *input)
 {
     if (!input->closed)
@@ -187,9 +188,9 @@ static int check_open(const struct input *input)
     return -1;
 }
 
-/* The one optional argument: *limit is it, or what is left when it is missing, None, negative or more than
- * that. 0, or -1 with an exception. The argument's __index__ is the application's code, which may read, move
- * and close the stream: what is left is only known after that. */
+/* Reads the optional argument into *limit. A missing, None, negative or too large one means all
+ * bytes that are left. 0, or -1 with an exception. The argument's __index__ is the application's
+ * code, which may read, move and close the stream: so the rest is computed afterwards. */
 static int parse_size(struct input *input, const char *method, PyObject *const *args, Py_ssize_t count,
                       uint64_t *limit)
 {
@@ -199,7 +200,7 @@ static int parse_size(struct input *input, const char *method, PyObject *const *
         return -1;
     }
     if (count == 1 && args[0] != Py_None)
-        size = PyNumber_AsSsize_t(args[0], NULL); /* clipped, not refused, when it is huge */
+        size = PyNumber_AsSsize_t(args[0], NULL); /* clips a huge number */
     if ((size == -1 && PyErr_Occurred()) || check_open(input) < 0)
         return -1;
     *limit = input_left(input);
@@ -215,7 +216,7 @@ static PyObject *method_read(PyObject *self, PyObject *const *args, Py_ssize_t c
     return parse_size(input, "read", args, count, &limit) == 0 ? input_take(input, limit) : NULL;
 }
 
-/* As much as one read gives: without a size that is not the whole of a body in a spool. */
+/* Returns as much as one read gives: without a size, only a part of a body in a spool. */
 static PyObject *method_read1(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     struct input *input = (struct input *)self;
@@ -261,7 +262,8 @@ static PyObject *input_next(PyObject *self)
     return left > 0 ? input_take_line(input, left) : NULL;
 }
 
-/* As io.IOBase has it: lines until their sizes reach the hint; a hint of 0 or less is none. */
+/* As in io.IOBase: reads lines until their sizes reach the hint; a hint of 0 or less means no
+ * limit. */
 static PyObject *method_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     uint64_t hint, total = 0;
@@ -288,7 +290,7 @@ static uint64_t seek_origin(const struct input *input, long whence)
     return whence == SEEK_SET ? 0 : whence == SEEK_CUR ? input->position : input->content.size;
 }
 
-/* Whether there is such a position; else with an exception. As io.BytesIO has it. */
+/* Whether the position exists, else with an exception. As in io.BytesIO. */
 static bool may_seek(const struct input *input, Py_ssize_t offset, long whence)
 {
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
@@ -302,7 +304,8 @@ static bool may_seek(const struct input *input, Py_ssize_t offset, long whence)
     return false;
 }
 
-/* Beyond the end there is nothing to read; before the beginning is the beginning. */
+/* A position before the beginning becomes the beginning. At positions beyond the end, reads return
+ * nothing. */
 static uint64_t find_position(const struct input *input, Py_ssize_t offset, long whence)
 {
     uint64_t origin = seek_origin(input, whence), back = offset < 0 ? -(uint64_t)offset : 0;
@@ -311,7 +314,8 @@ static uint64_t find_position(const struct input *input, Py_ssize_t offset, long
     return origin > back ? origin - back : 0;
 }
 
-/* seek(offset, whence=0). The object of all empty bodies stays where it is: there is nothing to be seen of a position. */
+/* seek(offset, whence=0). The shared object of empty bodies does not move: its position has no
+ * effect. */
 static PyObject *method_seek(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     struct input *input = (struct input *)self;
@@ -340,8 +344,8 @@ static PyObject *method_tell(PyObject *self, PyObject *unused)
     return check_open(input) == 0 ? PyLong_FromUnsignedLongLong(input->position) : NULL;
 }
 
-/* The body goes with the object. That of all empty bodies stays open: it is the next call's, too, and io.TextIOWrapper closes what
- * it has when it is collected. */
+/* Frees the body with the object. The shared object of empty bodies stays open, because the next
+ * call uses it, and io.TextIOWrapper closes its stream when it is collected. */
 static PyObject *method_close(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -448,7 +452,8 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* To isinstance() and issubclass() it is an io.BufferedIOBase, without being made of one. 0, or -1 with an exception. */
+/* Makes isinstance() and issubclass() accept it as an io.BufferedIOBase, without inheritance. 0, or
+ * -1 with an exception. */
 static int register_type(void)
 {
     PyObject *io = PyImport_ImportModule("io");

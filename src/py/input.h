@@ -1,9 +1,9 @@
 /*
- * wsgi.input (PEP 3333, "Input and Error Streams").
+ * wsgi.input (PEP 3333, "Input and Error Streams"). GIL held.
  *
- * The body is complete before the application starts, so reading never waits, and it can be read again: the object behaves as an
- * io.BufferedIOBase that is read-only and can seek. An input object owns its content: an application that keeps it beyond the
- * request does no harm.
+ * The body is complete before the application starts: reads never wait, and the body can be read
+ * again. The object behaves as a read-only io.BufferedIOBase that can seek. It owns its content, so
+ * that an application may keep it beyond the request.
  */
 #ifndef PY_INPUT_H
 #define PY_INPUT_H
@@ -13,7 +13,8 @@
 
 int input_init(void); /* makes the types; 0, or -1 with an exception */
 
-/* A new reference. Moves the content in; an empty one gives the stateless object that all empty bodies share. */
+/* A new reference, or NULL with an exception. Moves the content in. All empty bodies share one
+ * stateless object. */
 PyObject *input_new(struct body_content *content);
 
 #endif

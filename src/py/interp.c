@@ -1,5 +1,6 @@
 /*
- * The embedded interpreter: which python it takes itself for, its start and end, and the GIL of each thread.
+ * The embedded interpreter: its python, its start and end, the GIL of each thread, and the
+ * descriptor for the application's signal handlers.
  */
 #include "py/compat.h"
 
@@ -22,7 +23,7 @@
 #include "py/python_fork.h"
 #include "py/venv.h"
 
-/* What this thread's PyEval_SaveThread returned; NULL before its first gil_take or gil_release. */
+/* The result of this thread's PyEval_SaveThread; NULL before its first gil_take or gil_release. */
 static _Thread_local PyThreadState *thread_state;
 
 const char *interp_version(void)
@@ -47,10 +48,10 @@ static char *absolute_path(const char *path)
     return absolute;
 }
 
-/* What Python takes itself for. */
+/* The python that the interpreter takes itself for. */
 struct python {
     char *executable;         /* sys.executable; owned, NULL: none */
-    bool is_of_another_build; /* than the embedded one, whose library is to be used all the same */
+    bool is_of_another_build; /* its packages are used with the library of the embedded build */
 };
 
 static void tell_of_another_build(struct python *python, const char *message)
@@ -65,8 +66,9 @@ static void tell_of_another_build(struct python *python, const char *message)
             message);
 }
 
-/* The bin/python of the virtual environment at `directory`; none when it is not to be used: after a record, and with *refused when that
- * is an error. The variable outlives the directory in many a shell. */
+/* Finds bin/python of the virtual environment at `directory`. Leaves it NULL after a record when
+ * the environment is not used; *refused tells whether that is an error. VIRTUAL_ENV often outlives
+ * its directory in a shell. */
 static void venv_python(struct python *python, const char *directory, bool from_environment, bool *refused)
 {
     const struct venv_host host = {.version = interp_version(), .python = PYTHON_EXECUTABLE};
@@ -86,7 +88,7 @@ static void venv_python(struct python *python, const char *directory, bool from_
     free(path);
 }
 
-/* The directory, as it is named, or NULL. */
+/* The directory as the user named it, or NULL. */
 static char *find_venv(const struct options *options, bool *from_environment)
 {
     char *own = options->venv == NULL ? venv_around(program_path()) : NULL;
@@ -104,7 +106,7 @@ char *interp_venv(const struct options *options)
     return find_venv(options, &from_environment);
 }
 
-/* What sys.executable will be is never left to $PATH. 0, or -1 after a record. */
+/* Never leaves sys.executable to $PATH. 0, or -1 after a record. */
 static int find_python(struct python *python, const struct options *options)
 {
     bool from_environment, refused = false;
@@ -122,8 +124,8 @@ static int find_python(struct python *python, const struct options *options)
     return 0;
 }
 
-/* The library is found from the executable, through the pyvenv.cfg beside it, unless `home` is set. The packages are found by site, from
- * sys.executable, which may so be another build's. */
+/* Python finds the library from the executable, through the pyvenv.cfg beside it, unless `home` is
+ * set. site finds the packages from sys.executable, which may belong to another build. */
 static PyStatus set_paths(PyConfig *config, const struct python *python)
 {
     const struct {
@@ -159,10 +161,11 @@ static PyStatus initialize(const struct python *python, const struct options *op
     config.parse_argv = 0;
     config.install_signal_handlers = 0;
     config.faulthandler = 1;
-    /* A .pyc tells by size and second whether it is of a source file, which may be saved twice in one. */
+    /* A .pyc identifies its source by size and second: two saves within a second would look
+     * alike. */
     if (options->reload)
         config.write_bytecode = 0;
-    config.buffered_stdio = 0; /* or print() shows nothing for long in a container */
+    config.buffered_stdio = 0; /* otherwise the output of print() stays invisible for long in a container */
     status = PyConfig_SetBytesArgv(&config, 1, argv);
     if (!PyStatus_Exception(status))
         status = set_paths(&config, python);
@@ -196,7 +199,7 @@ static int append_paths(PyObject *list, const char *colon_separated)
     return result;
 }
 
-/* An embedded interpreter has no current directory on sys.path. */
+/* Adds the current directory: an embedded interpreter does not have it on sys.path. */
 static int extend_path(const struct options *options)
 {
     PyObject *b_path = PySys_GetObject("path");
@@ -218,7 +221,8 @@ out:
     return result;
 }
 
-/* multiprocessing's children get our sys.path, library and all, which the python that sys.executable names would not bear. */
+/* Children of multiprocessing get our sys.path with its library, which does not fit the python of
+ * sys.executable. */
 static void spawn_embedded_python(void)
 {
     PyObject *standard = NULL, *module = NULL, *result = NULL;
@@ -233,8 +237,9 @@ static void spawn_embedded_python(void)
     Py_XDECREF(result);
 }
 
-/* The module __main__, which is empty, as the program's: without a __file__ it would be that of an interactive session. A name that
- * ends in .__main__ keeps multiprocessing's children from running the file as a script of Python's. 0, or -1 with an exception. */
+/* Names the empty module __main__ after the program: without a __file__ it would count as an
+ * interactive session. A name that ends in .__main__ keeps children of multiprocessing from running
+ * the file as a Python script. 0, or -1 with an exception. */
 static int name_main_module(void)
 {
     const char *path = program_path();
@@ -293,7 +298,8 @@ int interp_start(const struct options *options)
     return 0;
 }
 
-/* The garbage collector never looks at frozen objects (gc.freeze), so the cycles among them would not be destroyed. */
+/* The garbage collector ignores frozen objects (gc.freeze): cycles among them would not be
+ * destroyed. */
 static void unfreeze(void)
 {
     PyObject *module = PyImport_ImportModule("gc");
@@ -312,7 +318,7 @@ void interp_stop(void)
     library_release();
     if (Py_FinalizeEx() != 0)
         log_warning("Python could not flush its output when it stopped");
-    errors_flush(); /* atexit functions and finalizers may have written a line without an end */
+    errors_flush(); /* atexit functions and finalisers may have written a line without an end */
 }
 
 void gil_take(void)
@@ -320,7 +326,7 @@ void gil_take(void)
     if (thread_state != NULL)
         PyEval_RestoreThread(thread_state);
     else
-        (void)PyGILState_Ensure(); /* never matched: the thread state made here stays the thread's own */
+        (void)PyGILState_Ensure(); /* without a release: the new thread state remains the thread's own */
 }
 
 void gil_release(void)
@@ -329,9 +335,9 @@ void gil_release(void)
 }
 
 static int wakeup[2] = {-1, -1}; /* Python's C handler writes, the loop reads */
-static PyObject *set_wakeup_fd;  /* signal.set_wakeup_fd, without what importing the signal module costs */
+static PyObject *set_wakeup_fd;  /* signal.set_wakeup_fd, without the cost of importing the signal module */
 
-/* The descriptor that was there before; -2 with an exception. */
+/* Returns the descriptor that was set before; -2 with an exception. */
 static long set_ours(void)
 {
     PyObject *old = PyObject_CallFunction(set_wakeup_fd, "i", wakeup[1]);
@@ -354,7 +360,8 @@ int interp_signal_fd(void)
     return -1;
 }
 
-/* What came meanwhile has left no byte here: one makes the loop look. A pipe that is full has some. */
+/* Signals meanwhile have written no byte here: a byte makes the loop look. A full pipe needs
+ * none. */
 static void write_byte(void)
 {
     if (write(wakeup[1], "", 1) < 0)

@@ -1,5 +1,5 @@
 /*
- * Native strings of WSGI: str whose characters are bytes (PEP 3333, "Unicode Issues").
+ * Native strings of WSGI: str whose characters are bytes (PEP 3333, "Unicode Issues"). GIL held.
  */
 #ifndef PY_LATIN1_H
 #define PY_LATIN1_H
@@ -12,7 +12,8 @@ static inline PyObject *latin1_str(struct slice text)
     return PyUnicode_DecodeLatin1(text.data, (Py_ssize_t)text.size, NULL);
 }
 
-/* The bytes of a str, borrowed. 0, or -1 with TypeError or ValueError; `what` begins the sentence. */
+/* The bytes of a str, borrowed. 0, or -1 with TypeError or ValueError, whose text begins with
+ * `what`. */
 static inline int latin1_slice(PyObject *text, const char *what, struct slice *bytes)
 {
     if (!PyUnicode_Check(text)) {

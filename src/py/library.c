@@ -1,9 +1,9 @@
-/* Python's own library, by way of library.py. */
+/* Modules of Python's library, held by library.py. */
 #include "py/library.h"
 
 #include "py/library_source.h"
 
-/* loader.py takes frames of this name for its own. */
+/* loader.py recognises frames of this name as its own. */
 static const char file_name[] = "<gateway>";
 
 static PyObject *globals; /* of library.py; NULL before library_hold and after library_release */
@@ -24,7 +24,7 @@ static int run_source(void)
 void library_hold(void)
 {
     PyObject *b_hold = run_source() == 0 ? PyDict_GetItemString(globals, "hold") : NULL;
-    /* For the crew, and for what is told of failures. */
+    /* Needed by the crew, and to log failures. */
     static const char *const names[] = {"threading", "traceback", "tokenize"};
     for (size_t i = 0; b_hold != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
         PyObject *result = PyObject_CallFunction(b_hold, "s", names[i]);

@@ -1,4 +1,4 @@
-/* The files that this process's Python code is from. */
+/* The source files of the process's Python modules. */
 #include "py/modules.h"
 
 #include "py/compat.h"
@@ -9,7 +9,8 @@
 
 #include "base/mem.h"
 
-/* The module's __file__, from its own dictionary; NULL, without an exception, where there is none that can be a file. */
+/* The module's __file__, from its own dictionary; NULL, without an exception, when it has none that
+ * can be a file. */
 static PyObject *file_of(PyObject *module)
 {
     if (!PyModule_Check(module))
@@ -27,7 +28,8 @@ static PyObject *file_of(PyObject *module)
     return NULL;
 }
 
-/* The directory of Python's library, with the slash at its end, is that of os; 0 when that has none. */
+/* The length of the library's directory in the path of os, with the last slash; 0 when os has no
+ * file. */
 static size_t library_size(PyObject *os_file)
 {
     const char *slash = os_file != NULL ? strrchr(PyBytes_AS_STRING(os_file), '/') : NULL;
@@ -39,7 +41,7 @@ static bool begins_with(const char *text, const char *part)
     return strncmp(text, part, strlen(part)) == 0;
 }
 
-/* Who changes that means another Python. What is installed is often below it. */
+/* A change there means another Python. Installed packages are often below that directory. */
 static bool is_of_library(const char *path, PyObject *os_file)
 {
     size_t size = library_size(os_file);

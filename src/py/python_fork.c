@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-/* The process's own state, set by the fork handlers. */
+/* State of this process, set by the fork handlers. */
 static atomic_bool is_fork, has_forked;
 
 static void note_in_parent(void)
@@ -43,7 +43,7 @@ void python_fork_after_in_parent(void)
     PyOS_AfterFork_Parent();
 }
 
-/* What the fork handlers have noted is true of the application's forks alone. */
+/* Resets the notes of the fork handlers, which are about the application's forks only. */
 void python_fork_after_in_child(void)
 {
     atomic_store_explicit(&is_fork, false, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* A configuration file, by way of settings.py, whose source is a string in this program. */
+/* Reads a configuration file with settings.py, whose source is a string in this program. */
 #include "py/compat.h"
 
 #include "py/settings.h"
@@ -23,7 +23,7 @@ static PyStatus initialize(void)
     return status;
 }
 
-/* 1 when all is well, 0 when a sentence was written; -1 with an exception. */
+/* 1 on success, 0 when a sentence was written; -1 with an exception. */
 static int run(const char *path, const char *table, int out)
 {
     PyObject *code = NULL, *globals = NULL, *result = NULL, *name = NULL, *answer = NULL;
@@ -53,7 +53,7 @@ out:
 static void fail(int out, const char *sentence)
 {
     if (write(out, sentence, strlen(sentence)) < 0) {
-        /* whoever reads it is gone */
+        /* the reader is gone */
     }
     close(out);
 }

@@ -1,4 +1,4 @@
-/* The Python stack of a running thread, and of all when the process crashes. */
+/* The Python stack of a running thread, and of all threads when the process crashes. */
 #include "py/stack.h"
 
 #include "py/compat.h"
@@ -15,7 +15,8 @@
 
 static int pipe_ends[2] = {-1, -1};
 
-/* faulthandler.NAME(*args, file=file, all_threads=all_threads). Takes the reference to `args`. 0, or -1 after a log record. */
+/* faulthandler.NAME(*args, file=file, all_threads=all_threads). Takes the reference to `args`. 0,
+ * or -1 after a log record. */
 static int call_faulthandler(const char *name, PyObject *args, int file, bool all_threads)
 {
     PyObject *module = PyImport_ImportModule("faulthandler");
@@ -42,7 +43,8 @@ int stack_on_crash(int fd)
 
 static void (*python_handler)(int signal);
 
-/* faulthandler's own does not restore errno, which the interrupted code may be about to read. */
+/* Restores errno, which the interrupted code may be about to read: faulthandler's own handler does
+ * not. */
 static void handle(int signal)
 {
     int saved = errno;
@@ -50,7 +52,7 @@ static void handle(int signal)
     errno = saved;
 }
 
-/* All that faulthandler registers have the same handler. */
+/* All registrations of faulthandler have the same handler. */
 static int register_signal(int signal, int file, bool all_threads)
 {
     struct sigaction action;
@@ -58,7 +60,7 @@ static int register_signal(int signal, int file, bool all_threads)
         return -1;
     sigaction(signal, NULL, &action);
     if (action.sa_handler == handle)
-        return 0; /* registered before: only what it writes has changed */
+        return 0; /* registered before: only its destination has changed */
     python_handler = action.sa_handler;
     action.sa_handler = handle;
     sigaction(signal, &action, NULL);
@@ -80,7 +82,7 @@ static int write_to_pipe(bool all_threads)
         return 0;
     close(pipe_ends[0]);
     close(pipe_ends[1]);
-    pipe_ends[0] = pipe_ends[1] = -1; /* the signal would end the process */
+    pipe_ends[0] = pipe_ends[1] = -1; /* otherwise the signal would end the process */
     return -1;
 }
 

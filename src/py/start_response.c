@@ -30,7 +30,8 @@ static int check_answer(const struct responder *responder, const char *name)
     return -1;
 }
 
-/* exc_info once the head has left: the original exception goes on (PEP 3333, "Error Handling"). */
+/* exc_info after the head was sent: raises the original exception again (PEP 3333, "Error
+ * Handling"). */
 static void raise_again(PyObject *exc_info)
 {
     PyObject *b_value = PyTuple_GET_ITEM(exc_info, 1);
@@ -48,7 +49,7 @@ static void raise_again(PyObject *exc_info)
     PyErr_SetObject((PyObject *)Py_TYPE(b_value), b_value);
 }
 
-/* Whether start_response may be called now. 0, or -1 with an exception. */
+/* Whether start_response may be called at this point. 0, or -1 with an exception. */
 static int check_order(const struct responder *responder, PyObject *exc_info)
 {
     if (exc_info != NULL && exc_info != Py_None) {
@@ -95,7 +96,7 @@ static int add_headers(struct response *response, PyObject *headers)
     return 0;
 }
 
-/* Once per worker: an application that says it says it in each answer. */
+/* Logged once per worker: such an application sets the field in every response. */
 static void tell_connection(const struct request *request)
 {
     static bool told; /* guarded by the GIL */
@@ -164,7 +165,8 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
     return respond((struct responder *)self, places[0], places[1], places[2]);
 }
 
-/* write(data): sent, or kept for a slow client, when it returns (PEP 3333, "The write() Callable"). */
+/* write(data): when it returns, the data is sent, or stored for a slow client (PEP 3333, "The
+ * write() Callable"). */
 static PyObject *write_data(PyObject *self, PyObject *data)
 {
     struct responder *responder = (struct responder *)self;
@@ -174,7 +176,7 @@ static PyObject *write_data(PyObject *self, PyObject *data)
         PyErr_Format(PyExc_TypeError, "write() takes bytes, not %.100s", Py_TYPE(data)->tp_name);
         return NULL;
     }
-    if (!responder->started) { /* the head in the response is half of one */
+    if (!responder->started) { /* the head in the response is incomplete */
         PyErr_SetString(PyExc_AssertionError, "write() was called after start_response() had failed");
         return NULL;
     }
@@ -195,7 +197,7 @@ static PyObject *write_data(PyObject *self, PyObject *data)
     Py_RETURN_NONE;
 }
 
-/* client_disconnected() -> bool: from any thread; the GIL keeps the call from ending meanwhile. */
+/* client_disconnected() -> bool. Any thread: the GIL keeps the call from ending meanwhile. */
 static PyObject *client_disconnected(PyObject *self, PyObject *nothing)
 {
     (void)nothing;
@@ -247,7 +249,7 @@ static int trio_make(struct responder_trio *trio)
     return trio->start_response != NULL && trio->write != NULL && trio->client_disconnected != NULL ? 0 : -1;
 }
 
-/* Ours, and one of each function, but for the templates': nobody else has any part of the trio. */
+/* True when only this thread and templates hold parts of the trio. */
 static bool trio_is_ours(const struct responder_trio *trio)
 {
     return trio->responder != NULL && Py_REFCNT(trio->start_response) == 1 && Py_REFCNT(trio->write) == 1 &&

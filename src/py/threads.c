@@ -1,4 +1,4 @@
-/* Threads: those that there are, and those that run the application. */
+/* The threads of the process, and those that run the application. */
 #include "py/threads.h"
 
 #include "py/compat.h"
@@ -20,14 +20,14 @@
 #include "py/interp.h"
 #include "py/library.h"
 
-enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread, with the hooks of tracers */
+enum { JOIN_SECONDS = 1 }; /* Python's own end of a thread runs hooks of tracers */
 
-/* A thread that was started begins to run, or ends before that. A debugger may hold threads there: all threads of the process together
- * are waited for so many looks. */
+/* A started thread soon begins or ends. A debugger may hold threads: all waits of the process
+ * together have this limit. */
 enum { BEGIN_LOOK_NS = 20000000, BEGIN_LOOKS = 150 };
 
-/* The application's, which may be another copy than ours where a module of its own is called as one that this imports. NULL with an
- * exception. */
+/* The application's threading module. It may be another copy than ours, when the application has a
+ * module with the name of one that threading imports. NULL with an exception. */
 static PyObject *threading_module(void)
 {
     PyObject *b_module = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"), *held;
@@ -47,7 +47,8 @@ int threads_init(void)
     return module != NULL ? 0 : -1;
 }
 
-/* threading.enumerate(); NULL, without an exception, when nobody has imported it: then Python has no names. */
+/* threading.enumerate(); NULL, without an exception, when threading was never imported: then
+ * threads have no names. */
 static PyObject *known_threads(void)
 {
     PyObject *name = PyUnicode_FromString("threading");
@@ -70,7 +71,7 @@ static bool has_id(PyObject *thread, long id)
     return same;
 }
 
-/* False when Python knows no such thread, or its name is not fit to print. */
+/* False when Python does not know the thread, or its name cannot be printed. */
 static bool add_known(struct listing *listing, PyObject *threads, long id)
 {
     bool added = false;
@@ -95,7 +96,7 @@ static void add_other(struct listing *listing, long id)
     snprintf(path, sizeof(path), "/proc/self/task/%ld/comm", id);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return; /* it has just ended */
+        return; /* the thread has just ended */
     if (fgets(name, sizeof(name), file) != NULL)
         name[strcspn(name, "\n")] = '\0';
     fclose(file);
@@ -120,17 +121,17 @@ void threads_list(struct listing *listing)
 
 struct thread {
     PyObject *object; /* the threading.Thread; NULL for a thread that Python does not know */
-    pthread_t native; /* that one */
+    pthread_t native; /* used when `object` is NULL */
     pthread_t starter;
-    sigset_t signals; /* blocked in the thread that started it: what the application calls its own */
+    sigset_t signals; /* mask of the thread that started it, for the application's code */
     void (*run)(void *context);
     void *context;
-    sem_t begun; /* posted by the target, when it has been called */
-    /* Under the GIL: */
-    unsigned references; /* the caller's, and the target's */
+    sem_t begun; /* posted by the target when it is called */
+    /* Protected by the GIL: */
+    unsigned references; /* held by the caller and by the target */
     bool runs;
-    bool dropped; /* the target is not to run any more */
-    bool is_none; /* the thread that started it would run it */
+    bool dropped; /* the target must not run any more */
+    bool is_none; /* the starting thread itself would run it */
 };
 
 static const char capsule_name[] = "gateway.thread";
@@ -148,7 +149,8 @@ static void capsule_destroy(PyObject *capsule)
     unref(PyCapsule_GetPointer(capsule, capsule_name));
 }
 
-/* The target of the threading.Thread. Where "threads" are made of one thread, it would wait here for ever. */
+/* The target of the threading.Thread. Under a library that runs all "threads" in one thread, it
+ * would wait here forever. */
 static PyObject *call_run(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -168,9 +170,10 @@ static PyObject *call_run(PyObject *self, PyObject *unused)
 
 static PyMethodDef call_run_definition = {"run", call_run, METH_NOARGS, "Runs the application's calls."};
 
-/* Thread.daemon of a thread of ours: true when it is started, false while it runs. threading asks at the start, for its shutdown: a
- * call that does not return must not keep other threads and atexit functions from their end. Later it is asked for what the
- * application starts in a call, which is no daemon there, as on the main thread. */
+/* Thread.daemon of our threads: true at their start, false while they run. At the start, threading
+ * reads it for its shutdown: a call that does not return must not delay the end of other threads
+ * and atexit functions. Later it is read for threads that the application starts in a call. Those
+ * are no daemons, as in the main thread. */
 static PyObject *is_daemon(PyObject *module, PyObject *thread)
 {
     (void)module;
@@ -182,7 +185,7 @@ static PyObject *is_daemon(PyObject *module, PyObject *thread)
 
 static PyMethodDef is_daemon_definition = {"daemon", is_daemon, METH_O, NULL};
 
-/* A subclass of threading.Thread; NULL with an exception. */
+/* Makes a subclass of threading.Thread; NULL with an exception. */
 static PyObject *make_type(void)
 {
     PyObject *module = threading_module(), *daemon = NULL, *type = NULL;
@@ -225,7 +228,7 @@ static PyObject *make_target(struct thread *thread)
     return target;
 }
 
-/* 0, or -1 after a log record. What fails may be a signal handler, after the thread has begun. */
+/* 0, or -1 after a log record. A signal handler may fail in it, after the thread has begun. */
 static int start_python_thread(struct thread *thread, const char *name)
 {
     PyObject *target = make_target(thread);
@@ -240,7 +243,7 @@ static int start_python_thread(struct thread *thread, const char *name)
     return thread->dropped ? -1 : 0;
 }
 
-/* Without the GIL, which the thread needs to begin. True: it has begun. */
+/* Waits without the GIL, which the thread needs to begin. True: it has begun. */
 static bool await_begin(struct thread *thread)
 {
     struct timespec end;
@@ -263,7 +266,8 @@ static bool is_alive(PyObject *object)
     return answer;
 }
 
-/* True: the thread has ended before it ran. A function of threading.settrace or threading.setprofile that raises ends it so. */
+/* True: the thread has ended before it ran, because a function of threading.settrace or
+ * threading.setprofile raised. */
 static bool has_ended_at_once(struct thread *thread)
 {
     static unsigned looks;
@@ -273,7 +277,7 @@ static bool has_ended_at_once(struct thread *thread)
     return false;
 }
 
-/* Once for a process: its other threads end as the first does. */
+/* Logged once per process: its other threads end in the same way. */
 static void tell_end_at_once(void)
 {
     static bool is_told;
@@ -286,14 +290,15 @@ static void tell_end_at_once(void)
 static void *native_main(void *argument)
 {
     struct thread *thread = argument;
-    /* Processes that the application starts inherit this: with everything blocked nobody could terminate them. Signals to our own
-     * process come to the main thread all the same, which the kernel prefers. */
+    /* Processes that the application starts get this mask: with all signals blocked they could
+     * not be terminated. Signals to our process still go to the main thread, which the kernel
+     * prefers. */
     pthread_sigmask(SIG_SETMASK, &thread->signals, NULL);
     thread->run(thread->context);
     return NULL;
 }
 
-/* 0; -1 after a log record. */
+/* 0, or -1 after a log record. */
 static int start_native_thread(struct thread *thread)
 {
     Py_CLEAR(thread->object);

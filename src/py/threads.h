@@ -1,5 +1,6 @@
 /*
- * Threads: those that this process has besides the calling one, which a fork loses; and those that run the application.
+ * Threads: those that this process has besides the calling one, which a fork loses; and those that
+ * run the application.
  */
 #ifndef PY_THREADS_H
 #define PY_THREADS_H
@@ -8,26 +9,28 @@
 
 #include "options/listing.h"
 
-/* Imports `threading` on the main thread: that module takes the thread that imports it first for the main one. 0, or -1 after a
- * log record. GIL held. */
+/* Imports `threading` in the main thread: the module takes the first importing thread for the main
+ * one. 0, or -1 after a log record. GIL held. */
 int threads_init(void);
 
-/* Adds each in quotation marks, by the name that Python's threading has for it, or else by the kernel's: C libraries have threads of
- * their own. GIL held. */
+/* Adds each thread in quotation marks: by its name in threading, else by the kernel's name, because
+ * C libraries have threads, too. GIL held. */
 void threads_list(struct listing *listing);
 
 /*
- * A thread that calls `run` without the GIL, and may call gil_take there. To Python it is a threading.Thread of that name, so that
- * tracers, profilers and debuggers see it. Python's end does not wait for it, but for what the application starts there. Where the
- * application has put something else in the place of Python's threads (gevent and eventlet do), Python does not know the thread.
- * Nor does it where a tracer or profiler of the application's ends the threading.Thread as it begins.
+ * A thread that calls `run` without the GIL, and may call gil_take there. For Python it is a
+ * threading.Thread of that name, so that tracers, profilers and debuggers see it. The end of Python
+ * waits only for threads that the application starts in it. Python does not know the thread where
+ * the application has replaced Python's threads (gevent and eventlet do), or where a tracer or
+ * profiler ends the threading.Thread at its start.
  */
 struct thread;
 
-/* NULL after a log record. GIL held; others may have it meanwhile. */
+/* NULL after a log record. GIL held; it may be released meanwhile. */
 struct thread *threads_start(const char *name, void (*run)(void *context), void *context);
-/* Waits for its end, for a moment: `run` is about to return, or has. True: it has ended. False: it is left to the end of the process.
- * `thread` is gone. GIL held; others may have it meanwhile. */
+/* Waits a moment for the end of a thread whose `run` returns. True: it has ended. False: it is
+ * left to the end of the process. Frees `thread` in both cases. GIL held; it may be released
+ * meanwhile. */
 bool threads_join(struct thread *thread);
 
 #endif

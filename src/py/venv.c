@@ -1,5 +1,5 @@
 /*
- * Virtual environments: reads pyvenv.cfg and looks at what stands around it.
+ * Virtual environments: reads pyvenv.cfg and checks the files around it.
  */
 #include "py/venv.h"
 
@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-/* What pyvenv.cfg says; NULL where it is silent. Owned. */
+/* The content of pyvenv.cfg; NULL where it lacks a line. Owned. */
 struct venv_file {
     char *home;         /* the directory of the python that made it */
     char *version;      /* "3.11.2", written by venv */
@@ -80,7 +80,7 @@ static void venv_file_fini(struct venv_file *file)
     free(file->version_info);
 }
 
-/* Of "3.11.2": the bytes of "3.11". */
+/* The length of "3.11" in "3.11.2". */
 static int minor_size(const char *version)
 {
     size_t size = strspn(version, "0123456789");
@@ -102,8 +102,8 @@ static bool same_file(const char *a, const char *b)
            of_a.st_ino == of_b.st_ino;
 }
 
-/* "/usr/bin/python3.11" for "/usr/bin/python3" where it is the same program: `python3` may come to mean
- * another one. */
+/* "/usr/bin/python3.11" for "/usr/bin/python3" when both are the same program: `python3` may later
+ * be another one. */
 static char *python_with_version(const struct venv_host *host)
 {
     const char *slash = strrchr(host->python, '/');
@@ -132,7 +132,7 @@ static bool has_site_packages(const char *directory, const struct venv_host *hos
     return has;
 }
 
-/* Whether the python that made it is ours, under whatever name. */
+/* Whether our python made it, under any of its names. */
 static bool made_here(const struct venv_file *file, const struct venv_host *host)
 {
     char *path = xasprintf("%s/python%.*s", file->home, minor_size(host->version), host->version);
