@@ -330,7 +330,7 @@ static int unknown_setting(struct parse *parse, const char *key)
     parse_shown(quoted, key, strlen(key));
     advise(advice, sizeof(advice), "", key, strlen(key));
     if (option_find_name(key, strlen(key)) != NULL)
-        snprintf(parse->message, parse->message_size, "gateway: \"%s\" cannot be said in a file (%s)", quoted,
+        snprintf(parse->message, parse->message_size, "gateway: \"%s\" cannot be set in a file (%s)", quoted,
                  parse->where);
     else
         snprintf(parse->message, parse->message_size, "gateway: \"%s\" is no option%s (%s)", quoted, advice,

@@ -172,7 +172,7 @@ static int set_hosts(struct options *options, const struct option_row *row, cons
         if (!is_host_name(name)) {
             snprintf(
                 wrong, size,
-                "has \"%.*s\", which is no name of a host: letters, digits, - and dots are, without a port",
+                "has \"%.*s\" in it, which is no host name (letters, digits, - and dots, without a port)",
                 (int)name.size, name.data);
             return -1;
         }

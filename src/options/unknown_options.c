@@ -289,8 +289,8 @@ static void tell_stray(const char *entry, size_t size, void (*tell)(const char *
     snprintf(nearest, sizeof(nearest), "%s", row != NULL ? row->name : "");
     for (char *c = nearest; *c != '\0'; c++)
         *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
-    snprintf(sentence, sizeof(sentence), "%.*s in the environment is no option's, and ignored%s%s%s", shown,
-             entry, row != NULL ? "; did you mean " PREFIX : "", nearest, row != NULL ? "?" : "");
+    snprintf(sentence, sizeof(sentence), "%.*s in the environment belongs to no option and is ignored%s%s%s",
+             shown, entry, row != NULL ? "; did you mean " PREFIX : "", nearest, row != NULL ? "?" : "");
     tell(sentence);
 }
 

@@ -122,7 +122,7 @@ void application_settle(void)
     PyObject *module = PyImport_ImportModule("gc");
     PyObject *result = module == NULL ? NULL : PyObject_CallMethod(module, "freeze", NULL);
 
-    exception_log("gc.freeze");
+    exception_log("gc.freeze() has failed");
     Py_XDECREF(module);
     Py_XDECREF(result);
 }

@@ -31,7 +31,7 @@ int call_init(const struct options *options, bool multiprocess)
 {
     if (environ_init(options, multiprocess) == 0 && responder_init() == 0)
         return 0;
-    exception_log("the interpreter could not be prepared");
+    exception_log("Python cannot be prepared for calls");
     return -1;
 }
 
@@ -191,7 +191,7 @@ enum call_step call_start(struct caller *caller, const struct call_request *requ
 {
     caller->request = request;
     if (responder_begin(&caller->trio, request) < 0) {
-        exception_log("start_response could not be made");
+        exception_log("start_response cannot be made");
         return CALL_FAILED;
     }
     PyObject *dict = environ_new(request, caller->trio.client_disconnected);

@@ -60,10 +60,9 @@ static void tell_of_another_build(struct python *python, const char *message)
     if (python->is_of_another_build)
         log_info("%s: its packages are used, with the standard library of the embedded one", message);
     else
-        log_warning(
-            "%s: the standard library comes from there, and modules of it that are written in C, as ssl and "
-            "sqlite3 are, may fail to be imported",
-            message);
+        log_warning("%s: the standard library comes from there, and the import of its C modules may fail "
+                    "(ssl, sqlite3)",
+                    message);
 }
 
 /* Finds bin/python of the virtual environment at `directory`. Leaves it NULL after a record when
@@ -119,7 +118,7 @@ static int find_python(struct python *python, const struct options *options)
     if (python->executable != NULL || refused)
         return refused ? -1 : 0;
     if (access(PYTHON_EXECUTABLE, X_OK) != 0)
-        log_warning("%s, which sys.executable will name: %s", PYTHON_EXECUTABLE, strerror(errno));
+        log_warning("%s, which will be sys.executable: %s", PYTHON_EXECUTABLE, strerror(errno));
     python->executable = xstrdup(PYTHON_EXECUTABLE);
     return 0;
 }
@@ -275,7 +274,7 @@ int interp_start(const struct options *options)
     free(python.executable);
     if (PyStatus_Exception(status)) {
         log_error("Python %s does not start: %s", interp_version(),
-                  status.err_msg != NULL ? status.err_msg : "it wants to exit");
+                  status.err_msg != NULL ? status.err_msg : "it has asked to exit");
         return -1;
     }
     library_hold();
@@ -305,7 +304,7 @@ static void unfreeze(void)
     PyObject *module = PyImport_ImportModule("gc");
     PyObject *result = module == NULL ? NULL : PyObject_CallMethod(module, "unfreeze", NULL);
 
-    exception_log("gc.unfreeze");
+    exception_log("gc.unfreeze() has failed");
     Py_XDECREF(module);
     Py_XDECREF(result);
 }

@@ -12,7 +12,7 @@ int interrupt_init(void)
                                              PyExc_BaseException, NULL);
     if (timeout_type != NULL)
         return 0;
-    exception_log("gateway.RequestTimeout");
+    exception_log("gateway.RequestTimeout cannot be made");
     return -1;
 }
 

@@ -31,7 +31,7 @@ static int call_faulthandler(const char *name, PyObject *args, int file, bool al
     Py_XDECREF(args);
     Py_XDECREF(keywords);
     if (result == NULL)
-        exception_log("faulthandler.%s", name);
+        exception_log("faulthandler.%s() has failed", name);
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
 }

@@ -104,10 +104,10 @@ static void tell_connection(const struct request *request)
     if (told)
         return;
     told = true;
-    log_warning("%s: the application set Connection or Keep-Alive, which are the server's to say; they are "
-                "taken off, "
-                "and \"close\" is obeyed (told once per worker)",
-                request_name(request, name));
+    log_warning(
+        "%s: the application set Connection or Keep-Alive, which belong to the server: they are removed, "
+        "and \"close\" is obeyed (logged once per worker)",
+        request_name(request, name));
 }
 
 static PyObject *respond(struct responder *responder, PyObject *status, PyObject *headers, PyObject *exc_info)

@@ -261,7 +261,7 @@ static bool is_alive(PyObject *object)
     PyObject *alive = PyObject_CallMethod(object, "is_alive", NULL);
     bool answer = alive != Py_False;
     if (alive == NULL)
-        exception_log("a thread of the application's cannot be asked whether it is alive");
+        exception_log("threading cannot tell whether a thread of the application is alive");
     Py_XDECREF(alive);
     return answer;
 }
@@ -343,7 +343,7 @@ static bool join_object(PyObject *object)
 {
     PyObject *result = PyObject_CallMethod(object, "join", "i", JOIN_SECONDS);
     if (result == NULL)
-        exception_log("a thread of the application's cannot be joined");
+        exception_log("a thread of the application cannot be joined");
     Py_XDECREF(result);
     return result != NULL && !is_alive(object);
 }

@@ -179,7 +179,7 @@ def test_what_a_running_service_has_is_good(serve):
 def test_a_variable_that_is_no_option_s_is_warned_of_by_both(serve, tmp_path):
     (tmp_path / "app.py").write_text(GOOD)
     env = {"GATEWAY_WROKERS": "3", "GATEWAY_SERVICE_HOST": "10.0.0.1"}
-    words = "GATEWAY_WROKERS in the environment is no option's, and ignored; did you mean GATEWAY_WORKERS?"
+    words = "GATEWAY_WROKERS in the environment belongs to no option and is ignored; did you mean GATEWAY_WORKERS?"
     done = run("--check-config", "app", cwd=tmp_path, env=env)
     assert done.returncode == 0 and len(done.stderr.splitlines()) == 1 and words in done.stderr
     assert serve("hello", env=env).log.count(words) == 1

@@ -595,7 +595,7 @@ def test_what_it_says_of_the_connection_is_taken_off_and_close_is_obeyed(serve, 
                 connection.assert_closed()
             else:
                 assert connection.exchange("GET", f"/{name}/{way}").status == 200
-    told = server.log.count("the application set Connection or Keep-Alive, which are the server's to say")
+    told = server.log.count("the application set Connection or Keep-Alive, which belong to the server")
     assert told == 1
 
 

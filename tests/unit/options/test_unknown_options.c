@@ -93,12 +93,14 @@ static void tell(const char *sentence)
 static const struct {
     const char *entry, *says; /* NULL: nothing */
 } variables[] = {
-    {"GATEWAY_WROKERS=3", "GATEWAY_WROKERS in the environment is no option's, and ignored; did you mean "
-                          "GATEWAY_WORKERS?"},
+    {"GATEWAY_WROKERS=3",
+     "GATEWAY_WROKERS in the environment belongs to no option and is ignored; did you mean "
+     "GATEWAY_WORKERS?"},
     {"GATEWAY_KEEPALIVE=5", "did you mean GATEWAY_KEEP_ALIVE?"},
     {"GATEWAY_workers=5", "did you mean GATEWAY_WORKERS?"},
     {"GATEWAY_KEEP-ALIVE=5", "did you mean GATEWAY_KEEP_ALIVE?"},
-    {"GATEWAY_QQQQQQQQQQQQQQ=5", "GATEWAY_QQQQQQQQQQQQQQ in the environment is no option's, and ignored"},
+    {"GATEWAY_QQQQQQQQQQQQQQ=5",
+     "GATEWAY_QQQQQQQQQQQQQQ in the environment belongs to no option and is ignored"},
     {"GATEWAY_WORKERS=3", NULL},
     {"GATEWAY_KEEP_ALIVE=3", NULL},
     {"GATEWAY_CMD_ARGS=-w 3", NULL},
@@ -112,7 +114,7 @@ static const struct {
     {"GATEWAY_PORT_80_TCP_ADDR=10.0.0.1", NULL},
     {"GATEWAY_SHOP_SERVICE_HOST=10.0.0.1", NULL},
     {"GATEWAY_SHOP_PORT_80_TCP_PROTO=tcp", NULL},
-    {"GATEWAY_PORT=80", "GATEWAY_PORT in the environment is no option's"},
+    {"GATEWAY_PORT=80", "GATEWAY_PORT in the environment belongs to no option"},
     {"GATEWAY=x", NULL},
     {"MY_GATEWAY_WROKERS=3", NULL},
 };
