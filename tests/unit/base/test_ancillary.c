@@ -1,5 +1,5 @@
 /*
- * Descriptors beside a message: the receiver gets those that came, and no others are left open.
+ * Descriptors beside a message: the receiver gets the sent ones, and no others are left open.
  */
 #include "base/ancillary.h"
 
@@ -27,7 +27,7 @@ static void tear_down(void)
     close(ends[1]);
 }
 
-/* The number that the next descriptor gets: the same before and after, so none was left open. */
+/* The number of the next descriptor: unchanged if no descriptor was left open. */
 static int next_descriptor(void)
 {
     int fd = dup(0);
@@ -101,7 +101,7 @@ START_TEST(what_is_put_arrives)
 }
 END_TEST
 
-/* Once: other control data was copied as if it were descriptors. */
+/* Other control data was once copied as if it were descriptors. */
 START_TEST(other_control_data_is_no_descriptor)
 {
     const int yes = 1;
@@ -117,7 +117,7 @@ START_TEST(other_control_data_is_no_descriptor)
 }
 END_TEST
 
-/* An older kernel lets them be sent; the recv that has no room closes them. */
+/* An older kernel allows to send them; the recv without room closes them. */
 START_TEST(who_refuses_them_gets_none)
 {
     struct iovec vector = {&byte, 1};

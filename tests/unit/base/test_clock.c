@@ -1,5 +1,5 @@
 /*
- * Time that only goes forward, in two finenesses.
+ * Monotonic time, in two resolutions.
  */
 #include "base/clock.h"
 
@@ -7,7 +7,7 @@
 
 #include "unit.h"
 
-enum { TICK_MS = 10 }; /* the coarse clock's, at most */
+enum { TICK_MS = 10 }; /* largest step of the coarse clock */
 
 START_TEST(both_move_with_time)
 {

@@ -1,5 +1,5 @@
 /*
- * Histograms: every duration in its bucket, and what is calculated from them.
+ * Histograms: every duration in its bucket, and figures computed from them.
  */
 #include "base/histogram.h"
 
@@ -17,7 +17,7 @@ static struct histogram_copy copy_of(const struct histogram *from)
     return copy;
 }
 
-/* The bucket that the value is counted in. */
+/* The bucket that counts the value. */
 static unsigned bucket_of(uint64_t ns)
 {
     struct histogram one = {.sum = 0};
@@ -52,7 +52,7 @@ START_TEST(a_bound_belongs_to_its_bucket_and_one_more_to_the_next)
 }
 END_TEST
 
-/* Where the search for the bucket begins. */
+/* The search for the bucket begins there. */
 START_TEST(powers_of_two_and_their_neighbours_are_in_their_buckets)
 {
     for (unsigned digits = 1; digits < 64; digits++) {
@@ -80,7 +80,7 @@ static const struct {
     uint64_t from, to, step; /* one value each */
     double q;
     uint64_t expected;
-    unsigned percent; /* tolerated */
+    unsigned percent; /* tolerance */
 } quantiles[] = {
     {"none", 1, 0, 1, 0.5, 0, 0},
     {"the median of a uniform distribution", MS, 1000 * MS, MS, 0.5, 500 * MS, 2},

@@ -1,5 +1,5 @@
 /*
- * The error log: the form of a record in both formats, what is escaped in it, and one write a record.
+ * The error log: the form of a record in both formats, its escapes, and one write for each record.
  */
 #include "base/log.h"
 #include "base/text.h"
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Standard error becomes a socket that keeps every write apart; what is written arrives here. */
+/* Standard error becomes a socket that keeps writes apart; they arrive here. */
 static int arriving;
 static char got[400000];
 
@@ -38,7 +38,7 @@ static void open_log(enum log_level level, bool json)
     ck_assert_int_eq(log_open(&options), 0);
 }
 
-/* The next write, as a string; NULL when there was none. */
+/* The next write as a string; NULL without one. */
 static const char *next_write(void)
 {
     ssize_t size = recv(arriving, got, sizeof(got) - 1, MSG_DONTWAIT);
@@ -46,7 +46,7 @@ static const char *next_write(void)
     return size < 0 ? NULL : got;
 }
 
-/* What stands behind the level in a text record. */
+/* The text behind the level in a text record. */
 static const char *next_message(void)
 {
     const char *record = next_write();
@@ -295,7 +295,7 @@ START_TEST(a_block_keeps_its_lines)
 }
 END_TEST
 
-/* About the sizes at which a buffer on the stack is left for one on the heap, and far beyond. */
+/* Sizes around the limit between a buffer on the stack and one on the heap, and far above. */
 static const size_t sizes[] = {1, 900, 1000, 1023, 1024, 1025, 2047, 5000, 100000};
 
 START_TEST(a_record_is_one_write_however_long)
@@ -356,7 +356,7 @@ START_TEST(what_a_client_sent_is_escaped)
 }
 END_TEST
 
-/* errno is what a message may have in it. */
+/* Messages may use errno. */
 START_TEST(errors_are_copied_without_time_and_level_while_somebody_wants_them)
 {
     int ends[2];
@@ -391,7 +391,7 @@ static void be_the_journals(void)
 static const char priorities[] = {
     [LOG_DEBUG] = '7', [LOG_INFO] = '6', [LOG_WARNING] = '4', [LOG_ERROR] = '3', [LOG_CRITICAL] = '2'};
 
-/* One write(2) too. */
+/* Each record is one write(2), too. */
 START_TEST(in_the_journal_each_line_of_a_record_has_its_priority)
 {
     char pattern[256];

@@ -1,5 +1,5 @@
 /*
- * A log's destination: it never blocks, tells what it dropped, follows a file that was moved.
+ * A log's destination: it never blocks, reports dropped records, and follows a file that was moved.
  */
 #include "base/log_file.h"
 
@@ -38,7 +38,7 @@ static void write_text(struct log_file *file, const char *text)
     log_file_write(file, PRIORITY_ERROR, text, strlen(text));
 }
 
-/* What a file holds, or a descriptor has to give; the caller frees it. */
+/* The content of a file, or of a pipe so far; the caller frees it. */
 static char *read_all(int fd)
 {
     size_t size = 0, room = 1 << 20;
@@ -115,7 +115,7 @@ static struct log_file *open_standard(int fd)
     return log_file_open("-", fd);
 }
 
-/* No descriptor is left to open the pipe anew with, as where its owner is somebody else. */
+/* No descriptor is left to open the pipe anew: the same happens when another user owns the pipe. */
 static struct log_file *open_without_reopening(int fd)
 {
     struct rlimit limit, none;
@@ -132,7 +132,7 @@ static const struct {
     const char *name;
     void (*make)(int ends[2]);
     struct log_file *(*open)(int fd);
-    size_t record; /* its size: small ones are whole or not there, large ones may be cut */
+    size_t record; /* its size: small records are whole or dropped, large ones may be cut */
 } readers[] = {
     {"a pipe", make_pipe, open_standard, 100},
     {"a pipe that cannot be opened anew", make_pipe, open_without_reopening, 100},
@@ -144,7 +144,8 @@ static const struct {
 
 enum { RECORDS = 5000 };
 
-/* Far more than a pipe or a socket buffer takes: blocking would be a time-out of the test. */
+/* Writes far more than a pipe or a socket buffer takes: blocking would be a time-out of the
+ * test. */
 static void overfill(struct log_file *file, size_t size)
 {
     char *record = malloc(size);
@@ -181,12 +182,12 @@ START_TEST(a_reader_that_stands_still_stops_nobody)
 }
 END_TEST
 
-/* A child takes O_NONBLOCK off the description that it shares with its parent. */
+/* A child clears O_NONBLOCK on the description that it shares with its parent. */
 START_TEST(a_child_cannot_make_its_parent_wait)
 {
     int ends[2], status;
     make_pipe(ends);
-    int own = dup(ends[1]); /* the number that the log's descriptor gets */
+    int own = dup(ends[1]); /* the number of the log's descriptor */
     close(own);
     struct log_file *file = log_file_open("-", ends[1]);
     ck_assert_int_ne(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
@@ -213,7 +214,8 @@ static int find_open(int below, const char *name)
     ck_abort_msg("%s is not open", name);
 }
 
-/* The child, or a process of its user, closes the FIFO's read end before the fork, and opens it afterwards. */
+/* The child, or a process of its user, closes the FIFO's read end before the fork, and opens it
+ * afterwards. */
 START_TEST(a_child_cannot_make_its_parent_wait_for_a_fifo)
 {
     ck_assert_int_eq(mkfifo(path, 0600), 0);
@@ -256,7 +258,7 @@ START_TEST(a_json_log_is_told_in_json)
 }
 END_TEST
 
-/* A socket that $JOURNAL_STREAM names. */
+/* Makes a socket, and names it in $JOURNAL_STREAM. */
 static void make_journal(int ends[2])
 {
     char stream[64];
@@ -314,7 +316,7 @@ START_TEST(what_a_full_disk_does_not_take_is_told_when_there_is_room)
 }
 END_TEST
 
-/* A limit on the size of files stands for a disk that is full in the middle of a record. */
+/* A limit on the size of files acts like a disk that is full in the middle of a record. */
 START_TEST(a_record_that_was_cut_does_not_swallow_the_next)
 {
     struct rlimit limit, little;
@@ -334,7 +336,7 @@ START_TEST(a_record_that_was_cut_does_not_swallow_the_next)
 }
 END_TEST
 
-/* A child that is cut in the middle of a record, and drops another, and is killed. */
+/* A child is cut in the middle of a record, drops another, and is killed. */
 static void tear_a_line_and_die(struct log_file *file)
 {
     struct rlimit little = {6, 6};
@@ -346,7 +348,7 @@ static void tear_a_line_and_die(struct log_file *file)
     kill(getpid(), SIGKILL);
 }
 
-/* Once: the count went with the child, and its line took the parent's record in. */
+/* The count was once lost with the child, and the parent's record was appended to its line. */
 START_TEST(what_a_child_could_not_write_is_told_by_another_process)
 {
     int status;
@@ -375,7 +377,7 @@ START_TEST(a_line_that_was_torn_before_the_start_is_ended)
 }
 END_TEST
 
-/* What a process may have written there that is not as honest as the others. */
+/* A dishonest process may have written these values there. */
 START_TEST(a_shared_gap_may_hold_anything)
 {
     struct log_gap gap = {3, 200};
@@ -403,7 +405,7 @@ START_TEST(a_gap_moves_with_what_is_not_told)
 }
 END_TEST
 
-/* Room for the end of the torn line and a part of the count is not room for the count. */
+/* Room for the end of the torn line and a part of the count is no room for the count. */
 START_TEST(a_count_that_was_cut_is_told_again)
 {
     struct rlimit limit, little;
@@ -528,7 +530,8 @@ START_TEST(root_gives_no_file_away_that_was_there)
 }
 END_TEST
 
-/* CVE-2016-1247: the user replaced a log by a link to a file of root's, and root gave it that file. */
+/* CVE-2016-1247: the user replaced a log by a link to a file of root's, and root gave it that
+ * file. */
 START_TEST(root_follows_no_link_but_its_own)
 {
     char target[80];

@@ -1,5 +1,5 @@
 /*
- * systemd's journal: when a descriptor is its, and what it gets.
+ * systemd's journal: the check of a descriptor, and the lines written to it.
  */
 #include "base/log_file.h"
 

@@ -1,5 +1,5 @@
 /*
- * Records that are limited: so many in an interval from all processes, and then how many more.
+ * Limited records: a number in an interval from all processes, and then a count of the others.
  */
 #include "base/log.h"
 
@@ -45,7 +45,7 @@ static void provoke(int times)
         log_limited(LOG_PARCEL, LOG_ERROR, "number %d is lost", i);
 }
 
-/* Once: 227,000 such records in three seconds. */
+/* 227,000 such records were once written in three seconds. */
 START_TEST(so_many_are_written_and_the_others_are_counted)
 {
     provoke(1000);

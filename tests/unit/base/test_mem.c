@@ -1,5 +1,5 @@
 /*
- * Allocation that does not fail, or ends the process; and pools.
+ * Allocation does not fail, or ends the process; and pools.
  */
 #include "base/mem.h"
 
@@ -42,10 +42,11 @@ START_TEST(strings_are_copied_and_formatted)
 }
 END_TEST
 
-/* Sizes that no machine has; SIZE_MAX itself the compiler would refuse. */
+/* Sizes that no machine has; the compiler would refuse SIZE_MAX itself. */
 static volatile size_t too_much = SIZE_MAX / 4;
 
-/* Under AddressSanitizer too a block too large is NULL, and the end of the process is ours. */
+/* AddressSanitizer returns NULL for a block that is too large, too, so that our code ends the
+ * process. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {

@@ -1,5 +1,6 @@
 /*
- * Where a path leads that root uses: no link is followed that another user could have placed, nor is what others have linked opened.
+ * The place that a path of root's leads to: root follows no link that another user could have
+ * placed, and opens no file that another user has linked.
  */
 #include "base/place.h"
 
@@ -19,8 +20,7 @@ static char directory[] = "/tmp/test_place-XXXXXX";
  *     roots/file      users/file      sticky/         open/            users: the user's; sticky: 01777; open: 0777
  *     to_roots -> roots       absolute -> DIRECTORY/roots       chain -> to_roots      loop -> loop      users_link -> roots, the user's
  *     users/to_roots -> ../roots     sticky/to_roots -> ../roots     sticky/users -> ../roots, the user's     open/to_roots
- *     users/inner: root's directory, with a link to_roots -> ../../roots
- */
+ *     users/inner: root's directory, with a link to_roots -> ../../roots */
 static void make_file(const char *name)
 {
     int fd = open(name, O_WRONLY | O_CREAT, 0600);
@@ -77,7 +77,7 @@ static void tear_down(void)
 static const struct {
     const char *path;
     int error;    /* 0: it is found */
-    bool exposed; /* then */
+    bool exposed; /* if it is found */
 } paths[] = {
     {"roots/file", 0, false},
     {"./roots/../roots//file", 0, false},
@@ -87,7 +87,7 @@ static const struct {
     {"to_file", 0, false},
     {"to_nothing", 0, false},
     {"sticky/to_roots/file", 0, false},
-    {"users/file", 0, false}, /* nobody else can put another directory there */
+    {"users/file", 0, false}, /* other users cannot put another directory there */
     {"users/inner/file", 0, true},
     {"loop/file", ELOOP, false},
     {"loop", ELOOP, false},
@@ -189,7 +189,7 @@ START_TEST(what_was_made_is_told_from_what_was_there)
 }
 END_TEST
 
-/* The master has a descriptor of the directory, and no name that leads elsewhere. */
+/* The master has a descriptor of the directory, and uses no name that could lead elsewhere. */
 START_TEST(a_directory_that_is_swapped_meanwhile_is_not_noticed)
 {
     struct place place;

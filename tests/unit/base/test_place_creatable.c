@@ -1,5 +1,5 @@
 /*
- * Whether a file could be made: by its directory, and without making it.
+ * Whether a file could be created, by its directory, and without creating it.
  */
 #include "base/place.h"
 

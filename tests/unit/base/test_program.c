@@ -1,5 +1,5 @@
 /*
- * Where the program's file is, and that it can be started again.
+ * The path of the program's file, with which the program can be started again.
  */
 #include "base/program.h"
 
@@ -12,13 +12,13 @@
 #include "base/mem.h"
 #include "unit.h"
 
-/* The test program starts itself again, and then says what it finds. */
+/* The test program starts itself again, and then reports what it finds. */
 enum { ALIKE = 7, UNLIKE = 8 };
 static const char question[] = "PROGRAM_TEST_EXPECTS", again[] = "PROGRAM_TEST_AGAIN";
 
 static char root[] = "/tmp/gateway-unit-XXXXXX";
 
-/* From the directory where it was started, and with its arguments, it starts itself a third time. */
+/* Starts the program a third time, from the directory of the first start and with its arguments. */
 static int start_again(void)
 {
     setenv(again, "", 1);
@@ -45,7 +45,7 @@ static int answer(const char *expected, char **argv)
 static const struct {
     const char *name;
     bool absolute;
-    const char *started_as; /* from `root` on, or in it */
+    const char *started_as; /* relative to `root` */
     const char *expected;   /* below `root` */
 } cases[] = {
     {"an absolute path stays", true, "/bin/link", "/bin/link"},

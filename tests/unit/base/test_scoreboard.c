@@ -1,5 +1,5 @@
 /*
- * The scoreboard: shared with the children, a row's cache lines its own.
+ * The scoreboard: shared with children; each row has cache lines of its own.
  */
 #include "base/scoreboard.h"
 
@@ -184,7 +184,7 @@ START_TEST(a_failed_reload_is_shown_by_those_who_were_there_before)
     ck_assert(
         !scoreboard_read_failed_reload(failed_reload, scoreboard_failed_reloads(failed_reload), text, &size));
 
-    /* The end of a traceback says what has happened. What is left begins with a whole character. */
+    /* The end of a traceback tells the reason. The kept part begins with a whole character. */
     memset(all, 'a', sizeof(all));
     memcpy(all + 8, "\xe2\x82\xac", 3);
     memcpy(all + sizeof(all) - 5, "Error", 5);
@@ -194,7 +194,7 @@ START_TEST(a_failed_reload_is_shown_by_those_who_were_there_before)
     ck_assert_int_eq(text[0], 'a');
     ck_assert_mem_eq(text + size - 5, "Error", 5);
 
-    /* What stands in shared memory may be any number, or half written. */
+    /* Values in shared memory may be arbitrary, or half written. */
     failed_reload->size = UINT32_MAX;
     ck_assert(!scoreboard_read_failed_reload(failed_reload, before, text, &size));
     failed_reload->size = 1;

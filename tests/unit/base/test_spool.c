@@ -1,11 +1,11 @@
 /*
- * Spools: without a name, private, closed on exec, and honest about a full disk. Once as the file system of the test
- * has it, once as one without O_TMPFILE would.
+ * Spools: nameless, private, closed on exec, and with an error for a full disk. Each test runs on
+ * the file system of the test directory, and as on one without O_TMPFILE.
  */
 #include <errno.h>
 #include <fcntl.h>
 
-/* An open with it fails as where the kernel does not know O_TMPFILE: EISDIR. */
+/* With this value, open fails as on a kernel that does not know O_TMPFILE: EISDIR. */
 #undef O_TMPFILE
 #define O_TMPFILE         O_DIRECTORY
 #define spool_open        spool_open_named
@@ -55,7 +55,7 @@ START_TEST(a_spool_leaves_nothing_in_its_directory)
     make_directory(directory);
     int fd = ways[_i].open(directory);
     ck_assert_msg(fd >= 0, "%s: %s", ways[_i].name, strerror(errno));
-    /* rmdir refuses a directory with anything in it. */
+    /* rmdir refuses a directory that is not empty. */
     ck_assert_msg(rmdir(directory) == 0, "%s: %s", ways[_i].name, strerror(errno));
     close(fd);
 }
@@ -93,7 +93,7 @@ START_TEST(a_directory_that_is_not_there_is_told)
 }
 END_TEST
 
-/* A limit on the size of files stands for the full disk: a first part fits, the rest does not. */
+/* A limit on the size of files acts like a full disk: a first part fits, the rest does not. */
 START_TEST(a_write_that_does_not_fit_fails)
 {
     static char block[8192];

@@ -1,5 +1,5 @@
 /*
- * The budget of spools: what several workers have together, in steps, and what becomes of it.
+ * The budget of spools: the reservations of several workers, in steps, and their release.
  */
 #include "base/spool.h"
 

@@ -1,5 +1,5 @@
 /*
- * Descriptors stay above the standard ones, whichever of those the application has closed.
+ * Descriptors stay above the standard ones, even if the application has closed some of those.
  */
 #include "base/standard_fds.h"
 

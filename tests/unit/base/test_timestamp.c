@@ -1,5 +1,6 @@
 /*
- * Local time as logs write it: both forms, in zones on both sides of Greenwich, and from one second to the next.
+ * Local time in the formats of logs: in zones on both sides of Greenwich, and from one second to
+ * the next.
  */
 #include "base/timestamp.h"
 
@@ -66,7 +67,7 @@ static const char *const zones[] = {
     "EST5EDT,M3.2.0,M11.1.0",
     "NST3:30",
     ":Europe/Dublin",
-    ":Africa/Casablanca", /* in UTC where there is no list of zones */
+    ":Africa/Casablanca", /* UTC where the list of zones is missing */
 };
 
 /* Django sets TZ in the workers. */
@@ -111,7 +112,7 @@ START_TEST(a_change_is_to_the_second)
 }
 END_TEST
 
-/* A clock that was wrong at the start, or twenty years. */
+/* The clock was wrong at the start, or twenty years have passed. */
 START_TEST(beyond_what_was_kept_the_zone_is_that_of_the_process)
 {
     char text[TIMESTAMP_SIZE];
@@ -123,7 +124,7 @@ START_TEST(beyond_what_was_kept_the_zone_is_that_of_the_process)
 }
 END_TEST
 
-/* In English, whatever the locale. */
+/* In English, in any locale. */
 START_TEST(months_have_their_names)
 {
     static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

@@ -1,5 +1,5 @@
 /*
- * The process's title: in the place of the arguments and the environment, which both go on.
+ * The title of the process: in place of the arguments and the environment, which remain available.
  */
 #include "base/title.h"
 
@@ -7,7 +7,7 @@
 
 #include "unit.h"
 
-/* As the kernel lays them out, with a word between that came later. */
+/* The layout of the kernel, with a word in between that was added later. */
 static char memory[] = "gateway\0-b\0:1\0A=1\0LONGER=value\0not ours";
 static char added[] = "ADDED=1";
 static char *arguments[] = {memory, memory + 8, memory + 11, NULL};

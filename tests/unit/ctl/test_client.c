@@ -1,5 +1,6 @@
 /*
- * A service's answers as gatewayctl takes them. The service is a child that sends what the table says.
+ * A service's responses, read by gatewayctl. The service is a child that sends the text of the
+ * table.
  */
 #include "ctl/client.h"
 
@@ -103,7 +104,8 @@ static const struct {
 static void answer_as(uid_t user, int fd, int ready)
 {
     char request[64];
-    bool listens = setuid(user) == 0 && listen(fd, 1) == 0; /* SO_PEERCRED is of this moment */
+    bool listens =
+        setuid(user) == 0 && listen(fd, 1) == 0; /* SO_PEERCRED has the credentials of this moment */
     if (!listens || write(ready, "!", 1) != 1)
         _exit(1);
     int client = accept(fd, NULL, NULL);
@@ -112,7 +114,7 @@ static void answer_as(uid_t user, int fd, int ready)
     _exit(0);
 }
 
-/* The text on standard error while the question is asked. */
+/* The text on standard error during the request. */
 static const char *complaint(void)
 {
     static char said[512];

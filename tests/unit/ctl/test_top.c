@@ -1,5 +1,5 @@
 /*
- * A frame of top: what is on it, and that it fits the screen.
+ * A frame of top: its content, and that it fits the screen.
  */
 #include "ctl/top.h"
 

@@ -1,5 +1,5 @@
 /*
- * A command line for the options' tests, written as one would type it.
+ * A command line for the options' tests, written as in a shell.
  */
 #ifndef OPTIONS_LINE_H
 #define OPTIONS_LINE_H
@@ -10,10 +10,11 @@
 
 #include "unit.h"
 
-/* What options_parse had to say. */
+/* The message of options_parse. */
 static char message[512];
 
-/* Parses a command line as a shell would split it, with what a file says or NULL; NULL ends the environment. */
+/* Parses a command line, split as in a shell, with a configuration file or NULL; NULL ends the
+ * environment. */
 static inline int parse_with(struct options *options, const char *line, char *const *environment,
                              const struct settings *file)
 {

@@ -1,5 +1,5 @@
 /*
- * What a line of the control protocol says, and what is said about one that is wrong.
+ * Lines of the control protocol, and the messages about wrong ones.
  */
 #include "options/control_verbs.h"
 

@@ -1,5 +1,5 @@
 /*
- * --env and --env-file: what the application finds in its environment.
+ * --env and --env-file: the environment of the application.
  */
 #include "options/environment.h"
 
@@ -31,7 +31,7 @@ static int apply_file(const char *text)
 }
 
 static const struct {
-    const char *name, *text, *value; /* of NAME; NULL: it is not set */
+    const char *name, *text, *value; /* of NAME; NULL: unset */
 } cases[] = {
     {"an empty file", "", NULL},
     {"a line", "NAME=value\n", "value"},
@@ -89,7 +89,8 @@ START_TEST(a_file_that_is_not_there_is_told)
 }
 END_TEST
 
-/* The application's user can make it as large as a file can be, and the master reads it at each reload. */
+/* The application's user can make the file as large as possible, and the master reads it at each
+ * reload. */
 START_TEST(a_file_without_an_end_is_not_read_into_memory)
 {
     struct options options = {.env_file = path};

@@ -1,4 +1,4 @@
-/* --forwarded-headers: which fields of trusted proxies are believed. */
+/* --forwarded-headers: the fields of trusted proxies that are believed. */
 #include "options/forwarded_fields.h"
 
 #include <stdio.h>

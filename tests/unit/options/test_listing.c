@@ -1,5 +1,5 @@
 /*
- * An enumeration that stays short, whatever is in it.
+ * An enumeration that stays short, for any items.
  */
 #include "options/listing.h"
 
@@ -35,7 +35,7 @@ START_TEST(what_does_not_fit_is_counted)
         memset(long_one, 'x', size);
         listing_add(&listing, "a");
         listing_add(&listing, "%s", long_one);
-        listing_add(&listing, "b"); /* not after a gap */
+        listing_add(&listing, "b"); /* not shown after a gap */
         const char *text = listing_end(&listing);
         ck_assert_uint_lt(strlen(text), LISTING_SIZE);
         if (strchr(text, 'x') == NULL && size > 0)

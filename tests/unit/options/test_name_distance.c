@@ -1,5 +1,5 @@
 /*
- * Which mistyped names are still near enough.
+ * Mistyped names, and whether they are near enough.
  */
 #include "options/name_distance.h"
 

@@ -1,5 +1,5 @@
 /*
- * Addresses and networks: what is one, how it is shown, and who is in which.
+ * Addresses and networks: their notation, their text form, and membership.
  */
 #include "options/networks.h"
 
@@ -7,7 +7,7 @@
 
 static const struct {
     struct slice text;
-    const char *shown; /* NULL: it is no address */
+    const char *shown; /* NULL: no address */
 } addresses[] = {
     {SLICE("192.0.2.1"), "192.0.2.1"},
     {SLICE("0.0.0.0"), "0.0.0.0"},

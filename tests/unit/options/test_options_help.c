@@ -30,7 +30,7 @@ START_TEST(help_and_manual_have_every_option_but_the_hidden)
     char *help = printed(options_help), *manual = printed(options_manual), flag[64], item[64], name[64];
     snprintf(flag, sizeof(flag), " --%s%s%s\n", row->name, row->value != NULL ? " " : "",
              row->value != NULL ? row->value : "");
-    /* Behind the flag stands a blank, or the line ends. */
+    /* After the flag comes a blank or the end of the line. */
     flag[strlen(flag) - 1] = '\0';
     snprintf(item, sizeof(item), "Fl -%s%s%s\n", row->name, row->value != NULL ? " Ar " : "",
              row->value != NULL ? row->value : "");

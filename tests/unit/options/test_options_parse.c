@@ -1,5 +1,5 @@
 /*
- * The options: every row of the table by itself, and the levels against each other.
+ * The options: every row of the table by itself, and the order of the levels.
  */
 #include "options/options_parse.h"
 
@@ -12,7 +12,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-/* A field's value as text: numbers in decimal, a list's items with a bar between them, NULL as nothing. */
+/* A field's value as text: numbers in decimal, items of a list with a bar between them, NULL as an
+ * empty text. */
 static const char *value_of(const struct options *options, const struct option_row *row)
 {
     static char text[256];
@@ -35,7 +36,7 @@ static const char *value_of(const struct options *options, const struct option_r
     return text;
 }
 
-/* What each kind of option can be set to, what then stands in the field, and what it refuses. */
+/* A valid text for each kind of option, its value in the field, and a text that is refused. */
 static const struct {
     const char *text, *value, *bad;
 } samples[] = {

@@ -1,5 +1,5 @@
 /*
- * The options that a configuration file says, and those that a reload cannot change.
+ * The options of a configuration file, and those that a reload cannot change.
  */
 #include "options_line.h"
 

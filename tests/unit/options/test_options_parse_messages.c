@@ -1,5 +1,5 @@
 /*
- * The sentences for whoever gives wrong options: what is wrong, where it stands, what is expected.
+ * The messages about wrong options: the mistake, its place, and the expected form.
  */
 #include "options/options_parse.h"
 

@@ -1,5 +1,5 @@
 /*
- * The grammar of times and sizes.
+ * The notation of times and sizes.
  */
 #include "options/options_values.h"
 

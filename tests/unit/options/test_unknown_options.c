@@ -1,5 +1,5 @@
 /*
- * Names that are no option's: other servers' names, and variables that look like an option's.
+ * Names that are no options: names from other servers, and variables that look like an option's.
  */
 #include "options/unknown_options.h"
 
@@ -59,7 +59,7 @@ START_TEST(no_name_is_ours_or_comes_twice)
 }
 END_TEST
 
-/* Its name ends where no letter and no dash follows. */
+/* A name ends before a character that is no letter and no dash. */
 static void assert_named_options_are_there(const char *text)
 {
     for (const char *c = text; (c = strstr(c, "--")) != NULL;) {
@@ -91,7 +91,7 @@ static void tell(const char *sentence)
 }
 
 static const struct {
-    const char *entry, *says; /* NULL: nothing */
+    const char *entry, *says; /* NULL: no message */
 } variables[] = {
     {"GATEWAY_WROKERS=3",
      "GATEWAY_WROKERS in the environment belongs to no option and is ignored; did you mean "

@@ -1,6 +1,6 @@
 /*
- * What the tests of py/ share: each test runs in a process of its own with an interpreter, an empty working
- * directory and its error log in the file "error.log" there.
+ * Shared by the tests of py/: each test runs in a process of its own, with an interpreter, an empty
+ * working directory and its error log in the file "error.log" there.
  */
 #ifndef EMBEDDED_H
 #define EMBEDDED_H
@@ -18,7 +18,7 @@
 
 static char embedded_directory[] = "/tmp/gateway-unit-XXXXXX";
 
-/* The parts of the fixture, for tests that have something to do between them. */
+/* The parts of the fixture, for tests that act between them. */
 static inline void embedded_enter_directory(void)
 {
     const struct log_options log = {.path = "error.log", .level = LOG_INFO};
@@ -42,7 +42,7 @@ static inline void embedded_stop(void)
     free(command);
 }
 
-/* All of the error log; the caller frees it. */
+/* The whole error log; the caller frees it. */
 static inline char *embedded_log(void)
 {
     FILE *file = fopen("error.log", "re");
@@ -70,8 +70,8 @@ static inline void embedded_write(const char *name, const char *text)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-/* A Python expression's value, with `subject` (or nothing) as the name x; or NULL with its exception. New
- * reference. */
+/* The value of a Python expression, with `subject` (or nothing) as the name x; NULL with its
+ * exception. A new reference. */
 static inline PyObject *embedded_evaluate(const char *expression, PyObject *subject)
 {
     PyObject *names = PyDict_New();
@@ -84,7 +84,7 @@ static inline PyObject *embedded_evaluate(const char *expression, PyObject *subj
     return value;
 }
 
-/* That the expression is true. */
+/* Fails unless the expression is true. */
 static inline void embedded_assert(const char *expression, PyObject *subject)
 {
     PyObject *value = embedded_evaluate(expression, subject);

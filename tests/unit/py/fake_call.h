@@ -1,6 +1,6 @@
 /*
- * A call without a connection: a request made of text, a response that nobody sends, and a client that takes
- * what write() gives it.
+ * A call without a connection: a request made of text, a response that is not sent, and a client
+ * that takes the data of write().
  */
 #ifndef FAKE_CALL_H
 #define FAKE_CALL_H
@@ -15,7 +15,7 @@ struct fake_call {
     struct body_content content;
     struct call_request call;
     bool client_gone;
-    char written[256]; /* what write() was given: "[one][two]" */
+    char written[256]; /* the data of write(): "[one][two]" */
 };
 
 static const struct options fake_options = {.root_path = (char *)""};
@@ -38,7 +38,7 @@ static inline bool fake_client_gone(void *context)
     return ((struct fake_call *)context)->client_gone;
 }
 
-/* A new reference. `fields` without the empty line that ends them. */
+/* A new reference. `fields` lacks the empty line at the end. */
 static inline struct header_section *fake_section(const char *fields)
 {
     static const struct parser_limits limits = {8190, 1000, 8190, 1 << 20};
@@ -100,9 +100,10 @@ static inline PyObject *fake_globals(void)
 }
 
 /*
- * Memory blocks that Python holds, garbage collected; 0 where the allocator does not count them.
- * The interpreter's cache of methods is emptied first. Its 4096 places hold names, and a name that was made for one lookup
- * takes a place by its address: hundreds of blocks, now more, now fewer, that are no leak.
+ * The number of memory blocks that Python holds after a garbage collection; 0 where the allocator
+ * does not count them. The interpreter's cache of methods is emptied first. Its 4096 places hold
+ * names, and a name that was made for one lookup takes a place by its address. So the number of
+ * names in it varies by hundreds without a leak.
  */
 static inline long fake_blocks(void)
 {

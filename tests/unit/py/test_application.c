@@ -6,7 +6,7 @@
 
 #define WSGI "(environ, start_response): return []\n"
 
-/* What makes an application load; `app.py` is `source`. */
+/* Applications that load; `app.py` is `source`. */
 static const struct {
     const char *name, *source, *spec;
     const char *check; /* true of x, the callable */
@@ -50,7 +50,7 @@ START_TEST(what_is_an_application_loads)
 }
 END_TEST
 
-/* What is said of one that does not load: parts of the record, and what must not be in it. */
+/* Applications that do not load: parts of the record, and text that must not be in it. */
 static const struct {
     const char *name, *source, *spec;
     const char *expected[4];

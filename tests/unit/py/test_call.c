@@ -1,7 +1,9 @@
 /*
- * One call of the application, step by step: what every kind of application yields, and that close() runs once.
+ * One call of the application, step by step: the output of every kind of application, and that
+ * close() runs once.
  *
- * The applications are Python source; `note(text)` in it writes into the trace, between the steps that the caller sees.
+ * The applications are Python source. `note(text)` in it writes into the trace, between the steps
+ * that the caller sees.
  */
 #include "py/call.h"
 
@@ -9,7 +11,7 @@
 #include "py/application_object.h"
 #include "py/input.h"
 
-/* What leaks once a run shows; what the interpreter itself keeps for later use is less than that. */
+/* A leak in each run exceeds this number; the interpreter's own caches stay below it. */
 enum { RUNS = 300, STAYS_AT_MOST = RUNS * 3 / 4 };
 
 static char trace[2048];
@@ -44,7 +46,7 @@ static int write_noted(void *context, struct slice data)
 
 static PyMethodDef note_definition = {"note", note_from_python, METH_O, NULL};
 
-/* What the applications below share. */
+/* Shared by the applications below. */
 static const char prelude[] = "import sys, io\n"
                               "class Body:\n"
                               "    def __init__(self, *items): self.items = list(items)\n"
@@ -109,7 +111,7 @@ static void note_file(const struct call_output *output)
     note("%sfile[%.*s] ", output->known ? "known" : "", (int)n, bytes);
 }
 
-/* As the handler does it; `trace` tells what happened. The response is left for a look at it. */
+/* Runs a call as the handler does; `trace` has the events. The response is left for the test. */
 static void run(struct fake_call *fake, bool client_gone)
 {
     struct call_output output;
@@ -143,7 +145,7 @@ static void run(struct fake_call *fake, bool client_gone)
 struct row {
     const char *name, *source;
     const char *trace, *head;
-    const char *log; /* a part of the one record; NULL: nothing is logged */
+    const char *log; /* a part of the only record; NULL: no record */
 };
 
 static const struct row iterables[] = {
@@ -334,7 +336,7 @@ static const struct row starts[] = {
      "failed", "HTTP/1.1 200 OK\r\n", "characters outside latin-1: shown"},
 };
 
-/* After the answer, but within the call. `kept` is what the application's code has of it. */
+/* Runs after the response, but within the call. `kept` has the application's references to it. */
 #define LATE                \
     "class Late(Body):\n"   \
     " def late(self):\n"    \
@@ -364,7 +366,7 @@ static const struct row lates[] = {
      IS_LATE " failed", "HTTP/1.1 200 OK\r\n", "KeyError: 'x'"},
     {"write() in close of a file",
      LATE LATE_APP " f = open('ten', 'rb')\n f.close = b.late\n return environ['wsgi.file_wrapper'](f)",
-     "knownfile[0123456789] " IS_LATE " " IS_LATE, /* and once more by the file's own finaliser */
+     "knownfile[0123456789] " IS_LATE " " IS_LATE, /* the file's own finaliser runs it again */
      "HTTP/1.1 200 OK\r\n", NULL},
     {"start_response in close()", LATE " def close(self): self.s('500 No', [])\n" LATE_APP " return b",
      "[a] end", "HTTP/1.1 200 OK\r\n", "start_response() was called after the end of its answer"},
@@ -437,7 +439,8 @@ static const struct row failures[] = {
      APP START " environ['wsgi.errors'].write('half a line')\n return []", "known end", HEAD, "half a line"},
 };
 
-/* Python's memory blocks, and references to what no call makes anew; the first runs fill caches. */
+/* Compares Python's memory blocks, and references to permanent objects; the first runs fill
+ * caches. */
 static void assert_nothing_stays(const char *name)
 {
     struct fake_call fake;
@@ -458,7 +461,7 @@ static void assert_nothing_stays(const char *name)
     ck_assert_msg(Py_REFCNT(application.callable) == callables, "%s: the application is held", name);
 }
 
-/* One run that is looked at; then many, none of which may leave anything behind. */
+/* Checks one run; then runs the call often, without a leak. */
 static void check_row(const struct row *row)
 {
     struct fake_call fake;
@@ -544,7 +547,7 @@ START_TEST(a_client_that_is_gone_ends_the_call)
 }
 END_TEST
 
-/* The handler may stop early: the client left, or HEAD wants no more. */
+/* The handler may stop early: the client left, or a HEAD request needs no more. */
 START_TEST(finish_closes_a_call_that_was_not_run_to_its_end)
 {
     struct call_output output;

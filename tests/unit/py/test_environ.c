@@ -1,6 +1,6 @@
 /*
- * environ: what it holds, and that it is the same however it came about: from scratch, from a template made
- * now, or from one that other requests have used before.
+ * environ: its content, which is the same from scratch, from a fresh template, and from a template
+ * that other requests have used.
  */
 #include "py/environ.h"
 
@@ -18,7 +18,7 @@ static const struct peer_endpoint unix_peer = {.address = "", .port = ""};
 
 static struct memo *memo;
 static struct responder_trio trio;
-/* What environ has a reference to for the whole life of the process. */
+/* environ refers to it for the whole life of the process. */
 static struct options options;
 
 static void start_with(char *root_path)
@@ -51,7 +51,7 @@ static void stop(void)
     embedded_stop();
 }
 
-/* As the protocol does it: what the memo has, else parsed, and offered to it. */
+/* As the protocol does: takes the section from the memo, or parses it and offers it to the memo. */
 static struct header_section *memo_section(const char *fields)
 {
     unsigned slot;
@@ -69,8 +69,8 @@ struct sent {
     const char *name, *line, *fields, *body;
     const struct local_endpoint *local; /* NULL: the usual one */
     const struct peer_endpoint *peer;   /* NULL: the usual one */
-    const char *id;                     /* that was made for it; NULL: none */
-    bool trusted;                       /* what it says of its client is believed */
+    const char *id;                     /* made for the request; NULL: none */
+    bool trusted;                       /* its fields about the client are believed */
 };
 
 /* A new reference. Takes the reference to `section`. */
@@ -97,7 +97,7 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
 
 #define GET  "GET / HTTP/1.1"
 #define HOST "Host: a.example\r\n"
-/* What a proxy says, and what a client has invented to the left of it. */
+/* The fields of a proxy, and fields to the left of them that a client has invented. */
 #define VIA                                                                                   \
     "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: " \
     "b.example:8443\r\nX-Forwarded-Prefix: /app\r\nX-Forwarded-Tlsv: 1\r\nX-Real-IP: 203.0.113.9\r\n"
@@ -106,7 +106,7 @@ static PyObject *environ_of(const struct sent *sent, struct header_section *sect
     "NAME'], "                                                                                              \
     "x['PATH_INFO']) == "
 
-/* One request each; true of x, the environ. */
+/* One request each; the expression is true of x, the environ. */
 static const struct {
     struct sent sent;
     const char *check;
@@ -270,7 +270,7 @@ static const struct {
      "x['CONTENT_LENGTH'] == '0' and x['wsgi.input'].read() == b''"},
 };
 
-/* Each three times: first sight, the second, which is kept, and a repetition. */
+/* Three requests each: the first, the second, which the memo keeps, and a repetition. */
 static void check_contents(const struct sent *sent, const char *check)
 {
     for (int i = 0; i < 3; i++) {
@@ -338,7 +338,7 @@ END_TEST
     "bbbbbbbbbbbbbb"                                                                                         \
     "ccccccccccccccccc"
 
-/* Few header sections, and all that can change around them. */
+/* Few header sections, with all variations around them. */
 static const struct sent mixed[] = {
     {.name = "plain", .line = GET, .fields = HOST AGENT},
     {.name = "another path", .line = "GET /path%20/?q=1 HTTP/1.1", .fields = HOST AGENT},
@@ -395,7 +395,7 @@ static const struct sent mixed[] = {
 };
 enum { MIXED = UNIT_ROWS(mixed) };
 
-/* An environ with its input read out, so that two can be compared. */
+/* An environ with its input read out, for comparisons. */
 static PyObject *comparable(const struct sent *sent, struct header_section *section)
 {
     PyObject *dict = environ_of(sent, section);
@@ -417,7 +417,8 @@ static void assert_same(PyObject *dict, PyObject *expected, const char *name, co
     ck_abort_msg("%s, after %s, after %s: %s", name, after, before, PyUnicode_AsUTF8(difference));
 }
 
-/* All orders of any three: row _i first. What the application does to its environ must not show in the next. */
+/* All orders of any three requests: row _i comes first. Changes of the application to its environ
+ * must not show in the next one. */
 START_TEST(no_request_shows_in_the_environ_of_another)
 {
     PyObject *expected[MIXED];
@@ -460,7 +461,7 @@ START_TEST(environs_leave_nothing_behind)
 }
 END_TEST
 
-/* The value of the field A in an environ, borrowed; the environ itself is gone already. */
+/* The value of the field A in an environ, borrowed; the environ itself is freed. */
 static PyObject *value_of_a(const char *fields)
 {
     const struct sent sent = {.name = "a", .line = GET, .fields = fields};
@@ -473,7 +474,7 @@ static PyObject *value_of_a(const char *fields)
 
 #define KEPT_FIELDS HOST "A: a value of some length\r\n"
 
-/* One call of the thread that has this trio: the environ has its function, and is a new reference. */
+/* One call of the thread with this trio: the environ has its function. A new reference. */
 static PyObject *environ_for(struct responder_trio *of)
 {
     struct fake_call fake;
@@ -557,7 +558,7 @@ START_TEST(the_template_goes_with_the_memo)
 }
 END_TEST
 
-/* Offers others until the section's place in the memo is taken. */
+/* Offers other sections until the section's place in the memo is taken. */
 static void evict(const char *fields)
 {
     unsigned place, slot;
@@ -593,7 +594,7 @@ START_TEST(a_request_under_way_keeps_an_evicted_template)
     struct header_section *section = memo_section(KEPT_FIELDS);
     evict(KEPT_FIELDS);
     ck_assert_int_eq(Py_REFCNT(value), 2);
-    PyObject *dict = environ_of(&sent, section); /* and lets go of the section */
+    PyObject *dict = environ_of(&sent, section); /* releases the section */
     ck_assert_ptr_eq(PyDict_GetItemString(dict, "HTTP_A"), value);
     Py_DECREF(dict);
     environ_free_discarded();
@@ -602,7 +603,7 @@ START_TEST(a_request_under_way_keeps_an_evicted_template)
 }
 END_TEST
 
-/* The loop lets go of sections without the GIL. */
+/* The loop drops sections without the GIL. */
 START_TEST(a_template_waits_for_the_gil_to_be_freed)
 {
     Py_DECREF(value_of_a(KEPT_FIELDS));
@@ -618,7 +619,7 @@ START_TEST(a_template_waits_for_the_gil_to_be_freed)
 }
 END_TEST
 
-/* Names that are invented fill the table of known ones; those of ours must not suffer. */
+/* Invented names fill the table of known names. Those of the server must not suffer. */
 START_TEST(a_flood_of_names_does_not_disturb_host_and_cookies)
 {
     char *fields = xstrdup("");

@@ -1,5 +1,5 @@
 /*
- * From a field's name to its environ key, also once the table of known names is full.
+ * The environ key of a field name, also when the table of known names is full.
  */
 #include "py/field_names.h"
 
@@ -9,7 +9,7 @@
 
 static const struct {
     const char *name, *field;
-    const char *key; /* NULL: environ does not show it */
+    const char *key; /* NULL: hidden in environ */
 } cases[] = {
     {"a usual name", "Accept-Language", "HTTP_ACCEPT_LANGUAGE"},
     {"the case does not matter", "aCCept-lanGuage", "HTTP_ACCEPT_LANGUAGE"},
@@ -69,7 +69,8 @@ START_TEST(a_name_seen_again_has_the_same_key)
 }
 END_TEST
 
-/* environ treats these two by their identity, so a flood of names before them must not cost them their place. */
+/* environ compares these two by identity: a flood of names before them must not take their
+ * place. */
 START_TEST(host_and_cookie_are_interned_whatever_came_before)
 {
     PyObject *host = PyUnicode_InternFromString("HTTP_HOST"),
@@ -96,7 +97,7 @@ START_TEST(invented_names_cost_no_memory_for_good)
 }
 END_TEST
 
-/* All of it twice: with room in the table, and after a flood of names that nobody uses. */
+/* Each test runs twice: with room in the table, and after a flood of unused names. */
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, start, embedded_stop);

@@ -13,7 +13,7 @@ static void start(void)
     ck_assert_int_eq(file_wrapper_init(), 0);
 }
 
-/* x is the type; what the expression yields. */
+/* x is the type; the expression has this value. */
 static const struct {
     const char *name, *expression;
 } iterated[] = {
@@ -39,7 +39,8 @@ START_TEST(it_iterates_and_closes_as_the_table_says)
 }
 END_TEST
 
-/* What is sent as a file, and from where; `size` is 0 for what is iterated. */
+/* The objects that are sent as a file, and their position; `size` is 0 for objects that are
+ * iterated. */
 static const struct {
     const char *name, *expression;
     off_t offset;
@@ -137,7 +138,7 @@ START_TEST(a_cycle_is_collected)
 }
 END_TEST
 
-/* A file whose own attributes have keys that note what they are compared with. */
+/* A file with attributes whose keys record the comparisons with them. */
 #define ASKED                                                                             \
     "[asked := [], Key := type('Key', (str,), {'__hash__': str.__hash__,"                 \
     " '__eq__': lambda self, other: [asked.append(other), str.__eq__(self, other)][1]})," \
@@ -145,7 +146,8 @@ END_TEST
     " f.__dict__.update({Key(n): getattr(f, n) for n in ('flush', 'fileno', 'tell')}),"   \
     " setattr(f, 'asked', asked), asked.clear()] and f"
 
-/* A name that was made for one call once took a place of the interpreter's cache of methods, until that was full of them. */
+/* A name made for one call once took a place of the interpreter's cache of methods, until the cache
+ * was full of such names. */
 START_TEST(a_file_is_asked_by_interned_names)
 {
     int fd;

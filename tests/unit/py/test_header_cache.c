@@ -1,11 +1,13 @@
 /*
- * The cache of header tuples: what is kept, what never is, and that a kept line says what the tuple says.
+ * The cache of header tuples: the tuples that it keeps, and those that it refuses. A kept line has
+ * the same text as the tuple.
  */
 #include "py/header_cache.h"
 
 #include "fake_call.h"
 
-/* Adds x[0] to a fresh response; the lines after the status line, or NULL with an exception. The caller frees them. */
+/* Adds x[0] to a fresh response. Returns the lines after the status line, or NULL with an
+ * exception. The caller frees them. */
 static char *add_once(PyObject *pair)
 {
     struct response response;
@@ -55,7 +57,7 @@ START_TEST(a_pair_is_kept_as_the_table_says)
 {
     PyObject *pair = embedded_evaluate(cases[_i].pair, NULL);
     ck_assert_ptr_nonnull(pair);
-    Py_INCREF(pair); /* somebody else's, as a constant's is */
+    Py_INCREF(pair); /* another reference, as to a constant */
     Py_ssize_t references = Py_REFCNT(pair);
     for (int again = 0; again < 3; again++) {
         char *line = add_once(pair);
@@ -83,7 +85,7 @@ START_TEST(a_pair_made_for_one_response_is_not_kept)
 }
 END_TEST
 
-/* Far more than there are slots: each is right, and those pushed out are let go. */
+/* Far more pairs than slots: each line is right, and displaced pairs are released. */
 START_TEST(pairs_that_share_a_slot_replace_each_other)
 {
     enum { PAIRS = 1000 };
@@ -106,7 +108,7 @@ START_TEST(pairs_that_share_a_slot_replace_each_other)
 }
 END_TEST
 
-/* The same tuple twice in one list: the second time it comes from the cache, and is refused all the same. */
+/* The same tuple twice in one list: the second comes from the cache, and is refused, too. */
 START_TEST(a_kept_content_length_may_not_be_repeated)
 {
     PyObject *pair = embedded_evaluate("('Content-Length', '5')", NULL);

@@ -106,7 +106,8 @@ START_TEST(reading_answers_as_the_table_says)
 }
 END_TEST
 
-/* Larger than the window of a spool, with a line longer than it in the middle, and no newline at the end. */
+/* Larger than the window of a spool, with a longer line in the middle, and without a newline at the
+ * end. */
 START_TEST(a_large_body_reads_like_a_python_stream)
 {
     static const char *const checks[] = {
@@ -168,7 +169,7 @@ static const struct {
     {"x.seek(0, -1)", &PyExc_ValueError},
     {"x.seek(1 << 63)", &PyExc_OverflowError},
     {"x.seek((1 << 63) - 1, 2)", &PyExc_OverflowError},
-    {"x.write(b'x')", &PyExc_OSError}, /* io.UnsupportedOperation is one, and a ValueError */
+    {"x.write(b'x')", &PyExc_OSError}, /* io.UnsupportedOperation is an OSError and a ValueError */
     {"x.writelines([])", &PyExc_ValueError},
     {"x.truncate()", &PyExc_OSError},
     {"x.fileno()", &PyExc_OSError},
@@ -186,7 +187,7 @@ START_TEST(misuse_raises)
 }
 END_TEST
 
-/* Of io.BytesIO. */
+/* The methods of io.BytesIO. */
 START_TEST(after_it_is_closed_every_use_raises)
 {
     static const char *const uses[] = {
@@ -234,7 +235,7 @@ START_TEST(a_spool_that_fails_raises_oserror)
     static const char *const expressions[] = {"x.read(1)",    "x.read(50000)", "x.read()",
                                               "x.readline()", "list(x)",       "x.readlines()"};
     struct body_content content = {.size = 100000,
-                                   .spool = spool_open(embedded_directory)}; /* and nothing in it */
+                                   .spool = spool_open(embedded_directory)}; /* an empty spool */
     PyObject *input = input_new(&content);
 
     ck_assert_ptr_null(embedded_evaluate(expressions[_i], input));

@@ -137,7 +137,7 @@ START_TEST(a_virtualenv_that_fits_is_used)
 }
 END_TEST
 
-/* In a thread that C made: the thread state must be the same at every gil_take. */
+/* Runs in a thread made by C: each gil_take must give the same thread state. */
 static void *take_twice(void *result)
 {
     PyThreadState *states[2];
@@ -179,7 +179,7 @@ START_TEST(stopping_runs_atexit)
 }
 END_TEST
 
-/* Frozen, it is in no generation that the collector looks at. */
+/* The collector does not look at frozen objects. */
 START_TEST(stopping_destroys_what_is_frozen)
 {
     embedded_start();
@@ -192,7 +192,7 @@ START_TEST(stopping_destroys_what_is_frozen)
                      0);
     interp_stop();
     ck_assert_int_eq(access("told", F_OK), 0);
-    interp_stop(); /* there is nothing left to stop */
+    interp_stop(); /* Python has already stopped */
     embedded_stop();
 }
 END_TEST

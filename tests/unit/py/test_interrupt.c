@@ -1,5 +1,5 @@
 /*
- * gateway.RequestTimeout: raised in another thread when it is due, and in no later call.
+ * gateway.RequestTimeout: raised in another thread when it is due, and not in a later call.
  */
 #include "py/interrupt.h"
 
@@ -14,7 +14,7 @@ static bool is_due(void *context)
     return due;
 }
 
-/* Written by one thread, read by the Python code of another. */
+/* One thread writes them, the Python code of another reads them. */
 static int is_running, was_raised;
 
 static void *raise_when_it_runs(void *argument)
@@ -27,7 +27,7 @@ static void *raise_when_it_runs(void *argument)
     return NULL;
 }
 
-/* Runs until a while after it was raised, unless it is interrupted. */
+/* Runs until some time after the exception, unless it is interrupted. */
 static const char loop[] = "import ctypes\n"
                            "ctypes.c_int.from_address(%zu).value = 1\n"
                            "raised = ctypes.c_int.from_address(%zu)\n"

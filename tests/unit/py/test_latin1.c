@@ -1,5 +1,5 @@
 /*
- * Native strings: bytes to str and back, and what of the application's objects is refused.
+ * Native strings: bytes to str and back, and objects of the application that are refused.
  */
 #include "py/latin1.h"
 
@@ -7,7 +7,7 @@
 
 static const struct {
     const char *name, *expression; /* the object */
-    const char *bytes;             /* what it is on the wire, or NULL: refused */
+    const char *bytes;             /* its bytes, or NULL: refused */
     size_t size;
     PyObject **error;
     const char *text; /* of the exception */

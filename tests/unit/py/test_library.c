@@ -1,11 +1,12 @@
 /*
- * Modules of Python's library: held from the start, whatever the application calls its own, which it gets all the same.
+ * Modules of Python's library: held from the start, even if the application has modules of the same
+ * names, which it still gets.
  */
 #include "py/library.h"
 
 #include "embedded.h"
 
-/* The evaluation of an expression in a process whose working directory has a module of that name. */
+/* An expression is evaluated in a process whose working directory has a module of that name. */
 static const struct {
     const char *shadow; /* a file in the working directory; NULL: none */
     const char *fact;   /* with x: the function standard() */

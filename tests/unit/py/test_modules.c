@@ -1,5 +1,5 @@
 /*
- * The files of the modules that are imported.
+ * The files of imported modules.
  */
 #include "py/modules.h"
 
@@ -14,7 +14,7 @@ static void list(void)
     ck_assert(PyErr_Occurred() == NULL);
 }
 
-/* How many have a path that ends so. */
+/* The number of paths with this end. */
 static unsigned count(const char *end)
 {
     unsigned found = 0;

@@ -1,5 +1,5 @@
 /*
- * Forks: those of the application are noted, and those of ours have an interpreter of their own.
+ * Forks: those of the application are recorded, and those of ours have an interpreter of their own.
  */
 #include "py/python_fork.h"
 
@@ -27,7 +27,7 @@ START_TEST(a_fork_of_the_application_is_known_on_both_sides)
 }
 END_TEST
 
-/* What is expected of the child, in its last expression. */
+/* True in the child, after the fork. */
 static const char *const after_our_fork[] = {
     "x['hooks'] == 'before child'",
     "x['os'].fork() > 0 or x['os']._exit(0)",

@@ -1,5 +1,5 @@
 /*
- * The Python stack of a thread that does not help: asleep, or with the GIL.
+ * The Python stack of a thread that does not help: it sleeps, or has the GIL.
  */
 #include "py/stack.h"
 
@@ -11,17 +11,18 @@
 
 static const char *const ways[] = {
     "os.read(%d, 1)",                       /* asleep, without the GIL */
-    "ctypes.PyDLL(None).read(%d, byte, 1)", /* asleep, with it */
+    "ctypes.PyDLL(None).read(%d, byte, 1)", /* asleep, with the GIL */
     "while not select.select([%d], [], [], 0)[0]: pass",
 };
 
 static char text[4096];
 static pthread_t main_thread;
 
-/* It has begun, and may end: the pipes by which the function and the asking thread wait for each other. */
+/* Pipes by which the function and the asking thread wait for each other: it has begun, and it may
+ * end. */
 static int begun[2], end[2];
 
-/* Without a thread state, and while main has the GIL or sleeps without it. */
+/* Asks without a thread state, while main has the GIL or sleeps without it. */
 static void *ask(void *argument)
 {
     char byte;
@@ -29,7 +30,7 @@ static void *ask(void *argument)
     (void)argument;
     ck_assert_int_eq(read(begun[0], &byte, 1), 1);
     stack_request(main_thread);
-    do { /* the rest of it may still be on its way */
+    do { /* the rest may still be on its way */
         usleep(1000);
         size += stack_receive(text + size, sizeof(text) - 1 - size);
         text[size] = '\0';
@@ -77,7 +78,7 @@ START_TEST(only_the_last_request_is_received)
 }
 END_TEST
 
-/* And neither its system call nor errno notices. */
+/* The interrupted system call and errno are not affected. */
 START_TEST(a_signal_to_the_process_shows_all_of_its_threads)
 {
     int ends[2];
@@ -120,7 +121,7 @@ START_TEST(all_threads_are_shown_when_that_is_wanted)
 }
 END_TEST
 
-/* The signal would end the process. */
+/* Without a handler, the signal would end the process. */
 START_TEST(nothing_is_requested_before_there_is_a_handler)
 {
     ck_assert_int_eq(stack_of_all_threads(), 0);

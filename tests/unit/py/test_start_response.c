@@ -1,5 +1,6 @@
 /*
- * start_response, write() and client_disconnected(): their arguments, their order, and what is left of them after the request.
+ * start_response, write() and client_disconnected(): their arguments, their order, and their state
+ * after the request.
  */
 #include "py/start_response.h"
 
@@ -9,7 +10,7 @@
 
 static struct fake_call fake;
 static struct responder_trio trio;
-static PyObject *globals; /* has "s", which is start_response, and "gone", which is client_disconnected */
+static PyObject *globals; /* "s" is start_response, and "gone" is client_disconnected */
 
 static void begin(void)
 {
@@ -52,7 +53,7 @@ static void stop(void)
 
 static const struct {
     const char *name, *statements;
-    const char *raised; /* "Type: text" of the last statement, a part of it; NULL: nothing */
+    const char *raised; /* a part of "Type: text" of the last statement; NULL: none */
     const char *head, *written;
 } cases[] = {
     {"positional", "s('200 OK', [('A', 'b')])", NULL, "HTTP/1.1 200 OK\r\nA: b\r\n", ""},
@@ -161,7 +162,7 @@ static const struct {
      "TypeError: cannot create 'gateway.Responder' instances", "", ""},
 };
 
-/* "Type: text" of the exception under way, or NULL; cleared. */
+/* "Type: text" of the present exception, or NULL; clears it. */
 static char *raised(void)
 {
     PyObject *exception = exception_take();
@@ -230,7 +231,8 @@ START_TEST(whether_the_client_is_gone_is_told_whenever_it_is_asked)
 }
 END_TEST
 
-/* What the application holds beyond its call; `s` and `gone` themselves are let go first. */
+/* Objects that the application holds beyond its call; `s` and `gone` themselves are released
+ * first. */
 static const struct {
     const char *name, *statements;
     bool kept;
@@ -274,7 +276,7 @@ START_TEST(what_is_kept_does_nothing_after_the_request)
                      "    else: assert 0\n",
                      globals);
         if (again == 0)
-            begin(); /* nor to the next request */
+            begin(); /* the next request does not get it, either */
         ck_assert_uint_eq(fake.response.size, 0);
         ck_assert_str_eq(fake.written, "");
     }
@@ -286,7 +288,7 @@ START_TEST(calls_leave_nothing_behind)
     fake_execute("del s, gone\n", globals);
     for (long run = 0, before = 0; run < 400; run++) {
         if (run == 200 || run == 399)
-            header_cache_clear(); /* which slots are taken depends on addresses */
+            header_cache_clear(); /* the occupied slots depend on addresses */
         if (run == 200)
             before = fake_blocks();
         end();

@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "unit.h"
 
-/* base/bin/python3.11 is the python embedded, other/bin/python3.11 one of another build; venv is checked. */
+/* base/bin/python3.11 is the embedded python, other/bin/python3.11 one of another build; venv is
+ * checked. */
 static char root[] = "/tmp/gateway-unit-XXXXXX";
 
 static void write_file(const char *path, const char *text, mode_t mode)
@@ -40,9 +41,9 @@ static void tear_down(void)
 static const struct {
     const char *name;
     const char *directory;
-    const char *file;     /* pyvenv.cfg; NULL: none is written */
+    const char *file;     /* pyvenv.cfg; NULL: no file */
     const char *packages; /* directory to make */
-    const char *python;   /* what bin/python points to */
+    const char *python;   /* target of bin/python */
     enum venv_answer answer;
     const char *message; /* the whole sentence, or NULL for none */
 } cases[] = {

@@ -1,5 +1,5 @@
 /*
- * A scoreboard with some life on it, for those who render it, and what they have rendered as a string.
+ * A scoreboard with some data, for the pages made of it, and a page as a string.
  */
 #ifndef RENDERED_H
 #define RENDERED_H

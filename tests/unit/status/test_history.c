@@ -1,5 +1,5 @@
 /*
- * The last minutes: rates, quantiles of each interval, and what is forgotten.
+ * The history: rates, quantiles of each interval, and the end of old samples.
  */
 #include "status/history.h"
 
@@ -23,7 +23,7 @@ static void tear_down(void)
     history_free(history);
 }
 
-/* So many requests of so many ms each have come, a part of them 500. */
+/* Adds requests of so many ns each, a part of them with status 500. */
 static void pass(uint64_t ns, uint64_t requests, uint64_t errors, uint64_t ms)
 {
     totals.now_ns += ns;

@@ -1,5 +1,5 @@
 /*
- * /metrics: lines that Prometheus takes. The system tests read all of it strictly.
+ * /metrics: lines in the format of Prometheus. The system tests parse all of it strictly.
  */
 #include "status/metrics.h"
 

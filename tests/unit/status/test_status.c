@@ -1,5 +1,6 @@
 /*
- * The status handler: who asks for what, and how the state of the service is answered. What the pages hold is their own tests'.
+ * The status handler: the requests that it accepts, and the response for each state of the service.
+ * The pages have tests of their own.
  */
 #include "status/status.h"
 
@@ -50,7 +51,7 @@ static void turn(void)
     }
 }
 
-/* The whole answer to the head of a request, a string. */
+/* The whole response to the head of a request, as a string. */
 static const char *ask_with(const char *request)
 {
     int ends[2];
@@ -101,7 +102,7 @@ static const struct {
     {"Host: evil.example\r\nForwarded: host=localhost\r\n", 421},
 };
 
-/* Once, a page of another site read the requests that ran: its name led to this address (DNS
+/* A page of another site once read the running requests: its name led to this address (DNS
  * rebinding). */
 START_TEST(only_its_own_names_are_answered)
 {
@@ -155,7 +156,7 @@ static const struct {
     const char *name;
     enum worker_state state;
     bool saturated;
-    const char *live, *ready; /* the end of the answer */
+    const char *live, *ready; /* the end of the response */
 } states[] = {
     {"nobody", WORKER_NONE, false, "\r\n\r\nthere is no worker\n", "\r\n\r\ndown\n"},
     {"one imports", WORKER_BOOTING, false, "\r\n\r\nalive\n", "\r\n\r\nstarting\n"},

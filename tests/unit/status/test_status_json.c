@@ -1,5 +1,5 @@
 /*
- * /status.json: its members, and that nothing a client sends leaves its string.
+ * /status.json: its members, and that text from clients stays inside its string.
  */
 #include "status/status_json.h"
 

@@ -1,5 +1,5 @@
 /*
- * The status page: whole, with its data, and with a policy that fits it alone.
+ * The status page: complete, with its data, and with a policy for this response alone.
  */
 #include "status/status.h"
 
@@ -72,7 +72,7 @@ START_TEST(the_policy_lets_run_what_bears_its_number)
 }
 END_TEST
 
-/* All that it needs is in it. */
+/* The page needs no other server. */
 START_TEST(the_page_asks_nobody_else)
 {
     char *page = render("{}");

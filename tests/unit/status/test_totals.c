@@ -1,5 +1,5 @@
 /*
- * Surveys: what is added up over all rows, and what the service as a whole is at.
+ * Totals: the sums over all rows, and the state of the service as a whole.
  */
 #include "status/totals.h"
 
@@ -22,7 +22,7 @@ static void tear_down(void)
     scoreboard_free(board);
 }
 
-/* A row's worker is in that state; its seat has been used if the state is not WORKER_NONE. */
+/* A row's worker is in that state; its seat has been used unless the state is WORKER_NONE. */
 static const struct {
     const char *name;
     enum worker_state states[3];
