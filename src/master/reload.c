@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "options/options_values.h"
 #include "proc/notify.h"
 #include "setup/configuration.h"
 #include "setup/startup.h"
