@@ -103,7 +103,7 @@ static void stamp_second(time_t second)
     stamp.second = second;
 }
 
-static void settle(time_t second)
+static void stamp_keep(time_t second)
 {
     if (second != stamp.second || stamp.date[0] == '\0')
         stamp_second(second);
@@ -111,13 +111,13 @@ static void settle(time_t second)
 
 size_t timestamp_iso(char out[TIMESTAMP_SIZE], const struct timespec *time)
 {
-    settle(time->tv_sec);
+    stamp_keep(time->tv_sec);
     return (size_t)snprintf(out, TIMESTAMP_SIZE, "%s.%03d%s", stamp.date, (int)(time->tv_nsec / 1000000),
                             stamp.zone);
 }
 
 const char *timestamp_common(time_t second)
 {
-    settle(second);
+    stamp_keep(second);
     return stamp.common;
 }

@@ -116,7 +116,7 @@ void application_free(struct application *application)
     free(application);
 }
 
-void application_settle(void)
+void application_freeze(void)
 {
     PyGC_Collect();
     PyObject *module = PyImport_ImportModule("gc");

@@ -25,6 +25,6 @@ void application_free(struct application *application);
 
 /* Collects garbage and freezes the remaining objects (gc.freeze), once the application is loaded.
  * interp_stop undoes it. GIL held. */
-void application_settle(void);
+void application_freeze(void);
 
 #endif

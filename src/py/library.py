@@ -1,8 +1,9 @@
-"""Python's own library, whatever names the application gives to its modules.
+"""Python's own library, for any names of the application's modules.
 
-What is needed to tell of a failure is held from before the application's directories are in sys.path: at the failure a module
-token.py of the application's would be found in the place of the library's, or there may be no descriptor left to open a file.
-The application gets what `python` would give it: where it has a module of such a name, sys.modules does not have ours.
+The modules that report a failure are held from a time before sys.path has the application's directories. At the failure
+itself, a module token.py of the application would be imported in place of the library's, or no descriptor may be left to
+open a file. The application gets the modules that `python` would give it: sys.modules does not have our module where
+the application has one of that name.
 
 Runs in each worker at its start: it is small.
 """
@@ -13,22 +14,22 @@ from _frozen_importlib_external import PathFinder
 
 LIBRARY = os.path.dirname(os.__file__)
 PLACES = [LIBRARY, os.path.join(LIBRARY, "lib-dynload")]
-NAMES = getattr(sys, "stdlib_module_names", None)  # of 3.10
+NAMES = getattr(sys, "stdlib_module_names", None)  # since 3.10
 if NAMES is None:
     NAMES = {entry.partition(".")[0] for entry in os.listdir(LIBRARY)}
 
 held = {}  # name -> module
-added = {}  # those of them, and what they import, that were not in sys.modules before
-batches = []  # the same, as they came: each imports from those before it
+added = {}  # held modules and their imports that were not in sys.modules before
+batches = []  # the same in order: each imports from those before it
 
 
 def hold(name):
-    """Imports a module of the library, before the application's directories are in sys.path."""
+    """Imports a module of the library before the application's directories are in sys.path."""
     standard(name)
 
 
 def give_way():
-    """The application's directories are in sys.path: a module of theirs is what the application is to find."""
+    """Called when the application's directories are in sys.path: the application must find its own modules."""
     for number, batch in enumerate(batches):
         if are_shadowed(batch):
             for shadowed in batches[number:]:
@@ -50,7 +51,7 @@ def import_module(name):
 
 
 def undisturbed(function, *args):
-    """Calls it while an import finds the library's modules alone. It does so in all threads: this is for the start, and for its end."""
+    """Calls a function while imports find only the library's modules. This affects all threads: use it at the start and at the end only."""
     path, modules = sys.path[:], dict(sys.modules)
     for other in shadows(modules):
         del sys.modules[other]
@@ -74,12 +75,12 @@ def is_standard(module):
 
 
 def shadows(modules):
-    """The names of modules that are not the library's, and are called like one of its own."""
+    """The names of modules from elsewhere that have the name of a library module."""
     return [name for name, module in modules.items() if name.partition(".")[0] in NAMES and not is_standard(module)]
 
 
 def are_shadowed(modules):
-    """Whether one of them is not what an import would find: the others may import that one."""
+    """Whether an import would find another module for one of them: the others may import that one."""
     return any("." not in name and is_shadowed(name, module) for name, module in modules.items())
 
 

@@ -1,12 +1,12 @@
-"""Finds, imports and checks the application that the command line names. What there is to say about one that
-does not load is in loader_help.py (HELP_SOURCE), which shares the names of this file. standard and undisturbed are
-library.py's: the application may have a module that is called as one of Python's library is.
+"""Finds, imports and checks the application that the command line names. Messages about an application that does
+not load are in loader_help.py (HELP_SOURCE), which shares the names of this file. standard and undisturbed come from
+library.py: the application may have a module with the name of one in Python's library.
 
-Both are embedded in the program and run inside each worker, with Python 3.9 and later. Start-up time matters:
-what only a failure needs is compiled and imported when there is one.
+Both files are embedded in the program and run inside each worker, with Python 3.9 and later. Start-up time matters:
+code that only a failure needs is compiled and imported after a failure.
 
 load(spec) -> (callable, "" or a warning, "" or details)
-           -> (None, what is wrong in one sentence, "" or details)
+           -> (None, one sentence about the mistake, "" or details)
 """
 
 import os
@@ -14,21 +14,21 @@ import sys
 
 DEFAULT_NAMES = ("application", "app")
 ASGI_NAMES = ("scope", "receive", "send")
-OWN_FILE = "<gateway>"  # what this is compiled as
+OWN_FILE = "<gateway>"  # the file name of this source
 
-# Of inspect, whose import takes milliseconds.
+# Constants of inspect, whose import takes milliseconds.
 VARARGS, COROUTINE, ASYNC_GENERATOR = 0x04, 0x80, 0x200
 
 
 class Refused(Exception):
-    """What is wrong: a sentence, and lines that explain it."""
+    """A mistake: a sentence, and lines that explain it."""
 
     def __init__(self, sentence, *lines):
         self.sentence, self.lines = sentence, lines
 
 
 def explain(function, *args):
-    """Calls a function of loader_help.py, which is compiled when it is first needed."""
+    """Calls a function of loader_help.py, which is compiled at its first use."""
     if function not in globals():
         exec(compile(HELP_SOURCE, OWN_FILE, "exec"), globals())
     return globals()[function](*args)
@@ -40,7 +40,7 @@ def load(spec):
         target, warning = find(spec)
         return target, warning, ""
     except Refused as refused:
-        if os.getpid() != process:  # a child that the import has forked ends by an exception of its own
+        if os.getpid() != process:  # in a child that the import has forked, an exception ends the child
             raise (refused.__context__ or refused) from None
         return None, refused.sentence, "\n".join(refused.lines)
 
@@ -64,7 +64,7 @@ def find(spec):
 
 
 def debug_warning():
-    """Django's pages for errors show settings, source and variables to whoever asks for them."""
+    """Django's pages for errors show settings, source and variables to any client."""
     settings = getattr(sys.modules.get("django.conf"), "settings", None)
     try:
         debug = settings is not None and settings.configured and settings.DEBUG
@@ -73,12 +73,12 @@ def debug_warning():
     return "Django's DEBUG is on: clients see tracebacks and variables when something fails" if debug else ""
 
 
-# Where each notes what it has replaced in Python's library.
+# The place where each library records its replacements in Python's library.
 PATCHES = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
 
 
 def greenlets_warning():
-    """Calls run in threads: what is patched for greenlets does not do what it was patched for."""
+    """Calls run in threads: patches for greenlets have no use there."""
     for name, (module, patched) in PATCHES.items():
         if getattr(sys.modules.get(module), patched, None):
             return (
@@ -181,10 +181,10 @@ def call_factory(spec, target, args, kwargs):
 
 
 def check_callable(what, target, made):
-    """Refuses what cannot be one. "", or a warning about what is probably none."""
+    """Refuses an object that cannot be an application. "", or a warning about one that probably is none."""
     verb = "returned" if made else "is"
     if type(target).__name__ == "coroutine":
-        target.close()  # or Python warns that it was never awaited
+        target.close()  # otherwise Python warns that it was never awaited
     if not callable(target):
         sentence = f"{what} {verb} {described(target)}, not {'a ' if made else ''}callable"
         raise Refused(sentence, *explain("inside", target))
@@ -223,8 +223,8 @@ def takes_nothing(target):
 
 
 def function_of(target):
-    """The Python function that runs when `target` is called, and how many arguments it gets beyond those of the
-    call; (None, 0) when there is none or it takes more than this to know."""
+    """The Python function that runs when `target` is called, and the number of arguments beyond those of the call;
+    (None, 0) when there is none, or when it is not easily found."""
     kind = type(target)
     if kind is type(load):
         return target, 0
@@ -246,7 +246,7 @@ def in_class(kind, name):
 
 
 def arguments_of(function, bound):
-    """Of a call's positional arguments: how many it needs, how many it can take, their names."""
+    """The positional arguments of a call: the number needed, the number accepted, their names."""
     code = function.__code__
     required = code.co_argcount - len(function.__defaults__ or ()) - bound
     most = 255 if code.co_flags & VARARGS else code.co_argcount - bound

@@ -1,11 +1,11 @@
-"""What there is to say about an application that does not load: hints, nearest names, tracebacks. Runs in the
-namespace of loader.py.
+"""Messages about an application that does not load: hints, nearest names, tracebacks. Runs in the namespace of
+loader.py.
 """
 
 FACTORY_NAMES = ("create_app", "make_app", "create_application", "make_application", "get_wsgi_application")
 
-IMPORTLIB = "/importlib/__init__.py"  # of import_module
-PYTHONS_OWN = getattr(sys, "stdlib_module_names", ())  # from 3.10 on
+IMPORTLIB = "/importlib/__init__.py"  # the file of import_module
+PYTHONS_OWN = getattr(sys, "stdlib_module_names", ())  # since 3.10
 
 
 def hint(*arguments):
@@ -13,7 +13,7 @@ def hint(*arguments):
 
 
 def quoted(text):
-    """For a shell."""
+    """Quotes a word for a shell."""
     if all(c.isalnum() or c in "_-.:/=" for c in text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
@@ -35,7 +35,7 @@ def hint_for_path(path, expression=""):
 
 def missing_module(name, error):
     lines = ["  looked in: " + ", ".join(dict.fromkeys(str(place) for place in sys.path))]
-    if name.endswith(".py") and error.name == name:  # what is before the suffix was found
+    if name.endswith(".py") and error.name == name:  # the part before the suffix was found
         lines.append(hint_for_path(name))
     else:
         nearest = near(name.removesuffix(".py"), modules_here())
@@ -97,7 +97,7 @@ def missing_attribute(module, name, *wanted):
 
 
 def in_package(module, name):
-    """A hint for a package that was named in the place of a module in it."""
+    """A hint about a package that was named in place of a module in it."""
     for place in getattr(module, "__path__", ()):
         found = {file[:-3]: callables_in_file(os.path.join(place, file)) for file in files_in(place)}
         known = [f"{name}.{inner}:{names[0]}" for inner, names in found.items() if names]
@@ -107,7 +107,7 @@ def in_package(module, name):
 
 
 def file_of(module, name):
-    """How to call a module in a message: "app.py", or where it is when that is not here: it may be a surprise."""
+    """The name of a module in a message: "app.py", or its path outside the working directory, which may be a surprise."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str):
         return f'module "{name}"'
@@ -123,12 +123,12 @@ def short(path):
 def near(name, names):
     try:
         return standard("difflib").get_close_matches(name, names, 3)
-    except Exception:  # no descriptor is left to import it, say
+    except Exception:  # for example, no descriptor is left for the import
         return []
 
 
 def possible_callables(module):
-    """The names in a module that could be what was meant; those of factories with "()"."""
+    """The names in a module that the user may have meant; factories with "()"."""
     names, factories = [], []
     for name, value in vars(module).items():
         if name.startswith("_") or not callable(value) or isinstance(value, type):
@@ -145,14 +145,14 @@ def possible_callables(module):
 
 
 def inside(target):
-    """A hint for a module that was named in the place of the application in it; not for one of Python's own."""
+    """A hint about a module that was named in place of the application in it; not about Python's own modules."""
     if type(target) is not type(sys) or target.__name__.partition(".")[0] in PYTHONS_OWN:
         return []
     return [hint(f"{target.__name__}:{name}") for name in possible_callables(target)[:1]]
 
 
 def failure(what, error):
-    """What the application raised while it was loaded, with the frames that are its own."""
+    """The application's exception while it was loaded, with its own frames only."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.exists(error.filename):
         sentence = f"{short(error.filename)}:{error.lineno}: {kind}: {error.msg}"
@@ -168,19 +168,19 @@ def failure(what, error):
 
 
 def clues(what, error):
-    """What the exception does not say, or not to everybody."""
+    """An explanation that the exception itself lacks."""
     text = first_line(error)
     for clue in (cycle_clue, library_clue, settings_clue):
         try:
             if lines := clue(what, error, text):
                 return lines
         except Exception:
-            pass  # an exception of the application's own making, that looks like another
+            pass  # an exception of the application that resembles another
     return []
 
 
 def cycle_clue(what, error, text):
-    """Modules that import each other, where one needs what the other has not come to yet."""
+    """Modules that import each other, while one needs a name that the other has not defined yet."""
     _, partial, rest = text.partition("partially initialized module '")
     inside = "/" + rest.partition("'")[0].replace(".", "/")
     files = module_frames(error.__traceback__)
@@ -202,7 +202,7 @@ def module_frames(trace):
 
 
 def library_clue(what, error, text):
-    """An extension module whose shared library is not there: the dynamic linker names the library, but not who needs it."""
+    """An extension module whose shared library is missing: the dynamic linker names only the library."""
     library, colon, _ = text.partition(": cannot open shared object file")
     path = getattr(error, "path", None)
     if not colon or not isinstance(error, ImportError) or not path or library == path:
@@ -211,7 +211,7 @@ def library_clue(what, error, text):
 
 
 def settings_clue(what, error, text):
-    """Django without its settings, or with the name of some that are not there."""
+    """Django without settings, or with the name of settings that do not exist."""
     if type(error).__name__ == "ImproperlyConfigured" and "DJANGO_SETTINGS_MODULE" in text:
         sentence = "  hint: Django's settings are missing"
     elif isinstance(error, ModuleNotFoundError) and is_part(error.name, os.environ.get("DJANGO_SETTINGS_MODULE")):
@@ -271,7 +271,7 @@ def is_own(filename):
 
 
 def is_missing(error, name):
-    """Whether the module itself, or a package it is in, was not found; not something that it imports."""
+    """Whether the module itself or its package is missing, and not a module that it imports."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return False
     return f"{name}.".startswith(f"{error.name}.") and not own_frames(error.__traceback__)

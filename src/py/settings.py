@@ -1,10 +1,10 @@
 """Reads a configuration file, which is TOML.
 
-write(path, table, out) writes to the descriptor what the file says, a setting after the other: key, NUL, value, NUL. A
-list is a setting for each of its items, a table one for each of its keys, as KEY=VALUE. In a file that is others' too
-only the table of that name is meant ("tool.gateway"). What is wrong is written in the place of all: one sentence.
+write(path, table, out) writes the content of the file to the descriptor, one setting after another: key, NUL, value, NUL.
+A list is a setting for each item, a table a setting for each key, as KEY=VALUE. In a file that other programs use, too,
+only the table of that name counts ("tool.gateway"). After a mistake, one sentence is written instead.
 
-It is embedded in the program and runs in a process of its own, with Python 3.9 and later.
+The source is embedded in the program and runs in a process of its own, with Python 3.9 and later.
 """
 
 import os
@@ -13,7 +13,7 @@ import stat
 
 
 class Wrong(Exception):
-    """One sentence."""
+    """A mistake: one sentence."""
 
 
 class NoParser(Wrong):
@@ -32,7 +32,7 @@ def parser():
 
 
 def regular(path, flags):
-    """What can be read once only, and perhaps not now, is nothing for a reload."""
+    """Refuses a file that can be read only once, or has to be waited for: a reload reads it again."""
     file = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -53,7 +53,7 @@ def parse(path):
         raise Wrong(f"is not TOML: {error}") from None
     except RecursionError:
         raise Wrong("is not TOML: it is nested too deeply") from None
-    except ValueError as error:  # of Python, for a number of thousands of digits
+    except ValueError as error:  # raised by Python for a number of thousands of digits
         raise Wrong(f"cannot be read: {error}") from None
 
 
@@ -81,7 +81,7 @@ def settings(table):
 
 
 def may_have(path, name):
-    """Whether a parser is needed to tell: most projects have a pyproject.toml, and an old Python may have no parser."""
+    """Whether the file needs a parser: most projects have a pyproject.toml, and an old Python may lack a parser."""
     tool, own = name.split(".")
     header = rf"""^[ \t]*\[[ \t]*["']?{tool}["']?[ \t]*(\]|\.[ \t]*["']?{own}\b)"""
     try:

@@ -211,7 +211,7 @@ static PyMethodDef start_response_definition = {"start_response", (PyCFunction)(
 static PyMethodDef write_definition = {"write", write_data, METH_O, "write(data)"};
 static PyMethodDef client_disconnected_definition = {
     "client_disconnected", client_disconnected, METH_NOARGS,
-    "client_disconnected() -> bool\n\nTrue when nobody waits for the answer any more."};
+    "client_disconnected() -> bool\n\nTrue when the client has gone."};
 
 static void responder_dealloc(PyObject *self)
 {

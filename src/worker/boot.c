@@ -38,7 +38,7 @@ struct application *boot_application(const struct options *options, int crash_ou
         _exit(EXIT_STOPPED);
     if (application == NULL || threads_init() < 0 || interrupt_init() < 0)
         return NULL;
-    application_settle();
+    application_freeze();
     return application;
 }
 

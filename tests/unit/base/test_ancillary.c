@@ -118,7 +118,7 @@ START_TEST(other_control_data_is_no_descriptor)
 END_TEST
 
 /* An older kernel allows to send them; the recv without room closes them. */
-START_TEST(who_refuses_them_gets_none)
+START_TEST(a_receiver_that_refuses_them_gets_none)
 {
     struct iovec vector = {&byte, 1};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
@@ -140,7 +140,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, those_that_came_are_taken_and_no_others_are_open, counts);
     tcase_add_test(tests, what_is_put_arrives);
     tcase_add_test(tests, other_control_data_is_no_descriptor);
-    tcase_add_test(tests, who_refuses_them_gets_none);
+    tcase_add_test(tests, a_receiver_that_refuses_them_gets_none);
 }
 
 int main(void)

@@ -357,7 +357,7 @@ START_TEST(what_a_client_sent_is_escaped)
 END_TEST
 
 /* Messages may use errno. */
-START_TEST(errors_are_copied_without_time_and_level_while_somebody_wants_them)
+START_TEST(errors_are_copied_without_time_and_level_on_request)
 {
     int ends[2];
     char copy[256];
@@ -444,7 +444,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, writing_in_vain_keeps_errno_too);
     unit_add_rows(tests, a_message_is_one_line_whatever_is_in_it, messages);
     unit_add_rows(tests, a_message_is_a_json_string_whatever_is_in_it, messages);
-    unit_add_rows(tests, errors_are_copied_without_time_and_level_while_somebody_wants_them, levels);
+    unit_add_rows(tests, errors_are_copied_without_time_and_level_on_request, levels);
     tcase_add_test(tests, a_block_keeps_its_lines);
     unit_add_rows(tests, a_record_is_one_write_however_long, sizes);
     tcase_add_test(tests, the_log_can_be_reopened);

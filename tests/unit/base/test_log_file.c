@@ -156,7 +156,7 @@ static void overfill(struct log_file *file, size_t size)
     free(record);
 }
 
-START_TEST(a_reader_that_stands_still_stops_nobody)
+START_TEST(a_reader_that_stands_still_blocks_no_writer)
 {
     int ends[2];
     readers[_i].make(ends);
@@ -595,7 +595,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_file_that_cannot_be_opened_is_told);
     tcase_add_test(tests, closing_no_file_is_fine);
     tcase_add_test(tests, the_standard_descriptor_stays_open);
-    unit_add_rows(tests, a_reader_that_stands_still_stops_nobody, readers);
+    unit_add_rows(tests, a_reader_that_stands_still_blocks_no_writer, readers);
     tcase_add_test(tests, a_child_cannot_make_its_parent_wait);
     tcase_add_test(tests, a_child_cannot_make_its_parent_wait_for_a_fifo);
     tcase_add_test(tests, a_json_log_is_told_in_json);

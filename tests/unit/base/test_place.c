@@ -101,7 +101,7 @@ static const struct {
     {"nosuch/file", ENOENT, false},
 };
 
-START_TEST(root_follows_only_what_nobody_else_could_have_placed)
+START_TEST(root_follows_only_links_that_root_has_placed)
 {
     char path[128];
     struct place place;
@@ -232,7 +232,7 @@ static const struct {
     {"sticky/file", false}, {"nosuch/file", false},
 };
 
-START_TEST(a_file_is_roots_when_nobody_else_can_change_or_choose_it)
+START_TEST(a_file_is_roots_when_only_root_can_change_or_choose_it)
 {
     struct place place;
     if (geteuid() != 0)
@@ -248,7 +248,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    unit_add_rows(tests, root_follows_only_what_nobody_else_could_have_placed, paths);
+    unit_add_rows(tests, root_follows_only_links_that_root_has_placed, paths);
     tcase_add_test(tests, another_user_than_root_follows_what_the_kernel_follows);
     tcase_add_test(tests, the_last_link_is_what_it_is_where_it_is_not_to_be_opened);
     tcase_add_test(tests, a_second_name_is_refused_where_others_can_make_one);
@@ -256,7 +256,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_was_made_is_told_from_what_was_there);
     tcase_add_test(tests, a_directory_that_is_swapped_meanwhile_is_not_noticed);
     tcase_add_test(tests, the_kernels_own_links_are_followed);
-    unit_add_rows(tests, a_file_is_roots_when_nobody_else_can_change_or_choose_it, owned);
+    unit_add_rows(tests, a_file_is_roots_when_only_root_can_change_or_choose_it, owned);
 }
 
 int main(void)

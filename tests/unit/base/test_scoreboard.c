@@ -55,7 +55,7 @@ START_TEST(another_mapping_shows_the_same)
 }
 END_TEST
 
-START_TEST(nobody_can_take_its_memory_away)
+START_TEST(its_memory_cannot_shrink)
 {
     struct scoreboard *board = scoreboard_new(1, 1);
     ck_assert_int_lt(ftruncate(board->memory, 0), 0);
@@ -258,7 +258,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_new_board_is_zero);
     tcase_add_test(tests, the_calls_of_one_row_are_counted);
     tcase_add_test(tests, another_mapping_shows_the_same);
-    tcase_add_test(tests, nobody_can_take_its_memory_away);
+    tcase_add_test(tests, its_memory_cannot_shrink);
     tcase_add_test(tests, rows_share_no_cache_line);
     tcase_add_test(tests, what_a_forked_child_writes_is_seen);
     tcase_add_test(tests, where_the_rows_are_is_no_childs_business);

@@ -436,7 +436,7 @@ static const struct {
     {"behind two dashes there are no flags", "-- --help", OPTIONS_SERVE},
 };
 
-START_TEST(help_is_given_to_whoever_asks)
+START_TEST(help_is_given_when_it_is_asked_for)
 {
     struct options options;
     char *const environment[] = {"PORT=8000", NULL};
@@ -471,7 +471,7 @@ static void add(TCase *tests)
         tcase_add_loop_test(tests, per_row[i], 0, (int)option_row_count);
     unit_add_rows(tests, the_levels_follow_each_other, levels);
     unit_add_rows(tests, the_application_stands_anywhere, applications);
-    unit_add_rows(tests, help_is_given_to_whoever_asks, actions);
+    unit_add_rows(tests, help_is_given_when_it_is_asked_for, actions);
     unit_add_rows(tests, a_flag_stands_alone_or_says_yes_or_no, flags);
     tcase_add_test(tests, actions_are_no_variables);
     tcase_add_test(tests, help_is_given_where_the_environment_is_wrong);

@@ -119,7 +119,7 @@ static const struct {
      "environment)"},
 };
 
-START_TEST(whoever_is_wrong_is_told_in_one_sentence)
+START_TEST(a_mistake_is_explained_in_one_sentence)
 {
     struct options options;
     ck_assert_int_eq(parse(&options, wrongs[_i].line, wrongs[_i].environment), -1);
@@ -160,7 +160,7 @@ END_TEST
 
 static void add(TCase *tests)
 {
-    unit_add_rows(tests, whoever_is_wrong_is_told_in_one_sentence, wrongs);
+    unit_add_rows(tests, a_mistake_is_explained_in_one_sentence, wrongs);
     tcase_add_test(tests, a_message_fits_whatever_was_said);
     tcase_add_test(tests, a_command_line_without_even_a_name_is_no_application);
 }

@@ -246,7 +246,7 @@ static const struct {
      "def app(s):\n    raise KeyError\ntry: app(s)\nexcept KeyError as e: kept = e", true},
 };
 
-START_TEST(the_trio_is_used_again_unless_somebody_holds_it)
+START_TEST(the_trio_is_used_again_unless_the_application_holds_it)
 {
     PyObject *b_first = trio.start_response;
     struct responder *first = trio.responder;
@@ -313,7 +313,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_traceback_of_exc_info_is_kept);
     tcase_add_test(tests, write_tells_when_the_client_is_gone);
     tcase_add_test(tests, whether_the_client_is_gone_is_told_whenever_it_is_asked);
-    unit_add_rows(tests, the_trio_is_used_again_unless_somebody_holds_it, held);
+    unit_add_rows(tests, the_trio_is_used_again_unless_the_application_holds_it, held);
     tcase_add_test(tests, what_is_kept_does_nothing_after_the_request);
     tcase_add_test(tests, calls_leave_nothing_behind);
 }

@@ -73,7 +73,7 @@ START_TEST(the_policy_lets_run_what_bears_its_number)
 END_TEST
 
 /* The page needs no other server. */
-START_TEST(the_page_asks_nobody_else)
+START_TEST(the_page_asks_no_other_server)
 {
     char *page = render("{}");
     ck_assert_uint_eq(count(page, "http://"), count(page, "http://www.w3.org/2000/svg"));
@@ -89,7 +89,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, the_page_holds_its_data_and_is_whole);
     tcase_add_test(tests, nothing_in_the_data_ends_its_element);
     tcase_add_test(tests, the_policy_lets_run_what_bears_its_number);
-    tcase_add_test(tests, the_page_asks_nobody_else);
+    tcase_add_test(tests, the_page_asks_no_other_server);
 }
 
 int main(void)
