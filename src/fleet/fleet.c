@@ -11,16 +11,16 @@
 #include "base/mem.h"
 #include "proc/python_end.h"
 
-/* What workers get beyond the time in which they are asked to leave, before they are killed. */
+/* The time beyond --graceful-timeout that a worker has to leave before it is killed. */
 enum { GRACE_MS = 2000 };
 
-/* For Python to write the stacks of a worker that imports, on a busy machine. */
+/* The time that Python has to write the stacks of a worker that imports, on a busy machine. */
 enum { STACKS_MS = 1000 };
 
 enum reload_state {
     RELOAD_NONE,
     RELOAD_PROBING, /* the first worker of the new generation has to prove itself */
-    RELOAD_ROLLING, /* it has: one slot after the other gets one */
+    RELOAD_ROLLING, /* the probe has: one slot after the other gets a worker */
 };
 
 struct fleet {
@@ -29,22 +29,22 @@ struct fleet {
     enum fleet_phase phase;
     enum reload_state reload;
     bool reload_again;
-    unsigned generation; /* that all should have; while PROBING the probe alone */
-    unsigned proven;     /* the last that had one serving */
-    unsigned reloads;    /* begun */
+    unsigned generation; /* of all workers; while PROBING of the probe alone */
+    unsigned proven;     /* the last of which a worker has served */
+    unsigned reloads;    /* begun so far */
     unsigned lost;
-    uint64_t reload_ms; /* since when */
+    uint64_t reload_ms; /* the begin of the reload */
     int exit_status;
     uint64_t started_ms;
     uint32_t random;
     unsigned starting; /* slots at the start */
-    unsigned ready;    /* of them, where somebody has served */
-    unsigned count;    /* slots where somebody should */
-    unsigned maximum;  /* slots that there can be */
+    unsigned ready;    /* of these slots, those where a worker has served */
+    unsigned count;    /* slots where a worker should serve */
+    unsigned maximum;  /* the most slots that there can be */
     struct slot slots[];
 };
 
-/* For who is told to quit, until it is killed. */
+/* The time of a worker that is told to quit, until it is killed. */
 enum { HURRY_MS = 2000 };
 
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
@@ -138,7 +138,7 @@ static void fleet_end(struct fleet *fleet, int exit_status)
     fleet->exit_status = exit_status;
 }
 
-/* Nothing was served, and nothing will be. */
+/* Ends the fleet: nothing was served, and nothing will be. */
 static void fleet_first_fork_failed(struct fleet *fleet)
 {
     log_critical("the first worker cannot be forked: %s", strerror(errno));
@@ -169,7 +169,7 @@ static unsigned fleet_generation_for(struct fleet *fleet, struct slot *slot)
     return fleet->reload != RELOAD_PROBING || probe ? fleet->generation : fleet->proven;
 }
 
-/* Somebody's successor is on its way: planned ones wait. */
+/* True when a successor is on its way: planned replacements wait for it. */
 static bool fleet_is_replacing(struct fleet *fleet)
 {
     for (unsigned i = 0; i < fleet->maximum; i++)
@@ -179,7 +179,7 @@ static bool fleet_is_replacing(struct fleet *fleet)
     return false;
 }
 
-/* Who serves should make room. */
+/* True when the worker that serves should make room. */
 static bool slot_is_to_be_replaced(struct fleet *fleet, const struct slot *slot, const struct seat *serving)
 {
     if (slot->replace > REPLACE_PLANNED)
@@ -191,7 +191,8 @@ static bool slot_is_to_be_replaced(struct fleet *fleet, const struct slot *slot,
     return serving->generation != fleet->generation && fleet_find_probe(fleet) == NULL;
 }
 
-/* Nobody serves, or is about to; or who serves is to be replaced; and there is a seat. */
+/* The seat for a worker that is to be forked: none serves here or will soon, or the one that
+ * serves is to be replaced. NULL: there is no need, or no seat. */
 static struct seat *slot_wanted_seat(struct fleet *fleet, struct slot *slot)
 {
     const struct seat *serving = slot_find(slot, SEAT_SERVING);
@@ -203,8 +204,9 @@ static struct seat *slot_wanted_seat(struct fleet *fleet, struct slot *slot)
     return slot_find(slot, SEAT_EMPTY);
 }
 
-/* A reload's have a time to load the application in: they come one after the other, so there is nobody else who keeps them from
- * it. To the others, and to all of them at once after a crash, it may take long. */
+/* A worker of a reload has a limited time to load the application: they come one after the
+ * other, so that no other worker slows it down. Other workers have not: after a crash all of
+ * them may import at once. */
 static bool slot_is_boot_limited(const struct fleet *fleet, struct slot *slot, unsigned generation)
 {
     bool probe = generation != fleet->proven;
@@ -249,7 +251,7 @@ static uint64_t fleet_leave_by(const struct fleet *fleet, uint64_t now)
     return now + fleet->limits.graceful_ms + GRACE_MS;
 }
 
-/* A worker that does not move has had its time. */
+/* A worker that does not move gets no --graceful-timeout. */
 static uint64_t slot_retire_by(const struct fleet *fleet, const struct slot *slot, uint64_t now)
 {
     return slot->replace == REPLACE_STALLED ? now + GRACE_MS : fleet_leave_by(fleet, now);
@@ -272,7 +274,7 @@ static void seat_kill(struct fleet *fleet, struct slot *slot, struct seat *seat,
     fleet->actions.kill(fleet->actions.context, fleet_seat_id(fleet, slot, seat), why);
 }
 
-/* There are two seats: where one serves and one has not left yet, nobody can come. */
+/* A slot has two seats: while one worker serves and another leaves, no successor can come. */
 static void seat_hurry(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_LEAVING && slot_find(slot, SEAT_EMPTY) == NULL)
@@ -339,7 +341,7 @@ static void fleet_abandon_reload(struct fleet *fleet)
                             (struct slice){NULL, 0});
 }
 
-/* From now on it is the slot's worker; whoever was has to serve no longer. */
+/* Makes the seat's worker the slot's worker; the one that served has to leave. */
 static void fleet_take_over(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     struct seat *predecessor = slot_find(slot, SEAT_SERVING);
@@ -407,7 +409,7 @@ void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement
     slot_fill(fleet, slot, now);
 }
 
-/* What comes to the slot is the others'. Its worker is not replaced. */
+/* Retires the worker of the slot, and forks no other. The other workers serve its sockets. */
 static void slot_empty(struct fleet *fleet, struct slot *slot, uint64_t now)
 {
     uint64_t leave_by = slot_retire_by(fleet, slot, now);
@@ -422,7 +424,7 @@ static void slot_empty(struct fleet *fleet, struct slot *slot, uint64_t now)
     slot->used = false;
 }
 
-/* The less a slot's worker does for clients, the more. */
+/* Higher when the worker of the slot does less for clients. */
 static unsigned slot_uselessness(const struct fleet *fleet, struct slot *slot)
 {
     const struct fleet_actions *actions = &fleet->actions;
@@ -437,7 +439,7 @@ static unsigned slot_uselessness(const struct fleet *fleet, struct slot *slot)
     return actions->ails != NULL && actions->ails(actions->context, seat_id) ? 1 : 0;
 }
 
-/* Of those that are alike, the last one. */
+/* The last one of the most useless slots. */
 static struct slot *fleet_find_dispensable(struct fleet *fleet)
 {
     struct slot *found = NULL;
@@ -474,15 +476,15 @@ int fleet_resize(struct fleet *fleet, int change, uint64_t now)
     return 0;
 }
 
-/* At the end, all leave. */
+/* Reports a restart, but not while the fleet stops: all workers leave then. */
 static void fleet_note_restart(const struct fleet *fleet, const struct worker_end *end, enum replacement why)
 {
     if (!fleet_is_stopping(fleet))
         fleet->actions.restarted(fleet->actions.context, end, worker_end_cause(end, why));
 }
 
-/* One that was told to. One that was killed while it booted may have become ready just then: that it was killed is still nothing to
- * tell. */
+/* A worker ended that was told to leave. A worker that was killed while it booted may have
+ * become ready just then; its end is nothing to report all the same. */
 static void fleet_note_left(const struct fleet *fleet, const struct seat *seat,
                             const struct worker_end *ended)
 {
@@ -494,7 +496,7 @@ static void fleet_note_left(const struct fleet *fleet, const struct seat *seat,
         fleet_note_restart(fleet, &end, seat->replaced);
 }
 
-/* One that served, or was to. */
+/* A worker ended that served, or was to. */
 static void fleet_note_lost(struct fleet *fleet, struct slot *slot, const struct seat *seat,
                             const struct worker_end *end, uint64_t now)
 {
@@ -511,7 +513,7 @@ static void fleet_note_lost(struct fleet *fleet, struct slot *slot, const struct
         worker_end_lost(end, "it is replaced now");
     else
         worker_end_lost(end, "it is replaced in %.1f s", (double)pause / 1000);
-    /* Perhaps whoever has asked for it has mended what is wrong. */
+    /* The user who has asked for another reload may have mended the code. */
     if (fleet->reload == RELOAD_ROLLING && fleet->reload_again)
         fleet_begin_reload(fleet, now);
 }
@@ -523,7 +525,7 @@ void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worke
     slot->seats[seat_id.seat].state = SEAT_EMPTY;
     if (before.state == SEAT_SERVING) {
         before.replaced = slot->replace;
-        slot->replace = REPLACE_NOT; /* nobody is left whom a successor would replace */
+        slot->replace = REPLACE_NOT; /* no worker is left that a successor would replace */
     }
     if (fleet->phase == FLEET_STARTING)
         fleet_end(fleet, worker_end_of_start(ended));
@@ -545,7 +547,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t fleet_due(const struct fleet *constant)
 {
-    struct fleet *fleet = (struct fleet *)constant; /* only looked at */
+    struct fleet *fleet = (struct fleet *)constant; /* not changed here */
     uint64_t due = 0;
     for (unsigned i = 0; i < fleet->maximum; i++) {
         struct slot *slot = &fleet->slots[i];
@@ -558,7 +560,8 @@ uint64_t fleet_due(const struct fleet *constant)
     return due;
 }
 
-/* Where it is comes first. The end of one that is killed is not its fault alone: it stays what it was until then. */
+/* Asks for the stacks first, which show where the worker is. A slow worker stays BOOTING until
+ * its end, which is thus not taken for that of a worker that was told to leave. */
 static void seat_boots_slowly(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     const struct fleet_actions *actions = &fleet->actions;
@@ -591,14 +594,14 @@ void fleet_tick(struct fleet *fleet, uint64_t now)
     fleet_fill(fleet, now);
 }
 
-/* One that is still importing does not read its messages, and has nothing to finish. */
+/* A worker that still imports does not read its messages, and has nothing to finish. */
 static void seat_drain(struct fleet *fleet, struct slot *slot, struct seat *seat, uint64_t now)
 {
     if (seat->state == SEAT_BOOTING)
         seat_kill(fleet, slot, seat, KILL_UNWANTED);
     else if (seat->state == SEAT_SERVING || seat->state == SEAT_PROVING)
         seat_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, fleet_leave_by(fleet, now));
-    else if (seat->state == SEAT_LEAVING) /* its successor will not take what it gives away */
+    else if (seat->state == SEAT_LEAVING) /* its successor stops too, and takes no connections from it */
         seat_tell_to_leave(fleet, slot, seat, MESSAGE_DRAIN, seat->deadline_ms);
 }
 
@@ -644,7 +647,10 @@ void fleet_quit(struct fleet *fleet, uint64_t now)
     if (fleet->phase == FLEET_OVER)
         return;
     bool again = fleet->phase >= FLEET_STOPPING;
-    log_info(again ? "stopping at once" : "stopping quickly");
+    if (again)
+        log_info("stopping at once");
+    else
+        log_info("stopping quickly");
     fleet_stop(fleet, again ? FLEET_KILLING : FLEET_STOPPING, now, again ? seat_kill_at_once : seat_quit);
 }
 

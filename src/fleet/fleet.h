@@ -1,19 +1,24 @@
 /*
- * The fleet: which workers there should be, and when each comes and goes. A state machine without processes, clock or sockets of
- * its own: the master tells it what has happened, and when; it acts through struct fleet_actions.
+ * The fleet: which workers there should be, and when each comes and goes.
  *
- * A slot has two seats, so that a successor is up before its predecessor leaves:
+ * The fleet is a state machine without processes, clock or sockets of its own. The master reports
+ * what happened, and when; the fleet acts through struct fleet_actions. It belongs to the master's
+ * thread. Times are in ms (base/clock.h). Functions log what a user should know.
  *
- *   EMPTY ──fork──> BOOTING ──ready──> SERVING ──its successor is ready, or the stop──> LEAVING ──ended──> EMPTY
+ * A slot has two seats, so that a successor serves before its predecessor leaves:
+ *
+ *   EMPTY ──fork──> BOOTING ──ready──> SERVING ──told to leave──> LEAVING ──ended──> EMPTY
  *                      │  └──ready──> PROVING ──proving_ms───^   │
  *                      └──ended──────────┴───────────────────────┴──> EMPTY, a pause, again
  *
- * The first worker imports the application alone: only when it is ready the others are forked, and when it is not, that is the
- * end. Whatever fails later is tried again, with growing pauses, while the others serve.
+ * The first worker imports the application alone. The fleet forks the others when it is ready, and
+ * is over when it fails. A later failure is tried again, with growing pauses, while the others
+ * serve.
  *
- * A reload begins a generation. Its first worker is the probe: it serves beside its predecessor, and when it is not ready in time, or
- * ends soon, the generation is dropped and nothing else has happened. Then one worker after the other is replaced. Planned
- * replacements are made one at a time; those of workers that cannot go on at once.
+ * A reload begins a generation. Its first worker is the probe, which serves beside its predecessor.
+ * When the probe is not ready in time, or ends soon, the fleet drops the generation, and nothing
+ * else has changed. Otherwise one worker after the other is replaced. Planned replacements come one
+ * at a time; a worker that cannot go on is replaced at once.
  */
 #ifndef FLEET_FLEET_H
 #define FLEET_FLEET_H
@@ -29,7 +34,8 @@
 
 struct fleet;
 
-/* Where a worker is: its slot has the listening sockets, its seat the worker channel and the scoreboard row. */
+/* The place of a worker. Its slot has the listening sockets; its seat has the worker channel and
+ * the scoreboard row. */
 struct seat_id {
     unsigned slot, seat;
 };
@@ -37,10 +43,10 @@ struct seat_id {
 enum fleet_phase {
     FLEET_STARTING, /* the first worker imports the application, alone */
     FLEET_SERVING,
-    FLEET_DRAINING, /* workers finish what they have */
-    FLEET_STOPPING, /* workers leave now */
-    FLEET_KILLING,  /* nobody is asked any more */
-    FLEET_OVER,     /* nobody is left, or nothing was ever served */
+    FLEET_DRAINING, /* workers finish their requests */
+    FLEET_STOPPING, /* workers leave at once */
+    FLEET_KILLING,  /* the master kills the workers */
+    FLEET_OVER,     /* no worker is left, or nothing was ever served */
 };
 
 struct fleet_actions {
@@ -48,55 +54,61 @@ struct fleet_actions {
     int (*fork)(void *context, struct seat_id seat_id, unsigned generation);
     void (*tell)(void *context, struct seat_id seat_id, enum message_kind kind);
     void (*kill)(void *context, struct seat_id seat_id, enum kill_reason why);
-    /* The worker there has been importing for --timeout: its stacks are asked for, and are there in a moment. */
+    /* Asks a worker that has been importing for --timeout for its stacks, which arrive a moment
+     * later. */
     void (*ask_stacks)(void *context, struct seat_id seat_id);
-    /* They are; it is waited for all the same. */
+    /* The stacks are there. The fleet goes on waiting for the worker. */
     void (*boots_slowly)(void *context, struct seat_id seat_id);
-    /* The worker there does little or nothing for clients: it is the first to go when there is one too many. NULL: none does. */
+    /* Whether the worker does little or nothing for clients: it goes first when the fleet shrinks.
+     * NULL: no worker does. */
     bool (*ails)(void *context, struct seat_id seat_id);
-    /* The last reload that was begun, and all before it, are over: the generation serves in every slot, or `failure` says why it was
-     * dropped (with `words`, which may be empty). */
+    /* The last reload that was begun, and all before it, are over. The generation serves in every
+     * slot, or `failure` says why it was dropped; `words` may be empty. */
     void (*reloaded)(void *context, unsigned generation, const char *failure, struct slice words);
-    /* One that had to be replaced has ended. Those that a reload replaces, or that leave for good, are none. */
+    /* A worker that had to be replaced has ended. Not called for a worker that a reload
+     * replaces, or that leaves for good. */
     void (*restarted)(void *context, const struct worker_end *end, enum restart_cause cause);
     void *context;
 };
 
 struct fleet_limits {
-    unsigned slots;       /* that there can be; fleet_new's are the least */
+    unsigned slots;       /* the maximum; at least as many as fleet_new got */
     uint64_t graceful_ms; /* for a worker to leave */
-    uint64_t boot_ms;     /* for a reload's to be ready; others are told to be slow then. 0: no limit */
-    uint64_t proving_ms;  /* who serves that long is as good as its predecessor; 0: who is ready */
-    bool impatient;       /* a reload does not wait until who leaves has finished its requests */
+    uint64_t boot_ms;     /* for a reload's worker to be ready; others are reported as slow. 0: none */
+    uint64_t proving_ms;  /* for the probe to serve before it counts as good; 0: until it is ready */
+    bool impatient;       /* a reload does not wait for the requests of workers that leave */
 };
 
-/* `slots` to begin with. */
+/* Begins with `slots`. The caller owns the fleet; actions and limits are copied. */
 struct fleet *fleet_new(unsigned slots, const struct fleet_actions *actions,
                         const struct fleet_limits *limits);
 void fleet_free(struct fleet *fleet); /* NULL is fine */
 
-/* From now on; `slots` stays. */
+/* Replaces the limits; `slots` stays. */
 void fleet_limit(struct fleet *fleet, const struct fleet_limits *limits);
 
-/* What happens, each with the time in ms (base/clock.h). What is said about it is logged here. */
+/* Events, each with the time. */
 void fleet_start(struct fleet *fleet, uint64_t now);
 void fleet_ready(struct fleet *fleet, struct seat_id seat_id, uint64_t now);
-/* The worker wants to be replaced: its successor is forked, and it is told to leave when that one is ready. */
+/* The worker wants to be replaced: the fleet forks its successor, and tells the worker to leave
+ * when that is ready. */
 void fleet_replace(struct fleet *fleet, struct seat_id seat_id, enum replacement why, uint64_t now);
-/* One slot more, or one less (1, -1): the last, or one whose worker is ill. 0, or -1: there can be no more or no less, or it is not the time. */
+/* Adds a slot (1), or takes away the last one or one whose worker ails (-1). 0, or -1: the limit is
+ * reached, or the fleet is not serving. */
 int fleet_resize(struct fleet *fleet, int change, uint64_t now);
-/* One that is under way is finished first, and then all is done once more. */
+/* Finishes a reload that is under way, and then begins another. */
 void fleet_reload(struct fleet *fleet, uint64_t now);
 void fleet_ended(struct fleet *fleet, struct seat_id seat_id, const struct worker_end *end, uint64_t now);
 void fleet_drain(struct fleet *fleet, uint64_t now);
-void fleet_quit(struct fleet *fleet, uint64_t now); /* the second time: everybody is killed */
+void fleet_quit(struct fleet *fleet, uint64_t now); /* kills all workers at the second call */
 
-/* When fleet_tick is due, in ms; 0: not before something else happens. */
+/* The time at which fleet_tick is due; 0: after the next event only. */
 uint64_t fleet_due(const struct fleet *fleet);
 void fleet_tick(struct fleet *fleet, uint64_t now);
 
-/* Nobody is on the way, and no reload: the moment to be carried on by another program, which begins with fleet_new, the same limits, and
- * fleet_load in the place of fleet_start. That: 0, or -1 when nothing was left to it that fits. */
+/* True when no worker boots and no reload is under way: another program can carry on then. That
+ * one calls fleet_new with the same limits, and fleet_load in place of fleet_start. fleet_load:
+ * 0, or -1 when the saved state does not fit. */
 bool fleet_is_calm(const struct fleet *fleet);
 void fleet_save(const struct fleet *fleet, struct upgrade_state *saved);
 int fleet_load(struct fleet *fleet, const struct upgrade_state *saved);
@@ -104,15 +116,15 @@ int fleet_load(struct fleet *fleet, const struct upgrade_state *saved);
 struct fleet_status {
     enum fleet_phase phase;
     bool reloading;
-    unsigned reloads;    /* begun so far: one that is asked for now is the next */
+    unsigned reloads;    /* begun so far; the next that is asked for has the next number */
     unsigned generation; /* the last that has proved itself */
-    unsigned lost;       /* workers that ended and were not asked to */
+    unsigned lost;       /* workers that ended without being told to */
     uint64_t started_ms;
 };
 
 void fleet_describe(const struct fleet *fleet, struct fleet_status *status);
 enum seat_state fleet_seat(const struct fleet *fleet, struct seat_id seat_id);
-unsigned fleet_slots(const struct fleet *fleet); /* in which somebody should serve */
+unsigned fleet_slots(const struct fleet *fleet); /* slots in which a worker should serve */
 enum fleet_phase fleet_phase(const struct fleet *fleet);
 int fleet_exit_status(const struct fleet *fleet); /* of the program, when the fleet is over */
 

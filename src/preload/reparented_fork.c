@@ -9,7 +9,7 @@
 
 #include "base/standard_fds.h"
 
-/* The answer of the process in between, and the word to begin: one int each. */
+/* Sends an int: the answer of the process in between, or the permission to begin. */
 static void send_int(int end, int value)
 {
     send(end, &value, sizeof(value), MSG_NOSIGNAL);
@@ -24,10 +24,10 @@ static int receive_int(int end, int *value, int flags)
     return n == sizeof(*value) ? 0 : -1;
 }
 
-static void await_word(int end)
+static void await_start(int end)
 {
-    int word;
-    if (receive_int(end, &word, 0) < 0)
+    int permission;
+    if (receive_int(end, &permission, 0) < 0)
         _exit(EXIT_FAILURE);
     close(end);
 }
@@ -42,14 +42,15 @@ static void be_in_between(int end)
     _exit(EXIT_SUCCESS);
 }
 
-/* What it has forked has its parent elsewhere once it is gone. */
+/* The process that it has forked has a new parent once it is gone. */
 static void await_exit(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
 
-/* Should somebody kill the process in between before it can answer, what it may have forked waits for the gate in vain. */
+/* When the process in between is killed before it can answer, the process that it may have
+ * forked waits in vain for the permission, and ends. */
 static pid_t take_answer(int end)
 {
     int answer = -ECHILD;
@@ -61,17 +62,17 @@ static pid_t take_answer(int end)
     return -1;
 }
 
-pid_t reparented_fork(int *gate)
+pid_t reparented_fork(int *start)
 {
     int ends[2];
-    *gate = -1;
+    *start = -1;
     if (pair_above_standard(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), ends) < 0)
         return -1;
     pid_t between = fork();
     if (between == 0) {
         close(ends[0]);
         be_in_between(ends[1]);
-        await_word(ends[1]);
+        await_start(ends[1]);
         return 0;
     }
     int error = errno;
@@ -82,12 +83,12 @@ pid_t reparented_fork(int *gate)
         return -1;
     }
     await_exit(between);
-    *gate = ends[0];
+    *start = ends[0];
     return take_answer(ends[0]);
 }
 
-void reparented_fork_begin(int gate)
+void reparented_fork_begin(int start)
 {
-    send_int(gate, 1);
-    close(gate);
+    send_int(start, 1);
+    close(start);
 }

@@ -1,4 +1,4 @@
-/* The sockets that this process has come to have. */
+/* The sockets that this process has opened. */
 #include "preload/sockets.h"
 
 #include <arpa/inet.h>
@@ -109,7 +109,7 @@ static const char *kind_of(int fd)
     return option(fd, SO_TYPE) == SOCK_DGRAM ? " (datagrams)" : "";
 }
 
-/* Without a peer, by its own address. */
+/* Describes a socket by its peer, or by its own address when it has none. */
 static void describe(int fd, char *text)
 {
     union socket_address address;

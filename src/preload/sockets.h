@@ -1,5 +1,6 @@
 /*
- * The sockets that this process has come to have: what a fork would make two processes share.
+ * The sockets that this process has opened since a given moment: a fork would make two processes
+ * share them. The caller owns the list.
  */
 #ifndef PRELOAD_SOCKETS_H
 #define PRELOAD_SOCKETS_H
@@ -10,15 +11,16 @@
 #include "options/listing.h"
 
 struct sockets {
-    ino_t *inodes; /* what the kernel knows each by, however many descriptors lead to it */
+    ino_t *inodes; /* the kernel's numbers; several descriptors can lead to one */
     size_t count;
 };
 
-/* Those that are open now. */
+/* Notes the sockets that are open. */
 void sockets_note(struct sockets *sockets);
 void sockets_fini(struct sockets *sockets);
 
-/* Adds those that are open now and were not then, each by its peer, or as what it listens to. */
+/* Adds the sockets that are open and were not then, each by its peer, or by the address it
+ * listens on. */
 void sockets_list_new(const struct sockets *then, struct listing *listing);
 
 #endif

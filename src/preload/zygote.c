@@ -1,4 +1,4 @@
-/* A zygote: imports the application, forks workers. */
+/* A zygote: imports the application, and forks workers. */
 #include "preload/zygote.h"
 
 #include <errno.h>
@@ -29,8 +29,8 @@
 struct zygote {
     const struct zygote_setup *setup;
     struct application *application;
-    struct worker_setup self; /* what it has in common with workers, and its own crash pipe */
-    pid_t *workers;           /* that it has forked, by seat; they may be gone */
+    struct worker_setup self; /* the part that workers have too, and its own crash pipe */
+    pid_t *workers;           /* forked by this zygote, by seat; they may be gone */
 };
 
 static void describe(const struct zygote *zygote, unsigned number, struct worker_setup *setup)
@@ -70,7 +70,7 @@ static void warn_of_sockets(const struct sockets *before)
                     sockets.count == 1 ? "it" : "them");
 }
 
-/* 0, or -1 after a log record. Leaves the GIL with this thread. */
+/* Loads the application. 0, or -1 after a log record. The GIL stays with this thread. */
 static int load(struct zygote *zygote)
 {
     struct sockets before;
@@ -85,7 +85,7 @@ static int load(struct zygote *zygote)
     return 0;
 }
 
-/* A crash is told by the descriptor that faulthandler has: it leads to the worker's own place from now on. */
+/* faulthandler keeps its descriptor: makes it lead to the worker's own crash pipe. */
 static void take_crash_pipe(const struct zygote *zygote, struct worker_setup *setup)
 {
     dup3(setup->crash_pipe, zygote->self.crash_pipe, O_CLOEXEC);
@@ -111,24 +111,24 @@ static int be_worker(const struct zygote *zygote, const struct zygote_order *ord
     return worker_serve(&setup, zygote->application);
 }
 
-/* The worker begins as soon as the master has been told of it. */
+/* Forks a worker, which begins as soon as the master has been told of it. */
 static void fork_worker(struct zygote *zygote, const struct zygote_order *order)
 {
     struct zygote_news news = {.kind = ZYGOTE_NEWS_FORKED};
-    int gate;
+    int start;
     signals_hold();
     python_fork_before();
-    news.pid = reparented_fork(&gate);
+    news.pid = reparented_fork(&start);
     if (news.pid == 0)
         _exit(be_worker(zygote, order));
-    bool born = news.pid > 0;
-    if (!born)
+    bool forked = news.pid > 0;
+    if (!forked)
         news = (struct zygote_news){.kind = ZYGOTE_NEWS_NOT_FORKED, .error = errno};
     zygote->workers[order->number] = news.pid;
     if (zygote_channel_send_news(zygote->setup->channel, &news) < 0)
-        _exit(EXIT_FAILURE_RUNTIME); /* the master waits for it; the worker does not begin without us */
-    if (born)
-        reparented_fork_begin(gate);
+        _exit(EXIT_FAILURE_RUNTIME); /* the master waits for the news; the worker ends with us */
+    if (forked)
+        reparented_fork_begin(start);
     python_fork_after_in_parent();
     signals_release();
 }
@@ -153,7 +153,7 @@ static void reopen_logs(const struct zygote *zygote)
         access_log_reopen(zygote->self.access_log);
 }
 
-/* False when the worker has left, or the kernel does not say. */
+/* Reads the memory of a worker. False when it has left, or the kernel does not say. */
 static bool measure_worker(const struct zygote *zygote, unsigned number, struct memory *memory)
 {
     struct worker_setup setup;
@@ -190,7 +190,7 @@ static void obey(struct zygote *zygote, const struct zygote_order *order)
         reopen_logs(zygote);
 }
 
-/* The application's threads run meanwhile, as those of any program would that waits for something to do. */
+/* Waits for an order. The application's threads run meanwhile, as in any program that waits. */
 static bool await_order(const struct zygote *zygote, struct zygote_order *order)
 {
     gil_release();

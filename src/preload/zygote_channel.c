@@ -1,4 +1,4 @@
-/* What the master and a zygote tell each other. */
+/* The zygote channel between the master and a zygote. */
 #include "preload/zygote_channel.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ int zygote_channel_send_order(int fd, const struct zygote_order *order)
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*order) ? 0 : -1;
 }
 
-/* -1 for those that have not come: the process had no room for them. */
+/* Takes the descriptors of an order. One that the process had no room for is -1. */
 static void take_descriptors(struct msghdr *message, struct zygote_order *order)
 {
     int descriptors[ANCILLARY_MAX];
@@ -59,14 +59,14 @@ int zygote_channel_send_news(int fd, const struct zygote_news *news)
     return send(fd, news, sizeof(*news), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* The end of the zygote channel reads as an empty message does. */
+/* True at the end of the channel, which reads as an empty message does. */
 static bool has_ended(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLRDHUP};
     return poll(&look, 1, 0) != 0;
 }
 
-/* Without room for descriptors, so that nobody can fill the master with them. */
+/* Receives no descriptors, so that no process can fill the master with them. */
 int zygote_channel_receive_news(int fd, struct zygote_news *news)
 {
     struct zygote_news heard = {0};

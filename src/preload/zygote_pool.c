@@ -1,4 +1,4 @@
-/* The zygotes, as the master sees them. */
+/* The zygotes, and the workers that are expected of them. */
 #include "preload/zygote_pool.h"
 
 #include <errno.h>
@@ -23,10 +23,11 @@
 #include "proc/python_end.h"
 #include "proc/resources.h"
 
-/* For the hooks of a fork; and for the end of Python, beyond the time after which it is cut there. */
+/* The time for the hooks of a fork; and for the end of Python, beyond the time after which it is
+ * cut. */
 enum { GRACE_MS = 2000 };
 
-/* A page that the zygote shares. NULL and errno. */
+/* Maps a page that the zygote shares. NULL and errno. */
 static atomic_bool *zygote_child_share_flag(void)
 {
     void *page = mmap(NULL, sizeof(atomic_bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -39,7 +40,7 @@ static void close_if_open(int fd)
         close(fd);
 }
 
-/* In another child of the master: lets go of its descriptors. */
+/* Closes the zygote's descriptors, also in another child of the master. */
 static void zygote_child_let_go(const struct zygote_child *zygote)
 {
     close_if_open(zygote->channel.master);
@@ -48,7 +49,7 @@ static void zygote_child_let_go(const struct zygote_child *zygote)
     close_if_open(zygote->crash_pipe.worker);
 }
 
-/* Also one that was never forked. NULL is fine. */
+/* Frees a zygote, also one that was never forked. NULL is fine. */
 static void zygote_child_free(struct zygote_child *zygote)
 {
     if (zygote == NULL)
@@ -69,7 +70,7 @@ static void zygote_child_kill(struct zygote_child *zygote, enum kill_reason why)
     kill(zygote->pid, SIGKILL);
 }
 
-/* With both ends of all there is, to be forked. NULL and errno. */
+/* Makes a zygote that is to be forked, with both ends of all it has. NULL and errno. */
 static struct zygote_child *zygote_child_new(unsigned generation)
 {
     struct zygote_child *zygote = xcalloc(1, sizeof(*zygote));
@@ -94,7 +95,7 @@ static void zygote_child_is_overdue(evutil_socket_t fd, short what, void *arg)
     zygote_child_kill(zygote, zygote->leaving ? KILL_LATE : KILL_SLOW_FORK);
 }
 
-/* It has been forked as `pid`; `news` is called when it says something. */
+/* The zygote has been forked as `pid`. `news` is called when it sends something. */
 static void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct event_base *base,
                                void (*news)(evutil_socket_t fd, short what, void *arg), void *arg)
 {
@@ -107,14 +108,14 @@ static void zygote_child_watch(struct zygote_child *zygote, pid_t pid, struct ev
     event_add(zygote->news, NULL);
 }
 
-/* When it is dead we hear of that by a signal. */
+/* Sends an order. A failure is ignored: SIGCHLD tells of a dead zygote. */
 static void zygote_child_tell(struct zygote_child *zygote, enum zygote_order_kind kind)
 {
     const struct zygote_order order = {.kind = kind};
     zygote_channel_send_order(zygote->channel.master, &order);
 }
 
-/* When it is idle: a worker. */
+/* Asks an idle zygote for a worker. */
 static void zygote_child_ask(struct zygote_child *zygote, const struct zygote_order *order)
 {
     zygote->state = ZYGOTE_FORKING;
@@ -123,7 +124,7 @@ static void zygote_child_ask(struct zygote_child *zygote, const struct zygote_or
         return;
     log_warning("the zygote (pid %d) cannot be asked for a worker: %s; it is replaced", (int)zygote->pid,
                 strerror(errno));
-    zygote_child_kill(zygote, KILL_UNWANTED); /* no answer would ever come */
+    zygote_child_kill(zygote, KILL_UNWANTED); /* no answer would come */
 }
 
 static void zygote_child_allow(struct zygote_child *zygote, unsigned ms)
@@ -132,14 +133,14 @@ static void zygote_child_allow(struct zygote_child *zygote, unsigned ms)
     event_add(zygote->deadline, &tv);
 }
 
-/* Nobody wants the worker any more that it has been asked for: unless it is forked within a moment, the zygote is killed, since it may
- * hang in a hook. */
+/* The worker that the zygote was asked for is not wanted any more. Unless the zygote forks it
+ * within a moment it is killed, since it may hang in a hook. */
 static void zygote_child_hurry(struct zygote_child *zygote)
 {
     zygote_child_allow(zygote, GRACE_MS);
 }
 
-/* It runs its atexit functions, within a moment, unless it is busy: then it is killed. */
+/* Ends the zygote, which runs its atexit functions within a moment. A busy zygote is killed. */
 static void zygote_child_end(struct zygote_child *zygote)
 {
     if (zygote->leaving)
@@ -162,13 +163,13 @@ static bool zygote_child_awaits(const struct zygote_child *zygote, enum zygote_n
     return (loads && zygote->state == ZYGOTE_LOADING) || (forks && zygote->state == ZYGOTE_FORKING);
 }
 
-/* The zygote's next news: 1, ZYGOTE_NEWS_NOISE where they were out of turn; 0 when there are no more now.
- * */
+/* Reads the next news of the zygote: 1, and ZYGOTE_NEWS_NOISE where they were out of turn; 0
+ * when there are no more yet. */
 static int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *news)
 {
     int r = zygote_channel_receive_news(zygote->channel.master, news);
     if (r < 0)
-        event_del(zygote->news); /* the end, of which a signal tells us */
+        event_del(zygote->news); /* the end of the channel; SIGCHLD tells of the zygote's */
     if (r <= 0)
         return 0;
     if (!zygote_child_awaits(zygote, news->kind)) {
@@ -184,14 +185,15 @@ static int zygote_child_hear(struct zygote_child *zygote, struct zygote_news *ne
     return 1;
 }
 
-/* It has ended. What it has not said by now is not said: whoever waits for it to be heard (preload/reparented_fork.h) knows that it is dead. */
+/* The zygote has ended. Reads no news that it has not sent by then: a worker that waits for them
+ * to be read (preload/reparented_fork.h) knows that its zygote is dead. */
 static void zygote_child_is_dead(struct zygote_child *zygote)
 {
     zygote->leaving = true;
     shutdown(zygote->channel.master, SHUT_RD);
 }
 
-/* How, in words; and the cause (proc/worker_end.h). */
+/* Describes the zygote's end, and returns the cause (proc/worker_end.h). */
 static enum restart_cause zygote_child_describe(const struct zygote_child *zygote, int status, char *text,
                                                 size_t size)
 {
@@ -205,14 +207,13 @@ static enum restart_cause zygote_child_describe(const struct zygote_child *zygot
     return death_cause(&death);
 }
 
-/* Of one zygote, which says one thing for each order. */
+/* The most news that are read of one zygote at once. It sends one for each order. */
 enum { NEWS_AT_ONCE = 16 };
 
 struct zygote_pool {
     struct zygote_pool_setup setup;
     struct zygote_child *first;
-    struct zygote_child *
-        *of; /* the zygote of each seat's child, be it expected or born; NULL: it has ended */
+    struct zygote_child **of; /* the zygote of each seat's child, forked or expected; NULL: it has ended */
 };
 
 struct zygote_pool *zygote_pool_new(const struct zygote_pool_setup *setup)
@@ -270,7 +271,7 @@ static void pool_order_fork(struct zygote_pool *zygotes, struct zygote_child *zy
     zygote_child_ask(zygote, &order);
 }
 
-/* One after another: so nothing has to be queued but here. */
+/* Sends one order after another, so that the queue is here only. */
 static void pool_go_on(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count && zygote->state == ZYGOTE_IDLE && !zygote->leaving; i++)
@@ -278,11 +279,11 @@ static void pool_go_on(struct zygote_pool *zygotes, struct zygote_child *zygote)
             pool_order_fork(zygotes, zygote, i);
 }
 
-/* `end` says why. */
+/* The worker cannot come: `end` says why. */
 static void pool_fail(struct zygote_pool *zygotes, unsigned number, struct worker_end *end)
 {
     struct worker_setup setup = pool_setup_of(zygotes, number);
-    child_is_not_born(pool_child(zygotes, number), &setup);
+    child_is_not_forked(pool_child(zygotes, number), &setup);
     zygotes->of[number] = NULL;
     end->slot = setup.slot;
     zygotes->setup.failed(zygotes->setup.context, number, end);
@@ -294,7 +295,7 @@ static void pool_fail_to_fork(struct zygote_pool *zygotes, unsigned number, cons
     pool_fail(zygotes, number, &end);
 }
 
-/* Those that were killed before their turn. */
+/* Reports the workers that were killed before their turn. */
 static void pool_fail_killed(struct zygote_pool *zygotes, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count; i++)
@@ -313,9 +314,10 @@ static bool pool_knows(const struct zygote_pool *zygotes, pid_t pid)
     return zygotes->setup.is_taken(zygotes->setup.context, pid);
 }
 
-/* A zygote and its workers run the application's code and may name any pid, and the master may be root. The master kills and waits for
- * its own children only, none of them in the place of another, and no process that the user could not kill: orphans of the application,
- * set-user-ID programs among them, are the master's children too. */
+/* A zygote and its workers run the application's code and may name any pid, and the master may
+ * be root. The master kills and waits for its own children only, and none of them in the place
+ * of another. It kills no process that the user could not kill: processes that the application
+ * left behind, set-user-ID programs among them, are the master's children too. */
 static bool pool_is_new_child(const struct zygote_pool *zygotes, pid_t pid)
 {
     siginfo_t info;
@@ -329,7 +331,7 @@ static void pool_worker_is_forked(struct zygote_pool *zygotes, const struct zygo
         return;
     struct worker_setup setup = pool_setup_of(zygotes, zygote->number);
     if (pool_is_new_child(zygotes, pid))
-        child_is_born(pool_child(zygotes, zygote->number), &setup, pid);
+        child_is_forked(pool_child(zygotes, zygote->number), &setup, pid);
     else
         pool_fail_to_fork(zygotes, zygote->number, "was gone before it began");
 }
@@ -343,7 +345,7 @@ static void pool_worker_is_not_forked(struct zygote_pool *zygotes, const struct 
         pool_fail_to_fork(zygotes, zygote->number, how);
 }
 
-/* Until it is waited for its pid is nobody else's. */
+/* No other process gets the pid until the master has waited for this one. */
 void zygote_pool_refuse(const struct zygote_pool *zygotes, pid_t pid)
 {
     if (zygotes == NULL || !pool_is_new_child(zygotes, pid))
@@ -369,7 +371,7 @@ static void pool_obey(struct zygote_pool *zygotes, struct zygote_child *zygote,
     pool_go_on(zygotes, zygote);
 }
 
-/* A dead zygote's messages have an end. */
+/* Reads all news: those of a dead zygote have an end. */
 static void pool_read_all(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     struct zygote_news news;
@@ -377,7 +379,7 @@ static void pool_read_all(struct zygote_pool *zygotes, struct zygote_child *zygo
         pool_obey(zygotes, zygote, &news);
 }
 
-/* A zygote that never stops sending is heard again in the next turn. */
+/* Reads some news: a zygote that never stops sending is read again in the next turn. */
 static void pool_read_some(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     struct zygote_news news;
@@ -389,7 +391,7 @@ void zygote_pool_read(struct zygote_pool *zygotes)
 {
     if (zygotes == NULL)
         return;
-    /* One that is forked meanwhile is put in front. */
+    /* A zygote that is forked meanwhile is put in front. */
     for (struct zygote_child *zygote = zygotes->first; zygote != NULL; zygote = zygote->next)
         pool_read_some(zygotes, zygote);
 }
@@ -407,7 +409,7 @@ void zygote_pool_forget(const struct zygote_pool *zygotes)
         zygote_child_let_go(zygote);
 }
 
-/* In the new process. */
+/* Becomes the zygote, in the new process. */
 static void be_zygote(struct zygote_pool *zygotes, struct zygote_child *zygote)
 {
     const struct zygote_setup setup = {
@@ -471,7 +473,7 @@ int zygote_pool_ask(struct zygote_pool *zygotes, unsigned number, unsigned gener
     return 0;
 }
 
-/* Somebody else is to come of it. */
+/* True when another worker is expected of the zygote. */
 static bool pool_wants(const struct zygote_pool *zygotes, const struct zygote_child *zygote)
 {
     for (unsigned i = 0; i < zygotes->setup.count; i++)
@@ -558,7 +560,8 @@ static void tell_of_end(const struct zygote_child *zygote, bool wanted, const st
         log_debug("the zygote (pid %d) has left", (int)end->pid);
 }
 
-/* Whoever was expected of it is told to have failed. The stacks in the crash pipe are told once. */
+/* Reports all workers that were expected of the zygote as failed. The stacks in the crash pipe
+ * are logged once. */
 static void pool_lose_children(struct zygote_pool *zygotes, const struct zygote_child *zygote, bool wanted,
                                struct worker_end end)
 {

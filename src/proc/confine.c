@@ -1,4 +1,4 @@
-/* Confinement: what a process can do no more. */
+/* The confinement of a process. */
 #include "proc/confine.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@
 
 #ifdef ARCHITECTURE
 
-/* By purpose. A call that an architecture does not have has no number there. */
+/* Grouped by purpose. A call that an architecture does not have has no number there. */
 static const unsigned allowed[] = {
     /* events and time */
     __NR_epoll_create1,
@@ -64,7 +64,7 @@ static const unsigned allowed[] = {
 #ifdef __NR_time
     __NR_time,
 #endif
-    /* connections that come */
+    /* connections that are accepted */
     __NR_accept4,
     __NR_recvfrom,
     __NR_recvmsg,
@@ -90,7 +90,7 @@ static const unsigned allowed[] = {
     __NR_lseek,
     __NR_pipe2,
     __NR_ioctl,
-    /* files: /proc, the log, what does not fit into memory */
+    /* files: /proc, the log, data that does not fit into memory */
     __NR_openat,
     __NR_fstat,
     __NR_fstatfs,

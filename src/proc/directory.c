@@ -1,4 +1,4 @@
-/* The working directory: its name, and where that has led. */
+/* The working directory: its name, and the directory that the name leads to. */
 #include "proc/directory.h"
 
 #include <errno.h>
@@ -73,7 +73,8 @@ static int open_as_user(const char *name)
     return fd;
 }
 
-/* A user who can turn the name must not lead root, or the user's own workers, to where the user cannot go. */
+/* A user who can change the name must not lead root, or its own workers, to a directory where
+ * the user cannot go. */
 static int open_name(const char *name)
 {
     int fd = open_as_user(name);
@@ -108,8 +109,8 @@ static bool is_of_others(const char *path)
     return of_others;
 }
 
-/* A link that others can turn must not lead root to a directory of its own: there they could make nothing themselves. With the name, root
- * makes nothing there either (ELOOP). */
+/* A link that another user can change must not lead root to a directory of root's, where that
+ * user could create nothing. There the name stays, and root creates nothing (ELOOP). */
 static const char *find_base(void)
 {
     return !root_may_follow(own.name) && is_of_others(own.path) ? own.path : own.name;

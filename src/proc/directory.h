@@ -1,11 +1,12 @@
 /*
- * The working directory: its name, and where that has led.
+ * The working directory: its name, and the directory that the name leads to.
  *
- * Releases often stand behind a link that is turned at a deploy. So each generation of workers enters the directory anew by its name: that of
- * --chdir, or else of the directory where the program was started (program_directory). A descriptor holds what the name has led to, for
- * workers of the same generation that come later.
+ * Releases often stand behind a link that is turned at a deploy. So each generation of workers
+ * enters the directory by its name again: that of --chdir, or of the directory where the program
+ * was started (program_directory). A descriptor holds the directory for later workers of the same
+ * generation.
  *
- * The name and the path are the process's own.
+ * The name and the path are the process's own. A directory belongs to its caller.
  */
 #ifndef PROC_DIRECTORY_H
 #define PROC_DIRECTORY_H
@@ -14,29 +15,32 @@
 
 struct directory;
 
-/* At the start: goes where --chdir says. 0, or -1 and errno. */
+/* At the start: enters the directory of --chdir. 0, or -1 and errno. */
 int directory_begin(const char *chdir);
-/* Absolute; it may lead elsewhere at any time. */
+/* An absolute name; it may lead elsewhere at any time. */
 const char *directory_name(void);
-/* In front of relative names of files that the service itself makes: the name; or, for a root that may not follow it (base/place.h), where
- * it led at the start, if that is a directory of others than root. */
+/* The prefix of relative names of files that the service itself makes. That is the name, with
+ * one exception: root may not follow it (base/place.h), and it led to a directory of another
+ * owner at the start. Then it is the path of that directory. */
 const char *directory_base(void);
-/* Of the directory that this process has entered: without a link in it. */
+/* The path, without links, of the directory that this process has entered. */
 const char *directory_path(void);
 
-/* A path that is relative is one in that directory; to be freed. */
+/* The path itself, or below that directory when it is relative. The caller frees it. */
 char *directory_find(const char *path);
 
-/* The directory that the name leads to now. With --user, root opens what the user can; or else what root may follow itself. NULL and errno. */
+/* The directory that the name leads to at this moment. With --user, root opens what the user
+ * can, or what root itself may follow. NULL and errno. */
 struct directory *directory_open(void);
-/* Where this process is. NULL and errno. */
+/* The directory of this process. NULL and errno. */
 struct directory *directory_here(void);
 void directory_close(struct directory *directory); /* NULL is fine */
 bool directory_is_same(const struct directory *a, const struct directory *b);
 
 /* 0, or -1 and errno. */
 int directory_enter(const struct directory *directory);
-/* Likewise, for a new worker: one that has been removed is not entered where the name leads to another, which is told. */
+/* The same for a worker that starts. A directory that has been removed is not entered when the name
+ * leads to another: the worker enters that one, and logs a warning. */
 int directory_enter_living(const struct directory *directory);
 
 #endif

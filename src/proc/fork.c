@@ -1,4 +1,4 @@
-/* fork(2), for processes of ours. */
+/* fork(2) for the processes of this program. */
 #include "proc/fork.h"
 
 #include <signal.h>

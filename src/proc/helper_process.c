@@ -1,4 +1,4 @@
-/* A child of the master that does one thing, says something and ends. */
+/* A child of the master that does one thing, writes its result and ends. */
 #include "proc/helper_process.h"
 
 #include <dirent.h>
@@ -16,10 +16,12 @@
 #include "base/exit_status.h"
 #include "proc/fork.h"
 
-/* Generations between a helper process and a process that it has started, at most; rounds in which more may start. */
+/* The most generations between a helper process and a process that it has started; and rounds,
+ * since more may start meanwhile. */
 enum { DEPTH_MAX = 64, ROUNDS = 4 };
 
-/* From /proc/PID/stat, behind the program's name, which may contain any byte. 0: there is no such process. */
+/* Reads /proc/PID/stat behind the program's name, which may contain any byte. 0: there is no
+ * such process. */
 static pid_t parent_of(pid_t pid)
 {
     char path[64], text[512];
@@ -41,7 +43,7 @@ static bool descends(pid_t pid, pid_t ancestor)
     return pid == ancestor;
 }
 
-/* By a descriptor, which leads to no other process if this one ends meanwhile. */
+/* Uses a descriptor, which leads to no other process if this one ends meanwhile. */
 static void kill_if_descends(pid_t pid, pid_t ancestor)
 {
     int process = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -66,7 +68,8 @@ static void kill_descendants(pid_t ancestor)
     closedir(directory);
 }
 
-/* With all that it has started, also in sessions of their own: it is their reaper (see be_child). */
+/* Kills the helper with all processes that it has started, also in sessions of their own: the
+ * helper is their reaper (see be_child). */
 static void kill_family(pid_t pid)
 {
     kill(pid, SIGSTOP);
@@ -83,7 +86,7 @@ static void is_late(evutil_socket_t fd, short what, void *arg)
     kill_family(helper->pid);
 }
 
-/* A helper process that never stops sending is heard again in the next turn, or not at all. */
+/* A helper process that never stops writing is read again in the next turn, up to its limit. */
 static void hear(struct helper_process *helper)
 {
     char block[4096];
@@ -126,7 +129,7 @@ be_child(void (*go)(void *context, int out), void *context, int out, pid_t paren
     sigset_t none;
     sigemptyset(&none);
     fork_dies_with(parent);
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* its descendants stay its own, and an execution keeps that */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* its descendants stay its own; execve(2) keeps that */
     sigprocmask(SIG_SETMASK, &none, NULL);
     go(context, out);
     _exit(EXIT_FAILURE_RUNTIME);

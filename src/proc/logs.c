@@ -1,4 +1,4 @@
-/* The log files of a process that the master has told to open them anew. */
+/* The log files of a process that the master has told to reopen them. */
 #include "proc/logs.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "proc/privileges.h"
 
-/* The master has reported what fails for root too. */
+/* The master has reported a file that root cannot open either. */
 static void note_reopened(int r, const char *option)
 {
     if (r < 0 && privileges_user() != (uid_t)-1)

@@ -1,4 +1,4 @@
-/* What systemd is told of the service. */
+/* What the service tells systemd. */
 #include "proc/notify.h"
 
 #include <errno.h>
@@ -18,14 +18,14 @@
 enum { STATUS_SIZE = 256, USEC_PER_MS = 1000 };
 
 static struct {
-    int fd; /* -1: nobody listens */
+    int fd; /* -1: there is no service manager */
     struct sockaddr_un address;
     socklen_t size;
     uint64_t watchdog_ms;
-    bool failed; /* and that has been told */
+    bool failed; /* a failure has been logged */
 } manager = {.fd = -1};
 
-/* A path, or with an @ in front a name without one. 0, or -1 when it is neither. */
+/* The text is a path, or with an @ in front an abstract name. 0, or -1 when it is neither. */
 static int set_address(const char *text)
 {
     size_t size = strlen(text);
@@ -39,7 +39,7 @@ static int set_address(const char *text)
     return 0;
 }
 
-/* $WATCHDOG_PID says whom it is meant for; without it, for whoever reads it. */
+/* $WATCHDOG_PID names the process that is meant; without it, every reader is. */
 static uint64_t watchdog_ms(void)
 {
     const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
@@ -94,7 +94,7 @@ static void send_state(const char *state)
     }
 }
 
-/* A state of its own, and the status, which may have text of a worker's in it. A line break would
+/* Sends a state and the status, which may have text of a worker's in it. A line break would
  * start another assignment, and systemd takes no message that is not UTF-8. */
 static void __attribute__((format(printf, 2, 0)))
 send_status(const char *state, const char *format, va_list args)
@@ -120,7 +120,8 @@ void notify_ready(const char *format, ...)
     va_end(args);
 }
 
-/* The time lets the manager tell the READY of this reload from an older one (Type=notify-reload). */
+/* The time lets the manager tell the READY of this reload from an older one
+ * (Type=notify-reload). */
 void notify_reloading(const char *format, ...)
 {
     struct timespec now;

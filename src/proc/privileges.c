@@ -1,4 +1,4 @@
-/* --user and --group: who runs the application. */
+/* --user and --group: the user that runs the application. */
 #include "proc/privileges.h"
 
 #include <errno.h>
@@ -19,16 +19,16 @@
 
 #define NOBODY_NAMED ((uid_t)-1)
 
-/* What the service's processes become. */
+/* The user and the groups that the service's processes become. */
 static struct {
-    uid_t user; /* NOBODY_NAMED: they stay what they are */
+    uid_t user; /* NOBODY_NAMED: they stay as they are */
     gid_t group;
     gid_t *
-        groups; /* the supplementary ones, looked up once: the directory may be slow, or gone when a worker is forked */
+        groups; /* the supplementary groups, looked up once: the user database may be slow, or gone when a worker is forked */
     int group_count;
 } target = {.user = NOBODY_NAMED, .group = (gid_t)-1};
 
-/* -1 is no ID: for setresuid it means "as it is". */
+/* -1 is no ID: setresuid(2) takes it for "unchanged". */
 static int parse_id(const char *text, uint32_t *id)
 {
     uint64_t number;
@@ -38,7 +38,7 @@ static int parse_id(const char *text, uint32_t *id)
     return 0;
 }
 
-/* *entry is NULL for a number that has none. */
+/* *entry is NULL for a number that has no entry. */
 static int find_user(const char *text, uid_t *user, struct passwd **entry, char *message, size_t size)
 {
     *entry = getpwnam(text);
@@ -66,7 +66,7 @@ static int find_group(const char *text, gid_t *group, char *message, size_t size
     return 0;
 }
 
-/* Not root: to name whom we are already is fine, and changes nothing. */
+/* A process that is not root may name its own user, which changes nothing. */
 static int check_same(const struct options *options, uid_t user, gid_t group, char *message, size_t size)
 {
     if (options->user != NULL && user != geteuid())
@@ -90,7 +90,7 @@ static void find_groups(const char *name, gid_t group)
     } while (getgrouplist(name, group, target.groups, &target.group_count) < 0);
 }
 
-/* Without a name there is no list to look up: only the group. */
+/* A user without a name has no list of groups: only the group counts. */
 static void set_target(uid_t user, gid_t group, const char *name)
 {
     target.user = user;
@@ -154,7 +154,7 @@ bool privileges_are_of(pid_t pid)
     return same;
 }
 
-/* Root's groups, while the process has the user's rights. */
+/* The groups of root, kept while the process has the user's rights. */
 static struct {
     bool lent;
     gid_t *groups;
@@ -168,7 +168,7 @@ static void remember_groups(void)
     own.count = getgroups(own.count, own.groups);
 }
 
-/* The effective IDs alone: the saved ones are the way back. */
+/* Changes the effective IDs alone: the saved ones are the way back. */
 int privileges_begin_as_user(void)
 {
     if (target.user == NOBODY_NAMED || geteuid() != 0)
@@ -188,7 +188,7 @@ void privileges_end_as_user(void)
 {
     if (!own.lent)
         return;
-    /* A master that stayed the user would be one whose workers cannot be replaced: let it end instead. */
+    /* A master that stayed the user could not replace its workers: it ends instead. */
     if (seteuid(0) < 0 || setegid(getgid()) < 0 || setgroups((size_t)own.count, own.groups) < 0)
         abort();
     prctl(PR_SET_DUMPABLE, 1); /* seteuid has taken it */
@@ -197,7 +197,7 @@ void privileges_end_as_user(void)
     own.lent = false;
 }
 
-/* A kernel, a container or a module in between may do less than it says. */
+/* Checks the result: a kernel, a container or a security module may do less than it says. */
 static bool is_dropped(void)
 {
     uid_t users[3];
@@ -226,23 +226,23 @@ int privileges_drop(char *message, size_t size)
                  (unsigned)target.user);
         return -1;
     }
-    /* Otherwise what is its own in /proc would be root's, a crash would leave no core, and a debugger of the same user would
-     * see nothing: but nothing here is secret from the user. */
+    /* Otherwise the process's files in /proc would be root's, a crash would leave no core, and a
+     * debugger of the same user would see nothing. Nothing here is secret from the user. */
     prctl(PR_SET_DUMPABLE, 1);
     return 0;
 }
 
 /* The capabilities(7) of root that a master with --user needs. */
 static const unsigned char kept[] = {
-    CAP_CHOWN,            /* gives log files and sockets away */
-    CAP_DAC_OVERRIDE,     /* opens and removes files in directories of others */
-    CAP_FOWNER,           /* likewise where a directory is sticky */
-    CAP_KILL,             /* workers */
-    CAP_NET_BIND_SERVICE, /* a port below 1024, at a reload too */
+    CAP_CHOWN,            /* give log files and sockets to the user */
+    CAP_DAC_OVERRIDE,     /* open and remove files in directories of other users */
+    CAP_FOWNER,           /* the same where a directory is sticky */
+    CAP_KILL,             /* signal workers */
+    CAP_NET_BIND_SERVICE, /* bind a port below 1024, at a reload too */
     CAP_SETGID,           /* children become the user */
-    CAP_SETUID,           /* likewise */
-    CAP_SYS_PTRACE,       /* looks at the descriptors of a worker that is stalled, in /proc */
-    CAP_SYS_RESOURCE,     /* raises the limit of open files */
+    CAP_SETUID,           /* the same */
+    CAP_SYS_PTRACE,       /* look at the descriptors of a stalled worker in /proc */
+    CAP_SYS_RESOURCE,     /* raise the limit of open files */
 };
 
 void privileges_limit(void)

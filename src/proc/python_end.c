@@ -1,4 +1,4 @@
-/* The end of Python, watched. */
+/* The end of Python in a process, which a thread watches. */
 #include "proc/python_end.h"
 
 #include <errno.h>
@@ -19,16 +19,16 @@
 #include "py/python_fork.h"
 #include "py/stack.h"
 
-/* For the stacks: a signal must reach the thread, and its handler write them. */
+/* The wait for the stacks: a signal must reach the thread, and its handler write them. */
 enum { STACK_TRIES = 20, STACK_MS = 20, STACKS_MAX = 32768 };
 
-/* The process's only end. */
+/* The end of the process, of which there is one. */
 static struct {
     struct python_end limits; /* of the watching thread */
     uint64_t begun_ms;
-    pthread_t thread; /* ends Python */
+    pthread_t thread; /* the thread that ends Python */
     bool hurried;     /* of the watching thread */
-    atomic_flag over; /* set by the first of the two threads that comes to its end */
+    atomic_flag over; /* set by the first of the two threads that reaches its end */
 } end = {.over = ATOMIC_FLAG_INIT};
 
 uint64_t python_end_quick_ms(const struct options *options)
@@ -95,7 +95,7 @@ static void hurry(void)
     end.hurried = true;
 }
 
-/* Until the deadline, which what is heard may move. */
+/* Watches until the deadline, which messages and signals may move. */
 static void *watch(void *nothing)
 {
     uint64_t now;
@@ -127,7 +127,7 @@ void python_end_begin(const struct python_end *limits)
         log_warning("the end of Python is not watched, its thread cannot be started: %s", strerror(error));
 }
 
-/* A process that an atexit function has forked has no such thread, and comes here too. */
+/* A process that an atexit function has forked comes here too, and has no watching thread. */
 void python_end_finish(void)
 {
     static const struct timespec long_enough = {.tv_sec = 60};

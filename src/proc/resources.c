@@ -11,7 +11,7 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-/* Among names with commas between them. */
+/* True when `name` is among names with commas between them. */
 static bool is_named(const char *names, size_t size, const char *name)
 {
     size_t name_size = strlen(name);
@@ -24,7 +24,7 @@ static bool is_named(const char *names, size_t size, const char *name)
     return false;
 }
 
-/* "4:cpu,memory:/path", or "0::/path" */
+/* A line is "4:cpu,memory:/path", or "0::/path". */
 int cgroup_parse(const char *line, const char *controller, char *directory, size_t size)
 {
     const char *names = strchr(line, ':');
@@ -60,7 +60,7 @@ static int cgroup_directory(char *directory, size_t size)
     return cgroup_find(NULL, directory, size);
 }
 
-/* Of the files that hold it, the line is the same: "oom_kill 3". */
+/* Reads the line "oom_kill 3", which is the same in both versions' files. */
 static int64_t read_oom_kills(const char *directory, const char *name)
 {
     char path[600], line[128];
@@ -76,8 +76,8 @@ static int64_t read_oom_kills(const char *directory, const char *name)
     return kills;
 }
 
-/* How many processes the kernel has killed for want of memory, in our group and, in version 2, in those below it. -1: it does
- * not say. */
+/* The number of processes that the kernel has killed for want of memory, in our group and, in
+ * version 2, in those below it. -1: the kernel does not say. */
 static int64_t cgroup_oom_kills(void)
 {
     char directory[512];
@@ -91,7 +91,7 @@ static int64_t cgroup_oom_kills(void)
     return kills;
 }
 
-static int64_t oom_kills_told; /* of the kills */
+static int64_t oom_kills_told; /* kills that were reported */
 
 void oom_begin(void)
 {
@@ -111,7 +111,7 @@ unsigned cpus_parse_quota(const char *cpu_max)
     long quota, period;
     if (sscanf(cpu_max, "%ld %ld", &quota, &period) != 2 || quota <= 0 || period <= 0)
         return 0;
-    return (unsigned)((quota * 100 + period - 1) / period); /* a little is not none */
+    return (unsigned)((quota * 100 + period - 1) / period); /* round up: a small quota is still one */
 }
 
 static unsigned cpus_quota(const char *directory)
@@ -126,7 +126,7 @@ static unsigned cpus_quota(const char *directory)
     return quota;
 }
 
-/* The smallest quota of our cgroup and those above it; 0 when none has one. */
+/* The smallest quota of our cgroup and those above it; 0 when none has a quota. */
 static unsigned cpus_smallest_quota(void)
 {
     char directory[512];
@@ -164,7 +164,7 @@ unsigned cpus_usable(char *reason, size_t size)
     return cpus;
 }
 
-/* The number after "\nNAME:". */
+/* Reads the number after "\nNAME:". */
 static int memory_field(const char *text, const char *name, uint64_t *value)
 {
     char start[32], *end;

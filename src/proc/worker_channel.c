@@ -1,4 +1,4 @@
-/* The worker channel of a worker's seat. */
+/* The worker channel of a seat. */
 #include "proc/worker_channel.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ int worker_channel_receive(int fd, enum message_kind *kind, pid_t *worker)
     return 1;
 }
 
-/* A master that is gone is noticed when messages are read. */
+/* A worker notices a master that is gone when it reads messages. */
 void worker_channel_say_ready(int fd)
 {
     if (worker_channel_send(fd, MESSAGE_READY, getpid()) == 0 || errno == EPIPE || errno == ECONNRESET)

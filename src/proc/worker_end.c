@@ -108,20 +108,20 @@ enum restart_cause death_cause(const struct death *death)
     return death->killed != KILL_NOT ? RESTART_KILLED : RESTART_SIGNAL;
 }
 
-/* One that could not load the application has told why. */
-static struct slice untold(const struct worker_end *end)
+/* The stacks to log. A worker that could not load the application has logged the reason itself. */
+static struct slice worker_end_stacks(const struct worker_end *end)
 {
     return end->state == WORKER_FAILED ? (struct slice){NULL, 0} : end->crash_pipe;
 }
 
-enum { WHO_SIZE = 64 };
+enum { NAME_SIZE = 64 };
 
-static const char *who(const struct worker_end *end, char text[WHO_SIZE])
+static const char *worker_end_name(const struct worker_end *end, char text[NAME_SIZE])
 {
     if (end->pid == 0)
-        snprintf(text, WHO_SIZE, "worker %u", end->slot);
+        snprintf(text, NAME_SIZE, "worker %u", end->slot);
     else
-        snprintf(text, WHO_SIZE, "worker %u%s (pid %d)", end->slot, end->of_zygote ? "'s zygote" : "",
+        snprintf(text, NAME_SIZE, "worker %u%s (pid %d)", end->slot, end->of_zygote ? "'s zygote" : "",
                  (int)end->pid);
     return text;
 }
@@ -140,23 +140,24 @@ int worker_end_of_start(const struct worker_end *end)
 
 void worker_end_lost(const struct worker_end *end, const char *next, ...)
 {
-    char text[128], name[WHO_SIZE];
-    struct slice words = untold(end);
+    char text[128], name[NAME_SIZE];
+    struct slice words = worker_end_stacks(end);
     va_list args;
     va_start(args, next);
     vsnprintf(text, sizeof(text), next, args);
     va_end(args);
-    log_block(LOG_ERROR, words.data, words.size, "%s %s; %s", who(end, name), end->how, text);
+    log_block(LOG_ERROR, words.data, words.size, "%s %s; %s", worker_end_name(end, name), end->how, text);
 }
 
 void worker_end_left(const struct worker_end *end)
 {
-    char name[WHO_SIZE];
+    char name[NAME_SIZE];
     bool served = end->state == WORKER_READY || end->state == WORKER_DRAINING;
     if (!end->as_asked && served)
-        log_block(LOG_WARNING, end->crash_pipe.data, end->crash_pipe.size, "%s %s", who(end, name), end->how);
+        log_block(LOG_WARNING, end->crash_pipe.data, end->crash_pipe.size, "%s %s",
+                  worker_end_name(end, name), end->how);
     else
-        log_debug("%s has left", who(end, name));
+        log_debug("%s has left", worker_end_name(end, name));
 }
 
 enum restart_cause worker_end_cause(const struct worker_end *end, enum replacement why)
@@ -173,9 +174,9 @@ enum restart_cause worker_end_cause(const struct worker_end *end, enum replaceme
 
 void worker_end_of_reload(const struct worker_end *end)
 {
-    char name[WHO_SIZE];
-    struct slice words = untold(end);
+    char name[NAME_SIZE];
+    struct slice words = worker_end_stacks(end);
     log_block(LOG_ERROR, words.data, words.size,
-              "not reloaded: %s, the first of the new generation, %s; the others go on", who(end, name),
-              end->how);
+              "not reloaded: %s, the first of the new generation, %s; the others go on",
+              worker_end_name(end, name), end->how);
 }

@@ -16,7 +16,7 @@
 #include "proc/helper_process.h"
 #include "proc/worker_end.h"
 
-/* Of what the check says, in the log. */
+/* The part of the check's output that is logged. */
 enum { SAID_MAX = 16384 };
 
 enum upgrade_phase { UPGRADE_IDLE, UPGRADE_CHECKING, UPGRADE_GOOD };
@@ -43,7 +43,7 @@ void upgrade_free(struct upgrade *upgrade)
     free(upgrade);
 }
 
-/* Sockets that the service manager has passed are the check's too, to look at. */
+/* The check may use the sockets that the service manager has passed, to look at them. */
 static void claim_passed_sockets(void)
 {
     char pid[16];
@@ -52,7 +52,8 @@ static void claim_passed_sockets(void)
         setenv("LISTEN_PID", pid, 1);
 }
 
-/* In the child. Standard output and error are the pipe from the beginning, so that all that fails is told. */
+/* In the child. Standard output and error are the pipe from the beginning, so that each failure
+ * is reported. */
 static void be_check(void *context, int output)
 {
     static char check[] = "--check-config";
@@ -144,7 +145,7 @@ void upgrade_execute(struct upgrade *upgrade)
     }
     log_error("not upgraded: %s cannot be executed: %s", program_path(), strerror(errno));
     if (fchdir(here) < 0)
-        log_error("the working directory is another now: %s", strerror(errno));
+        log_error("the working directory cannot be restored: %s", strerror(errno));
     close(here);
     upgrade_state_free(saved);
 }

@@ -27,7 +27,7 @@ struct upgrade_state {
     size_t count;
     int *kept; /* descriptors */
     size_t kept_count;
-    int file; /* -1: it is not published */
+    int file; /* -1: not published */
 };
 
 struct upgrade_state *upgrade_state_new(void)
@@ -77,7 +77,7 @@ uint64_t upgrade_state_keep(struct upgrade_state *saved, int fd)
     return (uint64_t)fd;
 }
 
-/* A word, whatever the text is: "=" in front, and what is no visible character as %XX. */
+/* Writes any text as one word: "=" in front, and each character that is not visible as %XX. */
 static void put_text(struct text *out, const char *text)
 {
     text_add(out, "=", 1);
@@ -168,7 +168,7 @@ static char *get_text(const char *word)
     return text;
 }
 
-/* 0, or -1 when it is no line of ours. */
+/* Reads a line. 0, or -1 when it does not have the form that put_line writes. */
 static int get_line(struct upgrade_state *saved, char *from)
 {
     char *rest, *key = strtok_r(from, " ", &rest), *text = strtok_r(NULL, " ", &rest), *word;
@@ -194,7 +194,7 @@ static int get_lines(struct upgrade_state *saved, char *text)
     return 0;
 }
 
-/* Of the whole file, terminated; NULL when it is none. */
+/* Returns the whole file, terminated; NULL when it is not a regular file. */
 static char *read_file(int fd)
 {
     struct stat status;
@@ -206,7 +206,7 @@ static char *read_file(int fd)
     return text;
 }
 
-/* Whoever wrote it meant this process. */
+/* True when the state was written for this process. */
 static bool is_ours(const struct upgrade_state *saved)
 {
     const struct saved_line *head = upgrade_state_next(saved, "gateway", NULL, 2);
@@ -285,7 +285,8 @@ const struct saved_line *upgrade_state_next(const struct upgrade_state *saved, c
     return NULL;
 }
 
-/* An address is a line: slots, the socket file (whether it is ours, device, inode), then the descriptors. */
+/* An address is a line: slots, the socket file (whether it is ours, device, inode), then the
+ * descriptors. */
 enum { FIRST_SOCKET = 4 };
 
 void address_save(const struct address *address, const char *key, struct upgrade_state *saved)

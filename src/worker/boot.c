@@ -1,4 +1,4 @@
-/* What a process of ours does before it can serve. */
+/* What a worker or a zygote does before it can serve. */
 #include "worker/boot.h"
 
 #include <unistd.h>
@@ -15,7 +15,7 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
-/* Of this process, or of the one that has forked it. */
+/* Set by this process, or by the zygote that has forked it. */
 static struct timespec begun;
 static uint32_t failed_reloads;
 
@@ -47,7 +47,7 @@ uint32_t boot_failed_reloads(void)
     return failed_reloads;
 }
 
-/* For whoever waits for the outcome of a reload, errors are crash pipe too. */
+/* Errors are copied to the crash pipe, for the user who waits for the outcome of a reload. */
 struct application *boot(const struct worker_setup *setup)
 {
     clock_gettime(CLOCK_REALTIME, &begun);

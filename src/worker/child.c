@@ -1,4 +1,4 @@
-/* A worker process, as its parent sees it. */
+/* A worker process as its parent sees it. */
 #include "worker/child.h"
 
 #include <errno.h>
@@ -60,7 +60,7 @@ int child_leave_master(const struct child *children, unsigned count, struct even
     return -1;
 }
 
-/* What goes with a worker. */
+/* Clears the part of the row that belongs to a worker and not to the seat. */
 static void empty_row(struct scoreboard_row *row, struct scoreboard_call *calls, unsigned threads)
 {
     scoreboard_set(row->pid, 0);
@@ -101,7 +101,7 @@ static void be_worker(const struct child *children, unsigned count, struct event
 {
     log_identify("worker %u", setup->slot);
     if (child_leave_master(children, count, base, setup) < 0) {
-        scoreboard_set(setup->row->state, WORKER_LOADED); /* it is not the application that failed */
+        scoreboard_set(setup->row->state, WORKER_LOADED); /* the application has not failed */
         _exit(EXIT_FAILURE_RUNTIME);
     }
     _exit(worker_main(setup));
@@ -131,7 +131,7 @@ void child_expect(struct child *child, const struct worker_setup *setup)
     child->messages = 0;
 }
 
-void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid)
+void child_is_forked(struct child *child, const struct worker_setup *setup, pid_t pid)
 {
     enum kill_reason to_be_killed = child->killed;
     child->expected = false;
@@ -145,7 +145,7 @@ void child_is_born(struct child *child, const struct worker_setup *setup, pid_t 
         child_kill(child, to_be_killed);
 }
 
-void child_is_not_born(struct child *child, const struct worker_setup *setup)
+void child_is_not_forked(struct child *child, const struct worker_setup *setup)
 {
     child->expected = false;
     scoreboard_set(setup->row->state, WORKER_NONE);

@@ -1,8 +1,8 @@
 /*
- * A worker process, as its parent sees it: forked, told, killed, reaped.
+ * A worker process as its parent sees it: forked, told, killed, reaped.
  *
- * What belongs to the seat and not to the worker outlives it, and passes to the next: the worker channel, the scoreboard row and the
- * crash pipe.
+ * The worker channel, the scoreboard row and the crash pipe belong to the seat. They outlive the
+ * worker and pass to the next one. All functions belong to the master's thread.
  */
 #ifndef WORKER_CHILD_H
 #define WORKER_CHILD_H
@@ -19,9 +19,9 @@
 #include "worker/worker_setup.h"
 
 struct child {
-    pid_t pid;         /* 0: nobody */
+    pid_t pid;         /* 0: there is no process */
     bool expected;     /* a zygote has been asked for it: its pid comes later */
-    unsigned messages; /* what it was told meanwhile, a bit for each kind of message */
+    unsigned messages; /* sent to it meanwhile, a bit for each kind of message */
     struct worker_channel channel;
     struct crash_pipe crash_pipe;
     uint64_t forked_ms;
@@ -29,41 +29,45 @@ struct child {
     enum kill_reason killed;  /* by us; the first reason counts */
 };
 
-/* Somebody is in the seat, or on the way there. */
+/* True when a worker is in the seat, or expected there. */
 static inline bool child_is_there(const struct child *child)
 {
     return child->pid != 0 || child->expected;
 }
 
-/* What the seat keeps. 0, or -1 and errno. */
+/* Opens and closes what the seat keeps. 0, or -1 and errno. */
 int child_open(struct child *child);
 void child_close(struct child *child);
 
-/* Forks the worker of children[number]. The parent: 0, or -1 and errno. The child does not return: it lets go of what is the
- * master's, the event base and the master's ends of all `count` seats, so that each worker notices when the master is gone. */
+/* Forks the worker of children[number]. In the parent: 0, or -1 and errno. The child does not
+ * return. It closes what is the master's, the event base and the master's ends of all `count`
+ * seats, so that each worker notices when the master is gone. */
 int child_fork(struct child *children, unsigned count, unsigned number, struct event_base *base,
                const struct worker_setup *setup);
 
-/* Likewise, in two steps: a zygote is asked for the worker, and its pid is known. What it was told between is made good, and it is
- * killed if it was to be. */
+/* The same in two steps: a zygote is asked for the worker, and later its pid is known. The
+ * second step sends the messages of the time between, and kills the worker if it was to be
+ * killed. */
 void child_expect(struct child *child, const struct worker_setup *setup);
-void child_is_born(struct child *child, const struct worker_setup *setup, pid_t pid);
-/* It will not come. */
-void child_is_not_born(struct child *child, const struct worker_setup *setup);
+void child_is_forked(struct child *child, const struct worker_setup *setup, pid_t pid);
+/* The worker could not be forked: frees the seat. */
+void child_is_not_forked(struct child *child, const struct worker_setup *setup);
 
-/* In a child of fork_quietly (proc/fork.h): lets go of what is the master's (see child_fork), enters its generation's directory and becomes --user, before it asks to die with the master: that the
- * kernel forgets when the user changes. 0, or -1 after a log record: then it must not go on. */
+/* In a child of fork_quietly (proc/fork.h): closes what is the master's (see child_fork), enters
+ * its generation's directory and becomes --user. Call it before fork_dies_with: the kernel
+ * forgets that when the user changes. 0, or -1 after a log record: the process must not go on. */
 int child_leave_master(const struct child *children, unsigned count, struct event_base *base,
                        const struct worker_setup *setup);
 
-/* That it has answered so far. */
+/* The number of requests that the worker has answered so far. */
 uint64_t child_requests(const struct child *child, const struct scoreboard_row *row);
 
-/* It has ended with `status`: empties the seat, describes the end in `text` and names its cause (see death_cause). `calls`: one per thread. */
+/* The worker has ended with `status`: empties the seat, describes the end in `text` and returns its
+ * cause (see death_cause). `calls`: one per thread. */
 enum restart_cause child_reap(struct child *child, struct scoreboard_row *row, struct scoreboard_call *calls,
                               unsigned threads, int status, char *text, size_t size);
 
-/* One that does not read its messages any more is left to its deadline. */
+/* Sends a message. A worker that does not read its messages any more is left to its deadline. */
 void child_tell(struct child *child, enum message_kind kind);
 void child_kill(struct child *child, enum kill_reason why);
 

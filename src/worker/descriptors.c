@@ -1,4 +1,4 @@
-/* The descriptors that a process of ours has from the master. */
+/* The descriptors that a worker or a zygote has from the master. */
 #include "worker/descriptors.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "net/timers.h"
 
-/* From calls to the look at what they have done. */
+/* The time from calls to the check of what they have done. */
 enum { LOOK_MS = 250 };
 
 struct noted {
@@ -20,7 +20,7 @@ struct noted {
     ino_t inode;
 };
 
-/* The process's own. */
+/* The descriptors of this process. */
 static struct noted *noted;
 static size_t count, room;
 

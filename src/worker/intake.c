@@ -3,7 +3,7 @@
 
 #include "fleet/slot.h"
 
-/* Who comes to a slot where nobody serves must not wait until somebody does. */
+/* Clients of an unserved slot must not wait for its next worker. */
 static bool is_ours(const struct intake *intake, unsigned slot)
 {
     const struct scoreboard_row *rows = intake->setup->board->rows;

@@ -1,6 +1,7 @@
 /*
- * The intake of a worker: whose clients it takes, from listening sockets and from the transfer sockets of other workers. Those of its own slot,
- * and of slots where nobody serves. Belongs to whoever runs the loop.
+ * The intake of a worker: the slots whose clients it takes, from listening sockets and from the
+ * transfer sockets of other workers. These are its own slot and the unserved slots. Belongs to the
+ * thread that runs the loop.
  */
 #ifndef WORKER_INTAKE_H
 #define WORKER_INTAKE_H
@@ -21,7 +22,7 @@ void intake_free(struct intake *intake);
 
 /* The master has marked or unmarked unserved slots. */
 void intake_look(struct intake *intake);
-/* Takes nobody, until it is told otherwise: the slot becomes an unserved slot. */
+/* Takes no clients until `pause` is false again: the slot becomes an unserved slot. */
 void intake_pause(struct intake *intake, bool pause);
 
 #endif

@@ -9,7 +9,7 @@
 #include "net/loop.h"
 #include "proc/resources.h"
 
-/* Between two looks at memory and age. */
+/* The interval between two looks at memory and age. */
 enum { LOOK_MS = 1000 };
 
 /* Workers that were started together must not be due together. */

@@ -1,5 +1,6 @@
 /*
- * When a worker has served long enough: --max-requests, --max-lifetime, --max-rss. It then asks for a successor.
+ * When a worker has served long enough: --max-requests, --max-lifetime, --max-rss. It then asks for
+ * a successor. Belongs to the thread that runs the loop.
  */
 #ifndef WORKER_RECYCLE_H
 #define WORKER_RECYCLE_H
@@ -22,13 +23,13 @@ struct recycle {
     void *context;
 };
 
-/* `due` is called once, in the loop or from recycle_look, after a log record that says why. The options, the loop and the struct
- * must stay where they are. */
+/* Calls `due` once, in the loop or in recycle_look, after a log record with the reason. The
+ * options, the loop and the struct must stay where they are. */
 void recycle_init(struct recycle *recycle, struct loop *loop, uint32_t random, void (*due)(void *context),
                   void *context);
 void recycle_fini(struct recycle *recycle);
 
-/* Between two turns of the loop: have there been enough requests? */
+/* Between two turns of the loop: compares the number of requests with the limit. */
 void recycle_look(struct recycle *recycle);
 
 #endif

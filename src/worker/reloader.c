@@ -1,4 +1,4 @@
-/* --reload: when a source file changes. */
+/* --reload: asks for a reload when a source file changes. */
 #include "worker/reloader.h"
 
 #include <errno.h>
@@ -24,10 +24,10 @@ struct reloader {
     struct watch *watch;
     struct event *news, *quiet, *timer;
     struct module_files files; /* listed, and not watched yet */
-    size_t modules;            /* that there were then */
+    size_t modules;            /* at the last listing */
     bool due;
     char changed[PATH_MAX];
-    char directory[PATH_MAX]; /* in which changed files are shown by their names, with a slash at its end */
+    char directory[PATH_MAX]; /* with a slash at its end: changed files in it are logged by their names */
 };
 
 static void list(void *context)
@@ -67,7 +67,7 @@ static const char *shown(const struct reloader *reloader)
                                                                       : reloader->changed;
 }
 
-/* Each change begins the wait until saving is over anew. */
+/* Waits until saving is over. Each change begins the wait anew. */
 static void await_quiet(struct reloader *reloader, enum watch_change change)
 {
     struct timeval quiet = clock_timeval(watch_quiet_ms(change));
@@ -106,8 +106,9 @@ static void look_is_due(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(event_get_base(reloader->timer));
 }
 
-/* What belongs to the application is mended where it is; what is installed is replaced as a whole, and is much. So is what is imported later
- * watched alone: it may be code that a program makes for itself in a directory of its own, file by file. */
+/* The application's own files are edited where they are; an installed package is replaced as a
+ * whole, and is large. A module that is imported later is watched alone too: it may be code that
+ * a program writes for itself, file by file, into a directory of its own. */
 static bool has_neighbours(const char *path, bool later)
 {
     return !later && strstr(path, "/site-packages/") == NULL && strstr(path, "/dist-packages/") == NULL;
@@ -146,8 +147,9 @@ static void open_events(struct reloader *reloader, struct loop *loop)
     event_priority_set(reloader->quiet, PRIORITY_FIRST);
 }
 
-/* Files are watched first, and looked at then: so nothing falls between. Modules are known by paths without links: a file behind
- * the working directory's name shows that this leads to another release. */
+/* Files are watched first and looked at then, so that no change falls between. Modules are known
+ * by paths without links: the application's file behind the working directory's name shows when
+ * that leads to another release. */
 static void watch_all(struct reloader *reloader)
 {
     const struct options *options = reloader->setup->options;

@@ -1,8 +1,10 @@
 /*
- * --reload: the worker of the first slot watches the files that its code is from, and the --reload-extra-file. When one has been saved
- * it asks the master for a reload, and watches on: the new code may be no good, and what mends it is the next change.
+ * --reload: the worker of the first slot watches the files of its code, and the
+ * --reload-extra-file. When a file has been saved it asks the master for a reload, and watches on:
+ * the new code may be no good, and the next change may mend it.
  *
- * It belongs to whoever runs the loop, but for what is said. NULL is one that does nothing.
+ * It belongs to the thread that runs the loop, with exceptions that are named. NULL is a reloader
+ * that does nothing.
  */
 #ifndef WORKER_RELOADER_H
 #define WORKER_RELOADER_H
@@ -14,16 +16,19 @@
 
 struct reloader;
 
-/* Before the first connection. NULL without --reload, and where another slot's worker watches. GIL held. */
+/* Before the first connection. NULL without --reload, and where another slot's worker watches. GIL
+ * held. */
 struct reloader *reloader_new(const struct worker_setup *setup);
-/* Asks at once if something has been saved while the application was imported. Before the worker says that it is ready: a reload
- * that is wanted by then is one with those that its predecessor wants. */
+/* Begins to watch. Asks for a reload at once if a file was saved while the application was
+ * imported. Call it before the worker says that it is ready: the master then counts this reload
+ * as one with those that the predecessor asks for. */
 void reloader_begin(struct reloader *reloader, struct loop *loop);
-/* No more: somebody else watches, or nobody. */
+/* Stops watching: another worker watches, or none. */
 void reloader_stop(struct reloader *reloader);
 void reloader_free(struct reloader *reloader);
 
-/* It is time to see what has been imported since: for the main thread, which has the baton. */
+/* True when it is time to look for modules that were imported since. reloader_look does that, in
+ * the main thread while it has the baton. */
 bool reloader_is_due(const struct reloader *reloader);
 void reloader_look(struct reloader *reloader, struct crew *crew);
 

@@ -1,4 +1,4 @@
-/* A worker's signals, and what becomes of them in a process that the application forks. */
+/* A worker's signals, and what happens to them in a process that the application forks. */
 #include "worker/signals.h"
 
 #include <errno.h>
@@ -36,16 +36,17 @@ static void ignore(int signal)
     (void)signal;
 }
 
-/* The application's own handlers stay. Until ours are reset the signals wait, since one may be sent before the child's first
- * step. */
+/* The application's own handlers stay. Signals wait until ours are reset, since one may be sent
+ * before the child's first step. */
 static struct {
     struct sigaction ours[STOP_SIGNALS];
     sigset_t mask; /* before the fork */
     const struct worker_setup *setup;
-    const struct loop *loop; /* NULL before it is open */
+    const struct loop *loop; /* NULL until it is open */
 } around_fork;
 
-/* Between signals_hold and its end, in the thread that is about to fork; others may do so for themselves. */
+/* Set from signals_hold to its end, in the thread that is about to fork. Other threads may fork
+ * for themselves. */
 static _Thread_local bool forks_worker;
 static sigset_t mask_before_hold;
 
@@ -63,7 +64,7 @@ static void after_fork_in_parent(void)
     pthread_sigmask(SIG_SETMASK, &around_fork.mask, NULL);
 }
 
-/* The port must not stay taken because a child lives longer than the service. */
+/* A child that lives longer than the service must not keep the port. */
 static void close_listeners(const struct worker_setup *setup)
 {
     for (size_t i = 0; i < setup->address_count; i++) {
@@ -77,7 +78,7 @@ static void close_listeners(const struct worker_setup *setup)
 static void let_go(void)
 {
     close_listeners(around_fork.setup);
-    dup2(STDERR_FILENO, around_fork.setup->crash_pipe); /* when it crashes, that is not the worker's end */
+    dup2(STDERR_FILENO, around_fork.setup->crash_pipe); /* a crash there is not the worker's end */
     log_copy_errors_to(-1);
     if (around_fork.loop != NULL)
         loop_close_in_child(around_fork.loop);
@@ -108,8 +109,9 @@ static void handle_stops(void (*handler)(int))
     remember_handlers();
 }
 
-/* While the application is imported nothing is in flight: any signal to stop ends the process. SIGINT must not be at its
- * default, or importing the signal module would install Python's own handler. */
+/* No request is in flight while the application is imported: any signal to stop ends the
+ * process. SIGINT must not be at its default, or importing the signal module would install
+ * Python's own handler. */
 void signals_for_boot(const struct worker_setup *setup)
 {
     sigset_t none;
@@ -119,7 +121,8 @@ void signals_for_boot(const struct worker_setup *setup)
     /* Not SIG_IGN, which the application's children would inherit. */
     set_handler(SIGHUP, ignore);
     set_handler(SIGUSR1, ignore);
-    /* As the application's children, which inherit what is ignored or blocked: for log records see base/log_file.c. */
+    /* The application's children inherit what is ignored or blocked. See base/log_file.c for log
+     * records. */
     signal(SIGTTIN, SIG_DFL);
     signal(SIGTTOU, SIG_DFL);
     set_handler(STACKS_SIGNAL, ignore);
@@ -147,7 +150,7 @@ void signals_release(void)
     pthread_sigmask(SIG_SETMASK, &mask_before_hold, NULL);
 }
 
-/* The other handlers are what the application has made of them while it was imported. */
+/* The other handlers are those that the application has installed while it was imported. */
 void signals_for_worker(const struct worker_setup *setup)
 {
     around_fork.setup = setup;
@@ -155,7 +158,8 @@ void signals_for_worker(const struct worker_setup *setup)
     signals_release();
 }
 
-/* The signals that a worker needs beside those to stop: their handlers are Python's, for stacks. */
+/* The signals that a worker needs besides those to stop. Their handlers are Python's, for
+ * stacks. */
 static struct sigaction stack_handlers[2];
 
 static int stack_signal(int i)
@@ -163,7 +167,8 @@ static int stack_signal(int i)
     return i == 0 ? STACK_SIGNAL : STACKS_SIGNAL;
 }
 
-/* For the calling thread, and so for what it starts. True when one of them was blocked. */
+/* Unblocks them for the calling thread, and so for threads that it starts. True when one was
+ * blocked. */
 static bool unblock(void)
 {
     sigset_t ours, before;
@@ -188,7 +193,7 @@ void signals_are_the_loops(const struct loop *loop)
     around_fork.loop = loop;
 }
 
-/* True when another handler was there. */
+/* Puts back a handler. True when another one was there. */
 static bool put_back(int signal, const struct sigaction *ours)
 {
     struct sigaction now;

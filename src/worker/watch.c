@@ -1,4 +1,4 @@
-/* Files that are watched. */
+/* Files that are watched for changes. */
 #include "worker/watch.h"
 
 #include <dirent.h>
@@ -23,15 +23,16 @@ enum {
              IN_DELETE_SELF | IN_ONLYDIR
 };
 
-/* Of those that are only found: whoever has his application in a directory with all he has does not mean all of it. */
+/* The most directories that are watched because they were found below another: a user who has
+ * the application in a home directory does not mean all of it. */
 enum { FOUND_MAX = 1000 };
 
 struct directory {
     char *path;
-    char **names; /* of files in it that count */
+    char **names; /* of the files in it that count */
     size_t name_count;
-    int wd;          /* inotify's number of it; -1: not watched */
-    bool neighbours; /* whatever Python source is in it counts too */
+    int wd;          /* inotify's number; -1: not watched */
+    bool neighbours; /* all Python source in it counts too */
     bool missing;
 };
 
@@ -40,7 +41,7 @@ struct watch {
     struct directory **directories;
     size_t count, found;
     struct listing unwatched;
-    int error; /* why */
+    int error; /* of the last directory that could not be watched */
     bool full; /* FOUND_MAX is reached */
     bool warned;
 };
@@ -94,7 +95,8 @@ static bool is_of_identifier(char c)
            (unsigned char)c >= 0x80;
 }
 
-/* Editors have files of their own beside it for a moment: .app.py.swp, 4913, app.py~, #app.py#, .#app.py, and a linter's copy. */
+/* Editors have files of their own beside the source for a moment: .app.py.swp, 4913, app.py~,
+ * #app.py#, .#app.py, and a linter's copy. */
 static bool is_source(const char *name)
 {
     size_t size = strlen(name);
@@ -102,7 +104,7 @@ static bool is_source(const char *name)
            strncmp(name, "flycheck_", 9) != 0;
 }
 
-/* Can it be imported from? */
+/* True when a directory of that name can be imported from. */
 static bool is_package(const char *name)
 {
     size_t i = 0;
@@ -156,8 +158,8 @@ static void note_unwatched(struct watch *watch, const struct directory *director
     listing_add(&watch->unwatched, "%s", directory->path);
 }
 
-/* Watches what its path leads to now: it has the same number as before unless that is another. True when there is another, or
- * something again. */
+/* Watches the directory that the path leads to. inotify gives the same number as before unless
+ * that is another one. True when it is another, or exists again. */
 static bool follow(struct watch *watch, struct directory *directory)
 {
     int wd = inotify_add_watch(watch->fd, directory->path, EVENTS), error = errno;
@@ -182,7 +184,7 @@ static struct directory *add(struct watch *watch, const char *path)
     return directory;
 }
 
-/* One that was found, and is gone. */
+/* Drops a directory that was found, and is gone. */
 static void drop(struct watch *watch, size_t i)
 {
     let_go(watch, watch->directories[i]);
@@ -203,7 +205,7 @@ static bool has_source(const char *path)
     return found;
 }
 
-/* No symbolic link: the tree has an end. */
+/* Follows no symbolic link, so that the tree has an end. */
 static bool is_directory(const char *path)
 {
     struct stat status;
@@ -212,7 +214,8 @@ static bool is_directory(const char *path)
 
 static bool explore(struct watch *watch, const char *path, bool all);
 
-/* True when there is source in it, or below. Looked for when it is watched: so nothing falls between. */
+/* True when there is source in the directory or below. It is watched before it is read, so that
+ * no change falls between. */
 static bool take_found(struct watch *watch, const char *path, bool all)
 {
     struct directory *directory = find(watch, path);
@@ -229,8 +232,8 @@ static bool take_found(struct watch *watch, const char *path, bool all)
     return has_source(path) || below;
 }
 
-/* What can be imported from below. Directories without any source are entered only if `all` are: who knows how much is there. True when
- * there is some. */
+/* Takes the directories below that can be imported from. Directories without any source are
+ * entered only if `all` are: they may be very large. True when there is some source. */
 static bool explore(struct watch *watch, const char *path, bool all)
 {
     const struct dirent *entry;
@@ -348,7 +351,7 @@ bool watch_is_since(const char *path, const struct timespec *since)
            is_not_before(&now, &status.st_ctim);
 }
 
-/* False, too, when its directory cannot be read: then nothing in it is watched. */
+/* False also when the directory cannot be read: then no file in it is watched. */
 static bool find_since(const struct directory *directory, const struct timespec *since, char *path,
                        size_t size)
 {
@@ -374,7 +377,7 @@ bool watch_find_since(const struct watch *watch, const struct timespec *since, c
     return i < watch->count;
 }
 
-/* A link is all there from the first moment; of other new files the end of the writing tells. */
+/* A link is complete from the first moment. Other new files are saved when the writing ends. */
 static bool is_link(const struct directory *directory, const char *name)
 {
     char *path = xasprintf("%s/%s", directory->path, name);
@@ -394,8 +397,8 @@ static enum watch_change file_changed(const struct directory *directory, const s
     return tell(gone ? WATCH_GONE : WATCH_SAVED, path, size, directory->path, event->name);
 }
 
-/* Empty, it is watched before something is put in; or else it has been already. Of one that is made now, those below are made now too:
- * whatever is put into them is still to come. */
+/* The directory is watched first: files come later, or are found in it at once. Directories
+ * below one that is made here are made later too, so all of them are entered. */
 static enum watch_change directory_came(struct watch *watch, const struct directory *parent,
                                         const struct inotify_event *event, char *path, size_t size)
 {
@@ -432,7 +435,7 @@ static enum watch_change happened(struct watch *watch, struct directory *directo
     return WATCH_NONE;
 }
 
-/* Directories that are one by several paths have one number. */
+/* Several paths can lead to one directory, which has one number. */
 static enum watch_change handle(struct watch *watch, const struct inotify_event *event, char *path,
                                 size_t size)
 {

@@ -36,23 +36,24 @@
 #include "worker/reloader.h"
 #include "worker/signals.h"
 
-/* A worker goes down this list; from STALLED it can come back to ASKED. worker_enter alone changes the phase. */
+/* A worker goes down this list; from STALLED it can come back to ASKED. worker_enter alone
+ * changes the phase. */
 enum phase {
     PHASE_SERVING,
     PHASE_ASKED,    /* serves, and has asked the master for a successor */
-    PHASE_STALLED,  /* no thread is left to run anything: the slot is an unserved slot */
+    PHASE_STALLED,  /* no thread is left to run calls; the slot is an unserved slot */
     PHASE_DRAINING, /* accepts no connection, finishes its requests */
     PHASE_OVERDUE,  /* --graceful-timeout has passed meanwhile */
     PHASE_QUITTING, /* finishes nothing */
 };
 
-/* The row's state of each phase. The master takes DRAINING for: accepts no connection. */
+/* The row's state for each phase. To the master DRAINING means: accepts no connection. */
 static const enum worker_state shown_states[] = {
     [PHASE_SERVING] = WORKER_READY,     [PHASE_ASKED] = WORKER_READY,      [PHASE_STALLED] = WORKER_DRAINING,
     [PHASE_DRAINING] = WORKER_DRAINING, [PHASE_OVERDUE] = WORKER_DRAINING, [PHASE_QUITTING] = WORKER_DRAINING,
 };
 
-/* Who waits for the GIL that long beside a call that is stuck waits for that call. */
+/* A thread that has waited this long for the GIL beside a stuck call counts as stuck too. */
 enum { GIL_LOST_MS = 1000 };
 
 struct worker {
@@ -60,7 +61,7 @@ struct worker {
     struct application *application;
     struct wsgi **wsgi; /* one per thread */
     struct loop *loop;
-    struct spool_budget spools; /* outlives Python, which may have bodies */
+    struct spool_budget spools; /* outlives Python, which may hold request bodies */
     struct crew *crew;
     struct deadline *deadline;
     struct intake intake;
@@ -71,7 +72,7 @@ struct worker {
     bool python_signalled;
     enum phase phase;
     int hurry_fd;       /* of signals_for_the_end */
-    uint64_t end_ms;    /* by when it should have left, Python's end included; once it stops */
+    uint64_t end_ms;    /* when it should have left, Python's end included; set when it stops */
     bool has_successor; /* takes the idle connections */
     bool awaits_main;   /* main_is_stuck is due */
 };
@@ -81,7 +82,7 @@ static void worker_enter(struct worker *worker, enum phase phase)
     worker->phase = phase;
     scoreboard_set(worker->setup->row->state, shown_states[phase]);
     if (phase >= PHASE_DRAINING)
-        reloader_stop(worker->reloader); /* the successor's watches */
+        reloader_stop(worker->reloader); /* the successor watches */
 }
 
 static void log_cut(const struct worker *worker)
@@ -101,7 +102,8 @@ static void leave_threads_behind(struct worker *worker)
     worker->hurry_fd = signals_for_the_end();
 }
 
-/* The main thread should have left the crew. The thread that runs the loop leaves in its place; it cannot end Python. */
+/* The main thread should have left the crew, and has not. The thread that runs the loop ends the
+ * process; it cannot end Python. */
 static void main_is_stuck(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -137,7 +139,8 @@ static void start_deadline(struct worker *worker)
         become_overdue(worker);
 }
 
-/* Runs in the thread that runs the loop. No successor wants the listening sockets when the service stops. */
+/* Runs in the thread that runs the loop. No successor wants the listening sockets when the
+ * service stops. */
 static void drain(struct worker *worker, bool service_stops)
 {
     if (worker->phase >= PHASE_DRAINING)
@@ -154,7 +157,7 @@ static void drain(struct worker *worker, bool service_stops)
     event_base_loopbreak(worker->loop->base);
 }
 
-/* It gives its connections away, and whoever takes them is about to leave. */
+/* The successor that takes the connections is about to leave as well: keeps the rest. */
 static void keep_connections(struct worker *worker)
 {
     worker->loop->retiring = false;
@@ -163,7 +166,8 @@ static void keep_connections(struct worker *worker)
     event_base_loopbreak(worker->loop->base);
 }
 
-/* Runs in the thread that runs the loop. The main thread, which is to leave, may be in the application for long. */
+/* Runs in the thread that runs the loop. The main thread, which is to leave, may be in the
+ * application for long. */
 static void quit(struct worker *worker)
 {
     uint64_t end_ms = clock_ms() + python_end_quick_ms(worker->setup->options);
@@ -175,7 +179,7 @@ static void quit(struct worker *worker)
     await_main(worker);
 }
 
-/* Whoever is to serve in its place comes first: then the master sends MESSAGE_RETIRE. */
+/* The successor comes first: then the master sends MESSAGE_RETIRE. */
 static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
 {
     worker_enter(worker, PHASE_ASKED);
@@ -183,7 +187,7 @@ static void ask_to_be_replaced(struct worker *worker, enum message_kind why)
         drain(worker, false);
 }
 
-/* It can go on: when the master likes. */
+/* The worker can go on until the master finds it convenient. */
 static void has_served_long(void *context)
 {
     struct worker *worker = context;
@@ -196,8 +200,9 @@ static void retire(struct worker *worker)
     drain(worker, false);
 }
 
-/* To this worker alone: the service goes on. A second TERM does not wait for the successor: what idles waits for it in the transfer socket, as new
- * clients do in the accept queue, and no connection is closed that could have a request on its way. */
+/* A signal to this worker alone: the service goes on. A second TERM does not wait for the
+ * successor. Idle connections wait for it in the transfer socket, and new clients in the accept
+ * queue. No connection is closed that could have a request on its way. */
 static void signalled(evutil_socket_t signal, short what, void *arg)
 {
     (void)what;
@@ -210,8 +215,9 @@ static void signalled(evutil_socket_t signal, short what, void *arg)
         retire(worker);
 }
 
-/* A handler is Python, and runs on the main thread, which may be in a call. So the thread that runs the loop takes the event's
- * cause away: the event would keep the loop turning until that call is over. */
+/* A handler is Python code and runs on the main thread, which may be in a call. So the thread
+ * that runs the loop clears the descriptor: the event would otherwise keep the loop turning
+ * until that call is over. */
 static void python_signalled(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -279,7 +285,7 @@ static void deadline_passed(evutil_socket_t fd, short what, void *arg)
         become_overdue(worker);
 }
 
-/* A call that is stuck is not waited for; it has no connection any more. */
+/* A stuck call is not waited for; its connection is closed already. */
 static bool is_drained(const struct worker *worker)
 {
     return worker->phase == PHASE_DRAINING && worker->loop->open_count == 0 &&
@@ -297,7 +303,8 @@ static bool no_thread_is_left(const struct worker *worker)
     return stuck > 0 && stuck + crew_await_gil(worker->crew, GIL_LOST_MS) >= worker->setup->threads;
 }
 
-/* No thread will run what waits here, and what comes is better served by others: the slot becomes an unserved slot. */
+/* No thread is left for the requests that wait. Other workers serve new clients better: the slot
+ * becomes an unserved slot. */
 static void give_up(struct worker *worker)
 {
     if (worker->phase == PHASE_ASKED) {
@@ -308,7 +315,7 @@ static void give_up(struct worker *worker)
         loop_refuse_ready(worker->loop);
 }
 
-/* With a thread that is free, after all. */
+/* A thread is free after all: serves again. */
 static void take_up_again(struct worker *worker)
 {
     if (no_thread_is_left(worker))
@@ -317,7 +324,7 @@ static void take_up_again(struct worker *worker)
     intake_pause(&worker->intake, false);
 }
 
-/* Again and again, in whatever thread runs the loop: this worker makes room for another. */
+/* Called again and again, in the thread that runs the loop: this worker makes room for another. */
 static void calls_are_stuck(void *context)
 {
     struct worker *worker = context;
@@ -332,7 +339,8 @@ static void calls_are_stuck(void *context)
         await_main(worker);
 }
 
-/* What each thread calls the application with. 0, or -1 after a log record. GIL held. */
+/* Makes the objects with which each thread calls the application. 0, or -1 after a log record.
+ * GIL held. */
 static int open_threads(struct worker *worker, struct application *application)
 {
     const struct worker_setup *setup = worker->setup;
@@ -350,7 +358,7 @@ static void watch(struct event *event)
     loop_watch(event);
 }
 
-/* The loop comes after the application, so that our signal handlers are the last ones installed. */
+/* The loop is made after the application, so that our signal handlers are installed last. */
 static void open_loop(struct worker *worker, int python_signals)
 {
     const struct worker_setup *setup = worker->setup;
@@ -438,7 +446,7 @@ static void serve(struct worker *worker)
     log_cut(worker);
 }
 
-/* Python's end. Threads that were left behind use theirs of `wsgi`, but for the main thread's. */
+/* Ends Python. Threads that were left behind still use their entries of `wsgi`. */
 static void finish(struct worker *worker, bool all_threads_ended)
 {
     const struct python_end end = {
@@ -499,7 +507,7 @@ void worker_identify(const struct worker_setup *setup)
 
 int worker_main(const struct worker_setup *setup)
 {
-    fork_dies_with(setup->master); /* who imports reads no messages, and would not notice */
+    fork_dies_with(setup->master); /* a process that imports reads no messages, and would not notice */
     signals_for_boot(setup);
     worker_identify(setup);
     descriptors_note(setup, setup->channel);

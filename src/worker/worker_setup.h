@@ -1,5 +1,6 @@
 /*
- * What the master hands to a worker, and to a zygote. All of it outlives the worker, which changes none of it.
+ * What the master hands to a worker, and to a zygote. All of it outlives the worker, which changes
+ * none of it.
  */
 #ifndef WORKER_WORKER_SETUP_H
 #define WORKER_WORKER_SETUP_H
@@ -14,7 +15,7 @@
 
 struct worker_setup {
     const struct options *options;
-    const struct directory *directory; /* of its generation; NULL: where the master is */
+    const struct directory *directory; /* of its generation; NULL: the master's */
     const struct address *addresses;
     size_t address_count;
     pid_t master;
@@ -22,17 +23,17 @@ struct worker_setup {
     bool unready;          /* the service will stop soon */
     unsigned generation;   /* 1, and one more for each reload */
     unsigned worker_count; /* at present */
-    unsigned slots;        /* that there can be */
+    unsigned slots;        /* the maximum */
     struct scoreboard *board;
     struct scoreboard_row *row;
     struct scoreboard_call *calls; /* one per thread */
     unsigned threads;
-    const int *transfer_out; /* where connections for each slot can be sent, see net/handover.h */
-    const int *transfer_in;  /* where they arrive */
+    const int *transfer_out; /* connections for each slot are sent there, see net/handover.h */
+    const int *transfer_in;  /* and arrive there */
     int channel;             /* the worker's end */
-    int crash_pipe;          /* where faulthandler writes when it crashes */
+    int crash_pipe;          /* faulthandler writes there in a crash */
     struct access_log *access_log;
-    void (*forget)(const void *master); /* closes what else is the master's; NULL: nothing */
+    void (*forget)(const void *master); /* closes the master's other descriptors; may be NULL */
     const void *master_state;
 };
 

@@ -1,7 +1,9 @@
 /*
- * The fleet, with workers that are only written down and a clock that is set: who is forked, told and killed, and when.
+ * The fleet, with workers that are only written down and a clock that is set: which workers are
+ * forked, told and killed, and when.
  *
- * What is done is a line of text: "fork 0.0" (slot 0, seat 0), "retire 0.0", "drain 0.0", "quit 0.0", "kill 0.0".
+ * Each action is a line of text: "fork 0.0" (slot 0, seat 0), "retire 0.0", "drain 0.0", "quit
+ * 0.0", "kill 0.0".
  */
 #include "base/exit_status.h"
 #include "fleet/fleet.h"
@@ -54,7 +56,7 @@ static void tell(void *context, struct seat_id seat_id, enum message_kind kind)
     note(kind == MESSAGE_RETIRE ? "retire" : kind == MESSAGE_DRAIN ? "drain" : "quit", seat_id);
 }
 
-static int ill = -1; /* the slot whose worker is */
+static int ill = -1; /* the slot whose worker ails */
 
 static bool ails(void *context, struct seat_id seat_id)
 {
@@ -91,7 +93,7 @@ static void restarted(void *context, const struct worker_end *end, enum restart_
     restarts[cause]++;
 }
 
-/* All that was done since the last look. */
+/* Compares all that was done since the last look. */
 #define assert_done(expected)             \
     do {                                  \
         ck_assert_str_eq(done, expected); \
@@ -145,7 +147,7 @@ static void plan(unsigned slot, unsigned seat)
     fleet_replace(fleet, (struct seat_id){slot, seat}, REPLACE_PLANNED, now);
 }
 
-/* On to the time when the fleet wants to be told. */
+/* Goes on to the time when the fleet is due. */
 static void await_due(void)
 {
     uint64_t due = fleet_due(fleet);
@@ -252,9 +254,9 @@ START_TEST(a_successor_is_ready_before_its_predecessor_leaves)
 {
     begin_serving(2);
     ask(1, 0);
-    ask(1, 0); /* it may insist */
+    ask(1, 0); /* it may ask again */
     assert_done("fork 1.1");
-    await_due(); /* to import may take long */
+    await_due(); /* an import may take long */
     await_due();
     now += 10000;
     fleet_tick(fleet, now);
@@ -337,7 +339,7 @@ START_TEST(a_worker_that_dies_while_its_predecessor_leaves_is_replaced)
 }
 END_TEST
 
-START_TEST(only_who_serves_can_be_replaced)
+START_TEST(only_a_worker_that_serves_can_be_replaced)
 {
     begin(1);
     ask(0, 0);
@@ -351,7 +353,7 @@ START_TEST(only_who_serves_can_be_replaced)
 }
 END_TEST
 
-START_TEST(a_drain_tells_who_serves_kills_who_imports_and_waits_for_all)
+START_TEST(a_drain_tells_workers_that_serve_kills_those_that_import_and_waits_for_all)
 {
     begin_serving(3);
     ended(2, 0, WORKER_READY);
@@ -435,7 +437,7 @@ START_TEST(to_quit_has_a_deadline)
 }
 END_TEST
 
-START_TEST(with_nobody_there_a_stop_is_over_at_once)
+START_TEST(without_workers_a_stop_is_over_at_once)
 {
     begin_serving(1);
     ended(0, 0, WORKER_READY);
@@ -453,7 +455,7 @@ START_TEST(planned_replacements_are_made_one_at_a_time)
     plan(0, 0);
     plan(1, 0);
     assert_done("fork 0.1");
-    ask(2, 0); /* this one cannot wait */
+    ask(2, 0); /* this worker cannot wait */
     assert_done("fork 2.1");
     ready(0, 1);
     assert_done("retire 0.0");
@@ -483,7 +485,7 @@ START_TEST(a_reload_begins_with_a_probe_and_goes_on_slot_by_slot)
         ended(i, 0, WORKER_DRAINING);
     assert_done("");
     ck_assert_uint_eq(fleet_due(fleet), 0);
-    ended(1, 1, WORKER_READY); /* whoever comes now is of the new generation */
+    ended(1, 1, WORKER_READY); /* the next worker is of the new generation */
     assert_done("fork(2) 1.0");
 }
 END_TEST
@@ -526,7 +528,7 @@ START_TEST(without_a_time_to_prove_itself_a_probe_that_is_not_ready_is_dropped_a
 }
 END_TEST
 
-START_TEST(an_impatient_reload_does_not_wait_for_who_leaves)
+START_TEST(an_impatient_reload_does_not_wait_for_workers_that_leave)
 {
     begin_developing(2);
     fleet_reload(fleet, now);
@@ -535,7 +537,7 @@ START_TEST(an_impatient_reload_does_not_wait_for_who_leaves)
     ready(1, 1);
     assert_done("fork(2) 0.1, retire 0.0, fork(2) 1.1, retire 1.0, reloaded 2");
     fleet_reload(fleet, now);
-    assert_done("quit 1.0, fork(3) 0.0"); /* 0.0 was empty: there all is as ever */
+    assert_done("quit 1.0, fork(3) 0.0"); /* 0.0 was empty: nothing changes there */
     ready(0, 0);
     assert_done("retire 0.1");
     ended(1, 0, WORKER_DRAINING);
@@ -568,7 +570,7 @@ START_TEST(a_generation_whose_probe_fails_is_dropped)
     ck_assert_msg(fleet_due(fleet) == 0, "%s: nothing else happens", bad_probes[_i].name);
     ended(1, 0, WORKER_READY);
     assert_done("fork 1.0");
-    fleet_reload(fleet, now); /* the next may be good */
+    fleet_reload(fleet, now); /* the next worker may be good */
     assert_done("fork(2) 0.1");
 }
 END_TEST
@@ -590,7 +592,7 @@ START_TEST(a_probe_that_is_slow_to_load_is_killed)
 }
 END_TEST
 
-START_TEST(whoever_else_is_slow_to_load_is_told_and_waited_for)
+START_TEST(another_worker_that_is_slow_to_load_is_reported_and_waited_for)
 {
     begin(2);
     await_due();
@@ -606,12 +608,12 @@ START_TEST(whoever_else_is_slow_to_load_is_told_and_waited_for)
     assert_done("fork 1.0");
     await_due();
     assert_done("ask 1.0");
-    ready(1, 0); /* just then */
+    ready(1, 0); /* at that moment */
     ck_assert_uint_eq(fleet_due(fleet), 0);
 }
 END_TEST
 
-START_TEST(whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried_again)
+START_TEST(a_worker_after_the_probe_that_is_slow_to_load_is_killed_and_tried_again)
 {
     begin_serving(2);
     fleet_reload(fleet, now);
@@ -669,7 +671,7 @@ START_TEST(who_dies_during_a_probe_is_replaced_by_its_own_generation)
     ended(1, 0, WORKER_READY);
     assert_done("fork(2) 0.1, fork 1.0");
     ready(1, 0);
-    ended(0, 0, WORKER_READY); /* the probe's own predecessor */
+    ended(0, 0, WORKER_READY); /* the predecessor of the probe */
     assert_done("");
     ready(0, 1);
     await_due();
@@ -704,7 +706,7 @@ START_TEST(a_successor_that_fails_after_the_proof_is_tried_again)
     assert_done("");
     await_due();
     assert_done("fork(2) 1.1");
-    fleet_reload(fleet, now); /* by one who has mended it */
+    fleet_reload(fleet, now); /* by a user who has mended the code */
     assert_done("");
     ended(1, 1, WORKER_FAILED);
     assert_done("");
@@ -774,7 +776,7 @@ START_TEST(a_stop_is_also_the_end_of_a_reload_that_has_not_begun)
 }
 END_TEST
 
-/* What one has to wait for who asks for a reload is the next one that begins, now or later. */
+/* A user who asks for a reload waits for the next one that begins. */
 START_TEST(reloads_are_counted_as_they_begin)
 {
     struct fleet_status status;
@@ -830,7 +832,7 @@ START_TEST(a_fleet_grows_and_shrinks_at_its_end)
     ck_assert_int_eq(fleet_resize(fleet, -1, now), 0);
     assert_done("retire 1.0");
     ck_assert_msg(fleet_resize(fleet, -1, now) < 0, "one is the least");
-    ck_assert_int_eq(fleet_resize(fleet, 1, now), 0); /* beside the one that is still leaving */
+    ck_assert_int_eq(fleet_resize(fleet, 1, now), 0); /* beside the worker that is still leaving */
     assert_done("fork 1.1");
     ended(1, 0, WORKER_DRAINING);
     ready(1, 1);
@@ -838,7 +840,7 @@ START_TEST(a_fleet_grows_and_shrinks_at_its_end)
 }
 END_TEST
 
-START_TEST(whoever_imports_in_a_slot_that_goes_is_killed)
+START_TEST(a_worker_that_imports_in_a_slot_that_goes_is_killed)
 {
     begin_with_room(2, 0);
     ask(1, 0);
@@ -862,7 +864,7 @@ START_TEST(a_reload_is_over_when_the_slot_it_waited_for_goes)
 }
 END_TEST
 
-START_TEST(a_stop_waits_for_those_of_slots_that_are_gone)
+START_TEST(a_stop_waits_for_workers_of_slots_that_are_gone)
 {
     begin_with_room(2, 0);
     fleet_resize(fleet, -1, now);
@@ -879,7 +881,7 @@ static const struct {
     const char *name;
     int ill;
     enum replacement replaced; /* the worker of slot 0 */
-    bool lost;                 /* likewise */
+    bool lost;                 /* the same */
     const char *done;
 } dispensable[] = {
     {"all are well: the last", -1, REPLACE_NOT, false, "retire 2.0"},
@@ -889,7 +891,7 @@ static const struct {
     {"one is dead", 1, REPLACE_NOT, true, "fork 0.0, kill 0.0"},
 };
 
-START_TEST(whoever_does_least_for_clients_is_taken_away)
+START_TEST(the_worker_that_does_least_for_clients_is_taken_away)
 {
     begin_serving(3);
     done[0] = '\0';
@@ -1005,7 +1007,7 @@ START_TEST(who_leaves_for_a_reload_or_for_good_is_no_restart)
 }
 END_TEST
 
-/* Another program goes on with it. */
+/* Another program carries on with the fleet. */
 static void carry_on(unsigned slots, const struct fleet_actions *with)
 {
     char message[128];
@@ -1021,7 +1023,7 @@ static void carry_on(unsigned slots, const struct fleet_actions *with)
     upgrade_state_free(taken);
 }
 
-START_TEST(a_fleet_is_calm_when_nobody_is_on_the_way)
+START_TEST(a_fleet_is_calm_when_no_worker_is_on_the_way)
 {
     begin(2);
     ck_assert(!fleet_is_calm(fleet));
@@ -1036,7 +1038,7 @@ START_TEST(a_fleet_is_calm_when_nobody_is_on_the_way)
     now += PROVING_MS;
     fleet_tick(fleet, now);
     ready(1, 1);
-    ck_assert(fleet_is_calm(fleet)); /* who leaves may take its time */
+    ck_assert(fleet_is_calm(fleet)); /* a worker that leaves may take its time */
     fleet_drain(fleet, now);
     ck_assert(!fleet_is_calm(fleet));
 }
@@ -1059,7 +1061,7 @@ START_TEST(another_program_goes_on_with_it_and_reloads)
     fleet_reload(fleet, now);
     assert_done("fork(2) 1.1"); /* where a seat is free */
     await_due();
-    assert_done("kill 0.0"); /* within the time that it was given by the other */
+    assert_done("kill 0.0"); /* within the time that the other program gave it */
     ended(0, 0, WORKER_DRAINING);
     ended(1, 1, WORKER_FAILED);
     assert_done("dropped 2");
@@ -1084,7 +1086,8 @@ START_TEST(a_upgrade_state_that_does_not_fit_is_not_taken_up)
 }
 END_TEST
 
-/* A second fleet of workers, which live as chance has it: what the fleet does to them must make sense each time. */
+/* A second fleet, whose workers live as chance has it: what the fleet does to them must make
+ * sense each time. */
 enum { SLOTS = 3 };
 static struct model {
     bool lives, is_ready, told;
@@ -1107,7 +1110,7 @@ static void model_tell(void *context, struct seat_id seat_id, enum message_kind 
     (void)context;
     ck_assert(worker->lives && worker->is_ready && !worker->told);
     ck_assert_int_eq(kind, MESSAGE_RETIRE);
-    ck_assert_msg(other->lives && other->is_ready && !other->told, "nobody serves in its place");
+    ck_assert_msg(other->lives && other->is_ready && !other->told, "no worker serves in its place");
     worker->told = true;
 }
 
@@ -1123,7 +1126,7 @@ static void model_reloaded(void *context, unsigned generation, const char *failu
     (void)context, (void)generation, (void)failure, (void)words;
 }
 
-/* One thing that may happen to one worker. */
+/* Does to one worker something that may happen to it. */
 static void live(unsigned slot, unsigned seat, unsigned what)
 {
     struct model *worker = &model[slot][seat];
@@ -1173,7 +1176,7 @@ START_TEST(whatever_happens_every_slot_is_served_in_the_end_by_one_generation)
         if (random() % 3 == 0)
             pass_time();
     }
-    for (int step = 0; step < 200; step++) { /* now all goes well */
+    for (int step = 0; step < 200; step++) { /* all goes well from here */
         for (unsigned i = 0; i < SLOTS * FLEET_SEATS; i++)
             live(i / FLEET_SEATS, i % FLEET_SEATS, 0);
         pass_time();
@@ -1202,22 +1205,22 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_predecessor_that_dies_early_has_its_successor);
     tcase_add_test(tests, with_both_seats_taken_the_next_successor_waits);
     tcase_add_test(tests, a_worker_that_dies_while_its_predecessor_leaves_is_replaced);
-    tcase_add_test(tests, only_who_serves_can_be_replaced);
-    tcase_add_test(tests, a_drain_tells_who_serves_kills_who_imports_and_waits_for_all);
+    tcase_add_test(tests, only_a_worker_that_serves_can_be_replaced);
+    tcase_add_test(tests, a_drain_tells_workers_that_serve_kills_those_that_import_and_waits_for_all);
     tcase_add_test(tests, who_is_killed_while_it_boots_is_not_told_of);
     tcase_add_test(tests, a_stop_during_the_start_is_not_a_failure);
     tcase_add_test(tests, to_quit_twice_kills);
     tcase_add_test(tests, to_quit_has_a_deadline);
-    tcase_add_test(tests, with_nobody_there_a_stop_is_over_at_once);
+    tcase_add_test(tests, without_workers_a_stop_is_over_at_once);
     tcase_add_test(tests, planned_replacements_are_made_one_at_a_time);
     tcase_add_test(tests, a_reload_begins_with_a_probe_and_goes_on_slot_by_slot);
     tcase_add_test(tests, without_a_time_to_prove_itself_a_probe_takes_over_when_it_is_ready);
     tcase_add_test(tests, without_a_time_to_prove_itself_a_probe_that_is_not_ready_is_dropped_all_the_same);
-    tcase_add_test(tests, an_impatient_reload_does_not_wait_for_who_leaves);
+    tcase_add_test(tests, an_impatient_reload_does_not_wait_for_workers_that_leave);
     unit_add_rows(tests, a_generation_whose_probe_fails_is_dropped, bad_probes);
     tcase_add_test(tests, a_probe_that_is_slow_to_load_is_killed);
-    tcase_add_test(tests, whoever_else_is_slow_to_load_is_told_and_waited_for);
-    tcase_add_test(tests, whoever_comes_after_the_probe_and_is_slow_to_load_is_killed_and_tried_again);
+    tcase_add_test(tests, another_worker_that_is_slow_to_load_is_reported_and_waited_for);
+    tcase_add_test(tests, a_worker_after_the_probe_that_is_slow_to_load_is_killed_and_tried_again);
     tcase_add_test(tests, a_reload_that_is_asked_for_meanwhile_comes_after_it_once);
     tcase_add_test(tests, a_reload_during_the_start_comes_when_it_is_over);
     tcase_add_test(tests, who_dies_during_a_probe_is_replaced_by_its_own_generation);
@@ -1229,16 +1232,16 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_stop_is_also_the_end_of_a_reload_that_has_not_begun);
     tcase_add_test(tests, reloads_are_counted_as_they_begin);
     tcase_add_test(tests, a_fleet_grows_and_shrinks_at_its_end);
-    tcase_add_test(tests, whoever_imports_in_a_slot_that_goes_is_killed);
+    tcase_add_test(tests, a_worker_that_imports_in_a_slot_that_goes_is_killed);
     tcase_add_test(tests, a_reload_is_over_when_the_slot_it_waited_for_goes);
-    tcase_add_test(tests, a_stop_waits_for_those_of_slots_that_are_gone);
-    unit_add_rows(tests, whoever_does_least_for_clients_is_taken_away, dispensable);
+    tcase_add_test(tests, a_stop_waits_for_workers_of_slots_that_are_gone);
+    unit_add_rows(tests, the_worker_that_does_least_for_clients_is_taken_away, dispensable);
     tcase_add_test(tests, a_slot_in_the_middle_is_used_again);
     tcase_add_test(tests, a_fleet_that_starts_or_stops_is_not_resized);
     tcase_add_test(tests, who_has_to_be_replaced_is_a_restart);
     tcase_add_test(tests, a_worker_that_does_not_move_is_not_waited_for);
     tcase_add_test(tests, who_leaves_for_a_reload_or_for_good_is_no_restart);
-    tcase_add_test(tests, a_fleet_is_calm_when_nobody_is_on_the_way);
+    tcase_add_test(tests, a_fleet_is_calm_when_no_worker_is_on_the_way);
     tcase_add_test(tests, another_program_goes_on_with_it_and_reloads);
     tcase_add_test(tests, a_upgrade_state_that_does_not_fit_is_not_taken_up);
     tcase_add_loop_test(tests, whatever_happens_every_slot_is_served_in_the_end_by_one_generation, 0, 200);

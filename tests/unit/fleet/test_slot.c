@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-/* What shifts nothing: 80 % + 20 %. */
+/* The number that does not shift the pause: 80 % + 20 %. */
 enum { MIDDLE = 20 };
 
 static const uint64_t pauses[] = {0, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000};

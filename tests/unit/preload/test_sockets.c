@@ -1,6 +1,4 @@
-/*
- * Sockets that were opened since, in words.
- */
+/* Sockets that were opened since a given moment, in words. */
 #include "preload/sockets.h"
 
 #include <arpa/inet.h>
@@ -44,7 +42,7 @@ static int listen_at(int family, int type, uint16_t *port)
     ck_assert_int_eq(bind(fd, address, size), 0);
     ck_assert(type == SOCK_DGRAM || listen(fd, 1) == 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&v6, &size), 0);
-    *port = ntohs(v6.sin6_port); /* at the same place in both */
+    *port = ntohs(v6.sin6_port); /* the length that both have before it */
     return fd;
 }
 

@@ -1,7 +1,5 @@
-/*
- * The zygotes as the master sees them. The zygote here is a stand-in, found by the linker before the real one: what it does is decided by
- * its generation. Its workers only wait to be killed.
- */
+/* The zygotes as the master sees them. The zygote here is a stand-in, which the linker finds
+ * before the real one: its generation decides what it does. Its workers only wait to be killed. */
 #include "base/exit_status.h"
 #include "preload/zygote_pool.h"
 
@@ -22,14 +20,14 @@ enum { SEATS = 4, SOME_GENERATION = 1 };
 enum faulty_generation {
     FAILS = 90, /* cannot load the application, and says so */
     EXITS,      /* while it loads it */
-    HANGS,      /* likewise */
-    FORKS_NOT,  /* though asked to */
-    LIES,       /* about whose child it has forked */
-    REPEATS,    /* itself: the second worker is the first */
+    HANGS,      /* the same, in another place */
+    FORKS_NOT,  /* although it was asked to */
+    LIES,       /* names a pid that is not its worker */
+    REPEATS,    /* forks none the second time: names the first again */
     DIES,       /* when it is asked */
     STALLS,     /* likewise */
-    BABBLES,    /* what makes no sense, before each thing that does */
-    DENIES,     /* that it has forked a worker, before it says so */
+    BABBLES,    /* noise before each message */
+    DENIES,     /* claims a worker before it has loaded */
 };
 
 static struct event_base *base;
@@ -41,7 +39,7 @@ static char failures[512]; /* "0: exited with status 3 [failed], ..." */
 
 static pid_t lie = 1;
 
-/* No message, one that is cut, one with something behind it; and news out of turn. */
+/* An empty message, a cut one, a longer one; and news out of turn. */
 static void babble(int channel)
 {
     static char noise[1000];
@@ -57,7 +55,7 @@ static void babble(int channel)
         zygote_channel_send_news(channel, &news[i]);
 }
 
-/* Where the test sees it, whatever the zygote says. */
+/* Shared with the test, whatever the zygote says. */
 static void forked(pid_t pid)
 {
     scoreboard_set(board->rows[SEATS - 1].pid, (uint32_t)pid);
@@ -72,12 +70,12 @@ static void answer(int channel, unsigned generation, const struct zygote_order *
 {
     static pid_t first;
     struct zygote_news news = {.kind = ZYGOTE_NEWS_FORKED};
-    int gate = -1;
+    int start = -1;
     if (generation == DIES)
         _exit(9);
     if (generation == STALLS)
         pause();
-    news.pid = generation == LIES ? lie : generation == FORKS_NOT ? -1 : reparented_fork(&gate);
+    news.pid = generation == LIES ? lie : generation == FORKS_NOT ? -1 : reparented_fork(&start);
     if (news.pid == 0) {
         worker_channel_send(order->channel, MESSAGE_READY, (pid_t)order->worker_count);
         for (;;)
@@ -96,7 +94,7 @@ static void answer(int channel, unsigned generation, const struct zygote_order *
         babble(channel);
     zygote_channel_send_news(channel, &news);
     if (news.pid > 1)
-        reparented_fork_begin(gate);
+        reparented_fork_begin(start);
     close(order->channel);
     close(order->crash_pipe);
 }
@@ -155,7 +153,7 @@ static void failed(void *context, unsigned number, const struct worker_end *end)
              end->of_zygote ? "its zygote " : "", size, how, worker_state_name(end->state));
 }
 
-/* A process that is the test's for something else. */
+/* A process that the test uses for something else. */
 static pid_t taken;
 
 static bool is_taken(void *context, pid_t pid)
@@ -174,7 +172,7 @@ static void set_up(void)
     zygotes = zygote_pool_new(&setup);
 }
 
-/* As the master does. */
+/* Reaps as the master does. */
 static void turn(void)
 {
     siginfo_t info = {.si_pid = 0};
@@ -189,13 +187,13 @@ static void turn(void)
     usleep(1000);
 }
 
-/* Turns until it is so; the test's own time limit is the end of it. */
+/* Turns the loop until it is so; the test's own time limit ends it. */
 #define await(condition) \
     do                   \
         turn();          \
     while (!(condition))
 
-static bool nobody_is_left(void)
+static bool no_zygote_is_left(void)
 {
     return zygote_pool_end(zygotes);
 }
@@ -204,7 +202,7 @@ static void tear_down(void)
 {
     for (unsigned i = 0; i < SEATS; i++)
         child_kill(&children[i], KILL_LATE);
-    await(nobody_is_left());
+    await(no_zygote_is_left());
     zygote_pool_free(zygotes);
     event_base_free(base);
 }
@@ -245,7 +243,7 @@ START_TEST(many_at_once_come_one_after_another)
 }
 END_TEST
 
-START_TEST(what_it_is_told_meanwhile_is_sent_when_it_is_born)
+START_TEST(messages_sent_meanwhile_reach_it_when_it_is_forked)
 {
     enum message_kind kind;
     pid_t pid;
@@ -354,7 +352,7 @@ START_TEST(one_that_is_killed_while_it_is_expected_takes_its_zygote_along)
     zygote_pool_kill(zygotes, 0, KILL_LATE);
     await(failures[0] != '\0' && children[1].pid != 0);
     ck_assert_str_eq(failures, "0: its zygote did not leave in time and was killed by the master [booting]");
-    zygote_pool_kill(zygotes, 1, KILL_LATE); /* which is expected no more */
+    zygote_pool_kill(zygotes, 1, KILL_LATE); /* which is not expected any more */
     zygote_pool_ask(zygotes, 2, SOME_GENERATION);
     await(children[2].pid != 0);
 }
@@ -388,7 +386,7 @@ START_TEST(one_that_is_killed_when_it_is_about_to_be_forked_is_killed_then)
 }
 END_TEST
 
-START_TEST(a_fork_that_stalls_is_not_waited_for_when_nobody_wants_it)
+START_TEST(a_fork_that_stalls_is_not_waited_for_when_it_is_not_wanted)
 {
     zygote_pool_ask(zygotes, 0, STALLS);
     for (int i = 0; i < 50; i++)
@@ -402,7 +400,7 @@ START_TEST(a_fork_that_stalls_is_not_waited_for_when_nobody_wants_it)
 }
 END_TEST
 
-/* That may not have been there when the zygote was forked. */
+/* Options that may not have been there when the zygote was forked. */
 START_TEST(it_gets_the_channel_of_its_seat_and_what_has_changed)
 {
     enum message_kind kind;
@@ -425,7 +423,7 @@ START_TEST(a_zygote_that_has_died_comes_back_with_the_next_worker)
 {
     zygote_pool_ask(zygotes, 0, SOME_GENERATION);
     await(children[0].pid != 0);
-    zygote_pool_ask(zygotes, 1, DIES); /* another one's end is nothing to it */
+    zygote_pool_ask(zygotes, 1, DIES); /* the end of another zygote does not matter */
     await(failures[0] != '\0');
     zygote_pool_ask(zygotes, 1, SOME_GENERATION);
     await(children[1].pid != 0);
@@ -454,16 +452,16 @@ START_TEST(only_zygotes_that_are_wanted_stay)
         await(children[i].pid != 0);
     }
     if (alive() == 0)
-        return; /* a kernel that does not tell */
+        return; /* a kernel that does not say */
     ck_assert_uint_eq(alive(), 6);
     zygote_pool_drop(zygotes, SOME_GENERATION + 2);
     await(alive() == 5);
     zygote_pool_keep(zygotes, SOME_GENERATION + 1);
     await(alive() == 4);
-    zygote_pool_ask(zygotes, 3, SOME_GENERATION + 2); /* begins anew */
+    zygote_pool_ask(zygotes, 3, SOME_GENERATION + 2); /* begins again */
     await(children[3].pid != 0);
     ck_assert_uint_eq(alive(), 6);
-    await(nobody_is_left());
+    await(no_zygote_is_left());
     ck_assert_uint_eq(alive(), 4);
     ck_assert_str_eq(failures, "");
 }
@@ -503,7 +501,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_worker_is_expected_until_its_pid_is_known);
     tcase_add_test(tests, many_at_once_come_one_after_another);
     tcase_add_test(tests, noise_is_dropped);
-    tcase_add_test(tests, what_it_is_told_meanwhile_is_sent_when_it_is_born);
+    tcase_add_test(tests, messages_sent_meanwhile_reach_it_when_it_is_forked);
     unit_add_rows(tests, what_becomes_of_it_instead_is_told, faults);
     tcase_add_test(tests, no_process_has_two_seats);
     tcase_add_test(tests, a_worker_that_has_no_seat_is_killed);
@@ -512,7 +510,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, one_that_is_killed_while_it_is_expected_takes_its_zygote_along);
     tcase_add_test(tests, one_that_is_killed_before_its_turn_leaves_the_others_theirs);
     tcase_add_test(tests, one_that_is_killed_when_it_is_about_to_be_forked_is_killed_then);
-    tcase_add_test(tests, a_fork_that_stalls_is_not_waited_for_when_nobody_wants_it);
+    tcase_add_test(tests, a_fork_that_stalls_is_not_waited_for_when_it_is_not_wanted);
     tcase_add_test(tests, it_gets_the_channel_of_its_seat_and_what_has_changed);
     tcase_add_test(tests, a_zygote_that_has_died_comes_back_with_the_next_worker);
     tcase_add_test(tests, only_zygotes_that_are_wanted_stay);

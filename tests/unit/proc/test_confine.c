@@ -1,6 +1,4 @@
-/*
- * Confinement: a process goes on with what it does, and can do nothing else.
- */
+/* A confined process goes on with its work, and can do nothing else. */
 #include "proc/confine.h"
 
 #include <errno.h>
@@ -69,7 +67,7 @@ static const struct {
     {"a file is removed", removes_files},
 };
 
-/* In a process of its own, as each test is: 0, or the number of a step that failed. */
+/* Runs in a process of its own, as each test does. 0, or the number of a step that failed. */
 START_TEST(what_is_not_needed_fails_and_ends_nothing)
 {
     confine_process(DESCRIPTORS);
@@ -99,7 +97,7 @@ static int serve_a_little(const int ends[2])
     return signal(SIGUSR1, SIG_IGN) == SIG_ERR || raise(SIGUSR1) != 0 ? 5 : 0;
 }
 
-/* Check's own work after a test is none of these. */
+/* The check library's own calls after a test are not allowed. */
 START_TEST(what_serving_needs_goes_on)
 {
     int ends[2], status;

@@ -1,6 +1,4 @@
-/*
- * Crash pipe: what a crash writes is there after it, and nobody waits for anybody.
- */
+/* The crash pipe: the text of a crash is there after it, and no process waits for another. */
 #include "proc/crash_pipe.h"
 
 #include <errno.h>
@@ -86,7 +84,7 @@ static void write_for_ever(void)
         (void)!write(words.worker, block, sizeof(block));
 }
 
-START_TEST(who_never_stops_writing_keeps_nobody)
+START_TEST(a_writer_that_never_stops_delays_no_process)
 {
     pid_t child = fork();
     if (child == 0)
@@ -106,7 +104,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, who_writes_too_much_does_not_wait);
     tcase_add_test(tests, no_more_is_waiting_than_is_taken_of_a_pipe_that_was_enlarged);
     tcase_add_test(tests, what_another_has_taken_is_not_waiting);
-    tcase_add_test(tests, who_never_stops_writing_keeps_nobody);
+    tcase_add_test(tests, a_writer_that_never_stops_delays_no_process);
 }
 
 int main(void)

@@ -1,6 +1,5 @@
-/*
- * The working directory: by its name, whatever that leads to, and by what it has led to.
- */
+/* The working directory: by its name, wherever that leads, and by the directory that it has led
+ * to. */
 #include "proc/directory.h"
 
 #include <errno.h>
@@ -52,7 +51,7 @@ static void assert_path(const char *name)
     free(here);
 }
 
-/* As a shell in that directory starts the program. */
+/* Starts the program as a shell in that directory does. */
 static void start_in(const char *name, const char *told, const char *chdir_to)
 {
     ck_assert_int_eq(chdir(name), 0);
@@ -61,7 +60,7 @@ static void start_in(const char *name, const char *told, const char *chdir_to)
     ck_assert_msg(directory_begin(chdir_to) == 0, "%s", strerror(errno));
 }
 
-/* The name is one below root; so are told and chdir, unless they are ".". */
+/* The name is below root, as are told and chdir unless they are ".". */
 static const struct {
     const char *in, *told, *chdir, *name;
 } names[] = {

@@ -1,6 +1,4 @@
-/*
- * What the service manager hears, to the letter.
- */
+/* The text that the service manager receives, to the letter. */
 #include "proc/notify.h"
 
 #include <inttypes.h>
@@ -91,7 +89,7 @@ END_TEST
 
 static const char *const addresses[] = {NULL, "", "relative", "@", "/", "vsock:2:1234"};
 
-/* systemd does not take a message that is no UTF-8. */
+/* systemd takes no message that is not UTF-8. */
 START_TEST(a_status_has_no_control_characters_and_is_utf8)
 {
     manager_open(path);

@@ -1,6 +1,5 @@
-/*
- * Who runs the application: names and numbers, and the way down without a way back. Most of it needs root.
- */
+/* The user that runs the application: names and numbers, and the way down without a way back.
+ * Most of it needs root. */
 #include "proc/privileges.h"
 
 #include <grp.h>
@@ -53,7 +52,7 @@ START_TEST(a_mistake_is_told)
 }
 END_TEST
 
-START_TEST(nobody_named_changes_nothing)
+START_TEST(without_a_user_nothing_changes)
 {
     ck_assert_int_eq(resolve(NULL, NULL), 0);
     ck_assert_uint_eq(privileges_user(), (uid_t)-1);
@@ -102,7 +101,7 @@ START_TEST(a_process_is_the_users_when_all_its_ids_are)
 }
 END_TEST
 
-START_TEST(each_process_is_ours_when_nobody_is_named)
+START_TEST(each_process_is_ours_when_no_user_is_named)
 {
     ck_assert_int_eq(resolve(NULL, NULL), 0);
     ck_assert(privileges_are_of(getpid()));
@@ -122,7 +121,7 @@ START_TEST(a_name_or_its_number_is_the_user_with_its_group)
 }
 END_TEST
 
-START_TEST(a_number_that_nobody_knows_needs_a_group)
+START_TEST(a_number_that_is_unknown_needs_a_group)
 {
     ck_assert_int_eq(resolve("54321", NULL), -1);
     ck_assert_str_eq(message, "gateway: --user: nothing is known of user 54321: give --group too");
@@ -132,7 +131,7 @@ START_TEST(a_number_that_nobody_knows_needs_a_group)
 }
 END_TEST
 
-/* What a process is after the drop, as one line. */
+/* Describes a process after the drop, as one line. */
 static const char *dropped(void)
 {
     static char line[256];
@@ -222,7 +221,7 @@ static const char *as_another(void)
     return strcat(line, message);
 }
 
-START_TEST(who_is_not_root_can_only_be_who_he_is)
+START_TEST(a_process_without_root_can_only_keep_its_user)
 {
     ck_assert_str_eq(in_child(as_another),
                      "0 0 1gateway: --user: only root can become another user, and this is user 54321"
@@ -298,19 +297,19 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, NULL);
     unit_add_rows(tests, a_mistake_is_told, mistakes);
-    tcase_add_test(tests, nobody_named_changes_nothing);
-    tcase_add_test(tests, each_process_is_ours_when_nobody_is_named);
+    tcase_add_test(tests, without_a_user_nothing_changes);
+    tcase_add_test(tests, each_process_is_ours_when_no_user_is_named);
     if (geteuid() != 0) {
         puts("SKIP: the rest needs root");
         return;
     }
     tcase_add_test(tests, a_name_or_its_number_is_the_user_with_its_group);
-    tcase_add_test(tests, a_number_that_nobody_knows_needs_a_group);
+    tcase_add_test(tests, a_number_that_is_unknown_needs_a_group);
     unit_add_rows(tests, a_process_is_the_users_when_all_its_ids_are, owners);
     tcase_add_test(tests, the_way_down_has_no_way_back);
     tcase_add_test(tests, files_are_opened_with_the_users_rights_for_a_moment);
     tcase_add_test(tests, a_group_alone_is_taken_too);
-    tcase_add_test(tests, who_is_not_root_can_only_be_who_he_is);
+    tcase_add_test(tests, a_process_without_root_can_only_keep_its_user);
     tcase_add_test(tests, a_drop_that_fails_is_told);
     tcase_add_test(tests, a_master_keeps_what_it_uses);
     tcase_add_test(tests, without_a_user_the_master_keeps_all);

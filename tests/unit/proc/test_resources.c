@@ -12,7 +12,7 @@
 #include "unit.h"
 
 static const struct {
-    const char *name, *line, *controller, *directory; /* NULL: it is of another hierarchy */
+    const char *name, *line, *controller, *directory; /* NULL: the line is of another hierarchy */
 } lines[] = {
     {"the unified one", "0::/user.slice/x.scope\n", NULL, "/sys/fs/cgroup/user.slice/x.scope"},
     {"its root", "0::/\n", NULL, "/sys/fs/cgroup/"},

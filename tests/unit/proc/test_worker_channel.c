@@ -1,6 +1,4 @@
-/*
- * The worker channel of a seat: messages whole and in order, its end seen.
- */
+/* The worker channel of a seat: messages arrive whole and in order, and its end is seen. */
 #include "proc/worker_channel.h"
 
 #include <errno.h>
@@ -35,8 +33,9 @@ START_TEST(neither_end_blocks_nor_survives_an_exec)
 }
 END_TEST
 
-/* The application has the worker's end too, and libraries make what they find blocking. */
-START_TEST(an_end_whose_o_nonblock_was_taken_off_blocks_nobody)
+/* The application has the worker's end too, and libraries make descriptors that they find
+ * blocking. */
+START_TEST(an_end_whose_o_nonblock_was_taken_off_blocks_no_process)
 {
     fcntl(channel.worker, F_SETFL, 0);
     ck_assert_int_eq(worker_channel_receive(channel.worker, &kind, &worker), 0);
@@ -72,7 +71,7 @@ START_TEST(both_ways_are_apart)
 }
 END_TEST
 
-START_TEST(a_box_that_nobody_empties_fills_up)
+START_TEST(a_channel_that_is_not_read_fills_up)
 {
     int sent = 0;
     while (sent < 1000000 && worker_channel_send(channel.master, MESSAGE_REOPEN, sent) == 0)
@@ -98,7 +97,7 @@ START_TEST(what_was_sent_before_the_end_is_read_first)
 }
 END_TEST
 
-/* Once: what was too long was taken for the message that its beginning is. */
+/* Once: a message that was too long was taken for its beginning. */
 static const size_t sizes[] = {0, 1, 7, 9, 100, 60000};
 
 START_TEST(what_has_another_size_is_taken_and_no_message)
@@ -139,10 +138,10 @@ static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, neither_end_blocks_nor_survives_an_exec);
-    tcase_add_test(tests, an_end_whose_o_nonblock_was_taken_off_blocks_nobody);
+    tcase_add_test(tests, an_end_whose_o_nonblock_was_taken_off_blocks_no_process);
     tcase_add_test(tests, messages_arrive_whole_and_in_order);
     tcase_add_test(tests, both_ways_are_apart);
-    tcase_add_test(tests, a_box_that_nobody_empties_fills_up);
+    tcase_add_test(tests, a_channel_that_is_not_read_fills_up);
     tcase_add_test(tests, what_was_sent_before_the_end_is_read_first);
     unit_add_rows(tests, what_has_another_size_is_taken_and_no_message, sizes);
     tcase_add_test(tests, descriptors_that_come_along_are_not_left_open_in_the_master);

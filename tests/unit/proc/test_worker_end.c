@@ -107,7 +107,7 @@ static const struct {
      "/x "
      "HTTP/1.1\" "
      "(for 0.3 s)"},
-    {"by another signal when somebody else had no memory",
+    {"by another signal when another process had no memory",
      {SIGSEGV, KILL_NOT, true, 5000, 9, CALLS(NULL, 0)},
      "was killed by signal 11 (Segmentation fault) after 5.0 s and 9 requests"},
     {"a call with control characters that begins later than now",
@@ -148,7 +148,7 @@ START_TEST(a_description_that_does_not_fit_is_cut)
 }
 END_TEST
 
-/* A worker that went mad, or was taken over, leaves anything in memory that the master reads. */
+/* A worker that is out of control can leave any bytes in the memory that the master reads. */
 START_TEST(a_request_without_its_end_is_cut)
 {
     char text[1024];
@@ -183,7 +183,7 @@ static const struct {
     {"it exits as if it had been asked", 0, KILL_NOT, RESTART_EXITED},
     {"it exits just before we kill it", 0, KILL_LATE, RESTART_EXITED},
     {"it crashes", SIGSEGV, KILL_NOT, RESTART_SIGNAL},
-    {"somebody kills it", SIGKILL, KILL_NOT, RESTART_SIGNAL},
+    {"another process kills it", SIGKILL, KILL_NOT, RESTART_SIGNAL},
     {"we kill it", SIGKILL, KILL_LATE, RESTART_KILLED},
 };
 
@@ -208,7 +208,7 @@ static const struct {
     {"it leaves since it has served long enough", true, RESTART_EXITED, REPLACE_PLANNED, RESTART_RECYCLED},
     {"it leaves since its calls are stuck", true, RESTART_EXITED, REPLACE_STUCK, RESTART_STUCK},
     {"it crashes", false, RESTART_SIGNAL, REPLACE_NOT, RESTART_SIGNAL},
-    {"somebody kills it", false, RESTART_SIGNAL, REPLACE_STUCK, RESTART_SIGNAL},
+    {"another process kills it", false, RESTART_SIGNAL, REPLACE_STUCK, RESTART_SIGNAL},
     {"we kill it", false, RESTART_KILLED, REPLACE_NOT, RESTART_KILLED},
     {"it was asked, and did not leave", false, RESTART_KILLED, REPLACE_ASKED, RESTART_KILLED},
     {"it is stuck altogether", false, RESTART_KILLED, REPLACE_STUCK, RESTART_STUCK},

@@ -1,4 +1,4 @@
-/* The upgrade state: what is written is what the successor reads, and nobody else. */
+/* The upgrade state: the successor reads what was written, and no other process does. */
 #include "upgrade/upgrade_state.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 static char message[256];
 
-/* As a program that is executed would: the writer's descriptors stay open here. */
+/* Takes the state as an executed program does: the writer's descriptors stay open here. */
 static struct upgrade_state *hand_over(struct upgrade_state *saved, int reader)
 {
     ck_assert_int_eq(upgrade_state_publish(saved, reader), 0);
@@ -97,7 +97,7 @@ START_TEST(what_is_another_process_s_is_left_alone)
 }
 END_TEST
 
-/* What the variable leads to. */
+/* The file that the variable leads to. */
 static void write_by_hand(const char *text)
 {
     char path[] = "/tmp/gateway-test-XXXXXX", number[16];

@@ -1,6 +1,5 @@
-/*
- * A worker process as its parent sees it. The worker here is a stand-in, found by the linker before the real one.
- */
+/* A worker process as its parent sees it. The worker here is a stand-in, which the linker finds
+ * before the real one. */
 #include "worker/child.h"
 
 #include <signal.h>
@@ -18,8 +17,8 @@ static struct child children[2], *const child = &children[0];
 static struct worker_setup setup;
 static char text[512];
 
-/* Reports ready, obeys one message, and exits with its kind; 55 when the master is gone. As the real one it starts
- * with all signals blocked. */
+/* Reports ready, obeys one message, and exits with its kind; 55 when the master is gone. It
+ * starts with all signals blocked, as the real worker does. */
 int worker_main(const struct worker_setup *given)
 {
     enum message_kind kind;
@@ -166,7 +165,7 @@ START_TEST(a_call_under_way_is_named)
 }
 END_TEST
 
-/* The siblings hold nothing that would hide it. */
+/* The siblings hold no descriptor that would hide the end. */
 START_TEST(every_worker_notices_that_the_master_is_gone)
 {
     struct worker_setup other = setup;
@@ -185,7 +184,7 @@ START_TEST(every_worker_notices_that_the_master_is_gone)
 }
 END_TEST
 
-/* Its pid comes later, when it is asked of a zygote. */
+/* A zygote is asked for it, and its pid comes later. */
 START_TEST(one_that_is_expected_is_killed_as_soon_as_it_can_be)
 {
     child_expect(child, &setup);
@@ -195,7 +194,7 @@ START_TEST(one_that_is_expected_is_killed_as_soon_as_it_can_be)
     if (pid == 0)
         for (;;)
             pause();
-    child_is_born(child, &setup, pid);
+    child_is_forked(child, &setup, pid);
     ck_assert(child->pid == pid && !child->expected);
     reap();
     ck_assert_ptr_nonnull(strstr(text, "killed by the master"));
@@ -207,7 +206,7 @@ START_TEST(one_that_is_expected_in_vain_leaves_nothing)
     child_expect(child, &setup);
     child_tell(child, MESSAGE_REOPEN);
     child_kill(child, KILL_LATE);
-    child_is_not_born(child, &setup);
+    child_is_not_forked(child, &setup);
     ck_assert_uint_eq(scoreboard_get(setup.row->state), WORKER_NONE);
     setup.worker_count = 2;
     child_expect(child, &setup);

@@ -1,9 +1,9 @@
 /*
- * What counts as a change of what is watched, and what does not. Files in a directory of the test's own; what happens to them is
- * said in shell, so that it happens as users make it happen.
+ * Which events count as a change of a watched file. The files are in a directory of the test's own.
+ * Shell commands change them, as users do.
  *
- * Watched: app.py, package/__init__.py and page.html among their neighbours; in alone-/, which is no
- * package's name, one.py alone.
+ * Watched: app.py, package/__init__.py and page.html among their neighbours; in alone-/, which is
+ * no package's name, one.py alone.
  */
 #include "worker/watch.h"
 
@@ -62,7 +62,7 @@ static void tear_down(void)
     free(command);
 }
 
-/* The change, and in `path` where, from the directory on. */
+/* Reads the change, and its path in `path`, relative to the directory. */
 static enum watch_change read_change(void)
 {
     static const char nothing[] = "";
@@ -88,7 +88,7 @@ static const struct {
     {"a file is removed", "rm app.py", WATCH_GONE, "app.py"},
     {"a file is moved away", "mv app.py app.py~", WATCH_GONE, "app.py"},
     {"a file is moved away and comes again", "mv app.py app.py~; echo >app.py", WATCH_SAVED, "app.py"},
-    {"a file whose place nobody knows", "echo >relative; echo >./-", WATCH_NONE, ""},
+    {"a file whose place is unknown", "echo >relative; echo >./-", WATCH_NONE, ""},
     {"a file is only read", "cat app.py", WATCH_NONE, ""},
     {"its permissions are changed", "chmod 600 app.py", WATCH_NONE, ""},
     {"one that is no source", "echo >page.html", WATCH_SAVED, "page.html"},
@@ -99,7 +99,7 @@ static const struct {
     {"a neighbour that is only begun", "exec 3>new.py; exec sleep 0.01", WATCH_SAVED, "new.py"},
     {"a source below, with the neighbours", "echo >inner/x.py", WATCH_SAVED, "inner/x.py"},
     {"and below that", "echo >inner/more/new.py", WATCH_SAVED, "inner/more/new.py"},
-    {"where there was no source, nobody looks", "echo >empty/x.py; echo >data/files/z.py", WATCH_NONE, ""},
+    {"a directory without source is not watched", "echo >empty/x.py; echo >data/files/z.py", WATCH_NONE, ""},
     {"a file alone", "echo >alone-/one.py", WATCH_SAVED, "alone-/one.py"},
     {"it has no neighbours", "echo >alone-/two.py; echo >alone-/new.py; echo >alone-/below/x.py", WATCH_NONE,
      ""},
