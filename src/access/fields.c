@@ -1,4 +1,4 @@
-/* The fields of the access log: a table, and the function that reads each value. */
+/* The fields of the access log: the table, and the functions that read the values. */
 #include "access/fields.h"
 
 #include <stdio.h>
@@ -24,7 +24,8 @@ static const struct request *request_of(const struct access_source *source)
     return &source->exchange->request;
 }
 
-/* What stands behind the version is read last: then all of the line is good, or its path alone is not. */
+/* The parser reads the version before the path. With a path, the whole line is good, or only its
+ * path is wrong. */
 static bool is_parsed(const struct request *request)
 {
     return request->path.size > 0;
@@ -52,7 +53,7 @@ static bool is_known_method(struct slice method)
     return i < sizeof(methods) / sizeof(methods[0]);
 }
 
-/* OpenTelemetry names a method that is in no RFC "_OTHER", and keeps the original beside it. */
+/* OpenTelemetry logs a method that is in no RFC as "_OTHER", with the original beside it. */
 static bool read_known_method(struct access_source *source, struct access_value *value)
 {
     struct slice method = request_of(source)->method;
@@ -81,7 +82,7 @@ static bool read_path(struct access_source *source, struct access_value *value)
     return value_text(value, request_of(source)->path);
 }
 
-/* Empty is what it may be; not that of a request that was refused for its escapes. */
+/* PATH_INFO may be empty. A request that was refused for its escapes has none. */
 static bool read_path_info(struct access_source *source, struct access_value *value)
 {
     const struct request *request = request_of(source);
@@ -117,14 +118,14 @@ static bool read_host(struct access_source *source, struct access_value *value)
     return value_text(value, request_host(request_of(source)));
 }
 
-/* The authority of a target that was refused may be none. */
+/* A target that was refused may have an authority that is no host. */
 static bool find_host(const struct access_source *source, struct slice *host)
 {
     *host = request_host(request_of(source));
     return host->size > 0 && slice_is_host(*host);
 }
 
-/* An address is one without the brackets that a URL needs. */
+/* The address of the host, without the brackets that a URL needs. */
 static bool read_server_address(struct access_source *source, struct access_value *value)
 {
     struct slice host;
@@ -154,7 +155,7 @@ static struct slice field_of(const struct access_source *source, struct slice na
     return field != NULL ? field->value : (struct slice){NULL, 0};
 }
 
-/* The first field of the argument's name. */
+/* Reads the first field that has the argument's name. */
 static bool read_request_field(struct access_source *source, struct access_value *value)
 {
     return value_text(value, field_of(source, source->argument));
@@ -199,7 +200,7 @@ static bool read_trace_flags(struct access_source *source, struct access_value *
     return trace != NULL && value_text(value, trace->flags);
 }
 
-/* RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
+/* Joins the lines of a field: RFC 9110 5.3, and RFC 6265 5.4 for cookies. */
 static void join_fields(struct text *joined, const struct request *request, struct slice name)
 {
     const struct header_section *section = request->section;
@@ -216,7 +217,8 @@ static void join_fields(struct text *joined, const struct request *request, stru
     }
 }
 
-/* The field as the application sees it: a trusted proxy's part of it alone, repeated lines joined. */
+/* Reads a field as the application sees it: of a proxy's field the trusted part, and repeated lines
+ * joined. */
 static bool read_environ_field(struct access_source *source, struct access_value *value)
 {
     const struct request *request = request_of(source);
@@ -310,7 +312,7 @@ static bool read_sent_if_any(struct access_source *source, struct access_value *
     return sent_size(source->exchange) > 0 && read_sent(source, value);
 }
 
-/* Of a request that has a body. */
+/* Unknown for a request without a body. */
 static bool read_received(struct access_source *source, struct access_value *value)
 {
     const struct body *body = &source->exchange->body;
@@ -319,7 +321,8 @@ static bool read_received(struct access_source *source, struct access_value *val
 
 static bool read_response_field(struct access_source *source, struct access_value *value)
 {
-    /* Of an answer in its place, the handler's fields are none; and its thread may be writing them. */
+    /* An answer in the handler's place has none of the handler's fields. Its thread may be writing
+     * them. */
     return source->exchange->late_status == 0 &&
            value_text(value, response_find(&source->exchange->response, source->argument));
 }
@@ -334,7 +337,7 @@ static bool read_port(struct access_source *source, struct access_value *value)
     return slice_to_uint64(slice_of(exchange_client(source->exchange)->port), &value->number) == 0;
 }
 
-/* The proxy that speaks for the client. */
+/* The address of the proxy, when the peer speaks for a client. */
 static bool read_proxy(struct access_source *source, struct access_value *value)
 {
     const char *peer = source->exchange->conn->peer.address;
@@ -363,7 +366,7 @@ static bool read_nothing(struct access_source *source, struct access_value *valu
     return false;
 }
 
-/* The atoms are gunicorn's, but for those that are words. JSON is written in this order. */
+/* The one-letter atoms are gunicorn's. JSON is written in this order. */
 const struct access_field access_fields[] = {
     {.json = "time", .read = read_time},
     {.atom = "t", .read = read_common_time},

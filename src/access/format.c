@@ -1,4 +1,4 @@
-/* A format of the access log: a list of pieces, each of them text, or a field of the table. */
+/* A format of the access log: a list of pieces. Each piece is text, or a field of the table. */
 #include "access/format.h"
 
 #include <stdbool.h>
@@ -43,7 +43,7 @@ static void line_add(struct line *line, struct slice text)
     line->size += size;
 }
 
-/* `width` digits at least; all of them or none. */
+/* Adds at least `width` digits, or none when they do not all fit. */
 static void line_add_digits(struct line *line, uint64_t number, size_t width)
 {
     size_t count = 1;
@@ -70,7 +70,7 @@ static void line_add_seconds(struct line *line, uint64_t ns)
     line_add_digits(line, us % 1000000, 6);
 }
 
-/* Which bytes stand as they are: a bit for each escape. */
+/* The bytes that are written unchanged: a bit for each escape. */
 enum { IN_TEXT = 1 << ESCAPE_TEXT, IN_WORD = 1 << ESCAPE_WORD, IN_JSON = 1 << ESCAPE_JSON };
 enum { EVERYWHERE = IN_TEXT | IN_WORD | IN_JSON };
 static const uint8_t plain[256] = {
@@ -126,10 +126,10 @@ static void line_end(struct line *line)
 }
 
 struct piece {
-    const struct access_field *field; /* NULL: text */
-    struct slice text;                /* in JSON: what stands before the field's value, ,"name": */
-    struct slice argument;            /* the field's */
-    char *own;                        /* the piece's memory for one of them, or NULL */
+    const struct access_field *field; /* NULL: the piece is text */
+    struct slice text;                /* in JSON the text before the value: ,"name": */
+    struct slice argument;            /* the field's argument */
+    char *own;                        /* memory for `text` or `argument`, or NULL */
 };
 
 struct access_format {
@@ -137,11 +137,11 @@ struct access_format {
     int pid, worker;
     struct piece *pieces;
     size_t count;
-    char *string; /* what texts and arguments are slices of */
+    char *string; /* texts and arguments are slices of it */
     struct line line;
 };
 
-/* NULL: the object of all fields. */
+/* The formats that have a name. A NULL string is the object of all fields. */
 static const struct {
     const char *name, *string;
 } named[] = {
@@ -180,7 +180,7 @@ static const struct access_field *find_variable(struct slice name)
     return NULL;
 }
 
-/* From HTTP_X_NAME to X-NAME; NULL when environ has no such variable of a field's. */
+/* Makes X-NAME of HTTP_X_NAME. NULL when environ has no such variable for a field. */
 static char *field_name_of(struct slice variable)
 {
     static const struct slice prefix = SLICE("HTTP_");
@@ -198,7 +198,7 @@ static char *field_name_of(struct slice variable)
     return name;
 }
 
-/* As in gunicorn, in any case. */
+/* Names of variables are compared in any case, as gunicorn does. */
 static int add_variable(struct access_format *format, struct slice name, char *message, size_t message_size)
 {
     const struct access_field *field = find_variable(name);
@@ -233,7 +233,7 @@ static int complain_of_atom(const char *at, char *message, size_t message_size)
     return -1;
 }
 
-/* At "%(", and `end` at ")s". 0, or -1 with the message filled. */
+/* `at` is at "%(", and `end` at ")s". 0, or -1 with the message filled. */
 static int add_atom(struct access_format *format, const char *at, const char *end, char *message,
                     size_t message_size)
 {
@@ -256,7 +256,7 @@ static int add_atom(struct access_format *format, const char *at, const char *en
     return 0;
 }
 
-/* 0, or -1 with the message filled. */
+/* Cuts the string into pieces. 0, or -1 with the message filled. */
 static int compile(struct access_format *format, char *message, size_t message_size)
 {
     const char *at = format->string;
@@ -282,7 +282,7 @@ static int compile(struct access_format *format, char *message, size_t message_s
     return 0;
 }
 
-/* NULL: none is like it. */
+/* The named format that is most like `typed`, or NULL. */
 static const char *find_nearest(const char *typed)
 {
     const char *nearest = NULL;
@@ -297,7 +297,8 @@ static const char *find_nearest(const char *typed)
     return nearest;
 }
 
-/* Text alone would be the same line for every request: a name that is none. */
+/* Refuses a format without a field. Its line would be the same for every request: most likely it is
+ * a mistyped name. */
 static int require_field(const struct access_format *format, char *message, size_t message_size)
 {
     const char *nearest = find_nearest(format->string);
@@ -397,7 +398,7 @@ static void write_json(struct access_format *format, struct access_source *sourc
         source->argument = piece->argument;
         if (!piece->field->read(source, &value))
             continue;
-        size_t first = line->size == 1; /* no comma before it */
+        size_t first = line->size == 1; /* the first field has no comma */
         line_add(line, (struct slice){piece->text.data + first, piece->text.size - first});
         add_json_value(line, piece->field->kind, &value);
     }

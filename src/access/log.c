@@ -1,4 +1,4 @@
-/* The access log: a file, and the format of what is written there. */
+/* The access log: a file, and the format of its lines. */
 #include "access/log.h"
 
 #include <errno.h>

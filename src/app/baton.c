@@ -14,44 +14,44 @@
 #include "base/thread.h"
 
 enum {
-    /* A call that lasts from one tick to the next has lost the baton. A tick costs a timer interrupt and two switches of
-     * context, so there are few of them until a call has been long. */
+    /* A call that lasts from one tick to the next loses the baton. A tick costs a timer interrupt
+     * and two context switches. So ticks are rare until a call has been long. */
     TICK_NS = 5000000,
     ALERT_TICK_NS = 1000000,
-    ALERT_TICKS = 100,    /* after the last long call */
-    QUIET_TICKS = 50,     /* without a lending: the monitor sleeps */
-    CLOSE_NS = 200000000, /* for members on their way out of a call that is over */
+    ALERT_TICKS = 100,    /* after a call was long */
+    QUIET_TICKS = 50,     /* without a lending, until the monitor sleeps */
+    CLOSE_NS = 200000000, /* wait for members that are leaving a call */
 };
 
-/* baton->word: HELD, or the number of the lending, shifted, and LENT. */
+/* The values of baton->word: HELD; or the number of the lending, shifted left, with LENT. */
 enum { HELD = 0, LENT = 1 };
 
 struct member {
     struct baton *baton;
     unsigned number;
-    bool given; /* the baton, under the lock */
+    bool given; /* has the baton; under the lock */
     struct member *next_idle;
     pthread_cond_t wake;
 };
 
 struct baton {
-    /* What every lending touches has its own cache line. */
+    /* Written by every lending: these have a cache line of their own. */
     _Alignas(64) _Atomic uint64_t word;
-    _Atomic uint64_t lendings; /* so many; written by the holder */
+    _Atomic uint64_t lendings; /* count of lendings; written by the holder */
     atomic_bool monitor_sleeps;
 
     _Alignas(64) struct baton_work work;
-    pthread_mutex_t lock; /* of all that follows */
+    pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t monitor_wake;
     pthread_t monitor;
     bool monitor_given; /* the baton was passed to the monitor */
-    bool monitor_leads; /* it is in a turn: wake it to have the baton */
+    bool monitor_leads; /* the monitor is in a turn: a member that wants the baton wakes it */
     bool monitor_runs;
-    bool first_wanted; /* member 0 was not idle when it was to be given the baton: wake the loop when it is */
+    bool first_wanted; /* member 0 was busy when it was wanted: it wakes the loop when it is idle */
     bool closed;
-    struct member *idle;  /* the one that parked last first: its caches are warm */
+    struct member *idle;  /* the member that parked last comes first: its caches are warm */
     unsigned serving;     /* threads in baton_serve */
-    pthread_cond_t ended; /* such a thread; or the monitor has begun */
+    pthread_cond_t ended; /* signalled when such a thread ends, and when the monitor has begun */
     struct member members[];
 };
 
@@ -71,7 +71,8 @@ void baton_serve(struct baton *baton, unsigned member)
     note_serving(baton, -1);
 }
 
-/* Under the lock. Member 0 if it is idle and `first`; else whoever parked last; NULL when all are busy. */
+/* Under the lock. Takes member 0 if it is idle and `first` is set, else the member that parked
+ * last. NULL when all are busy. */
 static struct member *take_idle(struct baton *baton, bool first)
 {
     struct member **link = &baton->idle;
@@ -91,7 +92,7 @@ static void give(struct member *member)
     pthread_cond_signal(&member->wake);
 }
 
-/* Under the lock: to a member that is idle. False when there is none. */
+/* Under the lock. Gives the baton to a member that is idle. False when all are busy. */
 static bool give_to_member(struct baton *baton)
 {
     struct member *member = take_idle(baton, false);
@@ -101,7 +102,7 @@ static bool give_to_member(struct baton *baton)
     return true;
 }
 
-/* The monitor has the baton: it does the I/O alone while all members are busy. */
+/* The monitor has the baton, and does the I/O alone while all members are busy. */
 static void monitor_lead(struct baton *baton)
 {
     pthread_mutex_lock(&baton->lock);
@@ -127,7 +128,7 @@ static struct timespec from_now(long ns)
     return time;
 }
 
-/* Waits for a tick's time, or to be given the baton: true. */
+/* Waits for the length of a tick. True when the monitor was given the baton. */
 static bool monitor_tick(struct baton *baton, bool alert)
 {
     struct timespec end = from_now(alert ? ALERT_TICK_NS : TICK_NS);
@@ -141,8 +142,9 @@ static bool monitor_tick(struct baton *baton, bool alert)
     return given;
 }
 
-/* Nothing has happened for a while. The flag is set before the last look, and baton_lend looks at the flag after its store:
- * one of the two sees the other. True when the baton was given. */
+/* Sleeps until the next lending. The monitor sets the flag before its last look. baton_lend reads
+ * the flag after its store. So one of the two sees the other. True when the monitor was given the
+ * baton. */
 static bool monitor_sleep(struct baton *baton, uint64_t lendings)
 {
     pthread_mutex_lock(&baton->lock);
@@ -191,7 +193,8 @@ static void *monitor_main(void *argument)
     return NULL;
 }
 
-/* And waits for it: a thread that is half made must not meet a fork of the application. */
+/* Starts the monitor and waits until it runs. A thread that is half started must not meet a fork of
+ * the application. */
 static void start_monitor(struct baton *baton)
 {
     pthread_mutex_lock(&baton->lock);
@@ -296,7 +299,7 @@ bool baton_pass_to_first(struct baton *baton)
     return member != NULL;
 }
 
-/* Under the lock. The member is idle now: the thread that runs the loop may have been waiting for that. */
+/* Under the lock. The member is idle: the thread that runs the loop may have waited for that. */
 static void tell_loop(struct baton *baton, const struct member *member)
 {
     bool wanted = member->number == 0 && baton->first_wanted;

@@ -1,4 +1,4 @@
-/* The crew: who runs the application, and the loop. */
+/* The crew: the threads that run the application and the loop. */
 #include "app/crew.h"
 
 #include <stdatomic.h>
@@ -17,49 +17,52 @@
 #include "py/stack.h"
 #include "py/threads.h"
 
-/* How long a batch of calls lasts, in ns: many short calls must not starve the I/O. bench/guard sets another time, for valgrind. */
+/* A batch of calls ends after this time, in ns: many short calls must not starve the I/O. bench/guard
+ * sets another time, for valgrind. */
 #ifndef BATCH_NS
 #define BATCH_NS 1000000
 #endif
 
-/* A call on the main thread is followed by a look at signals. It costs system calls: so there is one in that time at most, and after
- * the last call another. A call that is expected to be long is preceded by one that is due. */
+/* After a call on the main thread, Python's signal handlers are looked at. The look costs system
+ * calls. So there is at most one in this time, and one after the last call. When a look is due, a
+ * call that is expected to be long comes after it. */
 enum { SIGNALS_LOOK_MS = 20, SIGNALS_LOOK_NS = SIGNALS_LOOK_MS * 1000000 };
 
 enum {
-    LONG_US = 1000,      /* on average: the baton is given away before the call */
-    AVERAGE_WEIGHT = 16, /* of what was, against one call */
+    LONG_US = 1000,      /* average from which the baton is given away before the call */
+    AVERAGE_WEIGHT = 16, /* of the old average, against one call */
     DURATION_MAX_NS = 1000000000,
-    KINDS = 256,        /* of calls, by method and path */
-    KIND_PATH_MAX = 64, /* bytes of a path that are looked at */
+    KINDS = 256,        /* kinds of calls, by method and path */
+    KIND_PATH_MAX = 64, /* bytes of a path that count for its kind */
 };
 
-/* How long calls last on average, decaying; nobody minds a lost update. */
+/* The average duration of calls, decaying. A lost update does no harm. */
 struct average {
     _Atomic uint32_t us;
-    _Atomic uint32_t known; /* there has been one */
+    _Atomic uint32_t known; /* a call has been measured */
 };
 
 struct member {
     struct crew *crew;
-    struct thread *thread;           /* NULL: it could not be started, or is the main thread */
-    _Atomic uint64_t gil_awaited_ms; /* since when it waits for the GIL; 0: it does not */
-    uint64_t
-        unblocked_ns; /* stack_unblock, before a batch of calls; the main thread looks at all signals instead */
+    struct thread *thread;           /* NULL: the thread could not be started, or is the main thread */
+    _Atomic uint64_t gil_awaited_ms; /* since when the thread waits for the GIL; 0: it does not wait */
+    /* The last stack_unblock, before a batch of calls. The main thread looks at all signals instead. */
+    uint64_t unblocked_ns;
 };
 
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
-    /* Of the main thread: */
+    /* These belong to the main thread: */
     uint64_t signals_looked_ns;
-    atomic_bool signals_due; /* a look, since calls have run after the last one */
-    /* Of the holder of the baton: */
+    atomic_bool signals_due; /* calls have run since the last look */
+    /* These belong to the holder of the baton: */
     struct timer *signals_timer;
     bool signals_timer_is_set;
-    bool signals_wanted; /* the main thread, for that look */
+    bool signals_wanted; /* the main thread is wanted for that look */
     struct average all;
-    struct average kinds[KINDS]; /* those whose paths fall together share one */
+    /* by a hash of method and path: kinds with equal hashes share an entry */
+    struct average kinds[KINDS];
     struct member members[];
 };
 
@@ -89,7 +92,7 @@ static void note(struct average *average, uint32_t us)
     atomic_store_explicit(&average->known, 1, memory_order_relaxed);
 }
 
-/* A call of this kind is, or, if there has been none, calls are. */
+/* True when calls of this kind are long. Without one measured, all calls count. */
 static bool is_long(struct crew *crew, struct average *kind)
 {
     bool known = atomic_load_explicit(&kind->known, memory_order_relaxed) != 0;
@@ -127,8 +130,9 @@ static void note_main_call(struct crew *crew, uint64_t now)
         atomic_store_explicit(&crew->signals_due, true, memory_order_relaxed);
 }
 
-/* Calls the application, with the baton given away or lent. False when it is gone after that. *now is the time before and after:
- * one look at the clock for each call, whose end is the beginning of the next. */
+/* Calls the application, with the baton given away or lent. False when the baton is gone
+ * afterwards. *now is the time before and after the call. The end of a call is the beginning of the
+ * next: each call costs one look at the clock. */
 static bool run_exchange(struct crew *crew, unsigned member, struct exchange *exchange, uint64_t *now)
 {
     uint64_t lending = 0, begun = *now;
@@ -136,7 +140,7 @@ static bool run_exchange(struct crew *crew, unsigned member, struct exchange *ex
     exchange->begun_ns = begun;
     bool passed = is_long(crew, kind);
     if (passed && member == MAIN_MEMBER && atomic_load_explicit(&crew->signals_due, memory_order_relaxed))
-        look_at_signals(crew, begun); /* the look after this call would come late */
+        look_at_signals(crew, begun); /* the look after this call would be late */
     if (passed)
         baton_pass(crew->baton);
     else
@@ -189,7 +193,8 @@ unsigned crew_await_gil(const struct crew *crew, uint64_t ms)
     return count;
 }
 
-/* To wait for the GIL is to be in the application: the loop must not wait for it. */
+/* A thread that waits for the GIL counts as one in the application: the loop must not wait for
+ * it. */
 static bool run_batch(struct crew *crew, unsigned member)
 {
     uint64_t lending = baton_lend(crew->baton);
@@ -216,11 +221,12 @@ static bool wants_main(struct crew *crew)
     return crew->setup.wants_main(crew->setup.context) || crew->signals_wanted;
 }
 
-/* With the baton. True: the main thread is wanted, and this is it, with the baton. False: the baton is gone. */
+/* With the baton. True: the main thread is wanted, and the caller is the main thread and has the
+ * baton. False: the baton is gone. */
 static bool lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
-    deadline_watch(crew->setup.deadline); /* others are left behind in their calls */
+    deadline_watch(crew->setup.deadline); /* other threads may be in calls that last */
     for (;;) {
         if (wants_main(crew)) {
             if (member == MAIN_MEMBER)
@@ -258,8 +264,9 @@ static void serve_as_member(void *context)
     baton_serve(member->crew->baton, (unsigned)(member - member->crew->members));
 }
 
-/* All at once, on the main thread: what needs one cannot wait for the GIL to start it. One that cannot be started is done without,
- * as are those after it. */
+/* Starts all threads at once, on the main thread. A call that needs a thread cannot wait for the
+ * GIL to start it. When a thread cannot be started, the crew serves without it and those after
+ * it. */
 static void start_threads(struct crew *crew)
 {
     unsigned count = 1;
@@ -280,7 +287,7 @@ static void start_threads(struct crew *crew)
                   count == 1 ? "" : "s", crew->setup.threads);
 }
 
-/* After baton_close. False: one of them is not at its end. */
+/* After baton_close. False: a thread has not ended. */
 static bool join_threads(struct crew *crew)
 {
     bool all_ended = true;

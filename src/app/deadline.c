@@ -18,22 +18,23 @@
 
 enum {
     LOOK_MS = 50,
-    LASTS_MS = 20, /* a call, or a request's wait for it: its client may give up */
-    STACK_MS = 20, /* between a signal and what its handler wrote */
+    /* a call, or a wait for one, that lasts so long is watched: its client may give up */
+    LASTS_MS = 20,
+    STACK_MS = 20, /* between the signal and the stack that its handler writes */
     STACK_TRIES = 10,
     STACK_MAX = 16384,
 };
 
 enum { GATEWAY_TIMEOUT = 504 };
 
-/* What a call has met; each comes once. */
+/* The last step that a call has reached. Each step comes once. */
 enum mark { MARK_NONE, MARK_SLOW, MARK_OVERDUE, MARK_STUCK };
 
-/* A call to be logged, whose stack was asked for; one at a time, the others wait. */
+/* A call to be logged, whose stack was asked for. There is one at a time; the others wait. */
 struct finding {
-    const char *what; /* NULL: none */
+    const char *what; /* NULL: there is none */
     double seconds;
-    int tries; /* to receive the stack */
+    int tries; /* tries to receive the stack */
     char request[SCOREBOARD_REQUEST_SIZE];
     char tag[REQUEST_TAG_SIZE];
 };
@@ -42,10 +43,11 @@ struct watched {
     const struct scoreboard_call *call;
     _Atomic pthread_t thread;
     _Atomic(struct exchange *)
-        exchange; /* of the call that runs; finished by who has the baton, so safe to look at with it */
+        /* of the call that runs; the holder of the baton finishes it, and so may look at it */
+        exchange;
     atomic_bool raised;
-    /* Of whoever has the baton: */
-    uint64_t since_ns; /* the call that the mark is about */
+    /* These belong to the holder of the baton: */
+    uint64_t since_ns; /* the call that `mark` is about */
     enum mark mark;
 };
 
@@ -55,7 +57,7 @@ struct deadline {
     void (*stuck)(void *context);
     void *context;
     struct finding finding;
-    atomic_uint raising; /* threads that wait for the GIL to raise */
+    atomic_uint raising; /* threads that wait for the GIL to raise the exception */
     unsigned threads;
     struct watched watched[];
 };
@@ -88,20 +90,21 @@ static void find(struct deadline *deadline, struct watched *watched, uint64_t el
     found->seconds = (double)elapsed / 1000;
     memcpy(found->request, watched->call->request, sizeof(found->request));
     found->tag[0] = '\0';
-    if (exchange != NULL && exchange->begun_ns == watched->since_ns) /* else it has just returned */
+    /* else the call has just returned */
+    if (exchange != NULL && exchange->begun_ns == watched->since_ns)
         request_tag(&exchange->request, found->tag);
     stack_request(watched->thread);
 }
 
-/* What a thread of its own needs to wait for the GIL. */
+/* The arguments of a thread that waits for the GIL to raise the exception. */
 struct raise {
     struct deadline *deadline;
     struct watched *watched;
     uint64_t since_ns;
 };
 
-/* With the GIL, which a call has at its beginning and its end. One that waits for its client returns by itself: what would be raised
- * after that is its clean-up. */
+/* With the GIL, which a call holds at its beginning and its end. A call that waits for its client
+ * returns by itself: an exception would only hit its clean-up. */
 static bool still_runs(void *context)
 {
     struct raise *raise = context;
@@ -138,12 +141,12 @@ static void raise_timeout(struct deadline *deadline, struct watched *watched)
     free(raise);
 }
 
-/* False when the thread was just sending: it is looked at again. */
+/* False when the thread was sending: the caller looks again. */
 static bool time_out(struct deadline *deadline, struct watched *watched, uint64_t elapsed)
 {
     struct exchange *exchange = watched->exchange;
     if (exchange == NULL)
-        return true; /* it has just returned */
+        return true; /* the call has just returned */
     if (!exchange_preempt(exchange, GATEWAY_TIMEOUT))
         return false;
     const char *what = ", longer than --timeout: its answer is cut";
@@ -237,7 +240,7 @@ void deadline_free(struct deadline *deadline)
     if (deadline == NULL)
         return;
     timer_free(deadline->timer);
-    if (atomic_load(&deadline->raising) == 0) /* else it is left to the end of the process */
+    if (atomic_load(&deadline->raising) == 0) /* else the memory is left to the end of the process */
         free(deadline);
 }
 

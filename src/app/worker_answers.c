@@ -1,4 +1,4 @@
-/* The answers of the worker itself. */
+/* The answers that the worker gives itself. */
 #include "app/worker_answers.h"
 
 #include <string.h>
@@ -59,7 +59,7 @@ static const struct slice failed_heading =
 static bool failed_reload_answer(struct exchange *exchange)
 {
     const struct loop *loop = exchange->conn->loop;
-    static char text[SCOREBOARD_FAILED_RELOAD_SIZE]; /* one thread at a time runs the loop */
+    static char text[SCOREBOARD_FAILED_RELOAD_SIZE]; /* only one thread at a time runs the loop */
     struct slice parts[] = {failed_heading, {text, 0}};
     if (loop->failed_reload == NULL ||
         !scoreboard_read_failed_reload(loop->failed_reload, loop->failed_reloads, text, &parts[1].size))

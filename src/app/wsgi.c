@@ -1,4 +1,4 @@
-/* The handler that asks the WSGI application. */
+/* The handler that calls the WSGI application. */
 #include "app/wsgi.h"
 
 #include <stdlib.h>
@@ -14,8 +14,8 @@ _Static_assert((int)CALL_CHUNKS_MAX <= (int)EXCHANGE_CHUNKS, "what a call produc
 
 enum outcome {
     OUTCOME_DONE,
-    OUTCOME_FAILED, /* the application's fault: 500, or a cut */
-    OUTCOME_GONE,   /* the client's */
+    OUTCOME_FAILED, /* by the application's fault: 500, or the answer is cut */
+    OUTCOME_GONE,   /* the client has gone away */
 };
 
 struct wsgi {
@@ -39,7 +39,7 @@ void wsgi_free(struct wsgi *wsgi)
     free(wsgi);
 }
 
-/* While this thread waits for a client, others may run Python. */
+/* Waits for the client to take output. Other threads may run Python meanwhile. */
 static int __attribute__((cold)) wait_for_room(struct exchange *exchange)
 {
     exchange->waiting = true;

@@ -1,4 +1,4 @@
-/* The user of "Authorization: Basic": base64 (RFC 4648 4), and what stands before the first colon. */
+/* The user of "Authorization: Basic": base64 (RFC 4648 4), and the text before its first colon. */
 #include "http/basic_auth.h"
 
 static int sextet(char c)
@@ -12,8 +12,8 @@ static int sextet(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Four characters a group, of which the last group's may be padding. False when that is not so. Three bytes out are never ahead of
- * four in: so it may happen in place. */
+/* Decodes groups of four characters; the last group may be padded. False when `text` is malformed.
+ * Four bytes in make three bytes out, so it may happen in place. */
 static bool base64_decode(struct slice text, char *out, size_t *size)
 {
     *size = 0;

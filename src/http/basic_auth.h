@@ -1,13 +1,15 @@
 /*
- * The user of "Authorization: Basic" (RFC 7617). For the log alone: nobody here knows whether the password is right.
+ * The user of "Authorization: Basic" (RFC 7617), for the log. The server does not check the
+ * password. Pure.
  */
 #ifndef HTTP_BASIC_AUTH_H
 #define HTTP_BASIC_AUTH_H
 
 #include "base/slice.h"
 
-/* `value` is the field's. Writes the user to `out`, which has room for value.size bytes and may be where the value stands. Its
- * size; 0 when there is none: another scheme, no well-formed base64, no colon (then it may all be a secret). */
+/* Writes the user of a field's value to `out`, which has room for value.size bytes and may be where
+ * the value stands. Returns its size. 0 without a user: another scheme, malformed base64, or no
+ * colon. Without a colon all of it may be a secret. */
 size_t basic_auth_user(struct slice value, char *out);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * A request body on its way in. First where the bytes are kept, then the chunked decoder (RFC 9112 7.1), which is a
- * table: a byte that has no edge from its state is refused.
+ * A request body on its way in. First come the places where its bytes are kept, then the chunked
+ * decoder (RFC 9112 7.1). The decoder is a table: it refuses a byte that has no edge from the
+ * state.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ enum state {
     DATA,
     DATA_CR,
     DATA_LF,
-    TRAILER_FIRST, /* a trailer's first byte, or the CR of the line that ends it all */
+    TRAILER_FIRST, /* a trailer's first byte, or the CR of the last line */
     TRAILER_NAME,
     TRAILER_VALUE,
     TRAILER_LF,
@@ -36,10 +37,11 @@ enum state {
     STATES
 };
 
-/* White space is nowhere allowed in a size line: RFC 9112 calls what it permits there bad, and no client sends it. */
+/* A size line has no white space. RFC 9112 calls the white space that it permits there bad, and no
+ * client sends it. */
 static const struct edge {
     uint8_t class; /* taken for a byte of this class, */
-    char byte;     /* or for this one, which is never NUL */
+    char byte;     /* or for this byte, which is never NUL */
     uint8_t next;
 } edges[STATES][4] = {
     [SIZE_FIRST] = {{CHAR_HEX, 0, SIZE}},
@@ -108,7 +110,7 @@ static int spool_put(struct body *body, const char *data, size_t size, uint64_t 
     return 0;
 }
 
-/* Moves what memory holds to the spool. */
+/* Moves the bytes in memory to the spool. */
 static int flush(struct body *body)
 {
     int status = spool_put(body, body->content.memory, body->held, body->content.size - body->held);
@@ -121,12 +123,13 @@ static void grow(struct body *body)
     size_t capacity = body->capacity == 0 ? FIRST_CAPACITY : 2 * body->capacity;
     size_t most = body->limits->memory;
     if (body->framing == FRAMING_LENGTH && body->remaining < most - body->held)
-        most = body->held + (size_t)body->remaining; /* no more than it needs */
+        most = body->held + (size_t)body->remaining; /* no more than the body needs */
     body->capacity = capacity < most ? capacity : most;
     body->content.memory = xrealloc(body->content.memory, body->capacity);
 }
 
-/* Memory fills up first; then it is the buffer in front of the spool, so that chunks of one byte cost no write each. */
+/* Memory fills up first. Then it is the buffer in front of the spool, so that chunks of one byte do
+ * not cost a write each. */
 static int store(struct body *body, const char *data, size_t size)
 {
     while (size > 0) {
@@ -168,7 +171,7 @@ static int finish(struct body *body)
     return 0;
 }
 
-/* Takes from `input` what is left of the content, or of the chunk. */
+/* Takes the rest of the content, or of the chunk, from `input`. */
 static int data_feed(struct body *body, struct slice *input)
 {
     size_t size = input->size < body->remaining ? input->size : (size_t)body->remaining;
@@ -178,7 +181,7 @@ static int data_feed(struct body *body, struct slice *input)
     return status;
 }
 
-/* A size line is whole. */
+/* The size line is whole. */
 static int chunk_begin(struct body *body)
 {
     body->line_size = 0;
@@ -193,7 +196,8 @@ static int limits_check(struct body *body)
         return 431;
     if (body->state == DATA_CR || body->state == DATA_LF)
         return 0;
-    /* Many short chunks with long extensions would be much to read for a small body (CVE-2024-22019). */
+    /* Many short chunks with long extensions would be much to read for a small body
+     * (CVE-2024-22019). */
     bool extension = body->state >= EXTENSION_FIRST && body->state <= QUOTED_END;
     if (extension && ++body->extension_size > EXTENSIONS_MAX)
         return 400;

@@ -1,8 +1,12 @@
 /*
- * A request body on its way in: framing (RFC 9112 6 and 7), limits, and where the bytes are kept until it is whole.
+ * A request body on its way in: framing (RFC 9112 6 and 7), limits, and the place of its bytes
+ * until it is whole.
  *
- * In memory up to memory_limit, then in a spool. Chunked bodies are decoded; extensions are checked and dropped, trailers
- * are parsed strictly and dropped (they never become header fields). A body cut short is never presented as whole.
+ * The bytes are in memory up to a limit, then in a spool. Chunked bodies are decoded. Extensions
+ * are checked and dropped. Trailers are parsed strictly and dropped: they never become header
+ * fields. A body that is cut short is never presented as whole.
+ *
+ * Belongs to the thread that runs the event loop, until the content is taken.
  */
 #ifndef HTTP_BODY_H
 #define HTTP_BODY_H
@@ -16,22 +20,22 @@
 struct spool_budget;
 
 struct body_limits {
-    uint64_t size; /* decoded bytes; beyond: 413 */
-    size_t memory; /* beyond: a spool */
-    size_t
-        line; /* a chunk's size line, a trailer line: bytes; beyond: 400 for chunk lines, 431 for trailers */
-    size_t trailer;                    /* bytes of the whole trailer section; beyond: 431 */
-    const char *tmp_dir;               /* for the spool; must outlive the body */
-    const struct spool_budget *budget; /* likewise; NULL: none */
+    uint64_t size;       /* decoded bytes; beyond: 413 */
+    size_t memory;       /* bytes; beyond: a spool */
+    size_t line;         /* bytes of a size line or a trailer line; beyond: 400, or 431 for a trailer */
+    size_t trailer;      /* bytes of the whole trailer section; beyond: 431 */
+    const char *tmp_dir; /* for the spool; must outlive the body */
+    const struct spool_budget *budget; /* must outlive the body and its content; NULL: no budget */
 };
 
-/* Where the bytes are. Whoever takes it (body_take) owns memory and spool. */
+/* The place of the bytes. The caller of body_take owns memory and spool. */
 struct body_content {
     uint64_t size;
-    char *memory;                      /* malloc'ed; NULL when size is 0 or the bytes are in the spool */
+    /* from malloc; NULL when size is 0, or the bytes are in the spool */
+    char *memory;
     int spool;                         /* descriptor of an unlinked file, or -1 */
-    uint64_t reserved;                 /* for the spool */
-    const struct spool_budget *budget; /* of `reserved`; it outlives the content. NULL: none */
+    uint64_t reserved;                 /* bytes of the budget that the spool has */
+    const struct spool_budget *budget; /* must outlive the content; NULL: no budget */
 };
 
 struct body {
@@ -39,33 +43,37 @@ struct body {
     struct body_content content;
     enum framing framing;
     int state;          /* of the chunked decoder; private to body.c */
-    bool complete;      /* all of it is here */
+    bool complete;      /* the whole body has arrived */
     int error;          /* errno of a failed spool, after status 503 */
-    uint64_t remaining; /* bytes of the content, or of the chunk under way, still to come */
-    size_t held;        /* bytes in content.memory: all there are, or those not yet in the spool */
-    size_t capacity;    /* of content.memory */
-    size_t line_size;   /* bytes of the chunk or trailer line under way, for the limits */
+    uint64_t remaining; /* bytes of the content, or of the chunk, that are still to come */
+    /* bytes in content.memory: the whole, or the part that is not yet in the spool */
+    size_t held;
+    size_t capacity;  /* of content.memory */
+    size_t line_size; /* bytes of the chunk line or trailer line so far, for the limits */
     size_t trailer_size;
     size_t extension_size; /* bytes of all chunk extensions */
 };
 
-/* Of a request whose body is not read, or not yet: as much as body_fini and a record of the request need. */
+/* For a request whose body is not read: fills the fields that body_fini and the record of a request
+ * need. */
 void body_none(struct body *body);
 
-/* 0; or 413 when the declared length is over the limit: nothing need be read then. A body of no bytes is complete at once.
- * `limits` must outlive the body. */
+/* 0; or 413 when the declared length is over the limit, and the body need not be read. A body of no
+ * bytes is complete at once. `limits` must outlive the body. */
 int body_init(struct body *body, const struct header_section *section, const struct body_limits *limits);
 
-/* A body that is complete: its content is moved in. */
+/* Makes a complete body: its content is moved in. */
 void body_restore(struct body *body, const struct header_section *section, struct body_content content);
 
-/* Consumes what belongs to the body from the front of `input`; stops at its end (body->complete), so that what is left is
- * the next request. 0, or the status: 400, 413, 431; 503 when the spool failed (body->error says why). */
+/* Takes the bytes of the body from the front of `input`. It stops at the body's end
+ * (body->complete): the rest is the next request. 0, or the status: 400, 413, 431. 503 when the
+ * spool failed; body->error says why. */
 int body_feed(struct body *body, struct slice *input);
 
-/* Moves the content out: the caller owns it. The body must be complete. Of how many bytes it was, it goes on to tell. */
+/* Moves the content of a complete body to the caller, who owns it. The body still knows its
+ * size. */
 struct body_content body_take(struct body *body);
 void body_content_free(struct body_content *content);
-void body_fini(struct body *body); /* whatever was not taken */
+void body_fini(struct body *body); /* frees content that was not taken */
 
 #endif

@@ -1,4 +1,4 @@
-/* What proxies say of the client they speak for. */
+/* The fields in which proxies name the client that they speak for. */
 #include "http/forwarded.h"
 
 #include <stdio.h>
@@ -8,7 +8,8 @@
 #include "http/token.h"
 #include "options/networks.h"
 
-/* An item of Forwarded. Values are without their quotes; data is NULL for a parameter that is absent. */
+/* An item of Forwarded. Values are without their quotes; data is NULL for a parameter that is
+ * absent. */
 struct forwarded_element {
     struct slice node; /* for= */
     struct slice proto;
@@ -29,7 +30,7 @@ static size_t token_span(struct slice text)
     return i;
 }
 
-/* From behind the first quote. */
+/* `rest` begins after the first quote. */
 static bool take_quoted(struct slice *rest, struct slice *value)
 {
     const char *end = memchr(rest->data, '"', rest->size);
@@ -75,8 +76,8 @@ static bool store(struct forwarded_element *element, struct slice name, struct s
     return true;
 }
 
-/* One item of Forwarded (RFC 7239 4). False when it is malformed, says a parameter twice, or needs a backslash: no known value
- * needs one. */
+/* An item of Forwarded (RFC 7239 4). False when it is malformed, says a parameter twice, or needs a
+ * backslash: no known value needs one. */
 static bool forwarded_element_parse(struct slice text, struct forwarded_element *element)
 {
     struct slice rest = slice_trim(text), name, value;
@@ -106,8 +107,9 @@ static bool is_believed(const struct forwarded_fields *fields, struct slice name
     return part != FORWARDED_PARTS && forwarded_fields_have(fields, part);
 }
 
-/* Of elements that forwarded_element_parse accepted, between commas: copies the parameters that are believed to `out`, which has
- * room for all of them. Returns the size; no NUL is added. Other parameters may be the client's. */
+/* For elements that forwarded_element_parse accepted, between commas: copies the parameters that
+ * are believed to `out`, which has room for all of them. Returns the size; no NUL is added. Other
+ * parameters may be the client's. */
 static size_t forwarded_elements_keep(struct slice text, const struct forwarded_fields *fields, char *out)
 {
     struct slice rest = slice_trim(text), name, value;
@@ -132,7 +134,7 @@ static size_t forwarded_elements_keep(struct slice text, const struct forwarded_
     return (size_t)(end - out);
 }
 
-/* Cuts a port off, which has to stand behind brackets or behind the only colon. */
+/* Cuts off the port. The port follows brackets, or the only colon. */
 static bool split_node(struct slice text, struct slice *address, struct slice *port)
 {
     *address = text;
@@ -171,9 +173,9 @@ static bool port_parse(struct slice text, struct peer_endpoint *endpoint)
     return true;
 }
 
-/* A node (RFC 7239 6): ADDRESS, ADDRESS:PORT, [V6] or [V6]:PORT; also V6 alone, as X-Forwarded-For has it, and "unix:", which
- * nginx calls clients of its Unix-domain sockets. False for any other text: unknown, hidden or nonsense. A hidden port ("_x") is
- * no port. */
+/* A node (RFC 7239 6): ADDRESS, ADDRESS:PORT, [V6] or [V6]:PORT. Also V6 alone, as X-Forwarded-For
+ * has it, and "unix:", nginx's name for clients of its Unix-domain sockets. False for any other
+ * text: unknown, hidden or nonsense. A hidden port ("_x") counts as no port. */
 static bool forwarded_node_parse(struct slice text, struct peer_endpoint *endpoint)
 {
     struct slice address, port;
@@ -189,15 +191,18 @@ static bool forwarded_node_parse(struct slice text, struct peer_endpoint *endpoi
 }
 
 /*
- * The items of a list field, which may stand in several lines, from the last to the first: as proxies have added them. Empty
- * items are skipped (RFC 9110 5.6.1). A comma within a quoted string ends no item. The walk goes from the right, because the
- * text there is the proxy's and is whole: a quote that a client has left open must not swallow what follows.
+ * The items of a list field, which may stand in several lines. The walk goes from the last to the
+ * first, as proxies add them. Empty items are skipped (RFC 9110 5.6.1). A comma within a quoted
+ * string ends no item.
+ *
+ * From the right the text is the proxy's, and whole. A quote that a client has left open at the
+ * left must not swallow it.
  */
 struct hops {
     const struct header_section *section;
     struct slice name;
     uint32_t line;     /* fields from here on are done, or begun */
-    struct slice rest; /* of that line: what stands before the items that were taken */
+    struct slice rest; /* of that line: the text before the items that were taken */
 };
 
 static void hops_begin(struct hops *hops, const struct header_section *section, struct slice name)
@@ -205,7 +210,7 @@ static void hops_begin(struct hops *hops, const struct header_section *section, 
     *hops = (struct hops){.section = section, .name = name, .line = section->count};
 }
 
-/* The line of that name before those that are done. */
+/* Finds the line of that name before those that are done. */
 static bool hops_line(struct hops *hops)
 {
     while (hops->line > 0) {
@@ -252,7 +257,8 @@ static const struct slice names[FORWARDED_NAMES] = {
 };
 _Static_assert((int)FORWARDED_ALL == (int)FORWARDED_PARTS, "a name is a part");
 
-/* Not read here, but by applications: from a client they would be lies (CVE-2022-2255). */
+/* Applications read these fields, and the server does not. From a client they would be lies
+ * (CVE-2022-2255). */
 static const struct slice others[] = {SLICE("X-Real-IP"), SLICE("X-Client-IP")};
 
 static const struct slice family = SLICE("X-Forwarded-");
@@ -280,8 +286,9 @@ bool forwarded_is_name(struct slice name)
     return is_other(name) || slice_eq_nocase(names[FORWARDED_ALL], name);
 }
 
-/* Of X-Real-IP and X-Client-IP: another client than ours is the invention of a client, or a proxy's that was not asked. Most proxies
- * write the address as it is kept here, and then nothing is parsed. */
+/* True when X-Real-IP or X-Client-IP names another client than the one found: a client's invention,
+ * or a proxy's that was not asked. Most proxies write the address as it is kept here; then nothing
+ * is parsed. */
 static bool is_contradicted(const struct forwarded *forwarded, struct slice value)
 {
     struct peer_endpoint named;
@@ -313,10 +320,10 @@ bool forwarded_is_https(const struct forwarded *forwarded, const struct local_en
 struct walk {
     const struct header_section *section;
     struct forwarded *found;
-    char *text;         /* where the next text of our own goes */
+    char *text;         /* the place for the next text of our own */
     unsigned depth;     /* how many items were believed */
-    const char *begin;  /* of the leftmost of them; NULL: there is none */
-    uint32_t line;      /* the field it stands in */
+    const char *begin;  /* of the leftmost item that was believed; NULL: none was */
+    uint32_t line;      /* the field in which it stands */
     struct slice proto; /* of Forwarded */
     struct slice host;
 };
@@ -333,7 +340,7 @@ static bool believes(const struct walk *walk, enum forwarded_part part)
     return forwarded_fields_have(walk->found->fields, part);
 }
 
-/* What stands from the leftmost item that was believed to the end, in all lines of the field. */
+/* The text from the leftmost believed item to the end, in all lines of the field. */
 static struct slice keep_from(struct walk *walk, struct slice name)
 {
     const struct header_section *section = walk->section;
@@ -359,14 +366,15 @@ static void take_item(struct walk *walk, const struct hops *hops, struct slice i
     walk->line = hops->line;
 }
 
-/* The walk ends at `endpoint`. A proxy that is not named in --forwarded-allow-ips most often has a private address. */
+/* The walk ends at `endpoint`. A proxy that --forwarded-allow-ips does not name mostly has a
+ * private address. */
 static void end_walk(struct walk *walk, struct hops *hops, const struct peer_endpoint *endpoint)
 {
     struct slice more;
     walk->found->cut_at_private = hops_next(hops, &more) && address_is_private(endpoint->address);
 }
 
-/* True when the walk goes on to the left of the item. */
+/* True when the walk goes on at the left of the item. */
 static bool step(struct walk *walk, struct hops *hops, struct slice item, struct slice node,
                  const struct networks *trusted)
 {
@@ -383,7 +391,7 @@ static bool step(struct walk *walk, struct hops *hops, struct slice item, struct
     return false;
 }
 
-/* While the one who speaks is trusted. */
+/* Walks while the speaker is trusted. */
 static void go_family(struct walk *walk, const struct networks *trusted)
 {
     struct hops hops;
@@ -394,7 +402,7 @@ static void go_family(struct walk *walk, const struct networks *trusted)
     walk->found->kept[FORWARDED_FOR] = keep_from(walk, names[FORWARDED_FOR]);
 }
 
-/* The same, where each item says the rest as well. */
+/* Walks likewise through items that hold scheme and host as well. */
 static void go_forwarded(struct walk *walk, const struct networks *trusted)
 {
     struct hops hops;
@@ -447,8 +455,8 @@ static bool set_host(struct walk *walk, struct slice host)
     return true;
 }
 
-/* Many proxies are told to send Host without its port. A port that is a scheme's own, though, may be that of a proxy between, whose
- * scheme is not the client's. */
+/* Many proxies send Host without its port. But the port 80 or 443 may be that of a proxy in the
+ * middle, whose scheme is not the client's. */
 static void add_port(struct walk *walk, struct slice host)
 {
     struct slice port = walk->found->port;
@@ -470,8 +478,9 @@ static bool set_port(struct walk *walk, struct slice text)
     return true;
 }
 
-/* SCRIPT_NAME stands in front of every link: two slashes or a backslash make a URL of another host of it, a control character
- * another header field, and a dot segment another place. */
+/* SCRIPT_NAME stands in front of every link. With two slashes or a backslash the link is a URL of
+ * another host. A control character begins another header field. A dot segment leads to another
+ * place. */
 static bool is_safe_path(struct slice path)
 {
     struct slice rest = path;
@@ -516,7 +525,7 @@ static bool set_by(struct walk *walk, struct slice text)
     return text.size > 0;
 }
 
-/* In this order: a port is added to the host. */
+/* The order counts: the port is added to the host. */
 static const struct {
     enum forwarded_name name;
     bool (*set)(struct walk *walk, struct slice text);
@@ -546,8 +555,9 @@ static void read_forwarded(struct walk *walk, const struct networks *trusted)
         set_host(walk, walk->host);
 }
 
-/* Room for text of our own: a field's lines in one, Host and a port, a prefix; and what is kept of Forwarded, where a comma becomes
- * two bytes. A field that is not believed may be the client's: it takes nothing from Forwarded. */
+/* Room for text of our own: the lines of a field in one; Host and a port; a prefix; and the rest of
+ * Forwarded, in which a comma becomes two bytes. A family field that is not believed may be the
+ * client's: it does not keep Forwarded from being read. */
 static size_t room_for(const struct header_section *section, const struct forwarded_fields *fields,
                        bool *has_family)
 {

@@ -1,6 +1,6 @@
 /*
- * Request heads. The search for the end looks only at line ends, the starts of lines and the limits; the parser says what
- * the lines mean.
+ * Request heads. The search for the end looks only at line ends, the starts of lines and the
+ * limits. The parser says what the lines mean.
  */
 #include "http/head.h"
 
@@ -8,7 +8,7 @@
 
 #include "http/token.h"
 
-/* The line from finder->line; `size` is what has arrived of it without a CR at its end, or all of it. */
+/* The line begins at finder->line. `size` is its size so far without a CR at its end. */
 static int line_check(const struct head_finder *finder, size_t size, const struct parser_limits *limits)
 {
     if (finder->line == 0)
@@ -16,8 +16,9 @@ static int line_check(const struct head_finder *finder, size_t size, const struc
     return size > limits->field_size ? 431 : 0;
 }
 
-/* White space here is obs-fold (RFC 9112 5.2), or stands before the first field (2.2). A request line begins with a method:
- * whoever speaks TLS, or nonsense, need not wait for a time-out. */
+/* White space here is obs-fold (RFC 9112 5.2), or stands before the first field (2.2). A request
+ * line begins with a method: a client that speaks TLS, or nonsense, gets its answer before a
+ * time-out. */
 static bool line_start_is_bad(const struct head_finder *finder, struct slice bytes)
 {
     char first = bytes.data[finder->line];
@@ -25,7 +26,7 @@ static bool line_start_is_bad(const struct head_finder *finder, struct slice byt
                              : first == ' ' || first == '\t';
 }
 
-/* The line under way may be the last that is here: not whole, but perhaps too long already. */
+/* The last line may not be whole, and be too long already. */
 static int tail_check(const struct head_finder *finder, struct slice view, const struct parser_limits *limits)
 {
     size_t size = view.size - finder->line;
@@ -36,7 +37,7 @@ static int tail_check(const struct head_finder *finder, struct slice view, const
     return line_check(finder, size - (view.data[view.size - 1] == '\r'), limits);
 }
 
-/* Takes the line that ends before `next`. *last when it is the empty one. */
+/* Takes the line that ends before `next`. Sets *last for the empty line. */
 static int line_take(struct head_finder *finder, struct slice view, size_t next,
                      const struct parser_limits *limits, bool *last)
 {
@@ -59,11 +60,12 @@ static int line_take(struct head_finder *finder, struct slice view, size_t next,
 int head_find_end(struct head_finder *finder, struct slice bytes, const struct parser_limits *limits,
                   size_t *head_size)
 {
-    /* Nothing beyond the limit is looked at: so the answer is the same however the bytes arrive. */
+    /* The search does not look beyond the limit: so the answer is the same however the bytes
+     * arrive. */
     struct slice view = {bytes.data, bytes.size < limits->head ? bytes.size : limits->head};
     *head_size = 0;
     if (bytes.size == 0 || (bytes.size == 1 && bytes.data[0] == '\r'))
-        return 0; /* a CR alone may be half of an empty line that is to be skipped */
+        return 0; /* a lone CR may be half of an empty line that is to be skipped */
 
     while (finder->scanned < view.size) {
         const char *start = view.data + finder->scanned;
@@ -125,7 +127,7 @@ void head_reader_begin(struct head_reader *reader)
     reader->finder = (struct head_finder){0};
 }
 
-/* The common case: the client's header section is the one it sent last time. */
+/* The common case: the client sends the same header section again. */
 static bool head_guess(const struct head_reader *reader, const struct memo *memo,
                        const struct parser_limits *limits, struct slice bytes, struct head *head)
 {

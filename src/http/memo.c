@@ -1,5 +1,6 @@
 /*
- * The memo of header sections: a direct-mapped table. It parses nothing and trusts only bytes that are equal.
+ * The memo of header sections: a direct-mapped table. It does not parse, and trusts only equal
+ * bytes.
  */
 #include <stdlib.h>
 
@@ -8,7 +9,8 @@
 
 struct slot {
     struct header_section *section; /* a reference, or NULL */
-    uint64_t offered;               /* hash of what was offered here last: kept when it comes again */
+    /* hash of the last offer here: the section is kept when it comes again */
+    uint64_t offered;
 };
 
 struct memo {
@@ -22,7 +24,8 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
-/* Whoever forces collisions only evicts: a hit needs equal bytes. So speed counts here, and no key is needed. */
+/* A client that forces collisions only evicts entries, because a hit needs equal bytes. So speed
+ * counts here, and the hash needs no key. */
 static uint64_t hash_bytes(struct slice bytes)
 {
     uint64_t hash = bytes.size, word;

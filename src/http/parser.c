@@ -1,6 +1,7 @@
 /*
- * The parser: the request line (RFC 9112 3: method, target, version, one space between them), then the header section
- * (RFC 9112 5: its field lines, and what the few that concern the connection decide).
+ * The parser. First the request line (RFC 9112 3): method, target, version, with one space between
+ * them. Then the header section (RFC 9112 5): its field lines, and the decisions of the few fields
+ * that concern the connection.
  */
 #include "http/parser.h"
 
@@ -34,7 +35,7 @@ static int version_parse(struct request *request, struct slice version)
     return 0;
 }
 
-/* Everything from the path's first byte. An absolute form may have a query and no path. */
+/* `rest` begins at the path. An absolute form may have a query and no path. */
 static int path_parse(struct request *request, struct slice rest)
 {
     const char *mark = rest.size > 0 ? memchr(rest.data, '?', rest.size) : NULL;
@@ -46,7 +47,8 @@ static int path_parse(struct request *request, struct slice rest)
     return request->path_escaped && !escapes_are_whole(request->path) ? 400 : 0;
 }
 
-/* RFC 9112 3.2.2. The schemes are those a gateway can be reached by; any other resource is not here. */
+/* RFC 9112 3.2.2. A gateway is reached by these two schemes. A resource of another scheme is not
+ * here. */
 static int absolute_form_parse(struct request *request)
 {
     static const struct slice schemes[] = {SLICE("http://"), SLICE("https://")};
@@ -101,18 +103,18 @@ int request_line_parse(struct request *request, struct slice line)
     if (status != 0)
         return status;
     if (slice_eq(request->method, SLICE("CONNECT")))
-        return 501; /* a tunnel is not what an application server gives */
+        return 501; /* an application server makes no tunnels */
     return target_parse(request);
 }
 
-/* What the fields seen so far have said, beyond what the section keeps. */
+/* The fields seen so far, as far as the section does not keep it. */
 struct section_state {
     struct header_section *section;
     bool content_type;
     bool request_id;
 };
 
-/* Empty for a target without an authority (RFC 9112 3.2). */
+/* The value is empty for a target without an authority (RFC 9112 3.2). */
 static int take_host(struct section_state *state, struct slice value)
 {
     if (state->section->host.data != NULL || (value.size > 0 && !slice_is_host(value)))
@@ -124,7 +126,8 @@ static int take_host(struct section_state *state, struct slice value)
 static int take_content_length(struct section_state *state, struct slice value)
 {
     struct header_section *section = state->section;
-    /* Repeated, with Transfer-Encoding, or no number: nobody knows where the body ends (RFC 9112 6.3). */
+    /* Repeated, with Transfer-Encoding, or no number: the end of the body is ambiguous (RFC 9112
+     * 6.3). */
     if (section->framing != FRAMING_NONE || slice_to_uint64(value, &section->content_length) != 0)
         return 400;
     section->framing = FRAMING_LENGTH;
@@ -170,7 +173,7 @@ static int take_connection(struct section_state *state, struct slice value)
     return 0;
 }
 
-/* It goes into logs and into the answer. Of two nobody knows which. */
+/* The id goes into logs and into the answer. Two ids are ambiguous, and neither is taken. */
 static int take_request_id(struct section_state *state, struct slice value)
 {
     size_t i = 0;
@@ -195,7 +198,7 @@ static const struct {
     {SLICE("X-Request-Id"), take_request_id},
 };
 
-/* What an application might take for another field, or for a variable of its own. */
+/* An application could take such a name for another field, or for a variable of its own. */
 static bool is_hidden(struct slice name)
 {
     return memchr(name.data, '_', name.size) != NULL || slice_eq_nocase(name, SLICE("Proxy"));
@@ -264,7 +267,7 @@ static int lines_count(struct slice bytes, const struct parser_limits *limits, s
     return 400;
 }
 
-/* The fields come first, then the bytes they point into. */
+/* The fields come first in the block, then the bytes that they point into. */
 static struct header_section *section_new(struct slice bytes, size_t count)
 {
     size_t head = sizeof(struct header_section) + count * sizeof(struct field);

@@ -1,4 +1,4 @@
-/* The PROXY protocol. */
+/* The PROXY protocol: its two versions. */
 #include "http/proxy_protocol.h"
 
 #include <stdint.h>
@@ -19,7 +19,7 @@ static bool may_begin_with(struct slice bytes, struct slice start)
     return memcmp(bytes.data, start.data, bytes.size < start.size ? bytes.size : start.size) == 0;
 }
 
-/* A number as the protocol has it: without zeros in front. */
+/* The protocol writes a number without leading zeros. */
 static int port_parse(struct slice text, unsigned *port)
 {
     uint64_t number;
@@ -43,7 +43,7 @@ static void set_client(struct proxy_header *header, const struct ip_address *add
     snprintf(header->client.port, sizeof(header->client.port), "%u", port & UINT16_MAX);
 }
 
-/* Exactly one blank between two. */
+/* Words are separated by exactly one space. */
 static struct slice next_word(struct slice *rest)
 {
     const char *blank = rest->size > 0 ? memchr(rest->data, ' ', rest->size) : NULL;
@@ -53,7 +53,7 @@ static struct slice next_word(struct slice *rest)
     return word;
 }
 
-/* "TCP4 SOURCE DESTINATION PORT PORT", or "UNKNOWN" and whatever follows it. */
+/* "TCP4 SOURCE DESTINATION PORT PORT", or "UNKNOWN" and any text. */
 static int line_parse(struct slice line, struct proxy_header *header)
 {
     struct ip_address source, destination;
@@ -107,7 +107,7 @@ static void take_v6(const char *block, struct proxy_header *header)
     set_client(header, &source, word16(block + 32));
 }
 
-/* Its path, if it has one, says nothing that environ has a place for. */
+/* environ has no place for the path of a Unix-domain socket. */
 static void take_unix(const char *block, struct proxy_header *header)
 {
     (void)block;
@@ -121,11 +121,11 @@ static void take_nobody(const char *block, struct proxy_header *header)
     header->source = PROXY_UNNAMED;
 }
 
-/* Family and transport in one byte. AF_UNSPEC, with whatever transport, is a connection that the proxy cannot describe: it may be
- * served from its real endpoints (2.2). */
+/* Family and transport in one byte. AF_UNSPEC, with any transport, is a connection that the proxy
+ * cannot describe: it may be served with its real endpoints (2.2). */
 static const struct {
     uint8_t family;
-    unsigned size; /* of the addresses; what stands behind them are TLVs */
+    unsigned size; /* of the addresses; TLVs follow them */
     void (*take)(const char *block, struct proxy_header *header);
 } families[] = {
     {0x00, 0, take_nobody}, {0x01, 0, take_nobody}, {0x02, 0, take_nobody},

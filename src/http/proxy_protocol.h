@@ -1,6 +1,7 @@
 /*
- * The PROXY protocol (haproxy's proxy-protocol.txt): what a load balancer that knows no HTTP sends before a connection's first byte,
- * to say whose it is. Version 1 is a line of text, version 2 is binary. Pure; nothing is guessed: what differs from the protocol is no header.
+ * The PROXY protocol (haproxy's proxy-protocol.txt): a header in front of a connection's first
+ * byte. A load balancer that does not speak HTTP names the client with it. Version 1 is a line of
+ * text, version 2 is binary. Pure and strict: text that differs from the protocol is no header.
  */
 #ifndef HTTP_PROXY_PROTOCOL_H
 #define HTTP_PROXY_PROTOCOL_H
@@ -11,26 +12,28 @@
 #include "base/slice.h"
 #include "http/endpoint.h"
 
-/* --proxy-protocol; in the order of its choices. */
+/* The choices of --proxy-protocol, in their order. */
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_AUTO };
 
 enum proxy_source {
-    PROXY_ITSELF, /* the connection is the proxy's own, a health check (LOCAL) */
-    PROXY_CLIENT, /* `client` is behind it */
-    PROXY_UNNAMED, /* a client that the header does not name is behind it (UNKNOWN, UNSPEC, a Unix-domain socket) */
+    PROXY_ITSELF,  /* the connection is the proxy's own, a health check (LOCAL) */
+    PROXY_CLIENT,  /* the connection is of `client` */
+    PROXY_UNNAMED, /* the header does not name the client (UNKNOWN, UNSPEC, a Unix-domain socket) */
 };
 
 struct proxy_header {
     size_t size; /* of the header in bytes; 0: more is needed */
     enum proxy_source source;
-    struct peer_endpoint client; /* empty for one that came by a Unix-domain socket */
+    struct peer_endpoint client; /* empty for a client of a Unix-domain socket */
     bool has_client;             /* `client` takes the peer's place */
-    unsigned unsupported;        /* after -1: family and transport (2.2), if nothing else was wrong; else 0 */
+    /* after -1: the family and transport (2.2), when nothing else was wrong; else 0 */
+    unsigned unsupported;
 };
 
-/* `bytes` is all that has arrived, at least one byte. -1 as soon as it cannot become a header of that version. */
+/* `bytes` holds everything that has arrived, at least one byte. -1 as soon as it cannot become a
+ * header of that version. */
 int proxy_header_parse(enum proxy_version version, struct slice bytes, struct proxy_header *header);
-/* What an unsupported family and transport is, for a message. */
+/* The name of an unsupported family and transport, for a message. */
 const char *proxy_family_name(unsigned family);
 
 #endif

@@ -1,4 +1,4 @@
-/* A request as parsed: what both parts of its head say together. */
+/* A request as parsed: what its line and its section say together, its name in logs, and its id. */
 #include "http/request.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* A response head on its way out: the texts, what an application may say, and how the head is put together. */
+/* A response head on its way out: the small texts, the fields that an application may set, and the
+ * head itself. */
 #include "http/response.h"
 
 #include <stdio.h>
@@ -106,14 +107,14 @@ static const struct {
     {SLICE("Content-Length"), FIELD_CONTENT_LENGTH},
     {SLICE("Date"), FIELD_DATE},
     {SLICE("Server"), FIELD_SERVER},
-    {SLICE("Connection"), FIELD_PERSISTENCE}, /* or another: see connection_kind */
+    {SLICE("Connection"), FIELD_PERSISTENCE}, /* or another kind: see connection_kind */
     {SLICE("Keep-Alive"), FIELD_PERSISTENCE},
     {SLICE("Proxy-Authenticate"), FIELD_HOP_BY_HOP},
     {SLICE("Proxy-Authorization"), FIELD_HOP_BY_HOP},
     {SLICE("Proxy-Connection"), FIELD_HOP_BY_HOP},
     {SLICE("TE"), FIELD_HOP_BY_HOP},
     {SLICE("Trailer"), FIELD_HOP_BY_HOP},
-    {SLICE("Trailers"), FIELD_HOP_BY_HOP}, /* so spelt in PEP 3333's list */
+    {SLICE("Trailers"), FIELD_HOP_BY_HOP}, /* spelt so in PEP 3333's list */
     {SLICE("Transfer-Encoding"), FIELD_HOP_BY_HOP},
     {SLICE("Upgrade"), FIELD_HOP_BY_HOP},
 };
@@ -127,8 +128,9 @@ static enum field_kind field_kind_of(struct slice name)
     return FIELD_PLAIN;
 }
 
-/* Of Connection. What it says of this connection alone, many applications say: each tutorial on server-sent events does. Other
- * options announce fields of the connection (RFC 9110 7.6.1), which are the server's. */
+/* The kind of a Connection field. Many applications set an option for this connection alone; each
+ * tutorial on server-sent events does. Other options announce fields of the connection (RFC 9110
+ * 7.6.1), which belong to the server. */
 static enum field_kind connection_kind(struct slice value)
 {
     enum field_kind kind = FIELD_PERSISTENCE;
@@ -176,7 +178,7 @@ size_t response_field_format(char *out, struct slice name, struct slice value)
     return name.size + value.size + 4;
 }
 
-/* Room for all that response_finish adds: 17 + 37 + 38 + 28 + 24 + 2 at most. */
+/* Room for everything that response_finish adds: 17 + 37 + 38 + 28 + 24 + 2 at most. */
 enum { TAIL_MAX = 160 };
 
 static const struct slice server_line = SLICE("Server: gateway\r\n");
@@ -215,7 +217,7 @@ static void __attribute__((cold)) grow(struct response *response, size_t need)
         memcpy(response->head, response->buffer, response->size);
 }
 
-/* Where `room` more bytes can be put. */
+/* Returns a place for `room` more bytes. */
 static char *reserve(struct response *response, size_t room)
 {
     size_t need = response->size + room;
@@ -267,7 +269,7 @@ const char *response_start(struct response *response, struct slice status)
     return NULL;
 }
 
-/* Remembers what kinds of fields there are. *drop: the field is right, and yet is not to be sent. */
+/* Notes the kinds of the fields. *drop: the field is valid but is not sent. */
 static const char *kind_note(struct response *response, enum field_kind kind, uint64_t length, bool *drop)
 {
     *drop = false;
@@ -329,7 +331,7 @@ struct slice response_find(const struct response *response, struct slice name)
         if (value.size > 0 && value.data[value.size - 1] == '\r')
             value.size--;
         if (value.size == 0)
-            break; /* the head is finished: what follows is a body */
+            break; /* the head is finished: a body follows */
         struct slice found = slice_next(&value, ':');
         if (slice_eq_nocase(found, name))
             return slice_trim(value);
@@ -337,14 +339,14 @@ struct slice response_find(const struct response *response, struct slice name)
     return SLICE("");
 }
 
-/* Sets framing, length and keep_alive; true when a Content-Length is still to be said. */
+/* Sets framing, length and keep_alive. True when a Content-Length has to be added. */
 static bool framing_decide(struct response *response, const struct request *request, bool known,
                            uint64_t size)
 {
     bool bodiless = response->status == 204 || response->status == 304;
     bool add = known && !response->has_length;
     if (response->status ==
-        205) { /* no content, but its framing must say so (RFC 9110 15.3.6, RFC 9112 6.3) */
+        205) { /* no content, and the framing must say so (RFC 9110 15.3.6, RFC 9112 6.3) */
         response->framing = RESPONSE_EMPTY;
         response->length = 0;
         return true;
@@ -353,7 +355,7 @@ static bool framing_decide(struct response *response, const struct request *requ
         response->length = size;
     if (bodiless || request->is_head) {
         response->framing = RESPONSE_EMPTY;
-        /* An application that gives no body to HEAD has not said that GET would have none. */
+        /* An application that gives no body to HEAD does not say that GET has none. */
         return add && !bodiless && size > 0;
     }
     if (known || response->has_length) {
@@ -366,7 +368,7 @@ static bool framing_decide(struct response *response, const struct request *requ
     return false;
 }
 
-/* Unless the application has said one. */
+/* Adds the request's id, unless the application has set one. */
 static void add_id(struct response *response, struct slice id)
 {
     static const struct slice name = SLICE("X-Request-Id");

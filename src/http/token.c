@@ -1,6 +1,6 @@
 /*
- * Character classes of RFC 9110 and 9112, and the scans built on them. Grammar only: what a field means is known
- * elsewhere.
+ * Character classes of RFC 9110 and 9112, and the scans built on them. This is grammar alone: other
+ * modules know what a field means.
  */
 #include <arpa/inet.h>
 
@@ -8,8 +8,8 @@
 
 enum {
     VISIBLE = CHAR_VALUE | CHAR_TARGET, /* delimiters: '"', '<', '{', ... */
-    DELIMITER = VISIBLE | CHAR_HOST,    /* sub-delims of RFC 3986 that are no tchar */
-    SYMBOL = VISIBLE | CHAR_TOKEN,      /* tchar that no host may hold */
+    DELIMITER = VISIBLE | CHAR_HOST,    /* sub-delims of RFC 3986 that are not tchar */
+    SYMBOL = VISIBLE | CHAR_TOKEN,      /* tchar that a host cannot hold */
     NAME = SYMBOL | CHAR_HOST,          /* letters, and the tchar that are unreserved or sub-delims */
     HEX = NAME | CHAR_HEX,
     DIGIT = HEX | CHAR_DIGIT,
@@ -73,7 +73,8 @@ int hex_value(unsigned char c)
 /* The same byte in all eight places of a word. */
 #define EACH(byte) (0x0101010101010101u * (byte))
 
-/* True when all eight bytes are at least SP and none is DEL. HTAB makes it false: rare, and looked at one by one. */
+/* True when all eight bytes are at least SP and none is DEL. HTAB makes it false: it is rare, and
+ * then bytes are looked at one by one. */
 static bool word_is_plain(const char *data)
 {
     uint64_t word;
@@ -149,7 +150,7 @@ static bool is_ip_future(struct slice s)
     return true;
 }
 
-/* port = *DIGIT (RFC 3986 3.2.3): empty is allowed, what no port can be is not. */
+/* port = *DIGIT (RFC 3986 3.2.3): it may be empty, and must not be over 65535. */
 static bool is_port(struct slice s)
 {
     uint64_t port;

@@ -27,7 +27,7 @@ static bool is_zero(struct slice text)
     return i == text.size;
 }
 
-/* The next `size` digits, and the "-" that separates them from what follows. */
+/* Takes the next `size` digits, and the "-" after them. */
 static bool take(struct slice *value, size_t size, struct slice *digits)
 {
     *digits = (struct slice){value->data, size};
@@ -50,7 +50,7 @@ bool traceparent_parse(struct slice value, struct traceparent *found)
         return false;
     if (is_zero(found->trace_id) || is_zero(found->span_id))
         return false;
-    return value.size == SIZE || !is_zero(version); /* what is longer is of a later version */
+    return value.size == SIZE || !is_zero(version); /* only a later version may be longer */
 }
 
 bool traceparent_find(const struct header_section *section, struct traceparent *found)
