@@ -61,7 +61,7 @@ struct crew {
     bool signals_timer_is_set;
     bool signals_wanted; /* the main thread is wanted for that look */
     struct average all;
-    /* by a hash of method and path: kinds with equal hashes share an entry */
+    /* By a hash of method and path: kinds with equal hashes share an entry. */
     struct average kinds[KINDS];
     struct member members[];
 };
@@ -82,7 +82,7 @@ static struct average *kind_of(struct crew *crew, const struct request *request)
     return &crew->kinds[hash % KINDS];
 }
 
-static void note(struct average *average, uint32_t us)
+static void average_note(struct average *average, uint32_t us)
 {
     if (atomic_load_explicit(&average->known, memory_order_relaxed)) {
         uint32_t before = atomic_load_explicit(&average->us, memory_order_relaxed);
@@ -102,8 +102,8 @@ static bool is_long(struct crew *crew, struct average *kind)
 static void note_duration(struct crew *crew, struct average *kind, uint64_t ns)
 {
     uint32_t us = (uint32_t)((ns < DURATION_MAX_NS ? ns : DURATION_MAX_NS) / 1000);
-    note(&crew->all, us);
-    note(kind, us);
+    average_note(&crew->all, us);
+    average_note(kind, us);
 }
 
 static void run_watched(struct crew *crew, unsigned member, struct exchange *exchange)
@@ -223,7 +223,7 @@ static bool wants_main(struct crew *crew)
 
 /* With the baton. True: the main thread is wanted, and the caller is the main thread and has the
  * baton. False: the baton is gone. */
-static bool lead(struct crew *crew, unsigned member)
+static bool crew_lead(struct crew *crew, unsigned member)
 {
     struct loop *loop = crew->setup.loop;
     deadline_watch(crew->setup.deadline); /* other threads may be in calls that last */
@@ -242,7 +242,7 @@ static bool lead(struct crew *crew, unsigned member)
 
 static void lead_beside_main(void *context, unsigned member)
 {
-    lead(context, member);
+    crew_lead(context, member);
 }
 
 static void turn_alone(void *context)
@@ -252,7 +252,7 @@ static void turn_alone(void *context)
     loop_turn_beside(crew->setup.loop);
 }
 
-static void wake(void *context)
+static void crew_wake(void *context)
 {
     struct crew *crew = context;
     loop_wake(crew->setup.loop);
@@ -305,7 +305,7 @@ struct crew *crew_new(const struct crew_setup *setup)
 {
     struct crew *crew = xcalloc(1, sizeof(*crew) + setup->threads * sizeof(crew->members[0]));
     const struct baton_work work = {
-        .lead = lead_beside_main, .turn = turn_alone, .wake = wake, .context = crew};
+        .lead = lead_beside_main, .turn = turn_alone, .wake = crew_wake, .context = crew};
     crew->setup = *setup;
     setup->loop->has_forked = python_has_forked();
     crew->baton = baton_new(setup->threads, &work);
@@ -338,7 +338,7 @@ void crew_serve(struct crew *crew)
             crew->signals_wanted = false;
             crew_run_python(crew, look_at_signals_now, crew);
         }
-        while (!lead(crew, MAIN_MEMBER))
+        while (!crew_lead(crew, MAIN_MEMBER))
             baton_wait(crew->baton, MAIN_MEMBER);
     } while (crew->signals_wanted);
 }

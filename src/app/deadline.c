@@ -18,7 +18,7 @@
 
 enum {
     LOOK_MS = 50,
-    /* a call, or a wait for one, that lasts so long is watched: its client may give up */
+    /* A call, or a wait for one, that lasts so long is watched: its client may give up. */
     LASTS_MS = 20,
     STACK_MS = 20, /* between the signal and the stack that its handler writes */
     STACK_TRIES = 10,
@@ -42,9 +42,9 @@ struct finding {
 struct watched {
     const struct scoreboard_call *call;
     _Atomic pthread_t thread;
-    _Atomic(struct exchange *)
-        /* of the call that runs; the holder of the baton finishes it, and so may look at it */
-        exchange;
+    /* The exchange of the call that runs. The holder of the baton finishes it, and so may look at
+     * it. */
+    _Atomic(struct exchange *) exchange;
     atomic_bool raised;
     /* These belong to the holder of the baton: */
     uint64_t since_ns; /* the call that `mark` is about */
@@ -81,7 +81,8 @@ static bool log_finding(struct deadline *deadline)
     return true;
 }
 
-static void find(struct deadline *deadline, struct watched *watched, uint64_t elapsed, const char *what)
+static void note_finding(struct deadline *deadline, struct watched *watched, uint64_t elapsed,
+                         const char *what)
 {
     struct finding *found = &deadline->finding;
     const struct exchange *exchange = watched->exchange;
@@ -142,7 +143,7 @@ static void raise_timeout(struct deadline *deadline, struct watched *watched)
 }
 
 /* False when the thread was sending: the caller looks again. */
-static bool time_out(struct deadline *deadline, struct watched *watched, uint64_t elapsed)
+static bool time_call_out(struct deadline *deadline, struct watched *watched, uint64_t elapsed)
 {
     struct exchange *exchange = watched->exchange;
     if (exchange == NULL)
@@ -156,7 +157,7 @@ static bool time_out(struct deadline *deadline, struct watched *watched, uint64_
         what = ", longer than --timeout: its client has gone away";
     else if (exchange->whole_sent)
         what = ", longer than --timeout: its answer had left";
-    find(deadline, watched, elapsed, what);
+    note_finding(deadline, watched, elapsed, what);
     raise_timeout(deadline, watched);
     return true;
 }
@@ -166,7 +167,7 @@ static bool has_passed(uint64_t elapsed, int64_t limit)
     return limit > 0 && elapsed >= (uint64_t)limit;
 }
 
-static void look_at(struct deadline *deadline, struct watched *watched, uint64_t since, uint64_t now)
+static void look_at_call(struct deadline *deadline, struct watched *watched, uint64_t since, uint64_t now)
 {
     const struct options *options = deadline->loop->options;
     uint64_t elapsed = (now - since) / 1000000;
@@ -177,10 +178,10 @@ static void look_at(struct deadline *deadline, struct watched *watched, uint64_t
     if (deadline->finding.what != NULL)
         return; /* its turn comes in a moment */
     if (watched->mark < MARK_SLOW && has_passed(elapsed, options->slow_request)) {
-        find(deadline, watched, elapsed, "");
+        note_finding(deadline, watched, elapsed, "");
         watched->mark = MARK_SLOW;
     } else if (watched->mark < MARK_OVERDUE && has_passed(elapsed, options->timeout) &&
-               time_out(deadline, watched, elapsed))
+               time_call_out(deadline, watched, elapsed))
         watched->mark = MARK_OVERDUE;
     if (watched->mark == MARK_OVERDUE && elapsed >= (uint64_t)(options->timeout + options->graceful_timeout))
         watched->mark = MARK_STUCK;
@@ -197,7 +198,7 @@ static void watch_clients(struct deadline *deadline)
     loop_watch_ready(deadline->loop, LASTS_MS);
 }
 
-static void look(void *context)
+static void deadline_look(void *context)
 {
     struct deadline *deadline = context;
     bool any = false;
@@ -210,7 +211,7 @@ static void look(void *context)
         struct watched *watched = &deadline->watched[i];
         uint64_t since = scoreboard_see(watched->call->since_ns);
         if (since != 0)
-            look_at(deadline, watched, since, clock_ns());
+            look_at_call(deadline, watched, since, clock_ns());
         any = any || since != 0;
     }
     if (deadline->finding.what != NULL)
@@ -229,7 +230,7 @@ struct deadline *deadline_new(struct loop *loop, const struct scoreboard_call *c
     deadline->stuck = stuck;
     deadline->context = context;
     deadline->threads = threads;
-    deadline->timer = timer_new(loop->base, look, deadline);
+    deadline->timer = timer_new(loop->base, deadline_look, deadline);
     for (unsigned i = 0; i < threads; i++)
         deadline->watched[i].call = &calls[i];
     return deadline;

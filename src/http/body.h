@@ -31,7 +31,7 @@ struct body_limits {
 /* The place of the bytes. The caller of body_take owns memory and spool. */
 struct body_content {
     uint64_t size;
-    /* from malloc; NULL when size is 0, or the bytes are in the spool */
+    /* From malloc; NULL when size is 0, or the bytes are in the spool. */
     char *memory;
     int spool;                         /* descriptor of an unlinked file, or -1 */
     uint64_t reserved;                 /* bytes of the budget that the spool has */
@@ -46,7 +46,7 @@ struct body {
     bool complete;      /* the whole body has arrived */
     int error;          /* errno of a failed spool, after status 503 */
     uint64_t remaining; /* bytes of the content, or of the chunk, that are still to come */
-    /* bytes in content.memory: the whole, or the part that is not yet in the spool */
+    /* Bytes in content.memory: the whole, or the part that is not yet in the spool. */
     size_t held;
     size_t capacity;  /* of content.memory */
     size_t line_size; /* bytes of the chunk line or trailer line so far, for the limits */

@@ -59,15 +59,14 @@ struct forwarded {
     struct slice host; /* for HTTP_HOST; data is NULL where Host stays as it is */
     bool host_said;    /* a proxy gave a host, and not only a port for Host */
     struct slice name; /* for SERVER_NAME: the given host without its port */
-    struct slice
-        /* for SERVER_PORT; empty: the scheme's when scheme or host was given, else the
-         * listener's */
-        port;
+    /* For SERVER_PORT; empty: the scheme's when scheme or host was given, else the
+         * listener's. */
+    struct slice port;
     bool prefix_said;    /* for SCRIPT_NAME: */
     struct slice prefix; /* without a slash at its end, decoded */
-    /* a believed prefix that is no safe path; data is NULL when there is none */
+    /* A believed prefix that is no safe path; data is NULL when there is none. */
     struct slice prefix_refused;
-    /* the walk ended at `client`, which is private, and more items stand at the left of it */
+    /* The walk ended at `client`, which is private, and more items stand at the left of it. */
     bool cut_at_private;
     /* The believed part of each field. An application that reads the field itself gets this part,
      * so that it is not misled. data is NULL when nothing is believed. */

@@ -53,7 +53,7 @@ enum { EMPTY_LINES_MAX = 8 };
 int head_skip_empty_lines(struct slice *bytes, unsigned *count);
 
 struct head_reader {
-    /* the slot of the client's last section; memo_recent() for a client that has sent none */
+    /* The slot of the client's last section; memo_recent() for a client that has sent none. */
     unsigned memo_slot;
     struct head_finder finder;
     unsigned empty_lines; /* since the last head */

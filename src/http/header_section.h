@@ -33,7 +33,7 @@ struct forwarded;
 
 /* The section is one block of memory: the slices point into it. */
 struct header_section {
-    /* changed only by the thread that runs the loop; other threads may read it */
+    /* Changed only by the thread that runs the loop; other threads may read it. */
     _Atomic uint32_t references;
     uint32_t count;
     struct slice bytes; /* as sent, from the first field line through the empty line that ends the head */
@@ -45,7 +45,7 @@ struct header_section {
     bool connection_keep_alive;
     bool expect_continue;
     bool forwarding; /* it has fields that only a proxy may send (http/forwarded.h) */
-    /* their values, when the sender is trusted; NULL until they are asked for */
+    /* Their values, when the sender is trusted; NULL until they are asked for. */
     struct forwarded *forwarded;
     /* The dict that py/environ made of this section, and the function that releases it. NULL until
      * it is made. */

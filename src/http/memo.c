@@ -9,7 +9,7 @@
 
 struct slot {
     struct header_section *section; /* a reference, or NULL */
-    /* hash of the last offer here: the section is kept when it comes again */
+    /* Hash of the last offer here: the section is kept when it comes again. */
     uint64_t offered;
 };
 

@@ -26,7 +26,7 @@ struct proxy_header {
     enum proxy_source source;
     struct peer_endpoint client; /* empty for a client of a Unix-domain socket */
     bool has_client;             /* `client` takes the peer's place */
-    /* after -1: the family and transport (2.2), when nothing else was wrong; else 0 */
+    /* After -1: the family and transport (2.2), when nothing else was wrong; else 0. */
     unsigned unsupported;
 };
 

@@ -34,10 +34,9 @@ struct request {
     /* The section's, when its sender is trusted. NULL with section->forwarding: the application
      * must not see those fields. */
     const struct forwarded *forwarded;
-    struct slice
-        /* a trusted proxy's, or made here; data is NULL without one. Lives as long as the
-         * exchange */
-        id;
+    /* A trusted proxy's, or made here; data is NULL without one. Lives as long as the
+         * exchange. */
+    struct slice id;
     bool answers_id; /* the answer has the id too */
 };
 

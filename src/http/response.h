@@ -46,7 +46,7 @@ struct response {
     int status;                            /* 0 until response_start */
     enum response_framing framing;         /* after response_finish */
     bool has_length, has_date, has_server; /* the application gave the field */
-    /* it gave a field about the connection, which was taken off */
+    /* The application gave a field about the connection, which was taken off. */
     bool has_connection;
     bool closes;     /* it asked for the end of the connection */
     bool keep_alive; /* after response_finish */

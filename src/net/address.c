@@ -1,4 +1,5 @@
-/* An address to listen on: its forms, its listening sockets, and the file of a unix socket, by way of base/place.h. */
+/* An address to listen on: its forms, its sockets, and the file of a unix socket (by way of
+ * base/place.h). */
 #include "net/address.h"
 
 #include <arpa/inet.h>
@@ -131,7 +132,7 @@ int address_parse(struct address *address, const char *option, const char *text,
     return (is_tcp(text) ? parse_tcp : parse_local)(address, message, message_size);
 }
 
-/* The name that bind(2) takes may be shorter: see name_place. */
+/* bind(2) may get a shorter name: see name_place. */
 void address_resolve_path(struct address *address, const char *directory)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->socket_address;
@@ -147,7 +148,7 @@ void address_resolve_path(struct address *address, const char *directory)
     address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
 }
 
-/* Of an inherited socket, which may have no name at all. */
+/* The URL of an inherited socket, which may have no name. */
 static char *unix_url(const struct address *address)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&address->socket_address;
@@ -159,7 +160,7 @@ static char *unix_url(const struct address *address)
     return xasprintf("unix:%.*s", (int)size, un->sun_path);
 }
 
-/* Fills local and url from what the kernel says the socket is bound to. */
+/* Fills local and url with the address that the kernel says the socket is bound to. */
 static void describe(struct address *address, int fd)
 {
     if (address->family == AF_UNIX) {
@@ -195,14 +196,14 @@ static int stat_path(const struct address *address, struct stat *status)
     return r;
 }
 
-/* A file that is no socket has the name. */
+/* True when a file that is no socket has the name. */
 static bool socket_file_is_other(const struct address *address)
 {
     struct stat status;
     return address->path != NULL && stat_path(address, &status) == 0 && !S_ISSOCK(status.st_mode);
 }
 
-/* For bind(2) and connect(2), which know no directory. 0, or -1 and errno. */
+/* Makes the name for bind(2) and connect(2), which take no directory. 0, or -1 and errno. */
 static int name_place(const struct place *place, const char *path, struct sockaddr_un *un)
 {
     bool fits = strlen(path) < sizeof(un->sun_path);
@@ -217,14 +218,15 @@ static int name_place(const struct place *place, const char *path, struct sockad
     return -1;
 }
 
-/* bind(2) tells no inode. In a directory where others can write, the name may lead to another file by now: of what is no socket, or
- * has a second name, the address must not remove or give away anything. */
+/* bind(2) does not tell the inode. In a directory where others can write, the name may lead to
+ * another file by then. The address must not remove or give away a file that is no socket, or has a
+ * second name. */
 static bool may_be_bound(const struct stat *status)
 {
     return S_ISSOCK(status->st_mode) && status->st_nlink == 1;
 }
 
-/* bind(2), noting which file was made. 0, or -1 and errno. */
+/* Calls bind(2) and notes the file that it made. 0, or -1 and errno. */
 static int socket_file_bind(struct address *address, int fd)
 {
     struct place place;
@@ -246,7 +248,8 @@ static int socket_file_bind(struct address *address, int fd)
     return r;
 }
 
-/* Removes a file whose server is gone. A file that a server listens on, or of another kind, is not ours to remove. */
+/* Removes a file whose server is gone. A file that a server listens on, or of another kind, is not
+ * ours to remove. */
 static void socket_file_remove_stale(const struct address *address)
 {
     struct place place;
@@ -264,13 +267,13 @@ static void socket_file_remove_stale(const struct address *address)
     place_close(&place);
 }
 
-/* The file may be another server's by now. */
+/* Another server may own the file by then. */
 static bool is_own(const struct address *address, const struct stat *status)
 {
     return status->st_dev == address->path_device && status->st_ino == address->path_inode;
 }
 
-/* Removes the file that was made here. */
+/* Removes the file that this address made. */
 static void socket_file_remove(const struct address *address)
 {
     struct place place;
@@ -282,7 +285,7 @@ static void socket_file_remove(const struct address *address)
     place_close(&place);
 }
 
-/* The file that was made here has its name still. */
+/* True while the file that this address made has its name. */
 static bool socket_file_is_own(const struct address *address)
 {
     struct stat status;
@@ -319,7 +322,7 @@ static int bind_socket(struct address *address, int fd)
     return bind(fd, (const struct sockaddr *)&address->socket_address, address->size);
 }
 
-/* A bound socket, or -1 and errno. */
+/* Returns a bound socket, or -1 and errno. */
 static int open_socket(struct address *address, bool reuse_port)
 {
     int on = 1, defer_seconds = 1;
@@ -328,9 +331,9 @@ static int open_socket(struct address *address, bool reuse_port)
         return -1;
     if (address->family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* inherited by what is accepted */
-        /* Accepted when the request is there: a short connection then costs no event. After this many seconds a silent
-         * client is accepted too. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets get it too */
+        /* A connection is accepted when its request is there, so that a short connection costs no
+         * event. A silent client is accepted after this many seconds. */
         setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_seconds, sizeof(defer_seconds));
         if (reuse_port)
             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -371,8 +374,9 @@ static int open_shared(struct address *address)
     return open_socket(address, false);
 }
 
-/* The first socket is bound and listens without SO_REUSEPORT, which would happily join another server of the same user, and
- * gets it when it has the address for itself. For port 0 this also chooses the port. */
+/* The first socket is bound and listens without SO_REUSEPORT, with which it would join another
+ * server of the same user. It gets the option when it has the address for itself. For port 0 this
+ * also chooses the port. */
 static int open_first(struct address *address, int backlog, char *message, size_t message_size)
 {
     int on = 1;
@@ -425,7 +429,8 @@ int address_listen_more(const struct address *address, unsigned slot, int backlo
     return address->shared ? 0 : listen(address->sockets[slot], backlog);
 }
 
-/* The name is not looked up again: what it stands for may have changed, and the sockets have not. */
+/* The host is not looked up again: its name may have another address by then, and the sockets have
+ * not. */
 int address_adopt(struct address *address, const char *option, const char *text, const int *sockets,
                   unsigned count, unsigned slots)
 {
@@ -494,7 +499,7 @@ int address_renew(struct address *address, int backlog, uid_t user, gid_t group,
     return -1;
 }
 
-/* The file as itself, whatever it is: -1 and errno. */
+/* Opens the file itself, of any kind. -1 and errno. */
 static int open_own_path(const struct address *address)
 {
     struct place place;
@@ -512,7 +517,7 @@ int address_give(const struct address *address, uid_t user, gid_t group)
     struct stat status;
     if (!address->owns_path)
         return 0;
-    /* The descriptor is looked at and given: another file may have the name by then. */
+    /* The check and the change use the descriptor: another file may have the name by then. */
     int fd = open_own_path(address);
     if (fd < 0)
         return -1;

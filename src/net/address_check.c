@@ -1,4 +1,4 @@
-/* Whether an address could be listened on: the kernel is asked, and answers a bind(2) without a listen(2). */
+/* Whether an address can be listened on: the kernel answers a bind(2) without a listen(2). */
 #include "net/address_check.h"
 
 #include <errno.h>
@@ -12,8 +12,9 @@
 #include "base/mem.h"
 #include "base/place.h"
 
-/* As a socket that has SO_REUSEADDR and does not listen, it is in nobody's way who has that too, and takes no connection from anybody.
- * That a port needs rights, or a host is not this machine's, comes before that it is in use. 0, or -1 and errno. */
+/* The socket has SO_REUSEADDR and does not listen. So it disturbs no socket with that option, and
+ * takes no connection. The kernel reports a missing right or a foreign host before it reports an
+ * address in use. 0, or -1 and errno. */
 static int try_tcp(const struct address *address)
 {
     int on = 1, error = 0;
@@ -52,7 +53,8 @@ int address_check(const struct address *address, char *message, size_t message_s
     return r < 0 ? address_explain(address, message, message_size) : 0;
 }
 
-/* Where TCP listens: an IPv4 address is ::ffff:A.B.C.D, as it is for a socket of both families. */
+/* A place where TCP listens. An IPv4 address is ::ffff:A.B.C.D, as it is for a socket of both
+ * families. */
 struct tcp_place {
     bool v4, any;
     struct in6_addr host;
@@ -80,7 +82,7 @@ static struct tcp_place tcp_place_of(const struct address *address)
     return place;
 }
 
-/* Whether [::] is all addresses of IPv4 too. */
+/* Whether [::] covers all addresses of IPv4 too. */
 static bool is_dual(void)
 {
     int only = 0;
@@ -100,7 +102,7 @@ static bool covers(const struct tcp_place *a, const struct tcp_place *b)
     return a->scope == b->scope && memcmp(&a->host, &b->host, sizeof(a->host)) == 0;
 }
 
-/* For port 0 the kernel chooses one that is free. */
+/* For port 0 the kernel chooses a free port. */
 static bool tcp_overlaps(const struct address *a, const struct address *b)
 {
     struct tcp_place first = tcp_place_of(a), second = tcp_place_of(b);
@@ -122,7 +124,7 @@ static bool stat_directory(const char *path, struct stat *status)
     return r == 0;
 }
 
-/* One may be relative where the other is not. */
+/* The same file may have a relative and an absolute path. */
 static bool is_same_file(const char *a, const char *b)
 {
     struct stat of_a, of_b;

@@ -1,5 +1,5 @@
 /*
- * Whether an address could be listened on, for whoever does not want to yet.
+ * Whether an address can be listened on, without listening. Any process may call this.
  */
 #ifndef NET_ADDRESS_CHECK_H
 #define NET_ADDRESS_CHECK_H
@@ -9,11 +9,12 @@
 
 #include "net/address.h"
 
-/* Of one that address_parse has understood: 0, or -1 with the sentence that address_listen would have in `message`, and errno. That somebody
- * listens there, perhaps the service that is asked about, is fine. Nothing listens meanwhile, and nothing is left behind. */
+/* For an address that address_parse has accepted. 0, or -1 and errno, with the sentence of
+ * address_listen in `message`. A server that listens there is fine: it may be the service that the
+ * user asks about. Nothing listens meanwhile, and nothing is left behind. */
 int address_check(const struct address *address, char *message, size_t message_size);
 
-/* Whether one of them would be in the way of the other. */
+/* True when the two addresses cannot both be listened on. */
 bool address_overlaps(const struct address *a, const struct address *b);
 
 #endif

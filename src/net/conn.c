@@ -1,4 +1,4 @@
-/* A connection: a socket, its one event, and what was not sent yet. */
+/* A connection: a socket, its event, and the output that is not sent yet. */
 #include "net/conn.h"
 
 #include <errno.h>
@@ -20,7 +20,8 @@ static void tell_shorter_file(void)
     log_limited(LOG_FILE, LOG_ERROR, "a file became shorter while it was being sent; the connection is cut");
 }
 
-/* What the socket takes of what waits, whose lock is held. 0, or -1 when the connection broke. */
+/* Sends as much queued output as the socket accepts. The caller holds the lock of `output`. 0, or
+ * -1 when the connection broke. */
 static int send_output(struct conn *conn, struct output *output, uint64_t *sent)
 {
     uint64_t before = *sent;
@@ -56,7 +57,7 @@ static void event_happened(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     if (what & EV_CLOSED)
         conn->ended = true;
-    /* Most often it only can be written to. */
+    /* Most events say only that the socket can be written to. */
     if ((what & EV_WRITE) && conn->output != NULL && !conn->closing)
         conn_drain(conn);
     if (what & (EV_READ | EV_CLOSED)) {
@@ -97,9 +98,9 @@ bool conn_is_trusted(struct conn *conn)
     return conn->trusted;
 }
 
-/* A fork in another thread may come between any two steps: the list can always be walked forward, and holds no descriptor that
- * is closed. */
-static void link_open(struct conn *conn)
+/* A fork in another thread may come between any two steps. So the list can be walked forward at any
+ * time, and holds no closed descriptor. */
+static void conn_link(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     conn->next_open = loop->open;
@@ -109,7 +110,7 @@ static void link_open(struct conn *conn)
     __atomic_store_n(&loop->open, conn, __ATOMIC_RELEASE);
 }
 
-static void unlink_open(struct conn *conn)
+static void conn_unlink(struct conn *conn)
 {
     if (conn->next_open != NULL)
         conn->next_open->open_link = conn->open_link;
@@ -129,7 +130,7 @@ static struct conn *open_conn(struct loop *loop, const struct protocol *protocol
     conn->peer = *peer;
     event_assign(&conn->event, loop->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
                  event_happened, conn);
-    link_open(conn);
+    conn_link(conn);
     loop->open_count++;
     scoreboard_set(loop->row->connections, (uint32_t)loop->open_count);
     protocol->open(conn);
@@ -164,7 +165,7 @@ struct slice conn_receive(struct conn *conn)
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         scoreboard_add(conn->loop->row->received, (uint64_t)n);
-        /* A short read drained the socket, unless its end is due: that edge has been seen already. */
+        /* A short read drained the socket, unless its end is due: that edge has come already. */
         if (n < LOOP_SCRATCH_SIZE && !conn->ended)
             conn->readable = false;
         return (struct slice){scratch, (size_t)n};
@@ -179,13 +180,13 @@ struct slice conn_receive(struct conn *conn)
 
 void conn_look_again(struct conn *conn)
 {
-    /* The first edge of a connection that is not watched yet is still to come. */
+    /* A connection that is not watched yet still gets its first edge. */
     if (conn->watched)
         conn->readable = true;
 }
 
 /* Steps over `n` sent bytes. */
-static void skip(struct msghdr *message, size_t n)
+static void skip_sent(struct msghdr *message, size_t n)
 {
     struct iovec *next = message->msg_iov, *end = next + message->msg_iovlen;
     for (; next < end && n >= next->iov_len; next++)
@@ -199,7 +200,7 @@ static void skip(struct msghdr *message, size_t n)
 }
 
 /* The rest of a message is never sent. */
-static void lose(struct conn *conn, const struct msghdr *rest)
+static void conn_lose(struct conn *conn, const struct msghdr *rest)
 {
     for (size_t i = 0; i < rest->msg_iovlen; i++)
         conn->lost += rest->msg_iov[i].iov_len;
@@ -215,7 +216,8 @@ static void note_refusal(const struct conn *conn, int error)
             conn->loop->output_limits.tmp_dir, spool_strerror(error));
 }
 
-/* What the socket takes; the message becomes the rest. 0, or -1 when the connection broke. */
+/* Sends as much as the socket accepts. The message becomes the rest. 0, or -1 when the connection
+ * broke. */
 static int send_directly(struct conn *conn, struct msghdr *message)
 {
     while (message->msg_iovlen > 0) {
@@ -226,16 +228,17 @@ static int send_directly(struct conn *conn, struct msghdr *message)
             return 0;
         if (n < 0) {
             conn->broken = true;
-            lose(conn, message);
+            conn_lose(conn, message);
             return -1;
         }
         scoreboard_count(conn->loop->row->sent, (uint64_t)n);
-        skip(message, (size_t)n);
+        skip_sent(message, (size_t)n);
     }
     return 0;
 }
 
-/* From here on the loop drains it; what it may have missed, an edge before it knew, is made up for. */
+/* From here on the loop drains the output. Sending at once makes up for an edge that the loop may
+ * have missed before. */
 static int publish_output(struct conn *conn, struct output *output)
 {
     uint64_t sent = 0;
@@ -253,14 +256,14 @@ static int keep_rest(struct conn *conn, const struct msghdr *rest)
     return publish_output(conn, output);
 }
 
-/* What waits goes first: a client that has caught up gets each block at once. */
+/* Queued output goes first. A client that has caught up then gets each block at once. */
 static int send_behind(struct conn *conn, struct output *output, struct msghdr *message)
 {
     uint64_t sent = 0;
     output_lock(output);
     int r = send_output(conn, output, &sent);
     if (r < 0)
-        lose(conn, message);
+        conn_lose(conn, message);
     else if (output_is_empty(output))
         r = send_directly(conn, message);
     if (r == 0 && message->msg_iovlen > 0)
@@ -274,7 +277,7 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
     struct output *output = conn->output;
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
     if (conn->broken) {
-        lose(conn, &message);
+        conn_lose(conn, &message);
         return -1;
     }
     if (output != NULL)
@@ -284,7 +287,8 @@ int conn_send(struct conn *conn, struct iovec *vectors, int count)
     return message.msg_iovlen > 0 ? keep_rest(conn, &message) : 0;
 }
 
-/* The output borrows the descriptor while the lock is held. Only what the socket does not take needs one of its own. */
+/* The output borrows the descriptor while the lock is held. It needs one of its own only for the
+ * part that the socket does not accept. */
 static int offer_file(struct conn *conn, struct output *output, int file, off_t *offset, uint64_t *size)
 {
     uint64_t sent = 0;
@@ -300,7 +304,7 @@ static int offer_file(struct conn *conn, struct output *output, int file, off_t 
     return r;
 }
 
-/* There is no descriptor left for the file: what waits is a copy of its next block. */
+/* There is no descriptor left for the file: a copy of its next block is queued. */
 static int send_block(struct conn *conn, int file, off_t *offset, uint64_t *size)
 {
     enum { BLOCK_SIZE = 1 << 16 };
@@ -393,7 +397,8 @@ bool conn_prepare_wait(struct conn *conn, struct conn_wait *wait)
 
 enum room { ROOM_NONE, ROOM_THERE, ROOM_NEVER };
 
-/* Sends what the socket takes. While the lock is held the loop cannot take the connection away; after that it is the loop's. */
+/* Sends as much as the socket accepts. The loop cannot take the connection away while the lock is
+ * held. After that the connection is the loop's. */
 static enum room make_room(struct conn *conn, struct output *output, bool give_up)
 {
     uint64_t sent = 0;
@@ -411,9 +416,7 @@ static enum room make_room(struct conn *conn, struct output *output, bool give_u
 
 int conn_wait(struct conn *conn, const struct conn_wait *wait)
 {
-    enum {
-        STEP_MS = 100
-    }; /* until it is seen that the connection was taken away: nothing wakes a poll for that */
+    enum { STEP_MS = 100 }; /* until the thread sees that the connection was taken away: that wakes no poll */
     const uint64_t timeout = (uint64_t)conn->loop->options->write_timeout;
     uint64_t since = clock_ms();
     bool give_up = false;
@@ -451,8 +454,8 @@ void conn_shut(struct conn *conn)
         conn->broken = true;
 }
 
-/* Closing will reset the connection, or, with `now`, it is reset here. */
-static void reset(struct conn *conn, bool now)
+/* Makes the close a reset, or resets the connection here with `now`. */
+static void conn_reset(struct conn *conn, bool now)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -461,12 +464,12 @@ static void reset(struct conn *conn, bool now)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
-/* A client that takes up reading again must not believe that what it has is the whole. */
-static void say_goodbye(struct conn *conn, bool whole)
+/* A client that starts to read again must not take a part of the answer for the whole. */
+static void end_stream(struct conn *conn, bool whole)
 {
     bool shared = conn->loop->has_forked != NULL && *conn->loop->has_forked;
     if (!whole)
-        reset(conn, shared);
+        conn_reset(conn, shared);
     else if (shared)
         shutdown(conn->fd, SHUT_RDWR);
 }
@@ -477,7 +480,7 @@ void conn_cut(struct conn *conn)
     conn->broken = true;
     if (output != NULL)
         output_lock(output);
-    reset(conn, true);
+    conn_reset(conn, true);
     if (output != NULL)
         output_unlock(output);
 }
@@ -490,7 +493,7 @@ static bool is_torn(struct conn *conn)
     return conn->resetting || (conn->sending != NULL && exchange_is_torn(conn->sending));
 }
 
-/* To close a socket with input that was not read is a reset, which destroys what is on its way. */
+/* Closing a socket with unread input sends a reset, which destroys output on its way. */
 static void discard_input(const struct conn *conn)
 {
     enum { READS_MAX = 64 };
@@ -505,7 +508,7 @@ void conn_abandon(struct conn *conn)
     if (conn->given)
         return;
     if (torn) {
-        say_goodbye(conn, false);
+        end_stream(conn, false);
         return;
     }
     discard_input(conn);
@@ -515,7 +518,7 @@ void conn_abandon(struct conn *conn)
 void conn_hang_up(struct conn *conn)
 {
     conn_abandon(conn);
-    unlink_open(conn);
+    conn_unlink(conn);
     close(conn->fd);
 }
 
@@ -544,9 +547,9 @@ static void conn_free(struct conn *conn)
     if (conn->watched)
         event_del(&conn->event);
     exchange_sent(conn);
-    unlink_open(conn);
+    conn_unlink(conn);
     if (!conn->given)
-        say_goodbye(conn, !conn->resetting && conn_is_drained(conn));
+        end_stream(conn, !conn->resetting && conn_is_drained(conn));
     close(conn->fd);
     conn->fd = -1;
     conn_trim(conn);

@@ -15,10 +15,11 @@
 #include "base/text.h"
 #include "http/parser.h"
 
-/* Vectors of one send: head, chunk size, the chunks, the end of the chunk. */
+/* The vectors of one send: head, chunk size, the chunks, the end of the chunk. */
 enum { SEND_VECTORS = EXCHANGE_CHUNKS + 3 };
 
-/* For the access log alone: nobody was there to be answered. nginx has made the number usual. */
+/* For the access log alone: the client was gone before its answer. nginx has made this number
+ * usual. */
 enum { STATUS_CLIENT_GONE = 499 };
 
 /* The part of count_answer that counts: for a status other than the one counted last. */
@@ -33,17 +34,22 @@ static void count_status(struct exchange *exchange, int status)
     exchange->counted = status;
 }
 
-/* The answer is about to be whole, with that status, or has ended with it. By whoever may send. Each exchange counts once, as what was
- * said last. An answer is counted before its last byte leaves, so that a client that has it finds it counted, even if the worker is
- * killed in that moment. Whether the kernel takes the byte is known only after that. If it does not, and has taken none before, the
- * count moves to 499. The sum over all codes is then one too many for the time of that system call, and never too few. */
+/*
+ * Counts an answer that is about to be whole, or has ended, with that status. For the thread with
+ * the send claim. Each exchange counts once, with its last status.
+ *
+ * An answer is counted before its last byte is sent. So a client that has it finds it counted, even
+ * if the worker is killed in that moment. Only afterwards is it known whether the kernel took the
+ * byte. If not, and it has taken no byte before, the count moves to 499. So the sum over all codes
+ * is one too many for the time of that system call, and never too few.
+ */
 static inline void count_answer(struct exchange *exchange, int status)
 {
     if (exchange->counted != status)
         count_status(exchange, status);
 }
 
-/* A call of the application, and the wait for it; or for nothing, when no thread came. */
+/* Counts a call of the application and the wait for it, or a wait without a call. */
 static void count_call(struct exchange *exchange, uint64_t ended_ns)
 {
     struct scoreboard_row *row = exchange->conn->loop->row;
@@ -53,7 +59,7 @@ static void count_call(struct exchange *exchange, uint64_t ended_ns)
         histogram_add(&row->call, exchange->ended_ns - begun);
 }
 
-/* The exchange is over. Returns how long it took, in ns. By the thread that runs the loop. */
+/* The exchange is over. Returns its duration, in ns. For the thread that runs the loop. */
 static uint64_t count_end(struct exchange *exchange)
 {
     struct scoreboard_row *row = exchange->conn->loop->row;
@@ -68,24 +74,8 @@ static uint64_t count_end(struct exchange *exchange)
     return duration;
 }
 
-static const struct {
-    int status;
-    enum refusal refusal;
-} refusals[] = {
-    {400, REFUSAL_MALFORMED},   {408, REFUSAL_SLOW},        {413, REFUSAL_TOO_LARGE},
-    {414, REFUSAL_TOO_LARGE},   {417, REFUSAL_UNSUPPORTED}, {431, REFUSAL_TOO_LARGE},
-    {501, REFUSAL_UNSUPPORTED}, {503, REFUSAL_NO_STORAGE},  {505, REFUSAL_UNSUPPORTED},
-};
-
-void exchange_count_refusal(struct loop *loop, int status)
-{
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (refusals[i].status == status)
-            scoreboard_add(loop->row->refused[refusals[i].refusal], 1);
-}
-
-/* A trusted proxy's is taken in any case, for the log; the rest costs something. */
-static void identify(struct exchange *exchange)
+/* The id of a trusted proxy is taken always, for the log. To make one costs time. */
+static void take_id(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
     struct request *request = &exchange->request;
@@ -99,7 +89,7 @@ static void identify(struct exchange *exchange)
     }
 }
 
-enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* of a request, in a message */
+enum { TEXT_SIZE = 300 + REQUEST_TAG_SIZE }; /* bytes of a request's name in a message */
 
 static const char *request_text(const struct exchange *exchange, char out[TEXT_SIZE])
 {
@@ -118,8 +108,8 @@ static void tell_refused_prefix(const struct exchange *exchange)
               shown);
 }
 
-/* What a trusted proxy says of its client. */
-static void believe(struct exchange *exchange)
+/* Believes the fields of a trusted proxy. */
+static void believe_proxy(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
     const struct forwarded *forwarded =
@@ -165,8 +155,8 @@ struct exchange *exchange_new(struct conn *conn, struct slice line, struct heade
     *status = request_line_parse(request, (struct slice){exchange->line, line.size});
     request->section = section;
     if (section != NULL && section->forwarding && conn_is_trusted(conn))
-        believe(exchange);
-    identify(exchange);
+        believe_proxy(exchange);
+    take_id(exchange);
     if (*status == 0 && section != NULL)
         *status = request_check(request);
     return exchange;
@@ -194,8 +184,8 @@ void exchange_ready(struct exchange *exchange)
     loop_add_ready(loop, exchange);
 }
 
-/* Before the service stops clients are told to come back on another connection, while they can: a balancer sends that elsewhere, and one
- * that would be closed idle could meet a request. */
+/* Before the service stops, clients are told to use another connection. A balancer then asks
+ * elsewhere. An idle connection that is closed without this could meet a request. */
 static bool may_keep_alive(const struct exchange *exchange)
 {
     const struct loop *loop = exchange->conn->loop;
@@ -226,8 +216,8 @@ static void log_overrun(struct exchange *exchange)
     exchange->overrun = true;
 }
 
-/* How much of `size` more bytes the framing lets through. */
-static uint64_t allow(struct exchange *exchange, uint64_t size)
+/* How many of `size` more bytes the framing allows. */
+static uint64_t allowed_size(struct exchange *exchange, uint64_t size)
 {
     const struct response *response = &exchange->response;
     if (response->framing == RESPONSE_EMPTY)
@@ -266,8 +256,8 @@ static bool is_whole(const struct exchange *exchange)
     return response->framing == RESPONSE_EMPTY || exchange->final_sent;
 }
 
-/* Behind the gate, before `size` bytes of content are sent with `lines` bytes of chunk lines, and with the head unless that was.
- * True when they end the answer. */
+/* With the send claim, before a send of `size` bytes of content and `lines` bytes of chunk lines.
+ * The head goes with it if it was not sent. True when they end the answer. */
 static bool note_sending(struct exchange *exchange, uint64_t size, size_t lines)
 {
     exchange->body_sent += size;
@@ -280,7 +270,7 @@ static bool note_sending(struct exchange *exchange, uint64_t size, size_t lines)
     return whole;
 }
 
-/* Behind the gate, which it opens. If the head did not leave, nothing has. */
+/* Releases the send claim after a send. If the head was not sent, nothing was. */
 static int note_sent(struct exchange *exchange, bool whole, int r)
 {
     if (r == 0) {
@@ -305,7 +295,7 @@ static int send_vectors(struct exchange *exchange, struct iovec *vectors, int co
     return note_sent(exchange, whole, conn_send(exchange->conn, vectors, count));
 }
 
-/* The end of a body that the connection's end tells has no bytes, and yet the answer is whole. */
+/* The end of the connection ends such a body. No bytes are sent, and yet the answer is whole. */
 static void note_end(struct exchange *exchange)
 {
     if (send_claim_take(&exchange->claim, CLAIM_TAKEN))
@@ -322,7 +312,7 @@ int exchange_send(struct exchange *exchange, const struct slice *chunks, size_t 
     assert(count <= EXCHANGE_CHUNKS);
     for (size_t i = 0; i < count; i++)
         size += chunks[i].size;
-    size = allow(exchange, size);
+    size = allowed_size(exchange, size);
     int n = add_head(exchange, vectors);
     bool chunked = exchange->response.framing == RESPONSE_CHUNKED && size > 0;
     if (chunked) {
@@ -341,7 +331,7 @@ int exchange_send_file(struct exchange *exchange, int fd, off_t *offset, uint64_
     struct iovec vector;
     struct conn *conn = exchange->conn;
     int head = add_head(exchange, &vector);
-    *size = allow(exchange, *size);
+    *size = allowed_size(exchange, *size);
     assert(exchange->response.framing != RESPONSE_CHUNKED);
     if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
         return -1;
@@ -360,7 +350,7 @@ bool exchange_wants_more(const struct exchange *exchange)
     return exchange->response.framing != RESPONSE_EMPTY && !exchange->overrun;
 }
 
-/* Of an answer that waits. Behind the gate: the loop may take the connection away. */
+/* An answer is queued. Needs the send claim, because the loop may take the connection away. */
 static bool __attribute__((cold)) waits_too_much(struct exchange *exchange)
 {
     if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
@@ -385,7 +375,7 @@ int exchange_wait(struct exchange *exchange)
     return waits ? conn_wait(exchange->conn, &wait) : 0;
 }
 
-/* After an answer that is whole. */
+/* The ending after a whole answer. */
 static enum ending ending_of(const struct exchange *exchange)
 {
     if (exchange->response.keep_alive)
@@ -393,13 +383,13 @@ static enum ending ending_of(const struct exchange *exchange)
     return request_keep_alive(&exchange->request) ? ENDING_LINGER : ENDING_CLOSE;
 }
 
-/* Behind the gate, which is never opened again. */
-static void end(struct exchange *exchange, enum ending ending)
+/* With the send claim, which is never released again. */
+static void set_ending(struct exchange *exchange, enum ending ending)
 {
     exchange->ending = ending;
 }
 
-/* The call has returned at last. */
+/* A call that lasted has returned. */
 static void forget_lasting(struct conn *conn, const struct exchange *exchange)
 {
     struct exchange **link = &conn->loop->lasting_first;
@@ -409,8 +399,8 @@ static void forget_lasting(struct conn *conn, const struct exchange *exchange)
     conn->loop->lasting--;
 }
 
-/* Of `content` and `lines` bytes the last `unsent` have not left. Where the lines stand among them is not kept: see
- * exchange_sent. */
+/* The last `unsent` bytes of `content` and `lines` were not sent. The places of the lines among
+ * them are not known: see exchange_sent. */
 static uint64_t content_sent(uint64_t content, uint64_t lines, uint64_t unsent)
 {
     uint64_t given = content + lines;
@@ -418,8 +408,8 @@ static uint64_t content_sent(uint64_t content, uint64_t lines, uint64_t unsent)
     return lines == 0 || sent == 0 ? sent : sent - (uint64_t)((double)sent / (double)given * (double)lines);
 }
 
-/* The connection is still the exchange's: what of the answer has left. */
-static void settle_sent(struct exchange *exchange)
+/* Notes how much of the answer was sent. The connection still belongs to the exchange. */
+static void note_unsent(struct exchange *exchange)
 {
     uint64_t unsent = conn_unsent(exchange->conn);
     bool late = exchange->late_status != 0;
@@ -432,18 +422,18 @@ static void settle_sent(struct exchange *exchange)
     *size = content_sent(*size, exchange->lines_size, unsent);
 }
 
-/* The answer is complete, as far as it will ever be: it has left, or waits, or is lost. */
+/* The answer is as complete as it will be: sent, queued, or lost. */
 static void end_sending(struct exchange *exchange)
 {
     struct conn *conn = exchange->conn;
     if (conn->output != NULL)
         conn->sending = exchange;
     else if (conn->lost > 0)
-        settle_sent(exchange);
+        note_unsent(exchange);
 }
 
-/* All is known of it. */
-static void record(struct exchange *exchange)
+/* The fate of the exchange is known: it is counted and logged. */
+static void record_exchange(struct exchange *exchange)
 {
     struct loop *loop = exchange->conn->loop;
     count_answer(exchange, exchange->late_status != 0 ? exchange->late_status : exchange->response.status);
@@ -457,9 +447,9 @@ void exchange_sent(struct conn *conn)
     if (exchange == NULL)
         return;
     conn->sending = NULL;
-    settle_sent(exchange);
+    note_unsent(exchange);
     if (exchange->finished) {
-        record(exchange);
+        record_exchange(exchange);
         exchange_forget(exchange);
     }
 }
@@ -479,7 +469,7 @@ void exchange_finish(struct exchange *exchange)
         end_sending(exchange);
     }
     if (conn->sending != exchange) {
-        record(exchange);
+        record_exchange(exchange);
         exchange_forget(exchange);
     }
     if (let_go)
@@ -527,10 +517,10 @@ void exchange_end(struct exchange *exchange)
         return;
     }
     if (send_claim_take(&exchange->claim, CLAIM_TAKEN))
-        end(exchange, ending_of(exchange));
+        set_ending(exchange, ending_of(exchange));
 }
 
-/* A whole answer of ours, in `response`. The size of its body. */
+/* Sends a whole answer of the server, in `response`. Returns the size of its body. */
 static uint64_t send_error(struct exchange *exchange, struct response *response, int status, bool keep_alive)
 {
     const struct request *request = exchange->request.method.size > 0 ? &exchange->request : NULL;
@@ -554,17 +544,18 @@ void exchange_fail(struct exchange *exchange, int status, bool keep_alive)
     exchange->body_sent =
         send_error(exchange, &exchange->response, status, keep_alive && may_keep_alive(exchange));
     exchange->head_sent = true;
-    end(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
+    set_ending(exchange, keep_alive ? ending_of(exchange) : ENDING_LINGER);
 }
 
-/* Behind the gate. Without a length or chunks, or with a zero that may be taken for the last one, only a reset tells the client that
- * this is not the end. */
+/* With the send claim. True when only a reset tells the client that the answer is not whole. Then
+ * there is neither a length nor a chunk, or a zero may look like the last chunk. */
 static bool only_reset_tells(const struct exchange *exchange)
 {
     return exchange->head_sent && (exchange->response.framing == RESPONSE_CLOSE || exchange->zero_sent);
 }
 
-/* What was sent before it, other answers too, still reaches the client unless there has to be a reset. */
+/* Output that was sent before, of other answers too, still reaches the client, unless a reset is
+ * needed. */
 void exchange_cut(struct exchange *exchange)
 {
     if (!send_claim_take(&exchange->claim, CLAIM_TAKEN))
@@ -572,10 +563,10 @@ void exchange_cut(struct exchange *exchange)
     if (!exchange->head_sent)
         exchange->response.status = STATUS_CLIENT_GONE;
     exchange->cut = only_reset_tells(exchange);
-    end(exchange, exchange->cut ? ENDING_CLOSE : ENDING_LINGER);
+    set_ending(exchange, exchange->cut ? ENDING_CLOSE : ENDING_LINGER);
 }
 
-/* The thread may be writing a head into its response: this answer has one of its own. */
+/* This answer has a response of its own, because the thread may be writing into the exchange's. */
 static void answer_late(struct exchange *exchange, int status)
 {
     struct response response;
@@ -590,8 +581,8 @@ static void answer_late(struct exchange *exchange, int status)
     response_fini(&response);
 }
 
-/* The call lasts, and its connection waits for it no longer. */
-static void let_go(struct exchange *exchange, enum ending ending)
+/* The call goes on, and its connection stops waiting for it. */
+static void let_call_go(struct exchange *exchange, enum ending ending)
 {
     struct conn *conn = exchange->conn;
     exchange->let_go = true;
@@ -616,7 +607,7 @@ bool exchange_preempt(struct exchange *exchange, int status)
         answer_late(exchange, status);
     else if (only_reset_tells(exchange))
         conn_cut(exchange->conn);
-    let_go(exchange, ending);
+    let_call_go(exchange, ending);
     return true;
 }
 
@@ -631,12 +622,13 @@ void exchange_record_lasting(const struct loop *loop)
     for (struct exchange *exchange = loop->lasting_first; exchange != NULL;
          exchange = exchange->next_lasting) {
         exchange->duration_ns = count_end(exchange);
-        record(exchange);
+        record_exchange(exchange);
     }
 }
 
-/* Takes the claim that a thread has for a send. That never blocks, and takes some milliseconds where a large block goes to a spool. */
-static bool take_soon(struct exchange *exchange)
+/* Revokes the claim, which a thread may have for a send. A send never blocks. It takes some
+ * milliseconds when a large block goes to a spool. */
+static bool revoke_claim_soon(struct exchange *exchange)
 {
     enum { TRIES = 100, PAUSE_US = 1000 };
     for (int i = 0; i < TRIES; i++) {
@@ -649,20 +641,20 @@ static bool take_soon(struct exchange *exchange)
 
 bool exchange_abandon(struct exchange *exchange)
 {
-    if (!take_soon(exchange)) {
-        /* How much its thread has sent is not known. */
+    if (!revoke_claim_soon(exchange)) {
+        /* The number of bytes that its thread has sent is not known. */
         exchange->late_status = STATUS_CLIENT_GONE;
         exchange->duration_ns = count_end(exchange);
-        record(exchange);
+        record_exchange(exchange);
         return true;
     }
     conn_take_away(exchange->conn);
     if (!exchange->head_sent)
         exchange->late_status = STATUS_CLIENT_GONE;
     bool torn = exchange_is_torn(exchange);
-    settle_sent(exchange);
+    note_unsent(exchange);
     exchange->duration_ns = count_end(exchange);
-    record(exchange);
+    record_exchange(exchange);
     return torn;
 }
 
@@ -671,8 +663,9 @@ bool exchange_was_preempted(const struct exchange *exchange)
     return send_claim_is_revoked(&exchange->claim);
 }
 
-/* Before the head, an interim answer (RFC 9110 15.2); between two chunks, a zero in front of the next one's size, be it the last
- * (RFC 9112 7.1). Within a body that has a length there is nothing: its next bytes ask. */
+/* Before the head: an interim answer (RFC 9110 15.2). Between two chunks: a zero in front of the
+ * next size, even of the last (RFC 9112 7.1). Within a body with a length nothing is needed: its
+ * next bytes ask. */
 static struct slice question(const struct exchange *exchange)
 {
     if (!exchange->head_sent)
@@ -685,7 +678,7 @@ static struct slice question(const struct exchange *exchange)
 void exchange_ask(struct exchange *exchange)
 {
     if (!send_claim_take(&exchange->claim, CLAIM_BORROWED))
-        return; /* what the thread sends just now asks as well */
+        return; /* the bytes that the thread is sending ask as well */
     struct slice bytes = question(exchange);
     struct iovec vector = {(char *)bytes.data, bytes.size};
     if (bytes.size > 0)

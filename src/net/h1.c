@@ -1,4 +1,4 @@
-/* HTTP/1 on a connection: the states, and what happens in each. */
+/* HTTP/1 on a connection: the states, and the work in each. The states are drawn in h1.h. */
 #include "net/h1.h"
 
 #include <string.h>
@@ -17,16 +17,16 @@
 #include "net/presence.h"
 
 enum h1_state {
-    H1_PROXY,  /* before all else: the PROXY protocol's header, from a peer that has to send one */
-    H1_NEW,    /* before the first request, of which nothing has come */
+    H1_PROXY,  /* the PROXY protocol's header comes first, from a peer that has to send it */
+    H1_NEW,    /* before the first request: no byte has come */
     H1_IDLE,   /* between requests */
     H1_HEAD,   /* reading a request head */
     H1_BODY,   /* reading a request body */
-    H1_APP,    /* the handler has the exchange; output may be in flight */
-    H1_SEND,   /* the answer is complete, the client has not taken all of it */
-    H1_LAST,   /* the service stops, and the client has never asked: it may have been about to */
-    H1_LINGER, /* the answer is sent, input is discarded until the peer closes */
-    H1_CLOSED, /* waits for the loop to free it */
+    H1_APP,    /* the handler has the exchange; output may be under way */
+    H1_SEND,   /* the answer is complete, and the client has not taken all of it */
+    H1_LAST,   /* the service stops, and the client has never asked: a request may be on its way */
+    H1_LINGER, /* the answer is sent; input is discarded until the peer closes */
+    H1_CLOSED, /* the loop will free it */
     H1_STATES
 };
 
@@ -34,12 +34,12 @@ struct h1 {
     struct conn conn;
     enum h1_state state;
     enum connection_state counted; /* in the scoreboard */
-    struct exchange *exchange;     /* in H1_BODY and H1_APP */
-    enum ending ending;            /* in H1_SEND: what follows */
+    struct exchange *exchange;     /* set in H1_BODY and H1_APP */
+    enum ending ending;            /* in H1_SEND: the ending that follows */
     struct head_reader reader;     /* in H1_HEAD */
     uint64_t body_since;           /* in H1_BODY, ms */
     uint64_t body_received;        /* raw bytes */
-    struct pending pending;        /* a part of a head, or pipelined requests */
+    struct pending pending;        /* part of a head, or pipelined requests */
 };
 
 static inline struct h1 *h1_of(struct conn *conn)
@@ -47,12 +47,12 @@ static inline struct h1 *h1_of(struct conn *conn)
     return (struct h1 *)conn;
 }
 
-/* What a state does with time-outs and input. One without a time-out leaves the last where it is: moving it twice for each
- * request would cost more than to ignore it. */
+/* Time-outs and input in each state. A state without a time-out keeps the last one: moving it twice
+ * per request would cost more than ignoring it. */
 static const struct {
     bool reads;
     enum timeout_class timeout;
-    int timeout_status; /* to answer with; 0: close */
+    int timeout_status; /* the answer at the time-out; 0: close */
     enum connection_state counts_as;
 } states[H1_STATES] = {
     [H1_PROXY] = {true, TIMEOUT_SILENT, 0, CONNECTION_READING},
@@ -67,7 +67,7 @@ static const struct {
     [H1_CLOSED] = {false, TIMEOUT_NONE, 0, CONNECTION_WRITING},
 };
 
-/* Below --min-body-rate after this long, a body is too slow. */
+/* After this time a body must not be slower than --min-body-rate. */
 enum { BODY_RATE_GRACE_MS = 10000 };
 
 static void h1_count(struct h1 *h, enum connection_state state)
@@ -94,7 +94,7 @@ static void h1_close(struct h1 *h)
     conn_close(&h->conn);
 }
 
-/* Enough to see what it is instead. */
+/* Bytes that show what the peer sent instead. */
 enum { SHOWN = 32 };
 
 static void h1_tell_proxy(const struct h1 *h, struct slice bytes, const char *what)
@@ -155,13 +155,14 @@ static void h1_give_up_proxy(struct h1 *h)
     h1_close(h);
 }
 
-/* Nothing more will come, and what came has been read. */
+/* The peer sends no more, and its bytes have been read. */
 static bool peer_has_ended(const struct h1 *h)
 {
     return h->conn.ended && !h->conn.readable;
 }
 
-/* Closing at once while the peer still sends would reset the connection and destroy the answer on its way. */
+/* Closing while the peer still sends would reset the connection, and destroy the answer on its
+ * way. */
 static void h1_linger(struct h1 *h)
 {
     if (h->conn.broken || peer_has_ended(h)) {
@@ -173,7 +174,7 @@ static void h1_linger(struct h1 *h)
     conn_defer(&h->conn);
 }
 
-/* The answer is out, or on its way: what now. */
+/* The answer was sent or queued: goes on to the next state. */
 static void h1_next(struct h1 *h)
 {
     bool unread = h->conn.readable || h->pending.data != NULL;
@@ -191,7 +192,7 @@ static void h1_next(struct h1 *h)
     }
 }
 
-/* The exchange is over. */
+/* The exchange is over: see exchange_new. */
 static void h1_done(struct conn *conn, enum ending ending)
 {
     struct h1 *h = h1_of(conn);
@@ -208,11 +209,28 @@ static void h1_done(struct conn *conn, enum ending ending)
     }
 }
 
+static const struct {
+    int status;
+    enum refusal refusal;
+} refusals[] = {
+    {400, REFUSAL_MALFORMED},   {408, REFUSAL_SLOW},        {413, REFUSAL_TOO_LARGE},
+    {414, REFUSAL_TOO_LARGE},   {417, REFUSAL_UNSUPPORTED}, {431, REFUSAL_TOO_LARGE},
+    {501, REFUSAL_UNSUPPORTED}, {503, REFUSAL_NO_STORAGE},  {505, REFUSAL_UNSUPPORTED},
+};
+
+/* The client sent something wrong, or nothing can be stored. */
+static void h1_count_refusal(struct loop *loop, int status)
+{
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (refusals[i].status == status)
+            scoreboard_add(loop->row->refused[refusals[i].refusal], 1);
+}
+
 static void h1_refuse(struct h1 *h, struct exchange *exchange, int status)
 {
     h->exchange = NULL;
     h1_enter(h, H1_APP);
-    exchange_count_refusal(h->conn.loop, status);
+    h1_count_refusal(h->conn.loop, status);
     exchange_fail(exchange, status, false);
     exchange_finish(exchange);
 }
@@ -230,7 +248,8 @@ static void h1_ready(struct h1 *h)
     exchange_ready(h->exchange);
 }
 
-/* The head is whole and good: is there a body? `more` tells that bytes stand behind it already. */
+/* The head is whole and valid: begins the body, or the request is whole. `more`: bytes follow the
+ * head already. */
 static void h1_begin_body(struct h1 *h, bool more)
 {
     struct exchange *exchange = h->exchange;
@@ -250,7 +269,7 @@ static void h1_begin_body(struct h1 *h, bool more)
     h1_enter(h, H1_BODY);
 }
 
-/* Of a request that is not whole: there may be no more of it than some bytes of a head. */
+/* The exchange of a request that is not whole. Only some bytes of a head may be there. */
 static struct exchange *unfinished_exchange(struct h1 *h)
 {
     int unread;
@@ -264,7 +283,8 @@ static void h1_refuse_unfinished(struct h1 *h, int status)
     h1_refuse(h, unfinished_exchange(h), status);
 }
 
-/* A reset in the middle of a request: nothing can be sent, and the request is counted all the same. */
+/* The peer has reset the connection within a request: nothing can be sent, and the request counts
+ * all the same. */
 static void h1_lose_unfinished(struct h1 *h)
 {
     struct exchange *exchange = unfinished_exchange(h);
@@ -272,7 +292,8 @@ static void h1_lose_unfinished(struct h1 *h)
     exchange_finish(exchange);
 }
 
-/* Each consumes from the front of `bytes`, and returns false when it needs more or is done with the connection. */
+/* Each function takes bytes from the front of `bytes`. It returns false when it needs more, or is
+ * done with the connection. */
 static bool consume_idle(struct h1 *h, struct slice *bytes)
 {
     int status = head_reader_skip(&h->reader, bytes);
@@ -283,7 +304,7 @@ static bool consume_idle(struct h1 *h, struct slice *bytes)
     if (bytes->size == 0 || (bytes->size == 1 && bytes->data[0] == '\r'))
         return false;
     head_reader_begin(&h->reader);
-    h->state = H1_HEAD; /* most often the head is whole: the time-out is set when it is not */
+    h->state = H1_HEAD; /* most heads are whole: the time-out is set when this one is not */
     return true;
 }
 
@@ -299,7 +320,7 @@ static bool consume_head(struct h1 *h, struct slice *bytes)
     }
     int line_status;
     struct exchange *exchange = exchange_new(&h->conn, head.line, head.section, &line_status, h1_done);
-    /* A bad request line is the better reason: what follows it may not be a header at all. */
+    /* A wrong request line is the better reason: the text behind it may be no header. */
     if (line_status != 0 && (status == 0 || head.line.size > 0))
         status = line_status;
     if (status != 0) {
@@ -339,7 +360,7 @@ static bool consume_body(struct h1 *h, struct slice *bytes)
         h1_ready(h);
     else
         h1_enter(h, H1_BODY);
-    return h->state == H1_IDLE; /* answered already */
+    return h->state == H1_IDLE; /* the request is answered already */
 }
 
 static bool consume_nothing(struct h1 *h, struct slice *bytes)
@@ -369,7 +390,8 @@ static void h1_consume(struct h1 *h, struct slice bytes)
     pending_keep(&h->pending, bytes);
 }
 
-/* The peer will send no more. A request under way cannot be completed; an answer under way is still sent. */
+/* The peer sends no more. A request under way cannot be completed. An answer under way is still
+ * sent. */
 static void h1_ended(struct h1 *h)
 {
     if (h->state == H1_HEAD || h->state == H1_BODY) {
@@ -384,7 +406,7 @@ static void h1_ended(struct h1 *h)
     }
 }
 
-/* Once per call: a client that sends faster than we read must not hold the loop. */
+/* Reads once per call: a client that sends faster than we read must not hold the loop. */
 static void h1_receive(struct h1 *h)
 {
     struct slice bytes = conn_receive(&h->conn);
@@ -395,7 +417,7 @@ static void h1_receive(struct h1 *h)
         conn_look_again(&h->conn);
 }
 
-/* No request is on this side of the connection. */
+/* No request is on our side of the connection. */
 static bool is_waiting(const struct h1 *h)
 {
     return h->state == H1_IDLE || h->state == H1_NEW;
@@ -456,8 +478,8 @@ static void h1_drained(struct conn *conn)
         h1_enter(h, H1_SEND);
 }
 
-/* The application may have kept the loop: what has come, or could have been sent, meanwhile was in time. For a head only its
- * end counts: bytes alone do not buy time. */
+/* The application may have held the loop. Input that has come meanwhile, and output that could have
+ * been sent, were in time. For a head only its end counts: bytes alone do not buy time. */
 static bool h1_was_in_time(struct h1 *h)
 {
     struct conn *conn = &h->conn;
@@ -494,7 +516,7 @@ static void h1_timed_out(struct conn *conn, enum timeout_class class)
     h1_refuse_unfinished(h, status);
 }
 
-/* The worker is stopping: a request that has just arrived is still answered. */
+/* The worker stops. It still answers a request that has just arrived. */
 static void h1_drain(struct conn *conn)
 {
     if (!is_waiting(h1_of(conn)) && h1_of(conn)->state != H1_PROXY)
@@ -503,7 +525,8 @@ static void h1_drain(struct conn *conn)
     h1_readable(conn);
 }
 
-/* A request that has just arrived is still answered; one that is on its way meets the end of the connection. */
+/* A request that has just arrived is still answered. A request on its way meets the end of the
+ * connection. */
 static bool h1_give_way(struct conn *conn)
 {
     struct h1 *h = h1_of(conn);
@@ -525,7 +548,7 @@ static struct iovec piece(const void *data, size_t size)
     return (struct iovec){(void *)data, size};
 }
 
-/* As it was sent: line and section are kept so; the body is decoded. */
+/* Line and section are kept as they were sent. The body is decoded. */
 static int h1_pack_request(const struct exchange *exchange, struct parcel *parcel, struct iovec *pieces)
 {
     static const char end[] = "\r\n";
@@ -559,7 +582,7 @@ static int h1_pack(struct conn *conn, struct parcel *parcel, struct iovec *piece
         count = h1_pack_request(h->exchange, parcel, pieces);
     else if ((h->state != H1_IDLE && parcel->asked) || conn->ended)
         return -1;
-    if (!conn_is_drained(conn)) /* an interim answer */
+    if (!conn_is_drained(conn)) /* an interim answer is queued */
         return -1;
     if (h->pending.data != NULL) {
         parcel->rest = h->pending.size;
@@ -593,7 +616,7 @@ static struct body_content h1_take_content(const struct parcel *parcel, const ch
     return content;
 }
 
-/* It was good in another worker, whose limits may have been others. */
+/* The request was valid in another worker, which may have other limits. */
 static void h1_unpack_request(struct h1 *h, const struct parcel *parcel, const char *bytes)
 {
     struct loop *loop = h->conn.loop;
@@ -624,7 +647,8 @@ static void h1_unpack_request(struct h1 *h, const struct parcel *parcel, const c
 static void h1_unpack(struct conn *conn, const struct parcel *parcel, const char *bytes)
 {
     struct h1 *h = h1_of(conn);
-    /* A header of the PROXY protocol is expected where the connection was accepted, and for as long as it is expected here. */
+    /* The header of the PROXY protocol is expected where the connection was accepted, and while it
+     * is expected here. */
     if (parcel->asked)
         h1_enter(h, H1_IDLE);
     else if (!parcel->awaits_proxy)

@@ -1,5 +1,6 @@
 /*
- * HTTP/1.0 and HTTP/1.1 on a connection (RFC 9112): from bytes to exchanges, one at a time, in order.
+ * HTTP/1.0 and HTTP/1.1 on a connection (RFC 9112): from bytes to exchanges, one at a time and in
+ * order. Belongs to the thread that runs the loop.
  *
  *   PROXY ──> NEW, where the peer has to send the PROXY protocol's header first
  *

@@ -14,42 +14,43 @@
 
 enum {
     BURST_MAX = 16,  /* parcels taken in one callback */
-    AGAIN_MS = 5,    /* until somebody may have a thread idle, or room in a post */
-    EACH = 16,       /* requests for a thread that is idle */
-    LEVEL_MS = 100,  /* after connections were placed, until their numbers are compared */
-    RESUME_MS = 100, /* until there may be room for what is in a post */
-    SLACK = 256,     /* numbers that differ by less than this part are level */
+    AGAIN_MS = 5,    /* until a worker may have an idle thread, or room in its transfer socket */
+    EACH = 16,       /* requests that an idle thread gets */
+    LEVEL_MS = 100,  /* between placing connections and comparing their numbers */
+    RESUME_MS = 100, /* until there may be room for the parcels that wait */
+    SLACK = 256,     /* numbers count as level when they differ by less than this part */
 };
 
 struct transfer_in {
     struct handover *handover;
     unsigned slot;
-    struct event *event; /* NULL: not ours to take from, at present */
+    struct event *event; /* NULL: this worker does not read there at present */
 };
 
 struct handover {
     struct loop *loop;
     struct handover_setup setup;
     struct timer *again, *level, *resume;
-    size_t surplus;                   /* idle connections that are asked once more where they should be */
-    char *bytes;                      /* PARCEL_MAX of them, of the parcel that is being taken */
+    size_t surplus;                   /* idle connections whose worker is chosen once more */
+    char *bytes;                      /* PARCEL_MAX bytes, for the parcel that is being taken */
     struct transfer_in transfer_in[]; /* one per slot */
 };
 
-/* What is in the transfer socket of a slot. Whoever sends adds, whoever takes subtracts: a number to go by, not one to rely on. */
+/* Parcels in the transfer socket of a slot. Senders add and readers subtract: the number is
+ * approximate. */
 static _Atomic uint32_t *in_transfer(const struct handover *handover, unsigned slot)
 {
     return &handover->setup.board->rows[slot * handover->setup.seats].in_transfer;
 }
 
-/* Less than none has been seen when a parcel was taken before its sender took back what it had added. */
-static unsigned ended_later(const struct handover *handover, unsigned slot)
+/* The count is negative when a parcel was read before its sender added it. */
+static unsigned parcels_in_transfer(const struct handover *handover, unsigned slot)
 {
     int32_t count = (int32_t)atomic_load_explicit(in_transfer(handover, slot), memory_order_relaxed);
     return count > 0 ? (unsigned)count : 0;
 }
 
-/* The row of the slot's worker if that takes connections, or NULL; its number in *number. */
+/* The row of the slot's worker if that takes connections, or NULL. Its number is in *number. */
 static const struct scoreboard_row *serving_row(const struct handover *handover, unsigned slot,
                                                 unsigned *number)
 {
@@ -69,11 +70,12 @@ static unsigned connections_of(const struct handover *handover, unsigned slot)
 {
     unsigned number;
     const struct scoreboard_row *row = serving_row(handover, slot, &number);
-    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + ended_later(handover, slot);
+    return row == NULL ? UINT32_MAX : scoreboard_get(row->connections) + parcels_in_transfer(handover, slot);
 }
 
-/* Requests that the slot's worker can have now. More than one for each idle thread: most calls are short, and one that finds itself
- * behind a long one is sent on. With one at a time a queue would be shorter by one each time that somebody looks. */
+/* Requests that the slot's worker can have now: several for each idle thread. Most calls are short,
+ * and a request behind a long call is sent on. With one request at a time a queue would shrink by
+ * one per look. */
 static unsigned room_of(const struct handover *handover, unsigned slot)
 {
     unsigned number;
@@ -81,11 +83,12 @@ static unsigned room_of(const struct handover *handover, unsigned slot)
     if (row == NULL || scoreboard_get(row->connections) >= handover->loop->open_limit)
         return 0;
     uint32_t idle = handover->setup.board->threads - scoreboard_busy(handover->setup.board, number);
-    unsigned waiting = scoreboard_get(row->ready) + ended_later(handover, slot);
+    unsigned waiting = scoreboard_get(row->ready) + parcels_in_transfer(handover, slot);
     return waiting < idle * EACH ? idle * EACH - waiting : 0;
 }
 
-/* The best of the others by `value`, the smaller the better; ours when none is better than `bound`. */
+/* The best of the other slots by `value`, where less is better. Ours when none is better than
+ * `bound`. */
 static unsigned find_slot(const struct handover *handover, uint64_t bound,
                           uint64_t (*value)(const struct handover *handover, unsigned slot))
 {
@@ -119,7 +122,8 @@ static unsigned index_of(const struct handover *handover, const struct local_end
     return (unsigned)i;
 }
 
-/* 0: the connection is the other's, and what is left of it here is to be freed. -1 and errno: it stays. */
+/* 0: the other worker has the connection, and the rest of it here is to be freed. -1 and errno: it
+ * stays. */
 static int send_to(struct handover *handover, unsigned slot, struct conn *conn, enum handover_reason reason)
 {
     struct iovec pieces[PARCEL_PIECES];
@@ -144,7 +148,7 @@ static int send_to(struct handover *handover, unsigned slot, struct conn *conn, 
     return 0;
 }
 
-static bool retire(struct handover *handover, struct conn *conn)
+static bool retire_conn(struct handover *handover, struct conn *conn)
 {
     if (send_to(handover, handover->setup.slot, conn, HANDOVER_RETIRE) == 0)
         return true;
@@ -153,9 +157,10 @@ static bool retire(struct handover *handover, struct conn *conn)
     return false;
 }
 
-/* Only what stays is worth it: a connection that ends with its first answer has never been deferred. And one that has come from another
- * worker stays, or two might send it to and fro. One that cannot be sent just now, in the middle of a request, is asked about again. */
-static bool balance(struct handover *handover, struct conn *conn)
+/* Only a connection that stays is worth a move: one that ends with its first answer is never
+ * deferred. A connection from another worker stays, or two workers might send it to and fro. A
+ * connection that cannot be sent now, in the middle of a request, is asked about again. */
+static bool balance_conn(struct handover *handover, struct conn *conn)
 {
     unsigned slot = handover->setup.slot;
     if (conn->placed)
@@ -178,9 +183,10 @@ static void place_anew(struct timeout *timeout)
     conn_defer(conn);
 }
 
-/* In a rush connections are placed by what others have accepted, and not by what still waits to be accepted there. So when it is
- * over, who has clearly more than another, and more than the mean, looks once more where those should be. */
-static void level(void *context)
+/* In a rush, connections are placed by the number that others have accepted. Those that still wait
+ * to be accepted there do not count. When the rush is over, a worker with clearly more than
+ * another, and more than the mean, places its surplus once more. */
+static void compare_numbers(void *context)
 {
     struct handover *handover = context;
     uint64_t mine = handover->loop->open_count, sum = mine, fewest = mine, count = 1;
@@ -203,11 +209,12 @@ static void level(void *context)
 bool handover_offer(struct handover *handover, struct conn *conn)
 {
     if (handover->loop->retiring)
-        return retire(handover, conn);
-    return !handover->loop->draining && balance(handover, conn);
+        return retire_conn(handover, conn);
+    return !handover->loop->draining && balance_conn(handover, conn);
 }
 
-/* Where a request that nobody here can start should go; our own slot has a successor, or nobody. */
+/* The slot for a request that no thread here can start. Our own slot has a successor, or nothing
+ * better is known. */
 static unsigned find_thread(const struct handover *handover)
 {
     if (handover->loop->retiring)
@@ -234,7 +241,7 @@ void handover_ship(struct handover *handover)
         timer_set(handover->again, AGAIN_MS);
 }
 
-static void take(struct handover *handover, struct parcel *parcel)
+static void take_parcel(struct handover *handover, struct parcel *parcel)
 {
     const struct handover_setup *setup = &handover->setup;
     const struct address *address =
@@ -248,7 +255,7 @@ static bool is_want_of_room(int error)
     return error == EMFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-/* What cannot be taken stays in the transfer socket, for us or for another. */
+/* A parcel that cannot be taken stays in the transfer socket, for us or for another worker. */
 static void pause_taking(struct handover *handover)
 {
     struct loop *loop = handover->loop;
@@ -277,7 +284,7 @@ static void tell_lost(int error)
         loop_broken("received from other workers");
 }
 
-/* False when there is none, or none can be taken now. */
+/* False when there is no parcel, or none can be taken now. */
 static bool take_one(struct transfer_in *transfer_in)
 {
     struct handover *handover = transfer_in->handover;
@@ -297,11 +304,11 @@ static bool take_one(struct transfer_in *transfer_in)
     if (atomic_load_explicit(count, memory_order_relaxed) > 0)
         atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
     if (r > 0)
-        take(handover, &parcel);
+        take_parcel(handover, &parcel);
     return true;
 }
 
-static void arrived(evutil_socket_t fd, short what, void *arg)
+static void parcel_arrived(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     for (int i = 0; i < BURST_MAX && take_one(arg); i++)
@@ -346,21 +353,21 @@ void handover_serve(struct handover *handover, unsigned slot, bool serve)
         close_transfer_in(transfer_in);
     } else if (transfer_in->event == NULL && !handover->loop->retiring) {
         transfer_in->event = event_new(handover->loop->base, handover->setup.transfer_in[slot],
-                                       EV_READ | EV_PERSIST, arrived, transfer_in);
+                                       EV_READ | EV_PERSIST, parcel_arrived, transfer_in);
         loop_watch(transfer_in->event);
     }
 }
 
-static void settle_idle(struct timeout *timeout)
+static void defer_idle(struct timeout *timeout)
 {
     conn_defer(conn_of_timeout(timeout));
 }
 
-/* Those that idle, and those that have said nothing yet. */
+/* Offers connections that idle, and those that have sent nothing yet. */
 static void offer_idle(struct handover *handover)
 {
-    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, settle_idle);
-    timeouts_each(handover->loop->timeouts, TIMEOUT_SILENT, settle_idle);
+    timeouts_each(handover->loop->timeouts, TIMEOUT_KEEP_ALIVE, defer_idle);
+    timeouts_each(handover->loop->timeouts, TIMEOUT_SILENT, defer_idle);
 }
 
 static void look_again(void *context)
@@ -386,7 +393,7 @@ struct handover *handover_new(struct loop *loop, const struct handover_setup *se
     handover->setup = *setup;
     handover->bytes = xmalloc(PARCEL_MAX);
     handover->again = timer_new(loop->base, look_again, handover);
-    handover->level = timer_new(loop->base, level, handover);
+    handover->level = timer_new(loop->base, compare_numbers, handover);
     handover->resume = timer_new(loop->base, resume_taking, handover);
     for (unsigned slot = 0; slot < setup->slots; slot++)
         handover->transfer_in[slot] = (struct transfer_in){.handover = handover, .slot = slot};

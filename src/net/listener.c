@@ -21,34 +21,36 @@
 
 enum {
     BURST_MAX = 16, /* connections accepted in one callback */
-    RETRY_MS = 100, /* without a descriptor */
+    RETRY_MS = 100, /* until the next try without a descriptor */
     REPORT_MS = 10000,
 };
 
 struct listener {
     struct listeners *all;
-    struct event *event; /* NULL: not ours to accept from, at present */
+    struct event *event; /* NULL: this worker does not accept there at present */
     const struct local_endpoint *local;
     int fd;
-    bool ours; /* not fd://, which may be somebody else's, too */
+    bool ours; /* false for fd://, which another service may have too */
     bool tcp;
-    ino_t inode; /* of the socket that was handed to us */
-    unsigned
-        burst; /* how many to try: grows while connections wait, so that a single one costs a single call */
+    ino_t inode; /* of the socket that this process got */
+    /* Connections to try: grows while connections wait, so that a single one costs a single
+         * call. */
+    unsigned burst;
 };
 
 struct listeners {
     struct loop *loop;
     struct event *retry;
-    uint64_t reported;      /* when the lack of descriptors was logged last, ms */
-    uint64_t room_reported; /* when it was logged last that idle connections are closed, ms */
+    uint64_t reported;      /* when the lack of descriptors was last logged, ms */
+    uint64_t room_reported; /* when the closing of idle connections was last logged, ms */
     bool stopped;
-    bool shut; /* and nobody else will take what comes */
+    bool shut; /* stopped, and no other process will accept here */
     const struct address *addresses;
     size_t address_count;
-    unsigned slot; /* ours */
+    unsigned slot; /* the slot of this worker */
     size_t count;
-    struct listener items[]; /* of each slot one per address; then one per address for its previous socket */
+    /* For each slot one per address; then one per address for its previous socket. */
+    struct listener items[];
 };
 
 static void watch_all(struct listeners *all, bool on)
@@ -83,7 +85,7 @@ static void retry_soon(struct listeners *all)
     event_add(all->retry, &soon);
 }
 
-/* The row must not say that this worker accepts only because nobody waits at the moment. */
+/* The row must not say that this worker accepts only because no client waits at the moment. */
 static bool has_descriptor(const struct listeners *all)
 {
     int fd = fcntl(all->loop->wake_fd, F_DUPFD_CLOEXEC, 3);
@@ -154,13 +156,14 @@ static ino_t inode_of(int fd)
     return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-/* It is still that socket, but accepts no more: a sibling, who has heard a moment earlier that the service stops, has shut it. */
+/* The socket is the same, but accepts no more: a sibling that learned of the stop a moment earlier
+ * has shut it. */
 static bool is_shut(const struct listener *listener)
 {
     return listener->inode != 0 && inode_of(listener->fd) == listener->inode;
 }
 
-/* There was no connection to be had; errno says why. */
+/* No connection could be accepted. errno says why. */
 static void not_accepted(struct listener *listener)
 {
     int error = errno;
@@ -175,17 +178,17 @@ static void not_accepted(struct listener *listener)
     }
 }
 
-/* One connection; false when there is none to be had now. */
+/* Accepts one connection. False when there is none now. */
 static bool accept_one(struct listener *listener)
 {
     struct sockaddr_storage address;
-    struct peer_endpoint peer = {0}; /* compared whole */
+    struct peer_endpoint peer = {0}; /* zeroed, because it is compared whole */
     socklen_t size = sizeof(address);
     address.ss_family = AF_UNSPEC;
     int fd = fd_above_standard(
         accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd < 0) {
-        /* A connection that was reset while it waited is no reason to stop. */
+        /* A connection that was reset in the queue is no reason to stop. */
         if (errno == ECONNABORTED || errno == EINTR)
             return true;
         not_accepted(listener);
@@ -201,7 +204,7 @@ static bool has_room(const struct listeners *all)
     return all->loop->open_count < all->loop->open_limit;
 }
 
-/* Somebody waits, and --worker-connections are open. Room that is made is there in the next turn. */
+/* A client waits, and --worker-connections are open. Room made here exists in the next turn. */
 static void make_room(struct listeners *all)
 {
     struct loop *loop = all->loop;
@@ -255,7 +258,8 @@ static struct listener *of_previous(struct listeners *all, size_t address)
     return &all->items[all->addresses[0].slots * all->address_count + address];
 }
 
-/* Clients that connected before its file was removed may wait in its queue. */
+/* Clients that connected before the socket file was removed may wait in the queue of the previous
+ * socket. */
 static void serve_previous(struct listeners *all, bool serve)
 {
     for (size_t i = 0; i < all->address_count; i++) {
@@ -318,8 +322,9 @@ struct listeners *listeners_new(struct loop *loop, const struct address *address
     return all;
 }
 
-/* What the kernel has accepted is still answered. A TCP socket would reset it; of a unix-domain one it can still be taken when
- * nobody can come any more. */
+/* Connections that the kernel has accepted are still answered. On a TCP socket, shutdown would
+ * reset them, so they are taken first. On a Unix-domain socket they can be taken after shutdown,
+ * when no client can come any more. */
 static void shut(struct listener *listener)
 {
     if (listener->ours && !listener->tcp)
@@ -330,7 +335,7 @@ static void shut(struct listener *listener)
         shutdown(listener->fd, SHUT_RDWR);
 }
 
-/* Of our slot, or of all workers and no slot. */
+/* True for an item of our slot, and for one that belongs to no slot. */
 static bool is_own(const struct listeners *all, size_t item)
 {
     size_t slot = item / all->address_count;

@@ -1,4 +1,5 @@
-/* The listeners: how a service stops taking connections without losing one. */
+/* The listener drain: a packet filter on the listening sockets, and a question to the kernel about
+ * handshakes. */
 #include "net/listener_drain.h"
 
 #include <errno.h>
@@ -13,10 +14,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Of a TCP header: where the flags stand, and two of them. */
+/* The flags of a TCP header: their place, and two of them. */
 enum { TCP_FLAGS_OFFSET = 13, TCP_FLAG_SYN_BIT = 0x02, TCP_FLAG_ACK_BIT = 0x10 };
 
-/* The kernel's TCP_NEW_SYN_RECV, which user space has no name for: a handshake under way. */
+/* The second is the kernel's TCP_NEW_SYN_RECV, a handshake under way. User space has no name for
+ * it. */
 enum { HANDSHAKE_STATES = 1 << TCP_SYN_RECV | 1 << 12 };
 
 static bool is_ours(const struct address *address)
@@ -66,7 +68,7 @@ static int ask(int fd, const struct address *address)
     return send(fd, &request, sizeof(request), 0) == sizeof(request) ? 0 : -1;
 }
 
-/* The first message says it: a socket, or the end of them. */
+/* The first message says it: a socket, or the end of the list. */
 static bool answer_is_none(int fd)
 {
     union {

@@ -21,8 +21,8 @@
 enum { REPORT_MS = 10000, PART_LOOK_MS = 20 };
 enum { KEPT_EXCHANGES = 1024, KEPT_CONNECTIONS = 1024, LINGER_MS = 2000, LAST_MS = 500, TRAILER_MAX = 8192 };
 
-/* So many complete requests end a turn, though more sockets may be readable: what was parsed is still in the cache when it is
- * run. */
+/* This many complete requests end a turn, even if more sockets are readable. Parsed requests are
+ * then still in the cache when they run. */
 enum { READY_BATCH = 32 };
 
 static void timed_out(struct timeout *timeout, enum timeout_class class)
@@ -34,7 +34,8 @@ static void timed_out(struct timeout *timeout, enum timeout_class class)
 static struct event_base *base_new(void)
 {
     struct event_config *config = event_config_new();
-    /* One thread at a time by construction (the baton), so no locks; and the environment belongs to the application. */
+    /* The baton lets one thread at a time use the base, so it needs no locks. The environment
+     * belongs to the application. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
@@ -72,7 +73,7 @@ void loop_set_spool_budget(struct loop *loop, const struct spool_budget *budget)
     loop->output_limits.budget = budget;
 }
 
-/* The lists are good: options.c has looked at them. */
+/* The options have checked the lists. */
 static void set_trusted(struct loop *loop)
 {
     char wrong[1];
@@ -82,10 +83,10 @@ static void set_trusted(struct loop *loop)
         forwarded_fields_parse(&loop->believed, loop->options->forwarded_headers, wrong, sizeof(wrong));
 }
 
-/* Oldest first. */
-void loop_finish_posted(struct loop *loop)
+/* Finishes the oldest first. */
+void loop_finish_listed(struct loop *loop)
 {
-    struct exchange *newest = atomic_exchange_explicit(&loop->ended_later, NULL, memory_order_acquire);
+    struct exchange *newest = atomic_exchange_explicit(&loop->finished_list, NULL, memory_order_acquire);
     struct exchange *oldest = NULL;
     while (newest != NULL) {
         struct exchange *next = newest->next;
@@ -106,7 +107,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     struct loop *loop = arg;
     eventfd_t count;
     eventfd_read(fd, &count);
-    loop_finish_posted(loop);
+    loop_finish_listed(loop);
     event_base_loopbreak(loop->base);
 }
 
@@ -134,11 +135,11 @@ void loop_wake(struct loop *loop)
 
 void loop_finish_later(struct loop *loop, struct exchange *exchange)
 {
-    struct exchange *before = atomic_load_explicit(&loop->ended_later, memory_order_relaxed);
+    struct exchange *before = atomic_load_explicit(&loop->finished_list, memory_order_relaxed);
     do
         exchange->next = before;
-    while (!atomic_compare_exchange_weak_explicit(&loop->ended_later, &before, exchange, memory_order_release,
-                                                  memory_order_relaxed));
+    while (!atomic_compare_exchange_weak_explicit(&loop->finished_list, &before, exchange,
+                                                  memory_order_release, memory_order_relaxed));
     loop_wake(loop);
 }
 
@@ -159,7 +160,7 @@ static void look_whether_to_part(evutil_socket_t fd, short what, void *arg);
 struct loop *loop_new(const struct options *options, const struct handler *handler,
                       struct scoreboard_row *row)
 {
-    /* Without keep-alive, a connection that idles has come from a worker that had it. */
+    /* Without keep-alive, an idle connection has come from a worker with keep-alive. */
     int64_t idle = options->keep_alive > 0 ? options->keep_alive : options->header_timeout;
     const uint64_t durations[TIMEOUT_CLASSES] = {
         [TIMEOUT_KEEP_ALIVE] = (uint64_t)idle,
@@ -207,7 +208,7 @@ size_t loop_count_unfinished(const struct loop *loop)
 
 void loop_abandon(struct loop *loop)
 {
-    loop_finish_posted(loop);
+    loop_finish_listed(loop);
     for (struct conn *conn = loop->open; conn != NULL; conn = conn->next_open)
         conn_abandon(conn);
     exchange_record_lasting(loop);
@@ -232,7 +233,7 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
-static void settle(struct loop *loop)
+static void run_deferred(struct loop *loop)
 {
     struct conn *conn = loop->deferred;
     loop->deferred = NULL;
@@ -246,7 +247,7 @@ static void settle(struct loop *loop)
 void loop_broken(const char *what)
 {
     int error = errno;
-    log_restore(); /* its descriptor may have gone with the others */
+    log_restore(); /* its descriptor may have been closed with the others */
     errno = error;
     log_critical(
         "the sockets cannot be %s (%s): has the application closed descriptors that are not its own?", what,
@@ -254,7 +255,7 @@ void loop_broken(const char *what)
     _exit(1);
 }
 
-/* At the first one, and then a count from time to time. */
+/* Reports the first refusal, and then a count from time to time. */
 static void report_refused(struct loop *loop, uint64_t now)
 {
     if (loop->refused == 0 || (loop->reported_ms != 0 && now - loop->reported_ms < REPORT_MS))
@@ -282,7 +283,7 @@ static bool is_given_up(struct loop *loop, struct exchange *exchange)
     return true;
 }
 
-/* The oldest: 503. False when its client is gone. */
+/* Answers the oldest request with 503. False when its client is gone. */
 static bool refuse_first(struct loop *loop, uint64_t now)
 {
     struct exchange *exchange = loop->ready_first;
@@ -296,7 +297,7 @@ static bool refuse_first(struct loop *loop, uint64_t now)
     return true;
 }
 
-/* In ms. Not by the coarse clock, which may be behind the one that the request was stamped with. */
+/* In ms. The coarse clock may be behind the clock that stamped the request. */
 static uint64_t has_waited(const struct exchange *exchange)
 {
     return (clock_ns() - exchange->ready_ns) / 1000000;
@@ -320,7 +321,7 @@ void loop_refuse_ready(struct loop *loop)
         refuse_first(loop, now);
 }
 
-/* Only who waits beside what is ready needs a timer: all others come back at once. */
+/* Only a thread that waits beside ready requests needs a timer: all others come back at once. */
 static void arm_queue_timer(struct loop *loop)
 {
     uint64_t limit = (uint64_t)loop->options->queue_timeout;
@@ -339,16 +340,17 @@ uint64_t loop_now(struct loop *loop)
     return loop->now_ns;
 }
 
-static void turn(struct loop *loop, bool wait)
+static void run_turn(struct loop *loop, bool wait)
 {
     loop->now_ns = 0;
     if (loop->ready_first != NULL)
         refuse_overdue(loop);
     size_t ready = loop->ready_count;
-    /* When it is to end, the caller counts what is left, and what is deferred now may be the last. */
+    /* At the end the caller counts what is left, and the connection that is deferred now may be the
+     * last. */
     if ((loop->draining || loop->retiring) && loop->deferred != NULL)
         wait = false;
-    settle(loop);
+    run_deferred(loop);
     if (loop->ready_count > ready || loop->deferred != NULL)
         wait = false;
     if (wait)
@@ -360,7 +362,7 @@ static void turn(struct loop *loop, bool wait)
 
 void loop_turn(struct loop *loop, bool wait)
 {
-    turn(loop, wait && loop->ready_count == 0);
+    run_turn(loop, wait && loop->ready_count == 0);
 }
 
 void loop_turn_beside(struct loop *loop)
@@ -368,7 +370,7 @@ void loop_turn_beside(struct loop *loop)
     arm_queue_timer(loop);
     if (loop->handover != NULL && loop->ready_first != NULL)
         handover_ship(loop->handover);
-    turn(loop, true);
+    run_turn(loop, true);
 }
 
 struct exchange *loop_take_ready(struct loop *loop)
@@ -401,7 +403,7 @@ void loop_remove_ready(struct loop *loop, struct exchange *exchange)
     scoreboard_set(loop->row->ready, (uint32_t)--loop->ready_count);
 }
 
-/* The oldest first. One that comes from another worker may have waited there. */
+/* The oldest comes first. A request from another worker may have waited there. */
 void loop_add_ready(struct loop *loop, struct exchange *exchange)
 {
     struct exchange *before = loop->ready_last;
@@ -449,7 +451,8 @@ bool loop_make_room(struct loop *loop)
     return close_oldest(loop, TIMEOUT_KEEP_ALIVE) || close_oldest(loop, TIMEOUT_SILENT);
 }
 
-/* At the limit alone: an idle connection's place is no descriptor to one who lacks them all. */
+/* Only at the limit: the place of an idle connection is no descriptor for a worker that lacks them
+ * all. */
 void loop_offer_idle(struct loop *loop)
 {
     if (loop->open_count >= loop->open_limit && loop->on_room != NULL)
@@ -474,7 +477,8 @@ static bool has_unfinished(const struct loop *loop)
     return loop->ready_count > 0 || loop_count_unfinished(loop) > 0;
 }
 
-/* A client that idles has not been told to ask elsewhere, so its connection ends last. What has arrived on it is read before. */
+/* An idle client was not told to ask elsewhere, so its connection ends last. Requests that have
+ * arrived on it are read before. */
 static void look_whether_to_part(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;

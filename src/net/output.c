@@ -1,4 +1,5 @@
-/* What a client has not taken yet: memory, then a spool, then what that refused, then a file; drained in that order. */
+/* Output that a client has not taken: memory, then a spool, then bytes that the spool refused, then
+ * a file. It is sent in that order. */
 #include "net/output.h"
 
 #include <assert.h>
@@ -21,7 +22,7 @@ struct store {
     size_t sent, size, capacity;
 };
 
-/* A piece of a file on its way out. */
+/* A part of a file to be sent. */
 struct stretch {
     int fd; /* owned; -1 when there is none */
     off_t offset;
@@ -30,13 +31,13 @@ struct stretch {
 
 struct output {
     pthread_mutex_t lock;
-    atomic_uint holders; /* the connection, and a thread that waits */
+    atomic_uint holders; /* references: the connection, and a thread that waits */
     bool abandoned;
     const struct output_limits *limits;
     struct store memory;
     struct stretch spool;
-    uint64_t reserved;    /* of --spool-total, for the spool */
-    struct store refused; /* what the spool could not take, of a block that was accepted already */
+    uint64_t reserved;    /* bytes of --spool-total that the spool has */
+    struct store refused; /* bytes of an accepted block that the spool refused */
     struct stretch file;
 };
 
@@ -142,7 +143,7 @@ static int append_spool(struct output *output, const void *data, size_t size)
     return 0;
 }
 
-/* As much as memory has room for, while nothing stands behind it. Returns how much. */
+/* Fills memory while nothing is queued behind it. Returns the number of bytes. */
 static size_t fill_memory(struct output *output, const char *data, size_t size)
 {
     size_t used = store_used(&output->memory), most = output->limits->memory;
@@ -221,7 +222,7 @@ static int drain_stretch(struct stretch *stretch, int socket, uint64_t *sent)
             continue;
         if (n < 0)
             return -1;
-        if (n == 0) { /* the file was truncated behind our back */
+        if (n == 0) { /* the file was truncated meanwhile */
             errno = EIO;
             return -1;
         }
@@ -231,7 +232,7 @@ static int drain_stretch(struct stretch *stretch, int socket, uint64_t *sent)
     return 0;
 }
 
-/* The spool is empty: its space goes back to the disk, what comes next begins in memory again. */
+/* The spool is empty: gives its space back to the disk. The next output begins in memory again. */
 static void rewind_spool(struct output *output)
 {
     struct stretch *spool = &output->spool;
@@ -239,7 +240,7 @@ static void rewind_spool(struct output *output)
         return;
     spool->offset = 0;
     if (ftruncate(spool->fd, 0) < 0)
-        return; /* then it keeps its space, to be written again */
+        return; /* the file keeps its space, to be written again */
     spool_release(output->limits->budget, &output->reserved);
 }
 
@@ -281,7 +282,7 @@ bool output_is_full(const struct output *output)
 {
     if (output_is_refused(output))
         return true;
-    /* What was sent from the front of the spool takes up space until all of it was sent. */
+    /* The front of the spool takes up space until all of it was sent. */
     uint64_t spooled = (uint64_t)output->spool.offset + output->spool.left;
     if (spooled == 0)
         return output->limits->spool == 0 && store_used(&output->memory) >= output->limits->memory;

@@ -27,7 +27,7 @@ int parcel_send(int socket, const struct parcel *parcel, const struct iovec *pie
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* A bool that is neither 0 nor 1 must not be looked at as one. */
+/* A bool other than 0 and 1 must not be read as a bool. */
 static bool is_bool(const bool *value)
 {
     unsigned char byte;
@@ -40,7 +40,7 @@ static bool is_text(const char *text, size_t room)
     return memchr(text, '\0', room) != NULL;
 }
 
-/* The bytes behind the parcel are what it says. */
+/* The bytes behind the parcel have the sizes that it names. */
 static bool has_its_sizes(const struct parcel *parcel, size_t bytes)
 {
     bool small = parcel->head <= PARCEL_MAX && parcel->body <= PARCEL_MAX && parcel->rest <= PARCEL_MAX;
@@ -57,7 +57,7 @@ static bool has_its_fields(const struct parcel *parcel)
            parcel->ready_ns <= now;
 }
 
-/* Of a stream, and one that no read or write waits for. */
+/* A socket of a stream, on which no call blocks. */
 static bool is_connection(int fd)
 {
     int type;
@@ -66,7 +66,7 @@ static bool is_connection(int fd)
            (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
-/* The body of a whole request is in the spool. */
+/* The spool holds the body of a whole request. */
 static bool is_spool(const struct parcel *parcel, int fd)
 {
     struct stat status;
@@ -81,7 +81,8 @@ static bool has_its_descriptors(const struct parcel *parcel, const int *descript
     return count == 2 && is_connection(descriptors[0]) && is_spool(parcel, descriptors[1]);
 }
 
-/* Siblings send parcels, and the application runs in them: anything may come. 0, or an error. */
+/* Sibling workers send parcels, and the application runs in them: anything may come. 0, or an
+ * error. */
 static int check(const struct parcel *parcel, const struct msghdr *message, size_t size,
                  const int *descriptors, int count)
 {
@@ -89,7 +90,7 @@ static int check(const struct parcel *parcel, const struct msghdr *message, size
     if (!whole || !has_its_sizes(parcel, size - sizeof(*parcel)) || !has_its_fields(parcel))
         return EPROTO;
     if ((message->msg_flags & MSG_CTRUNC) != 0 && count < (parcel->spool < 0 ? 1 : 2))
-        return EBADMSG; /* another thread had the last descriptors meanwhile */
+        return EBADMSG; /* another thread has taken the last descriptors meanwhile */
     if ((message->msg_flags & MSG_CTRUNC) != 0 || !has_its_descriptors(parcel, descriptors, count))
         return EPROTO;
     return 0;
@@ -105,7 +106,7 @@ bool parcel_has_room(int socket)
     return count == ANCILLARY_MAX;
 }
 
-/* Nothing is taken, because of `error`: -1 with that, or 0 when there is nothing. */
+/* Takes nothing because of `error`: -1 with it, or 0 when there is no parcel. */
 static int leave(int socket, int error)
 {
     char byte;
@@ -123,7 +124,7 @@ int parcel_receive(int socket, struct parcel *parcel, char *bytes)
     int descriptors[ANCILLARY_MAX];
     ssize_t n;
     ancillary_expect(&message, &beside);
-    /* The kernel would take it, and drop what has no room. */
+    /* The kernel would take the parcel, and drop descriptors without room. */
     if (!parcel_has_room(socket))
         return leave(socket, errno);
     do

@@ -1,4 +1,4 @@
-/* Bytes received and not consumed. */
+/* Input that was received and not consumed. */
 #include "net/pending.h"
 
 #include <stdlib.h>

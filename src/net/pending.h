@@ -1,6 +1,9 @@
 /*
- * Bytes received and not consumed, kept until their protocol can use them. Exactly their size while a connection waits, so
- * that ten thousand that have sent half a head cost little; NULL when there are none.
+ * Input that was received and not consumed, kept until the protocol can use it. While a connection
+ * waits, the memory has exactly the size of the input, or is NULL. So ten thousand clients that
+ * have sent half a head cost little.
+ *
+ * Belongs to the connection, and to the thread that runs the loop.
  */
 #ifndef NET_PENDING_H
 #define NET_PENDING_H
@@ -16,10 +19,10 @@ struct pending {
 
 struct slice pending_slice(const struct pending *pending);
 
-/* Keeps `bytes`, and only them; they may be the end of what is kept already. */
+/* Keeps `bytes` and nothing else. They may be the end of the bytes that are kept already. */
 void pending_keep(struct pending *pending, struct slice bytes);
 
-/* What is kept, and `bytes` behind it: valid until the next call. */
+/* The bytes that are kept, with `bytes` behind them. Valid until the next call. */
 struct slice pending_append(struct pending *pending, struct slice bytes);
 
 void pending_free(struct pending *pending);

@@ -1,4 +1,5 @@
-/* Who has an address that cannot be bound: from address to inode by /proc/net, from inode to process by /proc/PID/fd. */
+/* The owner of a port: from address to inode by /proc/net, from inode to process by
+ * /proc/PID/fd. */
 #include "net/port_owner.h"
 
 #include <dirent.h>
@@ -10,10 +11,10 @@
 #include <unistd.h>
 
 enum {
-    HOST_MAX = 33,      /* an IPv6 address in hexadecimal digits, and the end */
+    HOST_MAX = 33,      /* digits of an IPv6 address, and the NUL */
     LISTENS = 0x0a,     /* TCP_LISTEN, in /proc/net/tcp */
     ACCEPTS = 0x10000,  /* __SO_ACCEPTCON, in /proc/net/unix */
-    NAME_MAX_SIZE = 64, /* of a process, or of a socket as descriptors have it */
+    NAME_MAX_SIZE = 64, /* of a process, or of a socket in a list of descriptors */
 };
 
 static bool is_wildcard(const char *host)
@@ -21,7 +22,7 @@ static bool is_wildcard(const char *host)
     return host[strspn(host, "0")] == '\0';
 }
 
-/* As /proc/net/tcp has it: words of the address as they are in memory. */
+/* /proc/net/tcp writes the words of an address as they are in memory. */
 static void host_in_hex(const struct sockaddr *address, char host[HOST_MAX])
 {
     if (address->sa_family == AF_INET) {
@@ -39,7 +40,7 @@ static unsigned port_of(const struct sockaddr *address)
                                                : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
-/* A line of /proc/net/tcp: the inode, or 0 when it is in nobody's way. */
+/* Reads a line of /proc/net/tcp: the inode, or 0 when the socket is not in the way. */
 static unsigned long tcp_inode(const char *line, const void *wanted)
 {
     const struct sockaddr *address = wanted;
@@ -54,7 +55,7 @@ static unsigned long tcp_inode(const char *line, const void *wanted)
     return state == LISTENS && same_port && same_host ? inode : 0;
 }
 
-/* A line of /proc/net/unix. The name of an abstract socket begins with "@" there. */
+/* Reads a line of /proc/net/unix. The name of an abstract socket begins with "@" there. */
 static unsigned long unix_inode(const char *line, const void *wanted)
 {
     unsigned flags;
@@ -65,7 +66,7 @@ static unsigned long unix_inode(const char *line, const void *wanted)
     return (flags & ACCEPTS) != 0 && strcmp(line + path, wanted) == 0 ? inode : 0;
 }
 
-/* Whether a process has the socket of that inode, which its descriptors name "socket:[INODE]". */
+/* True when a process has the socket, which its list of descriptors names "socket:[INODE]". */
 static bool has_socket(const char *pid, const char *name)
 {
     char path[300], link[NAME_MAX_SIZE];
@@ -97,7 +98,7 @@ static bool is_own(unsigned long inode)
     return has_socket("self", name);
 }
 
-/* The first that `inode_of` finds in a table of /proc/net, or 0. */
+/* The first inode that `inode_of` finds in a table of /proc/net, or 0. */
 static unsigned long search(const char *table, unsigned long (*inode_of)(const char *, const void *),
                             const void *wanted)
 {
@@ -133,7 +134,7 @@ static unsigned long find_inode(const struct sockaddr *address, socklen_t size)
     return inode != 0 ? inode : search("/proc/net/tcp6", tcp_inode, address);
 }
 
-/* Not its command line, which may hold what is nothing for a log. */
+/* The command line is not shown: it may hold secrets. */
 static void read_name(long pid, char name[NAME_MAX_SIZE])
 {
     char path[64];

@@ -1,5 +1,6 @@
 /*
- * Who has an address that cannot be bound, as far as /proc tells this user. For error messages: it looks through all processes.
+ * The owner of a port that cannot be bound, as far as /proc shows it to this user. For error
+ * messages: it looks through all processes.
  */
 #ifndef NET_PORT_OWNER_H
 #define NET_PORT_OWNER_H
@@ -8,8 +9,9 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* In `text`: "process 4242 (nginx)", the one with the lowest number of those that share the socket that listens
- * there. False, and `text` is "", when it cannot be seen: it is another user's, or in another container; or it is this process. */
+/* Writes "process 4242 (nginx)" to `text`: of the processes that share the listening socket, the
+ * one with the lowest number. False, with "" in `text`, when the owner cannot be seen: it belongs
+ * to another user or container, or is this process. */
 bool port_owner_find(const struct sockaddr *address, socklen_t size, char *text, size_t text_size);
 
 #endif

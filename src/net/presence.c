@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "net/exchange.h"
 
-/* Clients of HTTP/1.0 that half-close are rare, and those that waited for so long and are answered after all are rarer. */
+/* Clients of HTTP/1.0 that half-close are rare. Rarer still are those that wait for so long and are
+ * then answered. */
 enum { UNSURE_NS = 1000000000 };
 
 static bool is_old(const struct exchange *exchange)
@@ -13,14 +14,14 @@ static bool is_old(const struct exchange *exchange)
 }
 
 /* Nothing more can be sent. */
-static bool lose(struct exchange *exchange)
+static bool presence_lose(struct exchange *exchange)
 {
     exchange->conn->broken = true;
     return true;
 }
 
-/* Its side has ended, and nothing tells whether it has closed. */
-static void ask(struct exchange *exchange)
+/* The client's side has ended, and nothing tells whether the client has closed. */
+static void presence_ask(struct exchange *exchange)
 {
     if (exchange->presence != PRESENCE_WATCHED || conn_is_unix(exchange->conn))
         return;
@@ -35,11 +36,11 @@ bool presence_look(struct exchange *exchange)
         return false;
     enum conn_peer peer = conn_peer(exchange->conn);
     if (peer == PEER_ENDED)
-        ask(exchange);
-    return (peer == PEER_GONE || exchange->conn->broken) && lose(exchange);
+        presence_ask(exchange);
+    return (peer == PEER_GONE || exchange->conn->broken) && presence_lose(exchange);
 }
 
-/* One that was preempted has no connection: that may be closed, or have another exchange. */
+/* A preempted exchange has no connection: that may be closed, or have another exchange. */
 bool presence_watch(struct exchange *exchange)
 {
     if (exchange->presence != PRESENCE_ASSUMED || exchange_was_preempted(exchange))
@@ -53,7 +54,7 @@ bool presence_watch(struct exchange *exchange)
 
 bool presence_give_up(struct exchange *exchange)
 {
-    return clock_ns() - exchange->ready_ns >= UNSURE_NS && lose(exchange);
+    return clock_ns() - exchange->ready_ns >= UNSURE_NS && presence_lose(exchange);
 }
 
 static bool is_gone(const struct exchange *exchange)
@@ -62,8 +63,8 @@ static bool is_gone(const struct exchange *exchange)
     return peer == PEER_GONE || (peer == PEER_ENDED && is_old(exchange) && !conn_is_unix(exchange->conn));
 }
 
-/* Behind the gate: the loop may take the connection away and close it. Where a thread is sending just now, a client that is gone
- * breaks the connection. */
+/* Takes the send claim, because the loop may take the connection away and close it. While a thread
+ * is sending, a client that is gone breaks the connection. */
 bool presence_is_lost(struct exchange *exchange)
 {
     if (exchange->conn->broken)

@@ -1,8 +1,11 @@
 /*
- * The gate of an exchange: who may send on its connection. The thread that has the exchange passes it to send and to end it.
- * Whoever runs the loop shuts it, for ever, to answer in its place; or borrows it for one send that does not block, for which the
- * thread waits. Any thread borrows it to look at the connection, which the loop could close otherwise. What both would write is
- * written behind the gate alone.
+ * The send claim of an exchange: which thread may send on its connection. The thread that has the
+ * exchange takes the claim to send, and to end the exchange.
+ *
+ * The thread that runs the loop revokes it, for ever, to answer in that thread's place. Or it
+ * borrows the claim for one send that does not block, and the other thread waits. Any thread
+ * borrows it to look at the connection, which the loop could close otherwise. Fields that both
+ * threads write are written with the claim alone.
  */
 #ifndef NET_SEND_CLAIM_H
 #define NET_SEND_CLAIM_H
@@ -13,16 +16,16 @@
 
 enum send_claim_state {
     CLAIM_FREE,
-    CLAIM_TAKEN,    /* by the thread, which opens it again, or has ended the exchange */
+    CLAIM_TAKEN,    /* by the thread, which releases it again, or has ended the exchange */
     CLAIM_BORROWED, /* for a moment: by the loop to send, or by any thread to look at the connection */
-    CLAIM_REVOKED,  /* by the loop */
+    CLAIM_REVOKED,  /* by the loop, for ever */
 };
 
 struct send_claim {
     atomic_int state;
 };
 
-/* False when somebody else has: for now, or for ever. */
+/* False when another thread has the claim, for now or for ever. */
 static inline bool send_claim_take(struct send_claim *claim, enum send_claim_state to)
 {
     int seen = CLAIM_FREE;

@@ -1,4 +1,5 @@
-/* Timers: one that fires once, and time-outs by class, for which there is one sorted queue per duration and one timer for all. */
+/* Timers: single ones; and time-outs by class, with a sorted queue per duration and one timer for
+ * all. */
 #include "net/timers.h"
 
 #include <assert.h>
@@ -57,7 +58,7 @@ struct queue {
 struct timeouts {
     struct queue queues[TIMEOUT_CLASSES];
     struct event *timer;
-    uint64_t armed; /* what the timer is set for, ms; NEVER_ARMED when it is not */
+    uint64_t armed; /* the deadline the timer is set for, ms; or NEVER_ARMED */
     void (*expired)(struct timeout *timeout, enum timeout_class class);
 };
 
@@ -118,7 +119,7 @@ struct timeouts *timeouts_new(struct event_base *base, const uint64_t durations[
     timeouts->expired = expired;
     timeouts->timer = evtimer_new(base, queue_timer_fired, timeouts);
     assert(timeouts->timer != NULL);
-    event_priority_set(timeouts->timer, 0); /* before what keeps a base busy */
+    event_priority_set(timeouts->timer, 0); /* before the events that keep a base busy */
     return timeouts;
 }
 

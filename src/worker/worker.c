@@ -396,7 +396,7 @@ static void open_loop(struct worker *worker, int python_signals)
 
 static void close_loop(struct worker *worker)
 {
-    loop_finish_posted(worker->loop);
+    loop_finish_listed(worker->loop);
     for (int i = 0; i < STOP_SIGNALS; i++)
         event_free(worker->signals[i]);
     worker->hurry_fd = signals_for_the_end();
