@@ -214,11 +214,11 @@ static int add_variable(struct access_format *format, struct slice name, char *m
     for (size_t i = 0; i < access_field_count; i++)
         if (access_fields[i].environ != NULL && strncmp(access_fields[i].environ, "HTTP_", 5) != 0)
             text_printf(&known, "%s, ", access_fields[i].environ);
-    snprintf(message, message_size,
-             "gateway: --access-logformat: %%({%.*s}e)s is not known to the log: of environ that is "
-             "%.*sHTTP_*, and not what "
-             "the application puts there",
-             name.size < 40 ? (int)name.size : 40, name.data, (int)known.size, known.data);
+    snprintf(
+        message, message_size,
+        "gateway: --access-logformat: %%({%.*s}e)s is not known to the log: of environ it knows %.*sHTTP_*, "
+        "but not the additions of the application",
+        name.size < 40 ? (int)name.size : 40, name.data, (int)known.size, known.data);
     text_fini(&known);
     return -1;
 }
@@ -307,7 +307,7 @@ static int require_field(const struct access_format *format, char *message, size
             return 0;
     if (nearest != NULL)
         snprintf(message, message_size,
-                 "gateway: --access-logformat: \"%.30s\" is no format; did you mean %s?", format->string,
+                 "gateway: --access-logformat: \"%.30s\" is not a format; did you mean %s?", format->string,
                  nearest);
     else
         snprintf(message, message_size, "gateway: --access-logformat: \"%.30s\" has no atom; " FORMS,

@@ -1,6 +1,7 @@
 /*
- * A server without sockets: runs bytes through the HTTP layer as a connection would, and notes what it answers to each
- * request, assuming an application that answers 200 to everything. For the wire tests and the fuzzers.
+ * A server without sockets: runs bytes through the HTTP layer as a connection would, and notes what
+ * it answers to each request, assuming an application that answers 200 to everything. For the wire
+ * tests and the fuzzers.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -36,7 +37,8 @@ struct session {
 extern const struct parser_limits session_parser_limits; /* the defaults of the options */
 extern const struct body_limits session_body_limits;
 
-/* Feeds `step` bytes at a time; 0: all at once. `memo` may be NULL. Stops after SESSION_ANSWERS requests. */
+/* Feeds `step` bytes at a time; 0: all at once. `memo` may be NULL. Stops after SESSION_ANSWERS
+ * requests. */
 void session_run(struct session *session, struct slice input, size_t step, struct memo *memo);
 void session_free(struct session *session);                        /* the bodies */
 bool session_eq(const struct session *a, const struct session *b); /* bodies included */

@@ -1,9 +1,12 @@
 /*
- * What every unit test shares: the main of a Check binary, and tables of cases. Header only, nothing to link.
+ * The parts that all unit tests share: the main of a Check binary, and tables of cases. A header
+ * alone: there is nothing to link.
  *
- *     static const struct { const char *name; ... } cases[] = { { "a sentence about the case", ... }, ... };
+ *     static const struct { const char *name; ... } cases[] = {
+ *         { "a sentence about the case", ... }, ...
+ *     };
  *
- *     START_TEST(the_parser_answers_as_the_table_says)       one run per row, of its own process; _i is the row
+ *     START_TEST(the_parser_answers_as_the_table_says)   each row runs in a process; _i is the row
  *     {
  *         ck_assert_msg(..., "%s: ...", cases[_i].name, ...);
  *     }
@@ -46,7 +49,8 @@
                       (int)expected_length, expected_length > 0 ? expected_bytes : "", expected_length);    \
     } while (0)
 
-/* Runs the tests that `add` adds; what main returns. The time-out of one test is generous: sanitizers are slow. */
+/* Runs the tests that `add` adds; what main returns. The time-out of one test is generous:
+ * sanitizers are slow. */
 static inline int unit_run(const char *name, void (*add)(TCase *))
 {
     Suite *suite = suite_create(name);

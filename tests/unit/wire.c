@@ -49,7 +49,7 @@ static const char *repetition_read(struct wire_case *wire, const char *text)
     return end + 1;
 }
 
-/* What follows a backslash. */
+/* The byte after a backslash. */
 static const char *escape_read(struct wire_case *wire, const char *text)
 {
     static const char letters[] = "rnt0\\", meanings[] = "\r\n\t\0\\";

@@ -1,5 +1,6 @@
 /*
- * Reads tests/wire: raw requests with the outcome expected. The format is described in tests/wire/README.
+ * Reads tests/wire: raw requests with the outcome expected. The format is described in
+ * tests/wire/README.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -22,10 +23,10 @@ struct wire_case {
     bool incomplete; /* the bytes end within a request */
 };
 
-/* All cases under `directory`, ordered by name; *count of them. A file that cannot be read or understood ends the process
- * with a sentence. */
+/* All cases under `directory`, ordered by name; *count of them. A file that cannot be read or
+ * understood ends the process with a sentence. */
 struct wire_case *wire_load(const char *directory, size_t *count);
-/* One file. `name` is what the case will be called. */
+/* Reads one file. `name` is the name of the case. */
 struct wire_case wire_read(const char *path, const char *name);
 void wire_free(struct wire_case *cases, size_t count);
 

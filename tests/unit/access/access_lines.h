@@ -1,5 +1,6 @@
 /*
- * What a line of the access log has to be, whatever a client sent; for its unit test and its fuzzer.
+ * The checks that every line of the access log must pass, with any input of a client. For the unit
+ * test and the fuzzer.
  */
 #ifndef ACCESS_LINES_H
 #define ACCESS_LINES_H
@@ -33,7 +34,8 @@ static inline int line_escape(const char **at, const char *end, bool json)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-/* What was escaped, up to a quote that is not, or the end. Its size, at most `room`, or -1; *at is behind it. */
+/* Decodes text up to a quote that is not escaped, or to the end. Returns its size, at most `room`,
+ * or -1. *at is behind the text. */
 static inline long line_unescape(const char **at, const char *end, bool json, char *out, size_t room)
 {
     size_t size = 0;
@@ -72,8 +74,9 @@ static inline bool line_take_number(const char **at, const char *end)
            memchr(begin, '.', (size_t)(*at - begin)) == memrchr(begin, '.', (size_t)(*at - begin));
 }
 
-/* An object of strings, arrays of one string, and numbers. With `name`, finds the string of that name, or in the array: its size
- * stands in *found, or -1 where there is none. `out` has room for twice the line. */
+/* An object of strings, arrays of one string, and numbers. With `name`, finds the string of that
+ * name, alone or in an array. Its size is in *found, or -1 without one. `out` has room for twice
+ * the line. */
 static inline bool line_is_json(struct slice line, const char *name, char *out, long *found)
 {
     const char *at = line.data, *end = at + line.size - 1;

@@ -1,6 +1,6 @@
 /*
- * The lines of the access log: each atom, variable and field of JSON; and that whatever a client sends makes one line of
- * printable ASCII, from which it can be read again.
+ * The lines of the access log: each atom, variable and field of JSON. Any input of a client makes
+ * one line of printable ASCII, from which the input can be read again.
  */
 #include "access/format.h"
 
@@ -49,7 +49,7 @@ static void tear_down(void)
     networks_free(&trusted);
 }
 
-/* By `peer`, who speaks for others if it is trusted. */
+/* The request comes from `peer`, which may speak for others if it is trusted. */
 static void receive(const char *head, const char *peer)
 {
     static const struct parser_limits limits = {8190, 100, 8190, 1 << 16};
@@ -242,7 +242,7 @@ START_TEST(a_client_without_a_port_has_none)
 }
 END_TEST
 
-START_TEST(who_was_not_asked_took_no_time)
+START_TEST(an_application_that_was_not_asked_took_no_time)
 {
     struct access_format *format = format_of("json"), *atoms = format_of("%(queue_time)s %(app_time)s");
     receive(BARE, CLIENT);
@@ -289,7 +289,7 @@ static const struct {
     {"%({shop.user}e)s", "%({shop.user}e)s is not known"},
     {"%(h)s %({REMOTE_USER}e)s", "%({REMOTE_USER}e)s is not known"},
     {"%({HTTP_}e)s", "%({HTTP_}e)s is not known"},
-    {"%({HTTP_CONTENT_TYPE}e)s", "what the application puts there"},
+    {"%({HTTP_CONTENT_TYPE}e)s", "but not the additions of the application"},
     {"%({http_transfer_encoding}e)s", "QUERY_STRING, SERVER_PROTOCOL, REMOTE_ADDR"},
     {"%({12345678901234567890123456789012345678901234567890}e)s",
      "%({1234567890123456789012345678901234567890}e)s is"},
@@ -297,8 +297,8 @@ static const struct {
     {"%(x)s", "\"%(x)s\" is not one of gunicorn's atoms"},
     {"%(json.time)s", "is not one"},
     {"%", "is not one"},
-    {"jsn", "\"jsn\" is no format; did you mean json?"},
-    {"combine", "\"combine\" is no format; did you mean combined?"},
+    {"jsn", "\"jsn\" is not a format; did you mean json?"},
+    {"combine", "\"combine\" is not a format; did you mean combined?"},
     {"a line", "\"a line\" has no atom; give \"common\""},
     {"100%%", "\"100%%\" has no atom"},
     {"", "\"\" has no atom"},
@@ -329,7 +329,7 @@ static unsigned random_below(unsigned limit)
     return (unsigned)(state >> 33) % limit;
 }
 
-/* Any bytes, and often those that mean something in a line. */
+/* Any bytes, and often those that have a meaning in a line. */
 static struct slice random_bytes(size_t most)
 {
     static const char special[] = "\"\\\n\r\t\0 %{}[]<>x\x7f\x1b\x80\xff:,'";
@@ -356,7 +356,7 @@ static struct slice base64(struct slice bytes)
     return (struct slice){text, size};
 }
 
-/* What a client decides. */
+/* The parts that a client decides. */
 enum { LINE, METHOD, TARGET, PATH, QUERY, ID, AGENT, REFERER, TEXT, USER, PARTS };
 static struct slice parts[PARTS];
 static struct slice authorization;
@@ -427,7 +427,8 @@ static const struct {
     {"%(u)s", USER, "-"},
 };
 
-/* What was escaped in `size` bytes is the beginning of `part`, and all of it unless there was no more room. */
+/* The text that was escaped in `size` bytes is the beginning of `part`, or all of it if there was
+ * room. */
 static void assert_is_part(const char *name, const char *found, size_t size, size_t escaped,
                            struct slice part)
 {
@@ -493,7 +494,8 @@ START_TEST(an_object_is_one_line_from_which_its_fields_can_be_read)
 }
 END_TEST
 
-/* Spaces and quotes that separate: those within quotes, and what is escaped, do not count. */
+/* Counts the spaces and quotes that separate columns. Those within quotes, and escaped ones, do not
+ * count. */
 static void count_separators(const char *line, int *spaces, int *quotes)
 {
     *spaces = *quotes = 0;
@@ -586,7 +588,7 @@ static void add(TCase *tests)
     unit_add_rows(tests, an_atom_says_what_is_known, texts);
     unit_add_rows(tests, an_object_has_what_is_known, objects);
     tcase_add_test(tests, a_client_without_a_port_has_none);
-    tcase_add_test(tests, who_was_not_asked_took_no_time);
+    tcase_add_test(tests, an_application_that_was_not_asked_took_no_time);
     tcase_add_test(tests, a_worker_says_which_it_is);
     tcase_add_test(tests, an_id_is_the_requests);
     unit_add_rows(tests, what_is_not_known_is_refused_in_one_sentence, mistakes);

@@ -35,7 +35,7 @@ static char *read_log(void)
     return text;
 }
 
-/* What one connection's bytes leave in the log. */
+/* The log after the bytes of one connection. */
 static char *log_of(const char *format, const char *input, size_t size)
 {
     struct fixture fixture;

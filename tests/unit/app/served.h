@@ -1,6 +1,6 @@
 /*
- * A worker without listeners: a loop, an application in Python, and connections that are socketpairs; the test
- * is the client.
+ * A worker without listeners: a loop, an application in Python, and connections that are
+ * socketpairs. The test is the client.
  */
 #ifndef SERVED_H
 #define SERVED_H
@@ -41,7 +41,7 @@ static inline void served_ignores_signals(void *context)
     (void)context;
 }
 
-/* The application is `app` of the source. Leaves without the GIL, as the loop wants it. */
+/* The application is `app` of the source. Returns without the GIL, as the loop wants it. */
 static inline void served_open(const char *source, int argc, char **argv)
 {
     char *const environment[] = {NULL};
@@ -80,7 +80,8 @@ static inline void served_close(void)
     options_free(&served.options);
 }
 
-/* The client's end of a new connection; non-blocking. `room`: of both socket buffers, 0 as it is. */
+/* The client's end of a new connection, non-blocking. `room` is the size of both socket buffers; 0
+ * leaves them. */
 static inline int served_connect(int room)
 {
     int ends[2];
@@ -98,7 +99,7 @@ static inline void served_send(int client, const char *bytes)
     ck_assert_int_eq(send(client, bytes, strlen(bytes), MSG_NOSIGNAL), (ssize_t)strlen(bytes));
 }
 
-/* What a worker does between two events. */
+/* The work of a worker between two events. */
 static inline void served_turn(void)
 {
     for (int i = 0; i < 4; i++) {
@@ -107,7 +108,8 @@ static inline void served_turn(void)
     }
 }
 
-/* All that has come, without the Date lines; a string. *closed: and then the end (or a reset). */
+/* Everything that has come, without the Date lines, as a string. *closed: the end or a reset came
+ * too. */
 static inline char *served_receive(int client, bool *closed)
 {
     size_t size = 0, room = 1 << 20;

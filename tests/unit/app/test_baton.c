@@ -1,7 +1,8 @@
 /*
- * The baton: one holder at a time, never nobody, whatever the members do and for how long.
+ * The baton: there is always exactly one holder, whatever the members do and however long it takes.
  *
- * The loop here is plain memory without a lock: two who run it at once are found by an assertion, and by the thread sanitizer.
+ * The loop here is plain memory without a lock. Two threads that run it at once are found by an
+ * assertion, and by the thread sanitizer.
  */
 #include "app/baton.h"
 
@@ -25,14 +26,14 @@ struct item {
 static struct {
     struct baton *baton;
     atomic_int holders;
-    /* The loop's own: */
+    /* These belong to the loop: */
     unsigned due, finished, turns, switches, last_leader;
     unsigned led[MEMBERS_MAX];
     unsigned char seen[ITEMS];
     bool passing;
     unsigned with_thread;
     pthread_t threads[MEMBERS_MAX];
-    /* From any thread: */
+    /* These may be used from any thread: */
     atomic_uint produced, alone;
     _Atomic(struct item *) ended_later;
     pthread_mutex_t lock;
@@ -90,7 +91,7 @@ static void await_wake(void)
     pthread_mutex_unlock(&fake.lock);
 }
 
-/* Nothing comes from outside, so that only wake ends the wait. */
+/* Nothing comes from outside, so only wake ends the wait. */
 static void turn_alone(void *context)
 {
     (void)context;
@@ -109,7 +110,7 @@ static void post(struct item *item)
     wake(NULL);
 }
 
-/* One item, as the crew does it. False when the baton is gone. */
+/* Runs an item, as the crew does. False when the baton is gone. */
 static bool run_item(unsigned member, unsigned *random)
 {
     struct item *item = xcalloc(1, sizeof(*item));
@@ -136,7 +137,7 @@ static bool run_item(unsigned member, unsigned *random)
     return false;
 }
 
-/* True: all is finished, and this is the first member, with the baton. */
+/* True: everything is finished, and the caller is the first member, with the baton. */
 static bool lead(unsigned member)
 {
     unsigned random = member * 7919 + 1;
@@ -243,7 +244,8 @@ START_TEST(short_calls_keep_the_baton)
 {
     start(2, nothing);
     serve(ITEMS);
-    /* A thread that loses its core for long loses the baton. Otherwise it would change at every call. */
+    /* A thread that loses its core for long loses the baton. Otherwise it would change at every
+     * call. */
     ck_assert_uint_lt(fake.switches, ITEMS / 10);
     stop();
 }
@@ -311,7 +313,7 @@ START_TEST(an_idle_worker_costs_nothing)
     usleep(900 * 1000);
     getrusage(RUSAGE_SELF, &after);
     ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 60); /* with ticks: 180 or more */
-    /* And it is awake again when it is needed. */
+    /* The monitor is awake again when it is needed. */
     fake.call = last_beyond_the_next;
     serve(2);
     ck_assert_uint_ge(fake.led[1], 1);

@@ -1,5 +1,5 @@
 /*
- * The crew: what is ready is run, in order, and the loop gets its turn.
+ * The crew: ready requests run in order, and the loop gets its turn.
  */
 #include "app/served.h"
 
@@ -13,7 +13,8 @@ static int clients[CLIENTS];
 
 #define GET "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 
-/* Each client has a request ready, the first one's first; the application's calls are in `calls`. */
+/* Each client has a request ready; the order is that of the clients. The application's calls are in
+ * `calls`. */
 static void start(void)
 {
     embedded_start();
@@ -40,7 +41,7 @@ static void stop(void)
     embedded_stop();
 }
 
-/* With the GIL taken for it; true of the application's globals, as x. */
+/* Takes the GIL for the check, in which x stands for the application's globals. */
 static void assert_application(const char *check)
 {
     gil_take();
@@ -94,7 +95,7 @@ START_TEST(the_gil_is_free_before_and_after)
 }
 END_TEST
 
-/* It would wait for another thread that holds the GIL. */
+/* Taking the GIL would wait for another thread that holds it. */
 START_TEST(without_work_the_gil_is_not_taken)
 {
     while (served.loop->ready_count > 0)

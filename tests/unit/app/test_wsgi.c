@@ -1,5 +1,5 @@
 /*
- * The WSGI handler: what an application says, as bytes on the wire.
+ * The WSGI handler: the answers of an application, as bytes on the wire.
  */
 #include "app/served.h"
 
@@ -158,7 +158,7 @@ START_TEST(what_the_application_says_is_on_the_wire)
 }
 END_TEST
 
-/* The same bytes for every repetition: nothing of one exchange is left in the next. */
+/* Every repetition gives the same bytes: nothing of one exchange is left in the next. */
 START_TEST(answers_repeat)
 {
     bool closed;
@@ -181,7 +181,7 @@ START_TEST(answers_repeat)
 }
 END_TEST
 
-/* What a client that leaves while its request waits costs. */
+/* The cost of a client that leaves while its request waits. */
 static const struct {
     const char *name, *source;
 } left[] = {
@@ -214,10 +214,11 @@ END_TEST
 
 enum { SLOW_SIZE = 3000000 };
 
-/* Set by the application's other thread once it has run for a while, and by the client when it has everything. */
+/* The application's other thread sets the first when it has run for a while. The client sets the
+ * second when it has everything. */
 static int others_ran, reader_ended;
 
-/* Takes all of it, once another thread of the application has run. */
+/* Reads everything, after another thread of the application has run. */
 static void *read_slowly(void *arg)
 {
     int client = *(int *)arg;
@@ -237,7 +238,8 @@ static void *read_slowly(void *arg)
     return (void *)(size >= SLOW_SIZE ? arg : NULL);
 }
 
-/* More than --response-memory and --response-spool: the application waits, and other Python threads run meanwhile. */
+/* The answer is larger than --response-memory and --response-spool. The application waits, and
+ * other Python threads run meanwhile. */
 static const char *const slow[] = {
     " for _ in range(30): yield b'x' * 100000",
     " for _ in range(30): w(b'x' * 100000)\n return []",

@@ -1,6 +1,6 @@
 /*
- * A body arrives whole or in pieces, stays in memory or goes to the spool, and ends where its framing says. What the chunk
- * grammar refuses is also in tests/wire/chunked.
+ * A body arrives whole or in pieces, stays in memory or goes to the spool, and ends where its
+ * framing says. tests/wire/chunked has more cases that the chunk grammar refuses.
  */
 #include <errno.h>
 #include <unistd.h>

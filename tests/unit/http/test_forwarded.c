@@ -1,6 +1,7 @@
 /*
- * What is believed of the fields that name a client, and what is left of them. Our peer is trusted in all of these, and so are
- * 10.0.0.0/8, ::1 and unix-domain sockets. All fields are believed unless a row says otherwise.
+ * The fields that name a client: the values that are believed, and the parts that are kept. Our
+ * peer is trusted in all cases, and so are 10.0.0.0/8, ::1 and Unix-domain sockets. All fields are
+ * believed unless a row says otherwise.
  */
 #include "http/forwarded.h"
 
@@ -133,7 +134,7 @@ static void assert_slice(const char *name, struct slice got, const char *expecte
         unit_assert_bytes(name, got.data, got.size, expected, strlen(expected));
 }
 
-START_TEST(the_client_is_who_those_say_that_are_trusted)
+START_TEST(the_client_is_the_one_that_trusted_peers_name)
 {
     struct forwarded *found = found_in(clients[_i].fields);
     bool family = strstr(clients[_i].fields, "X-") != NULL;
@@ -431,7 +432,7 @@ START_TEST(a_field_that_no_proxy_sets_is_hidden)
 }
 END_TEST
 
-/* Most often the address is a proxy's that is missing in the list. */
+/* Most often the private address is a proxy's that is missing in the list. */
 static const struct {
     const char *name, *lines;
     bool cut;
@@ -484,7 +485,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, NULL, tear_down);
-    unit_add_rows(tests, the_client_is_who_those_say_that_are_trusted, clients);
+    unit_add_rows(tests, the_client_is_the_one_that_trusted_peers_name, clients);
     unit_add_rows(tests, the_server_is_where_those_say_that_are_trusted, places);
     unit_add_rows(tests, what_is_left_of_a_field_is_what_was_believed, keeps);
     unit_add_rows(tests, only_those_fields_are_believed_that_proxies_set, believed);

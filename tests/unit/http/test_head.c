@@ -1,6 +1,6 @@
 /*
- * The end of a head is found, or refused, at the first byte that decides it; and the memo changes no answer, however a head
- * arrives.
+ * The end of a head is found, or refused, at the first byte that decides it. The memo changes no
+ * answer, however a head arrives.
  */
 #include "http/head.h"
 
@@ -216,7 +216,7 @@ START_TEST(a_repeated_section_is_shared)
     ck_assert_ptr_ne(sections[0], sections[1]);
     ck_assert_ptr_eq(sections[1], sections[2]);
     ck_assert_ptr_eq(sections[1], sections[3]);
-    /* The one that was found without a search: nothing of the finder was used. */
+    /* The head was found without a search: nothing of the finder was used. */
     ck_assert_uint_eq(reader.finder.scanned, 0);
     for (int i = 0; i < 4; i++)
         header_section_unref(sections[i]);
@@ -258,7 +258,7 @@ START_TEST(what_is_bad_is_refused_and_has_no_section)
 }
 END_TEST
 
-/* Known from a shorter head, which was within the limit. */
+/* The section is known from a shorter head, which was within the limit. */
 START_TEST(a_known_section_does_not_lift_the_limit_of_the_head)
 {
     static const char fits[] = "GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n";

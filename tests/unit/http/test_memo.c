@@ -1,5 +1,5 @@
 /*
- * The memo keeps what came twice, finds what is equal, and nothing else.
+ * The memo keeps sections that came twice, and finds only equal ones.
  */
 #include <stdio.h>
 
@@ -28,7 +28,7 @@ static struct header_section *section_of(struct slice bytes)
     return section;
 }
 
-/* Offers it twice; its slot. */
+/* Offers the section twice, and returns its slot. */
 static unsigned keep(struct slice bytes)
 {
     struct header_section *section = section_of(bytes);

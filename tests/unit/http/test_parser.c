@@ -1,6 +1,6 @@
 /*
- * The parser: what the parts of a request line become, what is kept of a header section and what it decides. What is
- * refused, and with what, is also in tests/wire.
+ * The parser: the parts of a request line, the contents of a header section and its decisions.
+ * tests/wire has more cases, of requests that are refused.
  */
 #include "http/parser.h"
 

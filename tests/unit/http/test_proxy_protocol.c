@@ -1,5 +1,5 @@
 /*
- * The PROXY protocol's headers: whole, in pieces, and what is none.
+ * The headers of the PROXY protocol: whole, in pieces, and malformed.
  */
 #include "http/proxy_protocol.h"
 
@@ -16,7 +16,7 @@
     "\x20\0\x01" \
     "x"
 
-/* Behind each header that is whole stands "GET". */
+/* "GET" follows each header that is whole. */
 static const struct {
     const char *name;
     enum proxy_version version;
@@ -61,7 +61,8 @@ static const struct {
     {"binary, found out", PROXY_AUTO, V2("\x21\x11\0\x0c" V4), "203.0.113.9", "4711", PROXY_CLIENT},
 };
 
-/* However few bytes there are, more are asked for; and what follows is not looked at. */
+/* With any smaller number of bytes the parser asks for more. It does not look at the bytes behind
+ * the header. */
 START_TEST(a_header_is_read_when_it_is_whole)
 {
     struct slice bytes = headers[_i].bytes;

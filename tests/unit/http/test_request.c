@@ -1,5 +1,5 @@
 /*
- * What a request line and a header section decide together, and the life of a section.
+ * A request: the decisions of line and section together, and the life of a section.
  */
 #include "http/forwarded.h"
 #include "http/parser.h"

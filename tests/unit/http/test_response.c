@@ -1,5 +1,6 @@
 /*
- * A response head: the fields an application may set, framing, the fields the server adds, and the small texts.
+ * A response head: the fields that an application may set, framing, the fields that the server
+ * adds, and the small texts.
  */
 #include "http/response.h"
 
@@ -169,7 +170,7 @@ START_TEST(the_head_is_as_the_table_says)
     response_finish(&response, cases[_i].request, cases[_i].keep_alive, known,
                     known ? (uint64_t)cases[_i].size : 0, SLICE(DATE));
 
-    /* A given length stands before what the server adds. */
+    /* A given length comes before the fields that the server adds. */
     bool given = cases[_i].length != NULL && cases[_i].tail[0] != '\0' && response.status != 205;
     size_t cut = given ? strlen("Content-Length: 7\r\n") : 0;
     int size = snprintf(expected, sizeof(expected), "HTTP/1.1 %s\r\n%.*s" SERVER DATE "%s\r\n",

@@ -54,7 +54,8 @@ START_TEST(a_token_is_not_empty)
 }
 END_TEST
 
-/* The scan reads words of eight bytes: each place within a word, and behind the words, must count. */
+/* The scan reads words of eight bytes. Each place within a word, and behind the words, must
+ * count. */
 START_TEST(a_value_ends_at_its_first_bad_byte_wherever_that_stands)
 {
     char text[40];

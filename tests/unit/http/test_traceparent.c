@@ -1,5 +1,5 @@
 /*
- * traceparent: what W3C Trace Context takes for one, and what it does not.
+ * traceparent: the values that W3C Trace Context accepts, and those that it does not.
  */
 #include "http/traceparent.h"
 

@@ -1,5 +1,6 @@
 /*
- * Every request of tests/wire gets the answers that its file expects, whole and byte by byte, with and without the memo.
+ * Every request of tests/wire gets the answers that its file expects, whole and byte by byte, with
+ * and without the memo.
  */
 #include "session.h"
 #include "unit.h"

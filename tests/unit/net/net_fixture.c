@@ -94,7 +94,7 @@ static void run_no_content(struct fixture *fixture, struct exchange *exchange)
     exchange_end(exchange);
 }
 
-/* "the file" stands at offset 4; `size` is what is promised of it. */
+/* "the file" is at offset 4. The answer announces `size` bytes of it. */
 static void send_file(struct fixture *fixture, struct exchange *exchange, bool known, uint64_t size)
 {
     char path[] = "/tmp/net_fixture-XXXXXX";
@@ -412,7 +412,7 @@ void client_receive(struct client *client)
         client->end = CLIENT_RESET;
 }
 
-/* What a server that has closed does not take is lost, as in life. */
+/* Bytes that a closed server does not take are lost, as in life. */
 void client_send(struct client *client, struct fixture *fixture, const char *bytes, size_t size)
 {
     while (size > 0) {

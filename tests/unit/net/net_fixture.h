@@ -1,6 +1,6 @@
 /*
- * A worker without processes and without Python: a loop over the options given, a handler that answers as the
- * path says, and clients on real sockets.
+ * A worker without processes and without Python: a loop with the given options, a handler, and
+ * clients on real sockets. The path of a request tells the handler how to answer.
  */
 #ifndef NET_FIXTURE_H
 #define NET_FIXTURE_H
@@ -16,7 +16,7 @@
 
 #include "unit.h"
 
-/* How a connection looks to its client. */
+/* The state of a connection, as its client sees it. */
 enum client_end {
     CLIENT_OPEN,
     CLIENT_ENDED, /* the end of the stream */
@@ -32,7 +32,7 @@ struct client {
 
 enum { FIXTURE_ANSWERS = 16 };
 
-/* What the loop has told of an answer. */
+/* The loop's report of an answer. */
 struct fixture_answer {
     char client[sizeof(((struct peer_endpoint *)NULL)->address)];
     int status;
@@ -44,7 +44,8 @@ struct fixture {
     struct scoreboard_row row;
     struct local_endpoint local;
     struct loop *loop;
-    /* Called by the handler of "/pause/N" after N bytes, before it sends more. `paused` is the test's. */
+    /* Called by the handler of "/pause/N" after N bytes, before it sends more. `paused` is the
+     * test's. */
     void (*pause)(struct fixture *fixture, struct exchange *exchange);
     struct client *paused;
     bool sent_all;                                  /* by the last handler: no send has failed */
@@ -52,11 +53,11 @@ struct fixture {
     size_t answer_count;
 };
 
-/* `line` is of options, as one would type them. */
+/* `line` has options, as a user types them. */
 void fixture_start(struct fixture *fixture, const char *line);
 void fixture_stop(
     struct fixture *fixture); /* the clients must be closed; asserts that no connection is left */
-/* One turn of the loop, and the handlers of what has become ready. */
+/* Makes one turn of the loop, and runs the handlers of ready requests. */
 void fixture_turn(struct fixture *fixture);
 
 void client_open_tcp(struct client *client, struct fixture *fixture);
@@ -66,13 +67,14 @@ void client_send(struct client *client, struct fixture *fixture, const char *byt
 void client_say(struct client *client, struct fixture *fixture, const char *text);
 void client_receive(struct client *client); /* what is there */
 
-/* Turns until `size` bytes came and the connection is as expected, or `ms` have passed; then a little more, to
- * see whether anything follows. */
+/* Turns until `size` bytes came and the connection is as expected, or `ms` have passed. Then turns
+ * a little more, to see whether anything follows. */
 void client_await(struct client *client, struct fixture *fixture, size_t size, enum client_end end, int ms);
 /* Turns until `count` connections are open, or for a second. */
 void fixture_await_open(struct fixture *fixture, size_t count);
 
-/* What was received, Server and Date (which must be right) as "~\r\n". The caller frees it. */
+/* The bytes that were received. Server and Date must be right, and are written as "~\r\n". The
+ * caller frees it. */
 char *client_transcript(const struct client *client);
 
 /* The content of "/big/N" and "/pause/N": byte `i` of it. */

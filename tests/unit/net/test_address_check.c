@@ -1,5 +1,6 @@
 /*
- * Whether an address could be listened on, and which are in one another's way; and that whoever listens there notices nothing.
+ * Whether an address can be listened on, and which addresses exclude each other. A server that
+ * listens there notices nothing.
  */
 #include "net/address_check.h"
 

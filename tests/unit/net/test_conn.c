@@ -1,5 +1,6 @@
 /*
- * A connection whose client is slow, gone, or too fast: nothing is lost, nothing waits for it.
+ * A connection whose client is slow, gone, or too fast: nothing is lost, and nothing waits for the
+ * client.
  */
 #include "net/conn.h"
 
@@ -59,7 +60,7 @@ START_TEST(a_slow_client_gets_all_of_it_and_the_handler_does_not_wait)
 }
 END_TEST
 
-/* With nowhere to keep more, the producer waits; a child reads meanwhile. */
+/* Output has reached all limits, so the producer waits. A child reads meanwhile. */
 START_TEST(a_producer_waits_when_all_limits_are_reached)
 {
     enum { SIZE = 2000000 };
@@ -114,7 +115,7 @@ static const struct {
     {"the end of the connection", OLD("/big/1000000")},
 };
 
-/* The client that resumes must not take what it has for the whole. */
+/* A client that reads on must not take a part of the answer for the whole. */
 START_TEST(a_client_that_takes_nothing_is_reset_after_the_write_timeout)
 {
     struct fixture fixture;
@@ -222,7 +223,7 @@ START_TEST(what_waits_leaves_with_the_next_block)
 }
 END_TEST
 
-/* Others have their turn after each 64 KiB. */
+/* Other connections have their turn after each 64 KiB. */
 START_TEST(a_client_that_sends_much_does_not_hold_the_loop)
 {
     struct fixture fixture;

@@ -1,5 +1,5 @@
 /*
- * An exchange seen from its handler: what the sends return, what is counted, what is logged.
+ * An exchange as its handler sees it: the results of sends, the counters, the log.
  */
 #include "net/exchange.h"
 
@@ -193,7 +193,7 @@ static const struct {
     {"nothing tells", "GET /hello HTTP/1.0\r\n\r\n", false, CLIENT_RESET},
 };
 
-/* The connection is gone before the call returns, and what the call does after that reaches nobody. */
+/* The connection is gone before the call returns. Later output of the call reaches no client. */
 START_TEST(one_that_is_preempted_after_its_head_is_cut)
 {
     struct exchange *exchange = ready_exchange(begun[_i].request);
@@ -237,7 +237,8 @@ START_TEST(one_whose_answer_has_left_is_not_cut)
 }
 END_TEST
 
-/* The end of the connection is that of the answer: it comes in order, not as a reset that takes what is on its way. */
+/* The end of the connection ends the answer. It comes in order, and not as a reset, which would
+ * destroy output on its way. */
 START_TEST(one_whose_answer_ends_with_the_connection_is_not_reset)
 {
     struct exchange *exchange = ready_exchange("GET /hello HTTP/1.0\r\n\r\n");

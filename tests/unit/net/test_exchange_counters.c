@@ -1,6 +1,6 @@
 /*
- * What is counted of an exchange: each answer once, by its code, before the client has it; each refusal by its reason; how long
- * each part took.
+ * The counters of an exchange. Each answer counts once, by its code, before the client has it. Each
+ * refusal counts by its reason. The durations of the parts are counted.
  */
 #include "net/exchange.h"
 
@@ -91,7 +91,7 @@ static void look_before_the_end(struct fixture *f, struct exchange *exchange)
     ck_assert_uint_eq(all_answers(), 0);
 }
 
-/* The handler has not ended the exchange, nor has the loop, when the client has it all. */
+/* The client has the whole answer before the handler and the loop have ended the exchange. */
 static void look_after_the_end(struct fixture *f, struct exchange *exchange)
 {
     look_before_the_end(f, exchange);
@@ -102,7 +102,7 @@ static void look_after_the_end(struct fixture *f, struct exchange *exchange)
     ck_assert_uint_eq(scoreboard_get(fixture.row.requests), 0);
 }
 
-START_TEST(who_has_an_answer_finds_it_counted)
+START_TEST(a_client_that_has_an_answer_finds_it_counted)
 {
     start();
     fixture.pause = look_after_the_end;
@@ -144,7 +144,7 @@ static const struct {
     {"while a large answer was sent", GET("/big/1000000"), true, 200},
 };
 
-/* One truth: the counters and what is told of the answer are the same, and what was sent is what the kernel has taken. */
+/* The counters and the report of an answer agree. Only bytes that the kernel took count as sent. */
 START_TEST(what_a_client_did_not_get_was_not_sent)
 {
     start();
@@ -288,7 +288,7 @@ END_TEST
 static void add(TCase *tests)
 {
     unit_add_rows(tests, an_answer_is_counted_once_by_its_code, cases);
-    tcase_add_test(tests, who_has_an_answer_finds_it_counted);
+    tcase_add_test(tests, a_client_that_has_an_answer_finds_it_counted);
     unit_add_rows(tests, what_a_client_did_not_get_was_not_sent, gone);
     tcase_add_test(tests, an_answer_in_the_handlers_place_is_counted_in_its_place);
     tcase_add_test(tests, the_whole_takes_as_long_as_its_parts);

@@ -1,5 +1,6 @@
 /*
- * HTTP/1 on a connection: bytes in, bytes out, and what becomes of the connection. However the bytes arrive.
+ * HTTP/1 on a connection: bytes in, bytes out, and the fate of the connection, however the bytes
+ * arrive.
  */
 #include "net/h1.h"
 
@@ -26,7 +27,7 @@
     "Connection: close\r\n\r\n" status "\n"
 #define BAD ERROR("400 Bad Request", "16")
 
-/* What becomes of the connection. */
+/* The fate of the connection. */
 enum fate {
     KEPT,
     CLOSED,  /* both ways */
@@ -173,7 +174,7 @@ static size_t received_size(const char *transcript)
     return size;
 }
 
-/* An interim answer breaks into the count: it is read when it comes. */
+/* An interim answer would disturb the count: it is read when it comes. */
 static void run_case(int row, size_t step)
 {
     struct fixture fixture;
@@ -213,7 +214,8 @@ START_TEST(the_outcome_is_the_same_byte_by_byte)
 }
 END_TEST
 
-/* The client's header section is known from the second request on: another way through the code. */
+/* The client's header section is known from the second request on. That is another path through the
+ * code. */
 START_TEST(the_outcome_is_the_same_after_others_like_it)
 {
     struct fixture fixture;
@@ -489,7 +491,7 @@ START_TEST(a_request_that_arrives_with_the_drain_is_answered)
 }
 END_TEST
 
-/* Not what idles: its client has not been told. */
+/* Idle connections stay: their clients have not been told. */
 START_TEST(before_a_stop_each_answer_ends_its_connection)
 {
     struct fixture fixture;
@@ -516,7 +518,7 @@ START_TEST(before_a_stop_each_answer_ends_its_connection)
 }
 END_TEST
 
-/* What a client has sent before, and what it sends together with its end: both are one edge to us. */
+/* Bytes sent before, and bytes sent together with the end: both are one edge to us. */
 static const struct {
     const char *name, *options, *before, *last;
     unsigned answers; /* to what was sent before */
@@ -570,7 +572,7 @@ static void go_by_reset(struct client *client, struct fixture *fixture)
     close(client->fd);
 }
 
-/* The kernel makes a reset of it where an answer was not read. */
+/* The kernel sends a reset where an answer was not read. */
 static void go_unread(struct client *client, struct fixture *fixture)
 {
     (void)fixture;
@@ -588,7 +590,7 @@ static void (*const transports[])(struct client *client, struct fixture *fixture
     client_open_unix,
 };
 
-/* No time-out ends it: each is longer than the test may take. */
+/* No time-out ends the connection: each is longer than the test may take. */
 static void leave(int row, size_t transport, size_t goodbye, bool watched)
 {
     struct fixture fixture;

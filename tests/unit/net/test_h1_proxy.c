@@ -1,6 +1,6 @@
 /*
- * The PROXY protocol in front of HTTP/1: whose a connection is then, and what becomes of one without its header. However the bytes
- * arrive.
+ * The PROXY protocol in front of HTTP/1: the client of a connection, and the fate of a connection
+ * without its header. The bytes may arrive in any pieces.
  */
 #include "net/h1.h"
 
@@ -105,7 +105,7 @@ START_TEST(a_connection_is_whose_the_header_says)
 }
 END_TEST
 
-/* Bytes buy no time. */
+/* Bytes alone buy no time. */
 START_TEST(a_header_has_its_time)
 {
     struct fixture fixture;

@@ -1,5 +1,5 @@
 /*
- * Hand-over between two workers, which are two loops of one process that take turns.
+ * Hand-over between two workers: they are two loops of one process, which take turns.
  */
 #include "net/handover.h"
 
@@ -45,7 +45,7 @@ static void begin(const char *options)
     }
 }
 
-/* Each connection is counted where it is, as what it is. */
+/* Each connection is counted in its worker, in its state. */
 static void assert_all_idle(void)
 {
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -86,13 +86,13 @@ static size_t open_in(unsigned worker)
     return fixtures[worker].loop->open_count;
 }
 
-/* Only sent; nobody turns. */
+/* Sends only: no loop turns. */
 static void tell(struct client *client, const char *text)
 {
     ck_assert_int_eq(send(client->fd, text, strlen(text), 0), (int)strlen(text));
 }
 
-/* Asks for /hello, wherever the connection is. */
+/* Asks for /hello, in whichever worker the connection is. */
 static void assert_greeted(struct client *client)
 {
     size_t before = client->size;
@@ -128,8 +128,8 @@ START_TEST(connections_that_stay_are_spread)
 }
 END_TEST
 
-/* As it is when others had still to accept what came to them. */
-START_TEST(when_a_rush_is_over_who_has_more_sends_what_is_idle)
+/* As if the others had not yet accepted their share. */
+START_TEST(after_a_rush_the_worker_with_more_sends_idle_connections)
 {
     struct client clients[8];
     begin("");
@@ -155,7 +155,7 @@ START_TEST(when_a_rush_is_over_who_has_more_sends_what_is_idle)
 }
 END_TEST
 
-/* As when its call lasts. */
+/* As if its call lasted. */
 START_TEST(those_that_were_watched_before_their_answer_are_spread_too)
 {
     struct client clients[4];
@@ -335,7 +335,7 @@ static const struct {
     {.state = WORKER_READY, .left_unserved = true},
 };
 
-START_TEST(nothing_goes_to_who_does_not_serve)
+START_TEST(nothing_goes_to_a_worker_that_does_not_serve)
 {
     struct client clients[3];
     begin("");
@@ -356,7 +356,7 @@ START_TEST(nothing_goes_to_who_does_not_serve)
 }
 END_TEST
 
-/* The successor has the same slot: here the same post. */
+/* The successor has the same slot: here the same transfer socket. */
 START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
 {
     struct client clients[3];
@@ -391,7 +391,7 @@ START_TEST(what_is_idle_or_will_be_goes_to_the_successor)
 }
 END_TEST
 
-/* By whoever it is for, or by who has sent it. */
+/* Any worker takes them: the receiver, or the sender. */
 START_TEST(at_the_end_what_is_in_any_transfer_socket_is_taken)
 {
     struct client client;
@@ -437,7 +437,7 @@ START_TEST(when_the_transfer_socket_is_full_connections_stay_until_there_is_room
 }
 END_TEST
 
-/* All that are left to the process. */
+/* All descriptors that are left to the process. */
 static int filled[1024], filled_count;
 
 static void take_all_descriptors(void)
@@ -456,7 +456,7 @@ static void give_back(void)
         close(filled[--filled_count]);
 }
 
-/* All of a post would be lost in one burst. */
+/* Without the limit, one burst would lose all parcels of a transfer socket. */
 START_TEST(without_descriptors_connections_wait_in_the_transfer_socket)
 {
     enum { CONNECTIONS = 8, TURNS = 20 };
@@ -487,14 +487,14 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_test(tests, connections_that_stay_are_spread);
-    tcase_add_test(tests, when_a_rush_is_over_who_has_more_sends_what_is_idle);
+    tcase_add_test(tests, after_a_rush_the_worker_with_more_sends_idle_connections);
     tcase_add_test(tests, those_that_were_watched_before_their_answer_are_spread_too);
     tcase_add_test(tests, a_connection_that_ends_with_its_answer_stays);
     unit_add_rows(tests, a_request_that_waits_goes_to_an_idle_thread, ready);
     tcase_add_test(tests, a_spool_moves_with_its_request);
     tcase_add_test(tests, without_an_idle_thread_elsewhere_a_request_waits_for_one);
     tcase_add_test(tests, many_that_wait_go_to_an_idle_thread_but_not_all);
-    unit_add_rows(tests, nothing_goes_to_who_does_not_serve, not_serving);
+    unit_add_rows(tests, nothing_goes_to_a_worker_that_does_not_serve, not_serving);
     tcase_add_test(tests, what_is_idle_or_will_be_goes_to_the_successor);
     tcase_add_loop_test(tests, at_the_end_what_is_in_any_transfer_socket_is_taken, HERE, WORKERS);
     tcase_add_test(tests, when_the_transfer_socket_is_full_connections_stay_until_there_is_room);

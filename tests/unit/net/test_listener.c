@@ -1,5 +1,6 @@
 /*
- * A worker's listeners: accepting pauses when there is no room or no descriptor; nothing is dropped.
+ * A worker's listeners: accepting pauses when there is no room or no descriptor, and nothing is
+ * dropped.
  */
 #include "net/listener.h"
 
@@ -25,7 +26,7 @@ static void start(const char *options, const char *text)
     char message[256];
     ck_assert_msg(address_parse(&address, "--bind", text, message, sizeof(message)) == 0, "%s", message);
     ck_assert_msg(address_listen(&address, 2, 64, message, sizeof(message)) == 0, "%s", message);
-    /* Slot 0 is nobody's: were it open, half of the connections would wait there. */
+    /* No worker serves slot 0. If it were open, half of the connections would wait there. */
     if (!address.shared) {
         close(address.sockets[0]);
         address.sockets[0] = -1;
@@ -45,7 +46,7 @@ static void stop_all(struct client *clients, int count)
     address_close(&address, true);
 }
 
-/* From the side of the network: the server has yet to accept it. */
+/* Connects as the network sees it: the server has not accepted yet. */
 static void client_connect(struct client *client)
 {
     *client = (struct client){.fd = socket(address.family, SOCK_STREAM, 0), .got = strdup("")};
@@ -63,7 +64,7 @@ static void turn_for(int ms)
     }
 }
 
-/* Its connection may be closed for a newcomer before the test looks. */
+/* The connection may be closed for a newcomer before the test looks. */
 static void assert_answered(struct client *client)
 {
     uint64_t end = clock_ms() + 30000;
@@ -138,7 +139,7 @@ START_TEST(a_unix_peer_has_no_address)
 }
 END_TEST
 
-/* Its connection is in use until the rest of the head comes. */
+/* The connection is in use until the rest of the head comes. */
 static void client_begin(struct client *client)
 {
     *client = (struct client){.fd = socket(address.family, SOCK_STREAM, 0), .got = strdup("")};
@@ -178,7 +179,7 @@ START_TEST(accepting_pauses_while_all_connections_are_in_use_and_goes_on)
 }
 END_TEST
 
-START_TEST(the_end_of_a_request_makes_room_for_one_who_waits)
+START_TEST(the_end_of_a_request_makes_room_for_a_client_that_waits)
 {
     struct client clients[2];
     start("--worker-connections 1", "127.0.0.1:0");
@@ -196,7 +197,7 @@ START_TEST(the_end_of_a_request_makes_room_for_one_who_waits)
 }
 END_TEST
 
-/* The deadlines of a queue have a slack: a 64th. */
+/* The deadlines of a queue have slack: a 64th. */
 START_TEST(the_connection_that_idles_for_the_longest_time_is_closed_for_a_new_one)
 {
     struct client clients[5];
@@ -244,7 +245,7 @@ START_TEST(without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on)
     turn_for(250);
     ck_assert_uint_eq(fixture.loop->open_count, 1);
     ck_assert(fixture.loop->accepting_paused);
-    /* While paused the loop waits for its retry rather than for the sockets. */
+    /* While paused, the loop waits for its retry and not for the sockets. */
     uint64_t progress = scoreboard_get(fixture.row.progress), begun = clock_ms();
     while (clock_ms() - begun < 300)
         loop_turn(fixture.loop, true);
@@ -266,7 +267,7 @@ START_TEST(without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on)
     ck_assert_int_gt(status.st_size, 0);
     ck_assert_int_lt(status.st_size, 200); /* told once */
     unlink(log);
-    _exit(0); /* whoever closes descriptors by number had better not go on */
+    _exit(0); /* a process that closes descriptors by number should not go on */
 }
 END_TEST
 
@@ -293,7 +294,7 @@ START_TEST(a_closed_connection_ends_the_pause_before_the_retry)
 }
 END_TEST
 
-/* What waits, or comes, is a successor's. */
+/* Clients that wait, or come later, belong to a successor. */
 START_TEST(stopping_leaves_what_waits)
 {
     struct client clients[4];
@@ -320,7 +321,7 @@ START_TEST(stopping_leaves_what_waits)
 }
 END_TEST
 
-START_TEST(stopping_for_good_takes_what_waits_and_refuses_who_comes)
+START_TEST(stopping_for_good_takes_clients_that_wait_and_refuses_later_ones)
 {
     struct client clients[4];
     start("--worker-connections 2", "127.0.0.1:0");
@@ -379,12 +380,12 @@ static void add(TCase *tests)
     unit_add_rows(tests, the_peer_is_known_by_address_and_port, peer_addresses);
     tcase_add_test(tests, a_unix_peer_has_no_address);
     tcase_add_test(tests, accepting_pauses_while_all_connections_are_in_use_and_goes_on);
-    tcase_add_test(tests, the_end_of_a_request_makes_room_for_one_who_waits);
+    tcase_add_test(tests, the_end_of_a_request_makes_room_for_a_client_that_waits);
     tcase_add_test(tests, the_connection_that_idles_for_the_longest_time_is_closed_for_a_new_one);
     tcase_add_test(tests, without_a_descriptor_accepting_pauses_does_not_spin_and_goes_on);
     tcase_add_test(tests, a_closed_connection_ends_the_pause_before_the_retry);
     tcase_add_test(tests, stopping_leaves_what_waits);
-    tcase_add_test(tests, stopping_for_good_takes_what_waits_and_refuses_who_comes);
+    tcase_add_test(tests, stopping_for_good_takes_clients_that_wait_and_refuses_later_ones);
     tcase_add_test(tests, a_socket_that_a_sibling_has_shut_is_left_alone);
     tcase_add_exit_test(tests, another_socket_in_its_place_is_the_end, EXIT_FAILURE);
     tcase_add_test(tests, freeing_none_is_fine);

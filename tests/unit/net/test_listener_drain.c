@@ -1,5 +1,6 @@
 /*
- * The listeners: whoever was on the way in arrives, nobody else; and the kernel tells when that is all.
+ * The listener drain: clients on their way in arrive, and no others. The kernel tells when all have
+ * arrived.
  */
 #include "net/listener_drain.h"
 
@@ -21,7 +22,7 @@ static void open_address(const char *text)
     ck_assert_msg(address_listen(&address, 2, 64, message, sizeof(message)) == 0, "%s", message);
 }
 
-/* A client that knocks; whether it has an answer from the kernel within a moment. */
+/* Connects. True when the kernel answers within a moment. */
 static bool knock(int *fd)
 {
     *fd = socket(address.family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -31,7 +32,7 @@ static bool knock(int *fd)
     return poll(&answer, 1, 200) == 1;
 }
 
-/* How many can be accepted on any of the sockets. */
+/* The number of connections that can be accepted on all sockets. */
 static int accept_all(void)
 {
     int count = 0;
@@ -59,7 +60,7 @@ static bool await_quiet(uint64_t ms)
 
 static const char *const tcp[] = {"127.0.0.1:0", "[::1]:0"};
 
-START_TEST(whoever_was_on_the_way_in_arrives_and_nobody_else)
+START_TEST(clients_on_their_way_in_arrive_and_no_others)
 {
     int speaks, silent, late;
     open_address(tcp[_i]);
@@ -112,7 +113,7 @@ END_TEST
 
 static void add(TCase *tests)
 {
-    unit_add_rows(tests, whoever_was_on_the_way_in_arrives_and_nobody_else, tcp);
+    unit_add_rows(tests, clients_on_their_way_in_arrive_and_no_others, tcp);
     tcase_add_test(tests, a_unix_domain_socket_has_no_handshake);
     tcase_add_test(tests, a_handshake_with_another_port_is_not_ours);
 }

@@ -1,5 +1,6 @@
 /*
- * The event loop of a worker: the ready list is in order, the loop waits only when there is nothing to do.
+ * The event loop of a worker: the ready list is in order, and the loop waits only when there is
+ * nothing to do.
  */
 #include "net/loop.h"
 
@@ -70,10 +71,10 @@ START_TEST(requests_are_ready_in_the_order_of_their_completion)
 }
 END_TEST
 
-/* Which of three is taken off the list, and comes back: from another worker, say. */
+/* The one of three that is taken off the list and comes back, as from another worker. */
 static const int removals[] = {0, 1, 2};
 
-START_TEST(who_has_waited_longest_comes_first)
+START_TEST(the_request_that_has_waited_longest_comes_first)
 {
     enum { CLIENTS = 3 };
     struct client clients[CLIENTS];
@@ -105,7 +106,7 @@ START_TEST(who_has_waited_longest_comes_first)
 }
 END_TEST
 
-/* Nothing will ever happen: waiting would be for ever, and Check's alarm would end it. */
+/* No event will come: a wait would last until Check's alarm ends it. */
 START_TEST(it_does_not_wait_while_something_is_settled_or_ready)
 {
     struct client client;
@@ -140,7 +141,7 @@ static void *post(void *arg)
     return NULL;
 }
 
-/* The handler of another thread has ended it; the loop is asleep. */
+/* The handler in another thread has ended the exchange while the loop sleeps. */
 START_TEST(what_another_thread_has_finished_wakes_the_loop_and_is_finished)
 {
     struct client client;
@@ -164,7 +165,7 @@ START_TEST(what_another_thread_has_finished_wakes_the_loop_and_is_finished)
 }
 END_TEST
 
-START_TEST(it_waits_beside_what_is_ready_when_nobody_can_run_it)
+START_TEST(it_waits_beside_ready_requests_when_no_thread_can_run_them)
 {
     struct client client;
     fixture_start(&fixture, "--keep-alive 24h");
@@ -189,9 +190,9 @@ static void add(TCase *tests)
 {
     tcase_add_test(tests, the_limits_are_those_of_the_options);
     tcase_add_test(tests, requests_are_ready_in_the_order_of_their_completion);
-    unit_add_rows(tests, who_has_waited_longest_comes_first, removals);
+    unit_add_rows(tests, the_request_that_has_waited_longest_comes_first, removals);
     tcase_add_test(tests, it_does_not_wait_while_something_is_settled_or_ready);
-    tcase_add_test(tests, it_waits_beside_what_is_ready_when_nobody_can_run_it);
+    tcase_add_test(tests, it_waits_beside_ready_requests_when_no_thread_can_run_them);
     tcase_add_test(tests, every_turn_is_progress);
     tcase_add_test(tests, what_another_thread_has_finished_wakes_the_loop_and_is_finished);
 }

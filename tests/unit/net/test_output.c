@@ -1,5 +1,6 @@
 /*
- * What a client has not taken yet: in order, within its limits, whatever the socket takes at a time.
+ * Output that a client has not taken: in order and within its limits, however much the socket
+ * accepts at a time.
  */
 #include "net/output.h"
 
@@ -56,7 +57,7 @@ static int pattern_file(size_t from, size_t size)
     return fd;
 }
 
-/* Reads at most `most` bytes, which must continue the pattern; returns how many. */
+/* Reads at most `most` bytes, which must continue the pattern. Returns their number. */
 static size_t take(size_t from, size_t most)
 {
     char bytes[4096];
@@ -66,7 +67,7 @@ static size_t take(size_t from, size_t most)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* Drains and reads until nothing is left; returns how much came in all. */
+/* Drains and reads until nothing is left. Returns the number of all bytes. */
 static size_t take_all(struct output *output, size_t from)
 {
     uint64_t sent = 0;
@@ -138,7 +139,7 @@ START_TEST(appending_and_draining_may_alternate)
 }
 END_TEST
 
-/* The kernel's buffer is emptied into nowhere: what counts is what the output holds. */
+/* The kernel's buffer is emptied and dropped: only the bytes in the output count. */
 START_TEST(it_is_full_until_the_whole_spool_has_left)
 {
     struct output_limits limits = {4096, 100000, "/tmp", NULL};
@@ -148,7 +149,7 @@ START_TEST(it_is_full_until_the_whole_spool_has_left)
     ck_assert(!output_is_full(output));
     ck_assert_int_eq(append(output, 4096, 100000), 0);
     ck_assert(output_is_full(output));
-    /* Memory leaves first; the spool takes no less of the disk when its first bytes have left. */
+    /* Memory is sent first. The spool keeps its size on the disk while its first bytes are sent. */
     size_t taken = 0;
     while (taken < 50000) {
         ck_assert_int_eq(output_drain(output, ends[0], &sent), 0);

@@ -1,5 +1,5 @@
 /*
- * Parcels: a connection arrives with all that was known of it; what cannot be sent is told.
+ * Parcels: a connection arrives with all its state. A parcel that cannot be sent is reported.
  */
 #include "net/parcel.h"
 
@@ -98,7 +98,7 @@ START_TEST(the_largest_parcel_fits_and_a_larger_one_is_refused)
 }
 END_TEST
 
-START_TEST(when_nobody_takes_them_it_says_so)
+START_TEST(a_full_socket_is_reported)
 {
     int count = 0;
     sent.rest = 0;
@@ -113,7 +113,7 @@ START_TEST(when_nobody_takes_them_it_says_so)
 }
 END_TEST
 
-/* One that is left may not be enough: there may be a spool. */
+/* A single descriptor may not be enough: there may be a spool. */
 START_TEST(without_descriptors_it_stays_where_it_is)
 {
     struct rlimit before, limit;
@@ -135,7 +135,7 @@ START_TEST(without_descriptors_it_stays_where_it_is)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_int_eq(parcel_receive(post[0], &got, bytes), 1);
     assert_same_file(got.fd, client[0]);
-    _exit(0); /* whoever closes descriptors by number had better not go on */
+    _exit(0); /* a process that closes descriptors by number should not go on */
 }
 END_TEST
 
@@ -146,7 +146,7 @@ static int next_descriptor(void)
     return fd;
 }
 
-/* As the sender's parcel_send, without its checks; `size` bytes behind the parcel. */
+/* Sends like parcel_send without its checks, with `size` bytes behind the parcel. */
 static void forge(const void *parcel, size_t size, const int *descriptors, int count)
 {
     static char room[CMSG_SPACE(64 * sizeof(int))] __attribute__((aligned(8)));
@@ -190,7 +190,7 @@ static int descriptor_of(int kind)
 
 #define HUGE_PART (SIZE_MAX / 2 + 1)
 
-/* Once: sizes whose sum overflows passed, and 64 MiB behind the buffer were read. */
+/* Sizes whose sum overflows once passed, and 64 MiB behind the buffer were read. */
 static const struct {
     const char *name;
     struct parcel parcel;
@@ -266,7 +266,7 @@ START_TEST(a_message_that_is_shorter_than_a_parcel_is_dropped)
 }
 END_TEST
 
-/* Each accepted one is as a parcel of ours is, whatever was written over it. */
+/* Each accepted parcel is like ours, whatever was written over it. */
 static void assert_sound(size_t size)
 {
     ck_assert_uint_le(got.head, PARCEL_MAX);
@@ -308,7 +308,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, a_connection_arrives_with_what_was_received);
     tcase_add_test(tests, a_spool_goes_along);
     tcase_add_test(tests, the_largest_parcel_fits_and_a_larger_one_is_refused);
-    tcase_add_test(tests, when_nobody_takes_them_it_says_so);
+    tcase_add_test(tests, a_full_socket_is_reported);
     tcase_add_test(tests, without_descriptors_it_stays_where_it_is);
     unit_add_rows(tests, a_forged_parcel_is_dropped_with_its_descriptors, forgeries);
     tcase_add_test(tests, texts_without_an_end_and_bools_that_are_none_are_dropped);

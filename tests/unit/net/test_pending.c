@@ -1,5 +1,5 @@
 /*
- * Bytes kept for later: what is kept is what was given, wherever it lay before.
+ * Input kept for later is the input that was given, wherever its bytes were before.
  */
 #include "net/pending.h"
 

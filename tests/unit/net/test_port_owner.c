@@ -1,5 +1,5 @@
 /*
- * Who has an address: this process, in every form that an address has.
+ * The owner of a port: this process, with every form of address.
  */
 #include "net/port_owner.h"
 
@@ -31,7 +31,8 @@ static void tear_down(void)
     rmdir(directory);
 }
 
-/* "%s" is the port of `taken`, or in names the number of this process: others have such tests, too. */
+/* "%s" is the port of `taken`; in names it is the number of this process, because other tests run
+ * beside it. */
 static const struct {
     const char *name, *taken, *wanted;
     bool found;
@@ -49,7 +50,7 @@ static const struct {
     {"the same name as a file", "unix:@test-occupant-%s", "unix:test-occupant-%s", false},
 };
 
-/* Another process, that has none of ours: what it finds, in `who`. */
+/* Another process, which has none of our sockets: its result is in `who`. */
 static bool find_in_child(const struct address *taken, const struct address *wanted, char *who, size_t size)
 {
     int ends[2];
@@ -69,7 +70,7 @@ static bool find_in_child(const struct address *taken, const struct address *wan
     return WEXITSTATUS(status) == 1;
 }
 
-START_TEST(who_listens_is_found)
+START_TEST(the_listening_process_is_found)
 {
     struct address taken, wanted;
     char text[64], message[256], who[128] = "before";
@@ -87,7 +88,7 @@ START_TEST(who_listens_is_found)
     ck_assert_msg(found == cases[_i].found, "%s: %s", cases[_i].name, who);
     ck_assert_msg(found ? strncmp(who, own, strlen(own)) == 0 : who[0] == '\0', "%s: %s", cases[_i].name,
                   who);
-    /* "Stop that process" is no advice for itself. */
+    /* "Stop that process" is no advice for the process itself. */
     ck_assert(
         !port_owner_find((const struct sockaddr *)&wanted.socket_address, wanted.size, who, sizeof(who)));
     ck_assert_str_eq(who, "");
@@ -99,7 +100,7 @@ END_TEST
 static void add(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    unit_add_rows(tests, who_listens_is_found, cases);
+    unit_add_rows(tests, the_listening_process_is_found, cases);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /*
- * A client that goes away while its request waits or its call lasts, and one that only says that it sends no more.
+ * A client that goes away while its request waits or its call lasts; and a client that only sends
+ * no more.
  */
 #include "net/presence.h"
 
@@ -45,7 +46,7 @@ static void stop(void)
     fixture_stop(&fixture);
 }
 
-/* The request waits: nobody runs it. */
+/* The request waits: no thread runs it. */
 static struct exchange *queue(const char *request)
 {
     ck_assert_int_gt(send(client.fd, request, strlen(request), 0), 0);
@@ -54,7 +55,7 @@ static struct exchange *queue(const char *request)
     return fixture.loop->ready_first;
 }
 
-/* Turns of one who cannot run what is ready. */
+/* Turns of a thread that cannot run ready requests. */
 static void turn_beside(void)
 {
     uint64_t end = clock_ms() + 60;
@@ -95,7 +96,7 @@ static const struct {
     {"over a unix socket, an old one that closes", false, OLD, CLOSES, true, NULL},
 };
 
-/* Whether it is watched first, or the end has come before. */
+/* The client is watched first, or its end has come before. */
 static void go_while_waiting(int row, bool watched_before)
 {
     queue(waiting[row].request);
@@ -124,7 +125,8 @@ START_TEST(a_request_waits_as_long_as_its_client)
 }
 END_TEST
 
-/* The connection is watched since its first answer, and an edge may have come before the request was parsed. */
+/* The connection is watched since its first answer, and an edge may have come before the request
+ * was parsed. */
 START_TEST(a_second_request_waits_as_long_too)
 {
     start(waiting[_i].tcp);
@@ -149,7 +151,7 @@ START_TEST(a_second_request_waits_as_long_too)
 }
 END_TEST
 
-START_TEST(only_those_who_have_waited_for_long_are_watched)
+START_TEST(only_clients_that_have_waited_for_long_are_watched)
 {
     start(true);
     struct exchange *exchange = queue(NEW);
@@ -164,8 +166,8 @@ START_TEST(only_those_who_have_waited_for_long_are_watched)
 }
 END_TEST
 
-/* All are looked at, in whatever order they came to be known; the others keep their order. */
-START_TEST(those_who_are_gone_leave_the_others_in_their_order)
+/* All clients are looked at, in any order. The others keep their order. */
+START_TEST(clients_that_are_gone_leave_the_others_in_their_order)
 {
     enum { CLIENTS = 6 };
     struct client clients[CLIENTS];
@@ -281,7 +283,7 @@ START_TEST(a_call_is_told_when_its_client_is_gone)
 }
 END_TEST
 
-/* Its size line gets a zero in front. */
+/* The size line gets a zero in front. */
 START_TEST(a_client_that_closes_within_a_stream_is_asked_between_two_chunks)
 {
     const struct slice chunk = SLICE("some");
@@ -310,7 +312,8 @@ START_TEST(a_client_that_closes_within_a_stream_is_asked_between_two_chunks)
 }
 END_TEST
 
-/* Some take the zero for the last chunk, and the end of the stream for that of the trailer section. */
+/* Some clients take the zero for the last chunk, and the end of the stream for the end of the
+ * trailer section. */
 START_TEST(an_answer_that_is_cut_behind_the_question_does_not_look_whole)
 {
     const struct slice chunk = SLICE("some");
@@ -359,7 +362,7 @@ START_TEST(nothing_is_asked_where_there_is_no_place_for_it)
 }
 END_TEST
 
-START_TEST(nobody_waits_for_more_after_an_answer_in_the_handlers_place)
+START_TEST(no_client_waits_for_more_after_an_answer_in_the_handlers_place)
 {
     start(true);
     struct exchange *exchange = take(NEW);
@@ -385,7 +388,7 @@ START_TEST(one_that_is_gone_is_not_answered_in_the_handlers_place)
 }
 END_TEST
 
-/* With a --timeout that is shorter than the time after which calls are looked at. */
+/* --timeout is shorter than the time after which calls are looked at. */
 START_TEST(one_that_was_preempted_before_it_was_watched_is_not_watched_any_more)
 {
     start(false);
@@ -404,14 +407,14 @@ static void add(TCase *tests)
 {
     unit_add_rows(tests, a_request_waits_as_long_as_its_client, waiting);
     unit_add_rows(tests, a_second_request_waits_as_long_too, waiting);
-    tcase_add_test(tests, only_those_who_have_waited_for_long_are_watched);
-    tcase_add_test(tests, those_who_are_gone_leave_the_others_in_their_order);
+    tcase_add_test(tests, only_clients_that_have_waited_for_long_are_watched);
+    tcase_add_test(tests, clients_that_are_gone_leave_the_others_in_their_order);
     unit_add_rows(tests, an_old_client_that_half_closed_is_waited_with_for_a_second, unsure);
     unit_add_rows(tests, a_call_is_told_when_its_client_is_gone, running);
     tcase_add_loop_test(tests, a_client_that_closes_within_a_stream_is_asked_between_two_chunks, 0, 2);
     tcase_add_test(tests, an_answer_that_is_cut_behind_the_question_does_not_look_whole);
     unit_add_rows(tests, nothing_is_asked_where_there_is_no_place_for_it, mute);
-    tcase_add_test(tests, nobody_waits_for_more_after_an_answer_in_the_handlers_place);
+    tcase_add_test(tests, no_client_waits_for_more_after_an_answer_in_the_handlers_place);
     tcase_add_test(tests, one_that_is_gone_is_not_answered_in_the_handlers_place);
     tcase_add_test(tests, one_that_was_preempted_before_it_was_watched_is_not_watched_any_more);
 }

@@ -1,5 +1,5 @@
 /*
- * The gate of an exchange: who is let through, who is turned away, who waits.
+ * The send claim of an exchange: which thread gets it, is refused, or waits.
  */
 #include "net/send_claim.h"
 

@@ -61,7 +61,7 @@ static void run_ms(int ms)
     event_base_dispatch(base);
 }
 
-/* The test's own time limit is the end of it. */
+/* The test's own time limit ends the wait. */
 static void run_until(int count)
 {
     while (expiries < count)
@@ -134,7 +134,8 @@ START_TEST(one_that_is_set_again_and_again_keeps_its_place_for_a_while)
 }
 END_TEST
 
-/* The timer is armed for the long one when the short one is set. A process without a core until both are due proves nothing. */
+/* The timer is armed for the long time-out when the short one is set. A process that gets no core
+ * until both are due proves nothing. */
 START_TEST(a_later_set_but_shorter_one_is_not_late)
 {
     for (int i = 0; i < ATTEMPTS; i++) {
