@@ -26,10 +26,13 @@ struct control {
     struct control_view view;
     struct control_socket *socket;
     struct stacks *stacks;
-    /* The last reload that went well, and when; its clients are answered when those that leave do not accept any more. */
+    /*
+     * The number and the time of the last good reload. Its clients get their answers when the
+     * workers that leave accept no more.
+     */
     unsigned reloaded;
     uint64_t reloaded_ms;
-    struct event *deferring;
+    struct event *leavers_timer;
 };
 
 #define VERB_FUNCTION(name, arguments, help) \
@@ -71,7 +74,7 @@ struct totals {
     uint64_t connections, calls, requests;
 };
 
-/* The requests of workers that are gone count too. */
+/* Adds up all rows. The requests of workers that have ended count too. */
 static void add_up(const struct control_view *view, struct totals *totals)
 {
     *totals = (struct totals){0};
@@ -87,7 +90,7 @@ static void add_up(const struct control_view *view, struct totals *totals)
     }
 }
 
-/* What a worker is at, in a word. */
+/* Returns the state of a worker, in a word. */
 static const char *state_of(const struct control_view *view, unsigned row)
 {
     bool stalled = scoreboard_get(view->board->rows[row].stalled) != 0;
@@ -163,7 +166,7 @@ struct found_call {
     struct running_call call;
 };
 
-/* What runs in all workers; the caller frees it. */
+/* Finds the calls that run in all workers. The caller frees the result. */
 static struct found_call *find_calls(const struct control_view *view, size_t *count)
 {
     struct found_call *found = NULL, next;
@@ -209,24 +212,25 @@ static void verb_requests(struct control *control, struct control_client *client
 }
 
 /*
- * The verb `stacks`: a signal makes each worker, or the zygote that imports for it, write the Python stacks of all its threads into its seat's crash pipe, without
- * the GIL and without its help. What has come is looked at again and again, for a moment.
+ * The verb `stacks`. A signal makes each worker, or the zygote that imports for it, write the
+ * Python stacks of all its threads into its seat's crash pipe. Python does that without the GIL.
+ * The master looks into the pipes again and again, for a moment.
  */
 
-/* Python writes them in a few milliseconds; a machine may be busy. */
+/* Python writes the stacks in a few milliseconds, but a machine may be busy. */
 enum { STACKS_LOOK_MS = 20, STACKS_MAX_MS = 1000 };
 
 struct seat_stacks {
-    pid_t pid; /* who owes an answer; 0: nobody */
+    pid_t pid; /* of the process that owes an answer; 0: no process */
     bool is_zygote;
-    char *calls;         /* what it ran then: the signal may be their end */
-    size_t before, size; /* bytes in the pipe: then, and when it was looked at last */
+    char *calls;         /* the calls at the signal, which may end them */
+    size_t before, size; /* bytes in the pipe: at the signal, and at the last look */
 };
 
 struct stacks {
     struct control *control;
     struct event *timer;
-    bool asking; /* somebody waits */
+    bool asking; /* a client waits */
     uint64_t since_ms;
     struct seat_stacks seats[];
 };
@@ -245,9 +249,12 @@ static FILE *open_text(char **text, size_t *size)
     return out;
 }
 
-/* The process that is asked in the name of a row: its worker, or the zygote that imports the application for it. */
+/*
+ * The process that answers for a row: its worker, or the zygote that imports the application for
+ * it.
+ */
 struct speaker {
-    pid_t pid; /* 0: none */
+    pid_t pid; /* 0: there is no process */
     const struct crash_pipe *words;
     bool is_zygote;
 };
@@ -257,7 +264,7 @@ static const struct zygote_child *importer_of(const struct control_view *view, u
     return view->importer != NULL ? view->importer(view->context, row) : NULL;
 }
 
-/* Workers may wait for one zygote together: the first of them speaks for it. */
+/* Workers may wait for one zygote together: the row of the first of them shows its stacks. */
 static bool is_first_of(const struct control_view *view, unsigned row, const struct zygote_child *zygote)
 {
     unsigned first = 0;
@@ -275,7 +282,7 @@ static struct speaker find_speaker(const struct control_view *view, unsigned row
     return (struct speaker){is_first_of(view, row, zygote) ? zygote->pid : 0, &zygote->crash_pipe, true};
 }
 
-/* A line for each; the caller frees it. */
+/* Returns a line for each call of the worker. The caller frees it. */
 static char *describe_calls(const struct control_view *view, unsigned row)
 {
     const struct scoreboard_call *calls = scoreboard_calls(view->board, row);
@@ -291,7 +298,7 @@ static char *describe_calls(const struct control_view *view, unsigned row)
     return text;
 }
 
-/* One that still owes an answer is not asked again: the signals would queue up. */
+/* Asks the process of a row, unless it still owes an answer: the signals would queue up. */
 static void seat_ask(struct seat_stacks *seat, const struct control_view *view, unsigned row)
 {
     struct speaker speaker = find_speaker(view, row);
@@ -307,7 +314,7 @@ static void seat_ask(struct seat_stacks *seat, const struct control_view *view, 
     kill(speaker.pid, STACKS_SIGNAL);
 }
 
-/* It has written, and has stopped writing. Of one that has ended nothing will come. */
+/* True: the process has written, and has stopped writing; or the process has ended. */
 static bool has_answered(struct seat_stacks *seat, const struct speaker *speaker)
 {
     if (seat->pid == 0 || speaker->pid != seat->pid)
@@ -318,7 +325,10 @@ static bool has_answered(struct seat_stacks *seat, const struct speaker *speaker
     return quiet && size > seat->before;
 }
 
-/* What was in the pipe before is not ours to show; and where nothing has come it stays there for whoever it is meant for. */
+/*
+ * Prints the bytes that came after the signal. Earlier bytes are not part of the answer. When
+ * nothing has come, the bytes stay in the pipe for their own reader.
+ */
 static void print_stacks(FILE *out, struct seat_stacks *seat, const struct speaker *speaker)
 {
     static char words[CRASH_PIPE_MAX];
@@ -352,7 +362,7 @@ static void print_worker(FILE *out, const struct control_view *view, unsigned ro
     free(seat->calls);
     seat->calls = NULL;
     if (state == SEAT_BOOTING)
-        seat->pid = 0; /* without Python it has ignored the signal */
+        seat->pid = 0; /* a worker without Python ignored the signal */
 }
 
 static void stacks_answer(struct stacks *stacks)
@@ -373,7 +383,10 @@ static void stacks_answer(struct stacks *stacks)
     free(text);
 }
 
-/* What comes when everybody has gone must not be taken for the crash pipe of that worker. False when nobody owes any more. */
+/*
+ * Drops answers that come after the clients have gone: nobody may take them for the words of a
+ * crash. False when no process owes an answer any more.
+ */
 static bool forget_late_answers(struct stacks *stacks)
 {
     static char words[CRASH_PIPE_MAX];
@@ -418,7 +431,7 @@ static void stacks_look(evutil_socket_t fd, short what, void *arg)
         stacks_look_later(stacks, STACKS_MAX_MS);
 }
 
-/* Who comes while others wait gets what they get. */
+/* A client that comes while others wait gets the same answer. */
 static void verb_stacks(struct control *control, struct control_client *client, struct slice argument)
 {
     struct stacks *stacks = control->stacks;
@@ -451,9 +464,9 @@ static void stacks_free(struct stacks *stacks)
 
 /* The verbs that do something. */
 
-enum { MESSAGE_SIZE = 2048, SETTLE_LOOK_MS = 5, SETTLE_MAX_MS = 1000 };
+enum { MESSAGE_SIZE = 2048, LEAVE_LOOK_MS = 5, LEAVE_MAX_MS = 1000 };
 
-/* The reload that is asked for is the one that the next reading of the configuration to begin leads to. */
+/* The client waits for the reload that the next reading of the configuration leads to. */
 static void verb_reload(struct control *control, struct control_client *client, struct slice argument)
 {
     const struct control_view *view = &control->view;
@@ -472,8 +485,11 @@ static void verb_reload(struct control *control, struct control_client *client, 
         control_succeed(client);
 }
 
-/* Those who were told to leave have not read it yet, and would answer the next request in the old way. */
-static bool is_settled(const struct control_view *view)
+/*
+ * Workers that were told to leave may not have read the message. They would answer the next request
+ * with the old code.
+ */
+static bool have_leavers_stopped(const struct control_view *view)
 {
     for (unsigned i = 0; i < view->count; i++)
         if (view->children[i].pid != 0 && fleet_seat(view->fleet, seat_id_of_row(i)) == SEAT_LEAVING &&
@@ -489,15 +505,15 @@ static void succeed_all(struct control *control)
         control_succeed(client);
 }
 
-static void settle(evutil_socket_t fd, short what, void *arg)
+static void await_leavers(evutil_socket_t fd, short what, void *arg)
 {
-    static const struct timeval a_moment = {.tv_usec = SETTLE_LOOK_MS * 1000};
+    static const struct timeval a_moment = {.tv_usec = LEAVE_LOOK_MS * 1000};
     struct control *control = arg;
     (void)fd, (void)what;
-    if (is_settled(&control->view) || clock_ms() - control->reloaded_ms >= SETTLE_MAX_MS)
+    if (have_leavers_stopped(&control->view) || clock_ms() - control->reloaded_ms >= LEAVE_MAX_MS)
         succeed_all(control);
     else
-        event_add(control->deferring, &a_moment);
+        event_add(control->leavers_timer, &a_moment);
 }
 
 static void fail_all(struct control *control, unsigned number, const char *failure, struct slice words)
@@ -518,10 +534,10 @@ void control_reloaded(struct control *control, const char *failure, struct slice
     if (failure == NULL) {
         control->reloaded = status.reloads;
         control->reloaded_ms = clock_ms();
-        settle(-1, 0, control);
+        await_leavers(-1, 0, control);
         return;
     }
-    succeed_all(control); /* of a reload before this one */
+    succeed_all(control); /* those clients waited for an earlier reload */
     fail_all(control, status.phase >= FLEET_DRAINING ? UINT_MAX : status.reloads, failure, words);
 }
 
@@ -562,7 +578,7 @@ static void verb_reopen(struct control *control, struct control_client *client, 
     raise(SIGUSR1);
 }
 
-/* The answer leaves before anything ends. */
+/* The client gets its answer before anything ends. */
 static void verb_stop(struct control *control, struct control_client *client, struct slice argument)
 {
     (void)control, (void)argument;
@@ -598,7 +614,7 @@ struct control *control_open(const struct control_view *view, char *message, siz
         return NULL;
     }
     control->stacks = stacks_new(control);
-    control->deferring = evtimer_new(view->base, settle, control);
+    control->leavers_timer = evtimer_new(view->base, await_leavers, control);
     return control;
 }
 
@@ -607,7 +623,7 @@ void control_close(struct control *control)
     if (control == NULL)
         return;
     stacks_free(control->stacks);
-    event_free(control->deferring);
+    event_free(control->leavers_timer);
     control_socket_close(control->socket);
     free(control);
 }

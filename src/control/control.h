@@ -1,5 +1,8 @@
 /*
- * What the master answers on its control socket: options/control_verbs.h has the verbs, control/control_socket.h the clients.
+ * The verbs of the control socket: what the master answers. options/control_verbs.h lists the
+ * verbs, and control/control_socket.h has the clients.
+ *
+ * The master calls these, in its loop.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -17,7 +20,7 @@
 struct control;
 struct zygote_child;
 
-/* What the verbs look at, and what they do; all of it outlives the control. */
+/* What the verbs read, and what they make the master do. All of it outlives the control. */
 struct control_view {
     struct event_base *base;
     const struct options *options;
@@ -25,33 +28,42 @@ struct control_view {
     const struct child *children; /* one per row of the board */
     unsigned count;
     const struct fleet *fleet;
-    const struct upgrade_state *saved; /* for control_open; NULL: nothing was left to us */
-    /* The zygote that imports the application before the row's worker can be forked, or NULL; none without it. */
+    const struct upgrade_state *saved; /* for control_open; NULL: there is no upgrade state */
+    /*
+     * Returns the zygote that imports the application before the row's worker is forked, or NULL.
+     * Without this function there are no zygotes.
+     */
     const struct zygote_child *(*importer)(void *context, unsigned row);
-    /* How many times the configuration will have been read, when it is that of who asks for a reload now. */
+    /*
+     * Returns the number of the reading of the configuration that a reload asked for at this time
+     * waits for.
+     */
     unsigned (*next_reading)(void *context);
-    /* Asks the fleet for a reload. 0, or -1 and why not. */
+    /* Asks for a reload. 0, or -1 with one sentence in `message`. */
     int (*reload)(void *context, char *message, size_t size);
-    /* For one worker more or less (1, -1). Likewise. */
+    /* Asks for one worker more or less (1, -1). Returns likewise. */
     int (*resize)(void *context, int change, char *message, size_t size);
     void *context;
 };
 
-/* Listens at options->control_socket. NULL and one sentence in `message` when that is not possible. */
+/* Listens at options->control_socket. NULL with one sentence in `message` on failure. */
 struct control *control_open(const struct control_view *view, char *message, size_t size);
 
-/* Each of these is nothing for NULL. */
-/* See control_socket_renew. */
+/* The functions below do nothing when `control` is NULL. */
+/* Makes the socket file anew, see control_socket_renew. */
 void control_renew(struct control *control);
 void control_close(struct control *control);
-/* In a child: it lets go of the descriptors. */
+/* In a child: closes the descriptors. */
 void control_forget(const struct control *control);
-bool control_is_quiet(const struct control *control); /* nobody is being answered */
+bool control_is_quiet(const struct control *control); /* no client is connected */
 void control_save(const struct control *control, struct upgrade_state *saved);
-/* As struct fleet_actions has it: whoever waits for it is answered. */
+/* The fleet has ended a reload, see struct fleet_actions: answers the clients that wait for it. */
 void control_reloaded(struct control *control, const char *failure, struct slice words);
-/* The configuration has been read so many times. Whoever waits for no later one waits for the next reload to begin from now on; or
- * there will be none of it, and he is answered. */
+/*
+ * The master has read the configuration `reading` times. After control_configured, clients that
+ * wait for this reading or an earlier one wait for the next reload to begin. After
+ * control_not_configured there is no reload, and they get `failure`.
+ */
 void control_configured(struct control *control, unsigned reading);
 void control_not_configured(struct control *control, unsigned reading, const char *failure);
 

@@ -1,4 +1,4 @@
-/* The control socket. */
+/* The control socket and its clients. */
 #include "control/control_socket.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ void control_say_lines(struct control_client *client, struct slice text)
     }
 }
 
-/* What it takes at once; the rest when it is ready for it. */
+/* Sends as much as the client takes. The rest follows when the client can take more. */
 static void send_answer(struct control_client *client)
 {
     while (evbuffer_get_length(client->answer) > 0 && evbuffer_write(client->answer, client->fd) > 0)
@@ -146,8 +146,10 @@ void control_fail(struct control_client *client, const char *format, ...)
     end_answer(client);
 }
 
-/* It has nothing more to say. One that has only shut its side may still read: that it is readable says nothing any more, so
- * it is looked after now and then. */
+/*
+ * The client has shut its side, or has gone. A client that has only shut its side may still read.
+ * Its socket stays readable, so the master looks at it now and then.
+ */
 static void look_after_waiting(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -214,7 +216,7 @@ static void request_arrived(evutil_socket_t fd, short what, void *arg)
         read_request(arg);
 }
 
-/* A place for one more: where there is none, that of whoever has been silent longest. */
+/* Returns a free place. When there is none, drops the client that has been silent longest. */
 static struct control_client **find_place(struct control_socket *socket)
 {
     struct control_client **oldest = NULL;
@@ -265,7 +267,7 @@ static void receive_client(struct control_socket *socket, int fd)
     watch(client->event, PATIENCE_MS);
 }
 
-/* One at a time: whatever else the master has to do comes in between. */
+/* Accepts one client at a time: other work of the master comes in between. */
 static void somebody_comes(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -288,7 +290,7 @@ static void resume(evutil_socket_t fd, short what, void *arg)
     event_add(socket->arrivals, NULL);
 }
 
-/* From its first moment on the file is the owner's alone. 0, or -1 and errno. */
+/* The file is the owner's alone from its first moment on. 0, or -1 and errno. */
 static int listen_at(struct address *address, const char *path)
 {
     char *text = xasprintf("unix:%s", path), message[512];
@@ -303,7 +305,7 @@ static int listen_at(struct address *address, const char *path)
     return r;
 }
 
-/* As many as there can be at once: others are refused. */
+/* Takes as many clients as there is room for. The rest are refused. */
 static void take_waiting(struct control_socket *socket, int fd)
 {
     int accepted;

@@ -1,8 +1,12 @@
 /*
- * The control socket: who may ask, a line of request, lines of answer (doc/control-protocol.txt). What is answered is control/control's business.
+ * The control socket: checks who may ask, reads a line of request, and sends lines of answer
+ * (doc/control-protocol.txt). control/control.h has the answers.
  *
- * Nothing waits for a client: one that says or reads nothing for some seconds is dropped, and where too many are silent, the
- * oldest of them for the next. Only an answer that the service itself owes may take its time.
+ * The master never waits for a client. A client that sends or reads nothing for some seconds is
+ * dropped. When too many are silent, the oldest is dropped for the next. Only an answer that the
+ * service owes may take its time.
+ *
+ * The master calls these, in its loop.
  */
 #ifndef CONTROL_CONTROL_SOCKET_H
 #define CONTROL_CONTROL_SOCKET_H
@@ -16,43 +20,55 @@
 #include "upgrade/upgrade_state.h"
 
 struct control_socket;
-struct control_client; /* from its request to the end of its answer */
+struct control_client; /* lives from its connection to the end of its answer */
 
-/* What an answer may wait for. */
+/* What a client waits for. */
 enum control_wait { CONTROL_NOTHING, CONTROL_CONFIGURATION, CONTROL_RELOAD, CONTROL_STACKS };
 
-/* `asked` is called with each request, which is answered there or promised with control_wait. NULL when nobody can listen at
- * `path`: one sentence in `message`. With an upgrade state, that has the socket already; NULL is fine. */
+/*
+ * Listens at `path`, or takes the socket from `saved`, which may be NULL. `asked` gets each
+ * request; it answers, or calls control_wait. NULL with one sentence in `message` on failure.
+ */
 struct control_socket *
 control_socket_open(struct event_base *base, const char *path, const struct upgrade_state *saved,
                     void (*asked)(void *context, struct control_client *client, struct slice line),
                     void *context, char *message, size_t size);
-/* Whether one could be opened, but for others that listen there, and where: `address` is to be closed in any case. 0, or -1 with one sentence
- * in `message`. */
+/*
+ * Checks that a control socket could be opened, whether or not another process listens there. The
+ * caller closes `address` in any case. 0, or -1 with one sentence in `message`.
+ */
 int control_socket_check(struct address *address, const char *path, char *message, size_t size);
-/* Removes the file. Whoever still waits is told that the service has ended. */
+/* Removes the file. Clients that wait are told that the service has ended. */
 void control_socket_close(struct control_socket *socket);
-/* When its file is gone: it listens there anew, and that is told. Clients that wait in the old queue are answered. */
+/*
+ * Listens anew when the socket file is gone, and logs that. Clients in the old queue are taken
+ * over.
+ */
 void control_socket_renew(struct control_socket *socket);
-/* In a child: it lets go of all descriptors. */
+/* In a child: closes all descriptors. */
 void control_socket_forget(const struct control_socket *socket);
-/* Nobody is being answered. */
+/* True: no client is connected. */
 bool control_socket_is_quiet(const struct control_socket *socket);
 void control_socket_save(const struct control_socket *socket, struct upgrade_state *saved);
 
-/* A line of the answer; control characters are escaped. */
+/* Adds a line to the answer. Control characters are escaped. */
 void control_say(struct control_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Each line of a text. */
+/* Adds each line of a text. */
 void control_say_lines(struct control_client *client, struct slice text);
-/* The answer's end. The client is gone afterwards. */
+/* Ends the answer. The client is gone afterwards. */
 void control_succeed(struct control_client *client);
 void control_fail(struct control_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The answer comes later, with whatever has that number; clients that go away meanwhile are forgotten. */
+/*
+ * Defers the answer. The client waits for `what` with that number. A client that goes away
+ * meanwhile is dropped.
+ */
 void control_wait(struct control_client *client, enum control_wait what, unsigned number);
-/* Somebody who waits for that number, or a smaller one; NULL when nobody does. */
+/*
+ * Returns a client that waits for `what` with that number, or a smaller one. NULL: there is none.
+ */
 struct control_client *control_waiting(const struct control_socket *socket, enum control_wait what,
                                        unsigned number);
 

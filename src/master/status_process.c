@@ -46,7 +46,7 @@ struct status_process {
 };
 
 /* A whole group is told to stop; this one sees it to its end. The master kills it then, and when the master is gone the kernel does. */
-static void settle_signals(pid_t master)
+static void ignore_signals(pid_t master)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
     sigset_t none;
@@ -138,7 +138,7 @@ static void __attribute__((noreturn)) be_child(const struct status_process *proc
     event_base_free(process->base);
     log_identify("status");
     drop_privileges();
-    settle_signals(master);
+    ignore_signals(master);
     process->let_go(process->context);
     title_set("gateway: status [%s]",
               process->options->name != NULL ? process->options->name : process->options->application);

@@ -1,4 +1,4 @@
-/* --check-config. */
+/* --check-config: checks the places that a start takes, then loads the application. */
 #include "setup/check.h"
 
 #include <signal.h>
@@ -23,9 +23,9 @@
 enum { MESSAGE_SIZE = 512 };
 
 struct places {
-    struct address *addresses; /* those that are good */
+    struct address *addresses; /* of the good ones */
     size_t count;
-    int status; /* of the first that is not */
+    int status; /* exit status of the first bad one */
 };
 
 static void places_fail(struct places *places, struct address *address, int status)
@@ -34,7 +34,7 @@ static void places_fail(struct places *places, struct address *address, int stat
     address_close(address, false);
 }
 
-/* Which could be had if there were no others. */
+/* Adds an address that could be bound if there were no others. */
 static void places_add(struct places *places, struct address *address)
 {
     if (service_tell_overlap(places->addresses, places->count, address))
@@ -95,7 +95,10 @@ static int check_pid_file(const struct options *options)
     return EXIT_FAILURE_RUNTIME;
 }
 
-/* What is wrong is to be seen by who asks, also when the service has a log file; and whoever has no patience is to be obeyed. */
+/*
+ * The user sees what is wrong on standard error, also when the service has a log file. Signals stop
+ * the check at once.
+ */
 static void be_plain(void)
 {
     static const struct log_options plain = {.path = "-", .level = LOG_WARNING};
@@ -106,7 +109,7 @@ static void be_plain(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* `status`: of what was found before. */
+/* `status` is that of the earlier checks. */
 static int load(const struct options *options, int status)
 {
     struct application *application = boot_application(options, STDERR_FILENO, LOG_WARNING);
@@ -119,8 +122,10 @@ static int load(const struct options *options, int status)
     return status;
 }
 
-/* The application, which may be another user's, gets nothing of the service. Nor would the workers notice that the master is gone
- * as long as somebody has its ends of the worker channels. */
+/*
+ * The application may belong to another user, and gets nothing of the service. The workers would
+ * also not notice the end of the master while another process has its ends of the worker channels.
+ */
 static void close_saved(struct upgrade_state *saved)
 {
     if (saved != NULL)
@@ -128,7 +133,7 @@ static void close_saved(struct upgrade_state *saved)
     upgrade_state_free(saved);
 }
 
-/* The exit status of the first that is wrong. */
+/* Returns the exit status of the first place that is bad. */
 static int check_places(struct options *options, const struct upgrade_state *saved)
 {
     int addresses = saved != NULL ? service_check(options, saved) : check_addresses(options);
@@ -157,6 +162,6 @@ int check_main(struct options *options, struct mistakes *mistakes, struct upgrad
         return EXIT_FAILURE_RUNTIME;
     }
     if (master != 0)
-        fork_dies_with(master); /* another user's process did no longer */
+        fork_dies_with(master); /* changing the user has cleared the setting */
     return load(options, status);
 }

@@ -1,4 +1,4 @@
-/* Where the options come from. */
+/* The configuration: where the options come from. */
 #include "setup/configuration.h"
 
 #include <errno.h>
@@ -21,15 +21,15 @@
 
 enum { READING_MS = 10000 };
 
-/* The process's own: how it was started. */
+/* How this process was started. */
 static struct {
     int argc;
     char *const *argv;
-    char *path;                /* of the file that is being read, absolute */
-    struct settings *settings; /* what the file said when it was last good; NULL: there was none */
+    char *path;                /* absolute, of the file that is being read */
+    struct settings *settings; /* from the last good reading; NULL: there was no file */
 } origin;
 
-/* Files with these names are read without being asked for; in the second only one table is meant for us. */
+/* The program reads files with these names unasked. In the second, only one table belongs to it. */
 static const char *const usual[] = {"gateway.toml", "pyproject.toml"};
 
 static const char *base_name(const char *path)
@@ -53,15 +53,17 @@ static char *in_directory(const char *path)
     return absolute;
 }
 
-/* One that cannot be reached, or leads nowhere, is there all the same, and the reader says what is wrong: going on without it
- * would take all back that it said. */
+/*
+ * A file that cannot be reached, or a link that leads nowhere, counts as being there: the reader
+ * says what is wrong. Going on without the file would take back all that it said.
+ */
 static bool is_there(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-/* The file that is to be read now, absolute; NULL: none. */
+/* Returns the absolute path of the file that the next reading takes; NULL: there is no file. */
 static char *find_file(void)
 {
     char *named = options_find_config(origin.argc, origin.argv, environ);
@@ -83,7 +85,7 @@ static void be_reader(void *context, int out)
     _exit(settings_write(origin.path, table_in(origin.path), out) == 0 ? EXIT_STOPPED : EXIT_USAGE);
 }
 
-/* Key, NUL, value, NUL, and so on. */
+/* `words` is: key, NUL, value, NUL, and so on. */
 static struct settings *take_settings(const char *words, size_t size)
 {
     struct settings *settings = settings_new(origin.path);
@@ -96,7 +98,7 @@ static struct settings *take_settings(const char *words, size_t size)
     return settings;
 }
 
-/* Only root can change the file, or put another in its place, in that directory or above. */
+/* True: only root can change the file, or put another in its place, in its directory or above. */
 static bool is_roots(const char *path)
 {
     struct place place;
@@ -114,8 +116,11 @@ static bool is_named(void)
     return named != NULL;
 }
 
-/* Started as root for another user's application, the service obeys what that user could have written only where root has named it: the
- * file says whom the processes belong to, and what is written where. `user`: of --user, NULL without. */
+/*
+ * The file says whom the processes belong to, and which files are written. So a service that root
+ * starts for another user obeys a file that this user can write only if root has named it. `user`
+ * is that of --user, NULL without.
+ */
 static int trust(const char *user, const char *path, char *message, size_t size)
 {
     if (user == NULL || path == NULL || geteuid() != 0 || is_named() || is_roots(path))
@@ -126,7 +131,9 @@ static int trust(const char *user, const char *path, char *message, size_t size)
     return -1;
 }
 
-/* Before the file is read. What the file itself says of --user is judged afterwards. */
+/*
+ * Judges the path before the file is read. trust_read judges the --user that the file itself gives.
+ */
 static int trust_unread(char *message, size_t size)
 {
     char *user = options_find_user(origin.argc, origin.argv, environ);
@@ -152,14 +159,17 @@ static int parse(const struct settings *settings, struct options *options, char 
     return 0;
 }
 
-/* They are what the file has said when it was good, from now on. */
+/* Keeps the settings as those of the last good reading, and owns them. */
 static void keep(struct settings *settings)
 {
     settings_free(origin.settings);
     origin.settings = settings;
 }
 
-/* The settings are kept when they are good. NULL: there is no file. As options_parse. */
+/*
+ * Parses the settings, and keeps them when they are good. NULL: there is no file. Returns as
+ * options_parse does.
+ */
 static int use(struct settings *settings, struct options *options, char *message, size_t size)
 {
     int r = parse(settings, options, message, size);
@@ -172,7 +182,7 @@ static int use(struct settings *settings, struct options *options, char *message
     return r;
 }
 
-/* What the reader said is settings, or what is wrong. NULL: one sentence in `message`. */
+/* Turns the output of the reader into settings. NULL: one sentence in `message`. */
 static struct settings *understand(const char *words, size_t size, int status, char *message,
                                    size_t message_size)
 {
@@ -221,7 +231,7 @@ static void remember(int argc, char *const *argv)
     origin.path = find_file();
 }
 
-/* Whoever asks for help gets it, whatever the file is like. */
+/* A user who asks for help gets it, also when the file is bad. */
 static bool wants_help(struct options *options)
 {
     char message[256];
@@ -299,7 +309,7 @@ int configuration_load(struct options *options, const struct upgrade_state *save
         *value++ = '\0';
         settings_add(settings, line->text, value);
     }
-    /* Whether the file is to be trusted was judged when it was read. */
+    /* The program that read the file has judged whether to trust it. */
     int r = parse(settings, options, message, size);
     if (r == 0)
         keep(settings);

@@ -1,4 +1,4 @@
-/* --pid: the file that tells others which process the master is. */
+/* The PID file (--pid). */
 #include "setup/pid_file.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 enum {
     PID_TEXT_SIZE = 32,
-    TRIES_MAX = 16,   /* of a file that others replace meanwhile */
-    BESIDE_MAX = 100, /* names for the new file, of which all but the first are left from crashes */
+    TRIES_MAX = 16,   /* to replace a file that other processes replace meanwhile */
+    BESIDE_MAX = 100, /* names for the new file; crashes may have left files with some of them */
 };
 
 struct pid_file {
@@ -24,7 +24,7 @@ struct pid_file {
     int fd;
 };
 
-/* The number that the file holds; 0 when there is no number in it. */
+/* Returns the number in the file; 0 when there is no number in it. */
 static pid_t read_pid(int fd)
 {
     char text[PID_TEXT_SIZE];
@@ -61,8 +61,10 @@ static int lock(int fd)
     return fcntl(fd, F_SETLK, &all);
 }
 
-/* The process that has a write lock on the file; 0: no process; -1: one that cannot be seen from this PID namespace. A process that may only
- * read the file can put a read lock on it, which says nothing. */
+/*
+ * Returns the process that has a write lock on the file. 0: no process. -1: a process outside this
+ * PID namespace. A read lock does not count: any process that may read the file can set one.
+ */
 static pid_t find_owner(int fd)
 {
     struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
@@ -71,7 +73,10 @@ static pid_t find_owner(int fd)
     return all.l_pid > 0 ? all.l_pid : -1;
 }
 
-/* A file in the same directory, locked, with our number. *beside is to be freed, but not to be closed. -1 and errno. */
+/*
+ * Makes a file in the same directory, locked, with the number of this process. The caller frees
+ * *beside, but does not close it. Returns the descriptor, or -1 and errno.
+ */
 static int make_beside(const struct place *place, struct place *beside)
 {
     int fd = -1;
@@ -92,7 +97,7 @@ static int make_beside(const struct place *place, struct place *beside)
     return -1;
 }
 
-/* Opens the file that has the name now, but no link's target. -1 and errno. */
+/* Opens the file that has the name, but no target of a link. -1 and errno on failure. */
 static int open_old(const struct place *place)
 {
     enum { FLAGS = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
@@ -100,19 +105,22 @@ static int open_old(const struct place *place)
     return fd < 0 && errno == EACCES ? openat(place->directory, place->name, O_RDONLY | FLAGS) : fd;
 }
 
-/* Takes the name, where no file has it. 0, or -1 and errno; EEXIST: there is one now. */
+/* Takes the name when no file has it. 0, or -1 and errno. EEXIST: a file has it by now. */
 static int take_free_name(const struct place *place, const struct place *beside)
 {
     if (linkat(beside->directory, beside->name, place->directory, place->name, 0) == 0)
         return place_unlink(beside);
     if (errno == EEXIST)
         return -1;
-    /* A file system without hard links. */
+    /* The file system has no hard links. */
     return renameat(beside->directory, beside->name, place->directory, place->name);
 }
 
-/* Replaces what has the name. Of two processes that start at once, one gets the lock on the old file. 0, or -1 and errno: EEXIST when
- * another file has the name by now, EBUSY when a process has the old one, which is *owner. */
+/*
+ * Replaces the file that has the name. When two processes start at once, one gets the lock on the
+ * old file. 0, or -1 and errno. EEXIST: another file has the name by now. EBUSY: the process *owner
+ * has locked the old file.
+ */
 static int take_name(const struct place *place, const struct place *beside, pid_t *owner)
 {
     int old = open_old(place), r = -1;
@@ -132,7 +140,7 @@ static int take_name(const struct place *place, const struct place *beside, pid_
     return r;
 }
 
-/* The descriptor of the new file; -1 and errno, as take_name. */
+/* Returns the descriptor of the new file, or -1 and errno as take_name. */
 static int replace(const struct place *place, pid_t *owner)
 {
     struct place beside;
@@ -153,7 +161,7 @@ static int replace(const struct place *place, pid_t *owner)
     return fd;
 }
 
-/* Root could put its file in the place of /dev/null. */
+/* Root could replace even /dev/null by a file. */
 static bool is_other_kind(const struct place *place)
 {
     struct stat status;

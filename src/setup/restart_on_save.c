@@ -19,7 +19,7 @@
 #include "base/program.h"
 #include "worker/watch.h"
 
-/* Colon-separated; NULL is fine. */
+/* `list` is colon-separated, and may be NULL. */
 static void watch_directories(struct watch *watch, const char *list, const struct options *options)
 {
     if (list == NULL)
@@ -57,7 +57,10 @@ static int stop_signals_fd(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/* Each change begins the wait for quiet anew. 0, or -1 when it is told to stop. `saved`: something has been already. */
+/*
+ * Waits until something has changed, and then for quiet: each change begins that wait again. 0, or
+ * -1 when a signal stops it. `saved`: something has changed already.
+ */
 static int await_save(struct watch *watch, int signals, bool saved, char changed[PATH_MAX])
 {
     int quiet = saved ? (int)watch_quiet_ms(WATCH_SAVED) : -1;
@@ -75,7 +78,10 @@ static int await_save(struct watch *watch, int signals, bool saved, char changed
     }
 }
 
-/* A configuration that is half written would be the end. A child finds out, and says what is wrong. */
+/*
+ * A half-written configuration would end the program for good. A child tries it, and says what is
+ * wrong.
+ */
 static bool configuration_is_good(void)
 {
     static char print[] = "--print-config";

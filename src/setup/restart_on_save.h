@@ -1,7 +1,9 @@
 /*
- * --reload, when the application cannot be loaded at the very start. Then nobody serves, and nobody knows what would have been imported
- * once that is mended: so it is waited until Python source is saved where the application is looked for, or one of the files that a reload
- * watches, and the program is started once more, from the beginning.
+ * --reload, when the application cannot be loaded at the very start.
+ *
+ * Then no worker serves, and the master does not know which files would have been imported. The
+ * program waits until Python source is saved where the application is looked for, or a file that a
+ * reload watches. Then it starts once more, from the beginning.
  */
 #ifndef SETUP_RESTART_ON_SAVE_H
 #define SETUP_RESTART_ON_SAVE_H
@@ -10,9 +12,12 @@
 
 #include "options/options.h"
 
-/* After the service has let go of everything; `begun` is when it was started, by the wall clock. Does not return when the program is
- * started. Otherwise the exit status: it was told to stop (INT, TERM, QUIT), or nothing can be watched, or executed, which is logged; or its
- * sockets were passed to it, and are closed by now. */
+/*
+ * Waits for a save, then executes the program again. The caller has closed the service before.
+ * `begun` is the wall-clock time of the start. Returns an exit status only when the program is not
+ * executed: a signal stopped the wait (INT, TERM, QUIT), watching or execution failed, which is
+ * logged, or the sockets were passed to the program, and are closed by this time.
+ */
 int restart_on_save(const struct options *options, const struct timespec *begun);
 
 #endif

@@ -21,7 +21,7 @@
 #include "setup/startup.h"
 #include "upgrade/upgrade_state.h"
 
-/* What TTIN can add without a restart. */
+/* TTIN can add this many workers without a restart. */
 enum { SPARE_SLOTS = 8 };
 
 int service_parse_address(struct address *address, const char *option, const char *text)
@@ -64,7 +64,10 @@ static bool control_socket_overlaps(const struct service *service, const char *p
     return found;
 }
 
-/* Before any is bound: the kernel would say of the second that this process has it. */
+/*
+ * Looks for overlaps before any address is bound: of the second, the kernel would only say that
+ * this process has it.
+ */
 static bool addresses_overlap(const struct service *service, const struct options *options)
 {
     bool found = false;
@@ -76,7 +79,10 @@ static bool addresses_overlap(const struct service *service, const struct option
            found;
 }
 
-/* With `spares` sockets more for workers that come later. 0, or -1 with one sentence in `message`. */
+/*
+ * Listens, with `spares` more sockets for workers that come later. 0, or -1 with one sentence in
+ * `message`.
+ */
 static int listen_at(struct address *address, unsigned slots, unsigned spares, const struct options *options,
                      char *message, size_t size)
 {
@@ -102,7 +108,10 @@ static int listen_on(struct address *address, unsigned slots, unsigned spares, c
     return EXIT_ADDRESS;
 }
 
-/* All that is wrong with them is told before any is bound. The first's exit status. */
+/*
+ * Logs all that is wrong with the addresses before any is bound. Returns the exit status of the
+ * first mistake.
+ */
 static int parse_addresses(struct service *service, const struct options *options)
 {
     int status = EXIT_STOPPED;
@@ -220,7 +229,7 @@ static int open_addresses(struct service *service, const struct options *options
     return status;
 }
 
-/* In a new string, " (DIR)" when Python will be a virtual environment's, else "". */
+/* Returns " (DIR)" when Python will use a virtual environment, else "". The caller frees it. */
 static char *environment_of(const struct options *options)
 {
     char *venv = interp_venv(options);
@@ -274,7 +283,10 @@ static void remove_pid_file(struct pid_file *file)
     pid_file_free(file);
 }
 
-/* The old program's file is the new one's, unless that is told another name. 0, or -1 after a log record. */
+/*
+ * Takes over the PID file of the old program, unless the options name another path. 0, or -1 after
+ * a log record.
+ */
 static int write_pid_file(struct service *service, const struct options *options,
                           const struct upgrade_state *saved)
 {
@@ -294,7 +306,7 @@ static int write_pid_file(struct service *service, const struct options *options
     return -1;
 }
 
-/* Sockets and scoreboard. EXIT_STOPPED, or the exit status after one log record. */
+/* Makes sockets and scoreboard. Returns EXIT_STOPPED, or the exit status after one log record. */
 static int service_make(struct service *service, const struct options *options, unsigned seats)
 {
     int status = open_addresses(service, options);
@@ -333,7 +345,10 @@ int service_open(struct service *service, struct options *options, unsigned seat
     return EXIT_STOPPED;
 }
 
-/* A file that is gone, or is another's by now, leads no client here, though the socket listens. */
+/*
+ * Makes the file anew when it is gone, or is another process's by now: the socket still listens,
+ * but the path leads no client to it.
+ */
 static bool address_renew_file(struct address *address, const struct options *options)
 {
     char message[512];

@@ -20,7 +20,8 @@
 struct service {
     struct address *addresses;
     size_t address_count;
-    unsigned slots;         /* that have sockets and rows: more than there are workers at first */
+    /* slots that have sockets and rows: more than there are workers at first */
+    unsigned slots;
     struct address *status; /* of the status process; NULL without --status */
     struct scoreboard *board;
     struct pid_file *pid_file; /* NULL until it is written */

@@ -1,4 +1,4 @@
-/* The options of a start: what they leave to this machine, and what they say about this process. */
+/* The start: what the options leave to this machine, and what they say about this process. */
 #include "setup/startup.h"
 
 #include <errno.h>
@@ -19,17 +19,22 @@
 #include "proc/resources.h"
 #include "setup/tmp_dir.h"
 
-/* Of the descriptor limit, what is left to the application, and what we need for ourselves. */
+/*
+ * A quarter of the descriptor limit is for the application, and OWN_FILES are for the worker
+ * itself.
+ */
 enum { APPLICATION_SHARE = 4, OWN_FILES = 16 };
 
-/* The limit that is asked for where nobody has said how many connections: what is raised the application's children inherit, and some
- * of those close, or make a table of, as many descriptors as there may be. */
+/*
+ * The limit that the service asks for when the options give no number of connections. The
+ * application's children inherit it, and some close, or make a table of, as many descriptors.
+ */
 enum { FILES_UNASKED = 65536 };
 
-/* Fewer connections than this are worth a warning, if nobody has chosen them. */
+/* Fewer connections than this are worth a warning, unless the user has chosen the number. */
 enum { FEW_CONNECTIONS = 1000 };
 
-/* The application may change the directory later. */
+/* A name becomes absolute because the application may change the directory later. */
 static void make_absolute(char **path)
 {
     if (*path == NULL || (*path)[0] == '/' || strcmp(*path, "-") == 0)
@@ -85,7 +90,9 @@ rlim_t startup_descriptors(const struct rlimit *inherited, int64_t connections)
     return wanted > inherited->rlim_cur ? wanted : inherited->rlim_cur;
 }
 
-/* A reload may ask for more, or for less again: what counts is what the first start has found. */
+/*
+ * A reload may ask for more, or for less again. The limit that the first start found is the base.
+ */
 static int resolve_descriptors(int64_t connections, struct rlimit *limit)
 {
     static struct rlimit inherited;
@@ -95,13 +102,13 @@ static int resolve_descriptors(int64_t connections, struct rlimit *limit)
     if (!known)
         inherited = *limit;
     known = true;
-    struct rlimit deferred = {startup_descriptors(&inherited, connections), limit->rlim_max};
-    if (deferred.rlim_cur != limit->rlim_cur && setrlimit(RLIMIT_NOFILE, &deferred) == 0)
-        *limit = deferred;
+    struct rlimit wanted = {startup_descriptors(&inherited, connections), limit->rlim_max};
+    if (wanted.rlim_cur != limit->rlim_cur && setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+        *limit = wanted;
     return 0;
 }
 
-/* Without --worker-connections three quarters of the soft limit are for connections. */
+/* Without --worker-connections, three quarters of the soft limit are for connections. */
 static void resolve_connections(struct options *options)
 {
     struct rlimit limit;
@@ -247,7 +254,10 @@ static int open_access_log(struct options *options, struct access_log **access_l
     return *access_log != NULL ? 0 : -1;
 }
 
-/* In this order: a relative name is one in the directory, and files are read and made as the user. */
+/*
+ * The order matters: a relative name is one in the directory, and files are read and made as the
+ * user.
+ */
 static int (*const steps[])(struct options *options, struct access_log **access_log, char *message,
                             size_t size) = {
     find_user,   enter_directory, look_at_environment, look_at_extra_files,

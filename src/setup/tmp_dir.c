@@ -1,4 +1,4 @@
-/* --tmp-dir: tried out by a child, which is who the workers will be. */
+/* --tmp-dir: a child that has the user's rights tries the directory. */
 #include "setup/tmp_dir.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "proc/fork.h"
 #include "proc/privileges.h"
 
-/* What a spool does, by whoever this process is. 0, or errno. */
+/* Does what a spool does, with the rights of this process. 0, or errno. */
 static int try_spool(const char *directory)
 {
     int fd = spool_open(directory);
@@ -29,7 +29,7 @@ static void be_user(const char *directory)
     _exit(privileges_drop(unused, sizeof(unused)) == 0 ? try_spool(directory) : 0);
 }
 
-/* 0, or errno. Root would see no difference. */
+/* Returns 0, or errno. Tries as the user, because root may write everywhere. */
 static int try_directory(const char *directory)
 {
     int status;

@@ -201,7 +201,7 @@ START_TEST(what_the_master_notes_is_read_whatever_stood_there)
     fill();
     scoreboard_note_failed_reload(facts.board, "why", 3);
     ck_assert(scoreboard_read_failed_reload(&facts.board->service->failed_reload, 0, text, &size));
-    unit_assert_bytes("the setback", text, size, "why", (size_t)3);
+    unit_assert_bytes("the failed reload", text, size, "why", (size_t)3);
     memset(facts.board->service->restarts, 0, sizeof(facts.board->service->restarts));
     scoreboard_note_restart(facts.board, 1, 7, RESTART_SIGNAL, "was killed");
     ck_assert(scoreboard_read_restart(facts.board->service, 0, &restart));
