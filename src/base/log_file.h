@@ -33,9 +33,9 @@ enum journal_priority {
 
 struct log_file;
 
-/* The gap in a file, shared by the processes that write to it. The next record of any of them ends
- * the line and tells the count, even after the end of the process that could not write. Any of
- * these processes may write any value here. */
+/* The gap in a file, shared by the processes that write to it. Their next record ends the line and
+ * tells the count, even after the end of the process that could not write. Any of these processes
+ * may write any value here. */
 struct log_gap {
     _Atomic uint64_t dropped; /* records since the last successful write */
     _Atomic uint8_t torn;     /* nonzero: the last record was cut, and its line has no end */

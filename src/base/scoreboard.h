@@ -47,7 +47,7 @@ enum intake_state {
     INTAKE_NO_RESOURCES,   /* the system has no descriptor or no memory left */
 };
 
-/* What a connection does. The counters do not part idle from active, as most requests take a
+/* The activity of a connection. The counters do not part idle from active, as most requests take a
  * connection only from one to the other and back. Readers compute the number of active connections
  * from the calls. */
 enum connection_state {
@@ -146,7 +146,7 @@ struct scoreboard_call {
         [SCOREBOARD_REQUEST_SIZE]; /* the request line of this call or the last one; the worker terminates it */
 };
 
-/* One of the last restarts. */
+/* A recent restart. */
 enum { SCOREBOARD_RESTARTS = 16, SCOREBOARD_HOW_SIZE = 256 };
 struct scoreboard_restart {
     _Atomic uint64_t number; /* from 1, published; 0: none, or the entry is being written */

@@ -111,8 +111,8 @@ static size_t utf8_size(const unsigned char *at, size_t left)
     return 0;
 }
 
-/* U+0080 to U+009F, which terminals may obey, and the separators U+2028 and U+2029, which readers
- * may take for the end of a line. */
+/* U+0080 to U+009F, which terminals may obey, and U+2028 and U+2029, which readers may take for the
+ * end of a line. */
 static bool is_unicode_control(const unsigned char *at)
 {
     return (at[0] == 0xc2 && at[1] < 0xa0) ||

@@ -1,4 +1,4 @@
-/* One call of the application, step by step. */
+/* A call of the application, step by step. */
 #include "py/call.h"
 
 #include <stdlib.h>
@@ -134,9 +134,9 @@ static bool is_short_sequence(PyObject *result)
            PySequence_Fast_GET_SIZE(result) <= CALL_CHUNKS_MAX;
 }
 
-/* The first chunk of an iterable of length 1 is the whole body (PEP 3333, "Handling the
- * Content-Length Header"), if its length is right: the length of an iterator may be the number of
- * remaining items. Most generators have no length: the check makes no exception for them. */
+/* The first chunk of an iterable of length 1 is the whole body, if its length is right (PEP 3333,
+ * "Handling the Content-Length Header"). The length of an iterator may be the number of remaining
+ * items. Most generators have no length: the check makes no exception for them. */
 static bool is_single(PyObject *result)
 {
     const PyTypeObject *type = Py_TYPE(result);

@@ -1,5 +1,5 @@
 /*
- * One call of the application (PEP 3333): from environ to close(), step by step.
+ * A call of the application (PEP 3333): from environ to close(), step by step.
  *
  *   call_start -> CALL_CHUNKS / CALL_FILE / CALL_END / CALL_FAILED
  *   call_next  -> the same, until CALL_END or CALL_FAILED

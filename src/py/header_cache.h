@@ -3,8 +3,8 @@
  * identifies a checked and formatted line. GIL held.
  *
  * The cache takes only exact tuples of exact str, which cannot change. Something besides the header
- * list must hold them (a constant, a global), so that tuples of a single response do not displace
- * them. References are strong: a cached address is not reused.
+ * list must hold a tuple (a constant, a global). So tuples of a single response do not displace
+ * others. References are strong: a cached address is not reused.
  */
 #ifndef PY_HEADER_CACHE_H
 #define PY_HEADER_CACHE_H

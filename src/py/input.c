@@ -345,7 +345,7 @@ static PyObject *method_tell(PyObject *self, PyObject *unused)
 }
 
 /* Frees the body with the object. The shared object of empty bodies stays open, because the next
- * call uses it, and io.TextIOWrapper closes its stream when it is collected. */
+ * call uses it. io.TextIOWrapper closes its stream when it is collected. */
 static PyObject *method_close(PyObject *self, PyObject *unused)
 {
     (void)unused;

@@ -20,9 +20,9 @@ void threads_list(struct listing *listing);
 /*
  * A thread that calls `run` without the GIL, and may call gil_take there. For Python it is a
  * threading.Thread of that name, so that tracers, profilers and debuggers see it. The end of Python
- * waits only for threads that the application starts in it. Python does not know the thread where
- * the application has replaced Python's threads (gevent and eventlet do), or where a tracer or
- * profiler ends the threading.Thread at its start.
+ * waits only for threads that the application starts in it. Python does not know the thread in two
+ * cases: the application has replaced Python's threads (gevent and eventlet do), or a tracer or
+ * profiler has ended the threading.Thread at its start.
  */
 struct thread;
 

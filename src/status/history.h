@@ -9,7 +9,7 @@
 
 enum { HISTORY_INTERVAL_MS = 1000, HISTORY_SAMPLES = 300, HISTORY_MINUTE = 60 };
 
-/* One interval. */
+/* The figures of an interval. */
 struct history_sample {
     double requests, errors;            /* per second; errors: 5xx */
     uint64_t p50, p90, p99;             /* ns, of requests that ended; 0 for none */

@@ -206,7 +206,7 @@ static bool is_listed(const char *hosts, struct slice name)
     return false;
 }
 
-/* A page in a browser can ask any address under a name of its own site (DNS rebinding), and would
+/* A page in a browser can ask any address under a name of its own site (DNS rebinding). It would
  * read the requests that run here. A proxy's fields about the client's Host are ignored, because
  * such a page can set them. A request without Host (HTTP/1.0) does not come from a browser. */
 static bool is_for_us(const struct status *status, const struct request *request)

@@ -228,7 +228,7 @@ static double connections(const struct history_sample *sample)
     return sample->connections;
 }
 
-/* One array a column, oldest first: half the size of an object per sample. */
+/* A column is an array, oldest first: half the size of an object per sample. */
 static const struct {
     const char *name;
     double (*value)(const struct history_sample *sample);
