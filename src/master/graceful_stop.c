@@ -1,10 +1,12 @@
-/* The beginning of an orderly stop. */
+/* The graceful stop. */
 #include "master/graceful_stop.h"
 
 #include "base/clock.h"
 #include "net/listener_drain.h"
 
-/* A silent client comes within a second; a handshake that takes longer than that is not waited for. */
+/*
+ * A client that sends nothing comes within a second. The stop does not wait longer for a handshake.
+ */
 enum { QUIET_LOOK_MS = 20, QUIET_MAX_MS = 1500 };
 
 static void set_timer(struct graceful_stop *graceful_stop, int64_t ms)

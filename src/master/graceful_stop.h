@@ -1,6 +1,7 @@
 /*
- * The beginning of an orderly stop, before the workers are told to drain: the service says that it is not ready, goes on for
- * --drain-delay so that load balancers notice, closes the listeners (net/listener_drain.h), and waits until nobody is on the way in.
+ * The graceful stop, up to the moment when the workers are told to drain. The service says that it
+ * is not ready. For --drain-delay it goes on, so that load balancers notice. Then it closes the
+ * listeners (net/listener_drain.h), and waits until no client is on its way in.
  *
  *   NOT_YET ──begin──> DELAYED ──--drain-delay──> CLOSING ──quiet, or after a moment──> OVER
  */
@@ -30,12 +31,15 @@ struct graceful_stop {
     void *context;
 };
 
-/* `over` is called once, perhaps from within graceful_stop_begin. The addresses must outlive it. */
+/*
+ * Prepares a stop. `over` is called once, perhaps within graceful_stop_begin. The addresses must
+ * outlive the struct.
+ */
 void graceful_stop_init(struct graceful_stop *graceful_stop, struct event_base *base,
                         const struct address *addresses, size_t count, void (*over)(void *context),
                         void *context);
 void graceful_stop_begin(struct graceful_stop *graceful_stop, int64_t delay_ms);
-/* Nobody has time for it any more; `over` is not called. */
+/* Skips what is left of the stop. `over` is not called. */
 void graceful_stop_skip(struct graceful_stop *graceful_stop);
 
 #endif

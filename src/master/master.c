@@ -27,14 +27,17 @@
 #include "proc/privileges.h"
 #include "setup/configuration.h"
 
-/* Now: nobody's start or question would be cut off. */
+/* True: an upgrade at this moment would cut off no start and no client of the control socket. */
 static bool may_be_upgraded(const struct master *master)
 {
     return upgrade_is_due(master->upgrade) && fleet_is_calm(master->fleet) && reload_is_over(master) &&
            control_is_quiet(master->control);
 }
 
-/* Not from within the loop, see be_upgraded; and there, all that waits is done first. */
+/*
+ * Ends the loop when the upgrade may happen: be_upgraded runs outside of it. In be_upgraded, the
+ * loop does all that waits first.
+ */
 static void look_for_upgrade(const struct master *master)
 {
     if (!master->empties && may_be_upgraded(master))
@@ -53,10 +56,10 @@ static void tick(evutil_socket_t fd, short what, void *arg)
         stalls_look(master->stalls, master->options);
     }
     log_limit_tell(false);
-    look_for_upgrade(master); /* who was being answered has left */
+    look_for_upgrade(master); /* a client of the control socket may have left */
 }
 
-/* After everything that the fleet was told. */
+/* Does what follows from an event. The caller has told the fleet of it. */
 void master_follow_up(struct master *master)
 {
     workers_change(master);
@@ -105,15 +108,19 @@ static void not_forked(void *context, unsigned number, const struct worker_end *
     master_follow_up(master);
 }
 
-/* One that can be waited for: the next, or 0. */
+/* Returns a child that has ended and was not reaped; 0: there is none. */
 static pid_t find_dead(void)
 {
     siginfo_t info = {.si_pid = 0};
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
 }
 
-/* As process 1 of a container, and with zygotes, the master also inherits unserved slots: reaped, and nobody's concern. Until then the pid
- * is not another's, and a zygote may be about to say that it is a worker. */
+/*
+ * Reaps the children that have ended. As process 1 of a container, and with zygotes, the master
+ * gets children of other processes too: it reaps them and does nothing else. waitpid comes last,
+ * because until then no other process gets the pid, and a zygote may be about to report it as a
+ * worker.
+ */
 static void reap(struct master *master)
 {
     int status;
@@ -139,7 +146,7 @@ static void stop_quickly(evutil_socket_t signal, short what, void *arg)
     master_follow_up(master);
 }
 
-/* Whoever asks a second time has no patience. */
+/* A second signal asks for a quick stop. */
 static void stop_gracefully(evutil_socket_t signal, short what, void *arg)
 {
     struct master *master = arg;
@@ -214,8 +221,11 @@ static void mask_signals(int how)
     sigprocmask(how, &set, NULL);
 }
 
-/* TTIN and TTOU stay blocked: the terminal sends none for what a process that blocks them writes. It does for the application's
- * output, to the whole group: that is not an order. */
+/*
+ * TTIN and TTOU stay blocked: the terminal sends no TTOU to a process that blocks it. But the
+ * output of the application makes the terminal send it to the whole group. Such a signal is no
+ * order.
+ */
 static sigset_t counting_signals(void)
 {
     sigset_t set;
@@ -229,12 +239,15 @@ void master_hold_signals(void)
 {
     sigset_t counting = counting_signals();
     sigprocmask(SIG_BLOCK, &counting, NULL);
-    signal(SIGTTIN, SIG_DFL); /* whoever has started us may ignore them */
+    signal(SIGTTIN, SIG_DFL); /* the parent may have ignored them */
     signal(SIGTTOU, SIG_DFL);
     mask_signals(SIG_BLOCK);
 }
 
-/* Not by handlers: from the background of a terminal with tostop each log record would send one. */
+/*
+ * A signalfd reads TTIN and TTOU, not a handler: with a handler, the master in the background of a
+ * terminal with tostop would get one for each log record.
+ */
 static void counted(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -264,7 +277,8 @@ static void close_signals(struct master *master)
 {
     struct master_signals *all = master->signals;
     mask_signals(
-        SIG_BLOCK); /* one that comes now must not end us before files are removed and the exit status is said */
+        /* a signal must not end the master before files are removed and the exit status is logged */
+        SIG_BLOCK);
     for (int i = 0; i < SIGNALS; i++)
         event_free(all->events[i]);
     event_free(all->counted);
@@ -344,7 +358,7 @@ static struct upgrade_state *save(void *context)
     for (unsigned i = 0; i < master->slots * FLEET_SEATS; i++)
         save_child(&master->children[i], i, saved);
     control_save(master->control, saved);
-    /* It is this program's, and begins anew with the next. */
+    /* The status process belongs to this program. The next program ends it and forks another. */
     upgrade_state_add(saved, "status-process", NULL,
                       SAVED_NUMBERS((uint64_t)status_process_pid(master->status)));
     return saved;
@@ -430,7 +444,10 @@ static void drain(void *context)
     master_follow_up(master);
 }
 
-/* In the status process, which would keep from the workers that the master is gone, and from others that the ports are free. */
+/*
+ * In the status process: closes what belongs to the master. Otherwise the workers would not notice
+ * the end of the master, and other services would find the ports in use.
+ */
 static void let_go(void *context)
 {
     struct master *master = context;
@@ -452,7 +469,7 @@ static void let_go(void *context)
         address_close(&master->service.addresses[i], false);
 }
 
-/* The child is neither a worker nor a zygote: a zygote may not pass it off as a worker. */
+/* True: the child is neither a worker nor a zygote. A zygote cannot pass it off as a worker. */
 static bool is_another_child(void *context, pid_t pid)
 {
     const struct master *master = context;
@@ -485,7 +502,10 @@ static void open_upgrade(struct master *master)
     master->upgrade = upgrade_new(&setup);
 }
 
-/* Signals that were caught and not obeyed yet would be lost. Returns when it failed, or is not the moment any more. */
+/*
+ * Blocks signals and does all that waits, because a signal that was caught and not obeyed would be
+ * lost. Returns when the upgrade has failed, or when the moment has passed.
+ */
 static void be_upgraded(struct master *master)
 {
     sigset_t before;

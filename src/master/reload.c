@@ -18,11 +18,16 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
-/* So long a new generation's first worker serves beside its predecessor. Who develops has no traffic that would prove anything, and
- * waits. */
+/*
+ * The first worker of a new generation serves this long beside its predecessor. With --reload there
+ * is no traffic that would prove anything, and the developer waits.
+ */
 enum { PROVING_MS = 2000 };
 
-/* Those that the next generation gets, or the one that is being reloaded: it is loaded as slowly as they allow. */
+/*
+ * Returns the options that the next generation gets, or the generation that is being reloaded:
+ * their --timeout limits its start.
+ */
 static const struct options *newest_options(const struct master *master)
 {
     if (master->pending != NULL)
@@ -68,7 +73,10 @@ static void limit_fleet(const struct master *master)
     fleet_limit(master->fleet, &limits);
 }
 
-/* The master goes where the generation is that serves, so that nothing of an old release is held. */
+/*
+ * Moves the master into the directory of the generation that serves, so that it holds no directory
+ * of an old release.
+ */
 static void move_to(struct master *master, struct directory *directory)
 {
     directory_close(master->directory);
@@ -78,7 +86,10 @@ static void move_to(struct master *master, struct directory *directory)
                     strerror(errno));
 }
 
-/* From now on they are the service's; those who have a pointer to them see the new ones. */
+/*
+ * Makes the options those of the service. The struct stays in its place: pointers to it see the new
+ * options.
+ */
 static void promote(struct master *master, struct generation_options *of)
 {
     master->more_workers += (int)(of->options->workers - master->options->workers);
@@ -98,7 +109,8 @@ const struct options *reload_options_of(struct master *master, unsigned generati
     if (master->pending == NULL || generation <= master->proven)
         return master->options;
     if (newest->options != NULL)
-        promote(master, newest); /* the reload before was not over, but its generation had proved itself */
+        /* that reload was not over, but its generation had proved itself */
+        promote(master, newest);
     service_renew(&master->service, master->options);
     *newest = (struct generation_options){generation, master->pending, master->pending_directory};
     master->pending = NULL;
@@ -146,7 +158,9 @@ static void reload_fail(struct master *master, const char *message)
     control_not_configured(master->control, master->readings, message);
 }
 
-/* The directory of the next generation. NULL, where not even the present one can be opened any more. */
+/*
+ * Opens the directory of the next generation. NULL: not even the present directory can be opened.
+ */
 static struct directory *find_directory(void)
 {
     struct directory *directory = directory_open();
@@ -158,7 +172,7 @@ static struct directory *find_directory(void)
     return directory_here();
 }
 
-/* A relative env file is in the directory of the next generation. */
+/* Checks the environment in the directory of the next generation, where a relative env file is. */
 static int check_environment_in(const struct master *master, const struct directory *directory,
                                 const struct options *options, char *message, size_t size)
 {
@@ -169,7 +183,10 @@ static int check_environment_in(const struct master *master, const struct direct
     return r;
 }
 
-/* With what the configuration says now. 0, or -1 with one sentence in `message`. */
+/*
+ * Takes what the configuration says for the next generation. 0, or -1 with one sentence in
+ * `message`.
+ */
 static int take_configuration(struct master *master, const struct helper_process *helper, int status,
                               char *message, size_t size)
 {
@@ -184,7 +201,8 @@ static int take_configuration(struct master *master, const struct helper_process
     startup_resolve(options, reason, sizeof(reason));
     options_keep(options, master->options, needs_restart, NULL);
     bool elsewhere =
-        strcmp(options->tmp_dir, master->options->tmp_dir) != 0; /* the master waits for a disk only then */
+        /* the check makes the master wait for a disk */
+        strcmp(options->tmp_dir, master->options->tmp_dir) != 0;
     if (startup_check_extra_files(options, message, size) < 0 ||
         check_environment_in(master, directory, options, message, size) < 0 ||
         (elsewhere && tmp_dir_check(options, message, size) < 0)) {
@@ -239,7 +257,10 @@ unsigned reload_next_reading(const struct master *master)
     return master->readings + (master->reading.pid != 0 ? 2 : 1);
 }
 
-/* 1: it is being read; 0: it has been; -1 with one sentence in `message`. */
+/*
+ * Returns 1: the configuration is being read. 0: the configuration has been read. -1: one sentence
+ * in `message`.
+ */
 static int read_configuration(struct master *master, char *message, size_t size)
 {
     if (master->reading.pid != 0) {
@@ -250,7 +271,7 @@ static int read_configuration(struct master *master, char *message, size_t size)
     return r != 0 ? r : take_configuration(master, NULL, 0, message, size);
 }
 
-/* One that is good, and waits for its turn, may wait for what only a reload can mend. */
+/* An upgrade that is due is no obstacle: it may wait for what only a reload can mend. */
 int reload_begin(struct master *master, char *message, size_t size)
 {
     int r = -1;

@@ -1,6 +1,7 @@
 /*
  * The reload: a child reads the configuration again, then the fleet is asked for a new generation.
- * The new options belong to that generation until it has proved itself; then they are the service's.
+ * The new options belong to that generation until it has proved itself; then they are the
+ * service's.
  *
  * Only the master calls these, in its loop.
  */
@@ -20,7 +21,9 @@
  */
 int reload_begin(struct master *master, char *message, size_t size);
 
-/* Returns the number of the reading that a reload waits for when a client asks for it at this time. */
+/*
+ * Returns the number of the reading that a reload waits for when a client asks for it at this time.
+ */
 unsigned reload_next_reading(const struct master *master);
 
 /* A child has ended. True: the child was the reader of the configuration. */
@@ -40,7 +43,10 @@ const struct directory *reload_directory_of(const struct master *master, unsigne
 /* The fleet has ended the reload of that generation. `good`: the generation serves. */
 void reload_finish(struct master *master, unsigned generation, bool good);
 
-/* With --reload: notes a failed reload in the scoreboard, for app/worker_answers.h. `words` may be empty. */
+/*
+ * With --reload: notes a failed reload in the scoreboard, for app/worker_answers.h. `words` may be
+ * empty.
+ */
 void reload_note_failure(struct master *master, const char *failure, struct slice words);
 
 /* Sets the fleet's limits: those of the options that the next generation gets. */

@@ -1,4 +1,4 @@
-/* What the service manager is told, and when. */
+/* The report to the service manager. */
 #include "master/report.h"
 
 #include <stdlib.h>
@@ -7,12 +7,15 @@
 #include "base/mem.h"
 #include "proc/notify.h"
 
-/* Of the time after which the manager gives up: how often it hears of us, and how soon we look again when nothing has moved. */
+/*
+ * Parts of the time after which the manager gives up: SHARE, between two signs of life;
+ * SHARE_AGAIN, until the next look when no worker has moved.
+ */
 enum { SHARE = 2, SHARE_AGAIN = 8 };
 
 /* A row as it was when its worker was last asked. */
 struct asked {
-    uint32_t pid; /* 0: nobody was */
+    uint32_t pid; /* 0: no worker was asked */
     uint64_t progress;
 };
 
@@ -20,13 +23,13 @@ struct report {
     struct scoreboard *board;
     void (*ping)(void *context, unsigned row);
     void *context;
-    struct event *watchdog;  /* NULL: none is wanted */
-    bool ready, stopping;    /* told */
-    unsigned serving, slots; /* as last told */
-    struct asked asked[];    /* one a row */
+    struct event *watchdog;  /* NULL without a watchdog */
+    bool ready, stopping;    /* the manager was told so */
+    unsigned serving, slots; /* as the manager was last told */
+    struct asked asked[];    /* one per row */
 };
 
-/* The loop of a worker without descriptors turns too. */
+/* True: the worker serves. A stalled worker does not, though its loop may turn. */
 static bool serves(const struct scoreboard_row *row)
 {
     return scoreboard_get(row->state) == WORKER_READY && scoreboard_get(row->stalled) == 0;
@@ -48,7 +51,7 @@ static unsigned count_serving(const struct report *report)
     return serving;
 }
 
-/* Has this worker's loop turned since it was asked? Asks it again if so. */
+/* True: the worker's loop has turned since the worker was asked. Asks it again then. */
 static bool has_moved(struct report *report, unsigned number)
 {
     const struct scoreboard_row *row = &report->board->rows[number];
@@ -124,7 +127,7 @@ static void tell_serving(struct report *report, unsigned serving, unsigned slots
         notify_status("%u of %u worker%s ready", serving, slots, slots == 1 ? "" : "s");
 }
 
-/* A start that failed is left to its exit status. */
+/* A start that failed is told by its exit status only. */
 void report_update(struct report *report, enum fleet_phase phase, unsigned slots)
 {
     if (report == NULL || report->stopping || phase == FLEET_OVER)

@@ -1,11 +1,14 @@
 /*
- * What the service manager is told, and when (proc/notify.h says how): that the service is ready, what has changed, that it stops;
- * and the watchdog.
+ * The report to the service manager: the service is ready, has changed, or stops; and the watchdog.
+ * proc/notify.h has the protocol.
  *
- * The watchdog is for what nobody else notices: the master's loop stands still, or no worker's turns. A worker without requests
- * sleeps, so it is asked: a message makes its loop turn, and the turn is counted in its scoreboard row. As long as one that serves
- * has answered since the last time, the manager gets its sign of life. One that has not is asked nothing more until it has, so that
- * its worker channel has room for what matters.
+ * The watchdog finds what no other part notices: the loop of the master, or of every worker, stands
+ * still. A worker without requests sleeps, so the master asks it: a message makes its loop turn,
+ * and its scoreboard row counts turns. While one worker that serves has answered since the last
+ * look, the manager gets its sign of life. A worker that has not answered is not asked again, so
+ * that its worker channel has room for other messages.
+ *
+ * The master calls these, in its loop.
  */
 #ifndef MASTER_REPORT_H
 #define MASTER_REPORT_H
@@ -17,11 +20,14 @@
 
 struct report;
 
-/* NULL when there is nobody to tell. `board` has FLEET_SEATS rows a slot; `ping` sends MESSAGE_PING to the worker of a row. */
+/*
+ * Returns NULL when there is no service manager. `board` has FLEET_SEATS rows a slot. `ping` sends
+ * MESSAGE_PING to the worker of a row.
+ */
 struct report *report_new(struct event_base *base, struct scoreboard *board,
                           void (*ping)(void *context, unsigned row), void *context);
 
-/* Whenever something may have changed; `slots`: how many workers there should be. NULL is fine. */
+/* Tells the manager what has changed. `slots` is how many workers there should be. NULL is fine. */
 void report_update(struct report *report, enum fleet_phase phase, unsigned slots);
 
 void report_free(struct report *report); /* NULL is fine */

@@ -13,11 +13,11 @@
 #include "base/mem.h"
 
 enum {
-    PING_LOOKS = 10,    /* without a turn, until the worker is asked to turn */
-    STALL_LOOKS = 15,   /* without a turn after that: it is stalled */
-    STARVED_LOOKS = 25, /* without a descriptor, until it is judged */
-    COUNT_MAX = 100000, /* descriptors that are counted */
-    FEW = 4,            /* connections are few when they are less than this part of what is open */
+    PING_LOOKS = 10,    /* looks without a turn, until the worker is asked to turn */
+    STALL_LOOKS = 15,   /* looks without a turn after that, until it is stalled */
+    STARVED_LOOKS = 25, /* looks without a descriptor, until the worker is judged */
+    COUNT_MAX = 100000, /* no more descriptors are counted */
+    FEW = 4,            /* connections are few below this part of the open descriptors */
 };
 
 enum stall { STALL_NONE, STALL_STILL, STALL_STARVED };
@@ -28,7 +28,7 @@ struct look {
     uint64_t progress;
     uint64_t still;   /* looks without a turn */
     uint64_t starved; /* looks without a descriptor */
-    bool asked;       /* it was sent a message, and has not turned since */
+    bool asked;       /* the worker was sent a message, and has not turned since */
     uint64_t asked_at;
     enum stall stall;
     enum replacement replaced; /* why its successor has been asked for */
@@ -63,7 +63,10 @@ static bool somebody_waits(const struct stalls *stalls, unsigned number)
            unserved_slots_wait(stalls->unserved, number / FLEET_SEATS);
 }
 
-/* The letter of /proc/PID/stat behind the program's name, which may contain any. */
+/*
+ * Returns the state letter of /proc/PID/stat. It follows the program's name, which may contain any
+ * character.
+ */
 static char process_state(pid_t pid)
 {
     char path[64], text[512];
@@ -137,7 +140,7 @@ static void begin_replacement(struct stalls *stalls, unsigned number)
     replace(stalls, number, REPLACE_STALLED);
 }
 
-/* One that has not turned at this look. */
+/* Handles a worker that has not turned at this look. */
 static void stands_still(struct stalls *stalls, unsigned number, const struct options *options)
 {
     struct look *look = &stalls->looks[number];
@@ -161,7 +164,7 @@ static void has_turned(struct stalls *stalls, unsigned number)
     look->asked = false;
 }
 
-/* Open descriptors of a process, COUNT_MAX at most; 0 when they cannot be seen. */
+/* Counts the open descriptors of a process, up to COUNT_MAX; 0 when /proc does not show them. */
 static unsigned count_descriptors(pid_t pid)
 {
     char path[64];
@@ -177,7 +180,10 @@ static unsigned count_descriptors(pid_t pid)
     return count;
 }
 
-/* Whether the application holds the descriptors, or has lowered their limit; if not, our own connections do. */
+/*
+ * Judges a worker without descriptors: the application holds them, or has lowered their limit. If
+ * neither, our own connections hold them.
+ */
 static void judge_starved(struct stalls *stalls, unsigned number, const struct options *options)
 {
     const struct look *look = &stalls->looks[number];
@@ -209,7 +215,10 @@ static void look_at_descriptors(struct stalls *stalls, unsigned number, const st
     }
 }
 
-/* The fleet is asked again and again: a worker that has yet to prove itself is not replaced before. */
+/*
+ * Looks at one worker. The fleet is asked again and again, because it replaces no worker that has
+ * yet to prove itself.
+ */
 static void look_at(struct stalls *stalls, unsigned number, const struct options *options)
 {
     struct look *look = &stalls->looks[number];

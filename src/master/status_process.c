@@ -1,4 +1,4 @@
-/* The status process: as its parent sees it, and what it does. */
+/* The status process: how the master sees it, and what it does. */
 #include "config.h"
 
 #include "master/status_process.h"
@@ -27,10 +27,13 @@
 #include "py/interp.h"
 #include "status/status.h"
 
-/* Of those who watch, there are few, and what they ask is short. */
+/* Few clients watch, and their requests are short. */
 enum { CONNECTIONS = 256, REQUEST_BODY = 1024, PATIENCE_MS = 5000 };
 
-/* Each connection, and a file for an answer that its client does not take; the log and the like. */
+/*
+ * A connection may need a file too, for an answer that its client does not take. The rest is for
+ * the log and the like.
+ */
 enum { DESCRIPTORS = 2 * CONNECTIONS + 128 };
 
 struct status_process {
@@ -39,13 +42,16 @@ struct status_process {
     struct event_base *base;
     void (*let_go)(void *context);
     void *context;
-    pid_t pid; /* 0: it is not there */
+    pid_t pid; /* 0: there is no status process */
     uint64_t forked_ms;
     struct backoff backoff;
     struct event *retry;
 };
 
-/* A whole group is told to stop; this one sees it to its end. The master kills it then, and when the master is gone the kernel does. */
+/*
+ * Signals to the whole group stop the service, and this process sees it to its end. The master
+ * kills it then. When the master is gone, the kernel does.
+ */
 static void ignore_signals(pid_t master)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
@@ -58,7 +64,7 @@ static void ignore_signals(pid_t master)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What fails in the master too it has told already. */
+/* Reports only a failure that the master does not have too: the master has logged those. */
 static void reopen_log(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what, (void)arg;
@@ -67,7 +73,7 @@ static void reopen_log(evutil_socket_t fd, short what, void *arg)
                   strerror(errno));
 }
 
-/* The sampler's context. */
+/* The context of `sample`. */
 struct sampler {
     struct status *status;
     struct timer *timer;
@@ -86,7 +92,7 @@ static void bound(int64_t *ms)
         *ms = PATIENCE_MS;
 }
 
-/* A client that says nothing, or takes nothing, keeps its connection for seconds. */
+/* A client that sends or takes nothing keeps its connection for seconds only. */
 static void bound_times(struct options *options)
 {
     bound(&options->header_timeout);
@@ -102,8 +108,8 @@ static void __attribute__((noreturn)) serve(const struct options *given, const s
     options.worker_connections = CONNECTIONS;
     options.limit_request_body = REQUEST_BODY;
     bound_times(&options);
-    options.proxy_protocol = PROXY_OFF; /* it is not what stands behind the load balancer */
-    static struct scoreboard_row row;   /* its own requests are nobody's business */
+    options.proxy_protocol = PROXY_OFF; /* no load balancer stands in front of this address */
+    static struct scoreboard_row row;   /* no reader looks at its own requests */
     struct loop *loop = loop_new(&options, &status_handler, &row);
     struct sampler sampler = {.status = status_new(service->board, VERSION, interp_version(),
                                                    options.application, options.status_host)};
@@ -131,7 +137,10 @@ static void drop_privileges(void)
     _exit(EXIT_FAILURE_RUNTIME);
 }
 
-/* The base shares its epoll set and signal pipe with the master until it is made anew. */
+/*
+ * Turns the child into the status process. Until event_reinit, the base shares its epoll set and
+ * signal pipe with the master.
+ */
 static void __attribute__((noreturn)) be_child(const struct status_process *process, pid_t master)
 {
     event_reinit(process->base);

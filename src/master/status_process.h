@@ -1,6 +1,9 @@
 /*
- * The status process: serves what the scoreboard says on an address of its own (--status), without Python, and so whatever the
- * application does. The master forks it first, and again when it dies; it ends it last, when the workers have left.
+ * The status process: serves the scoreboard on an address of its own (--status). It runs no Python,
+ * so the application cannot disturb it. The master forks it first, and again when it dies. The
+ * master ends it last, after the workers have left.
+ *
+ * The master calls these, in its loop.
  */
 #ifndef MASTER_STATUS_PROCESS_H
 #define MASTER_STATUS_PROCESS_H
@@ -14,20 +17,24 @@
 
 struct status_process;
 
-/* `let_go` is called in the child: it closes what is the master's alone. All pointers must outlive it. */
+/*
+ * Forks the process. `let_go` is called in the child, and closes what belongs to the master. All
+ * pointers must outlive the process.
+ */
 struct status_process *status_process_start(const struct options *options, const struct service *service,
                                             struct event_base *base, void (*let_go)(void *context),
                                             void *context);
-pid_t status_process_pid(const struct status_process *process); /* 0: it is not there; NULL is fine */
+/* 0: there is no process; NULL is fine */
+pid_t status_process_pid(const struct status_process *process);
 /* NULL is fine. */
 bool status_process_is(const struct status_process *process, pid_t pid);
-/* The log files have new names. NULL is fine. */
+/* Makes the process open its log file again. NULL is fine. */
 void status_process_reopen(struct status_process *process);
-/* Its socket is another: it begins anew. NULL is fine. */
+/* Ends the process and forks another, because its socket has changed. NULL is fine. */
 void status_process_restart(struct status_process *process);
-/* A child has ended: true when it was this one. */
+/* A child has ended. True: the child was the status process. */
 bool status_process_ended(struct status_process *process, pid_t pid, int status);
-/* Kills it, if it is there, and waits for that. NULL is fine. */
+/* Kills the process, if there is one, and waits for its end. NULL is fine. */
 void status_process_stop(struct status_process *process);
 
 #endif

@@ -1,4 +1,4 @@
-/* Unserved slots: slots whose queues nobody serves. */
+/* Unserved slots: slots whose queues no worker serves. */
 #include "master/unserved_slots.h"
 
 #include <netinet/in.h>
@@ -14,7 +14,7 @@ struct watched {
     uint64_t progress; /* of the slot's worker, at the last tick */
     uint64_t taken;    /* connections that it had taken by then */
     bool waited;       /* a client waited at the last tick, and the worker had taken none */
-    bool left;         /* its clients are left to the others */
+    bool left;         /* its clients are left to the other workers */
 };
 
 struct unserved_slots {
@@ -22,7 +22,8 @@ struct unserved_slots {
     const struct address *addresses;
     size_t address_count;
     unsigned slots;
-    bool all_wait; /* a client waited at a socket that all slots share, at the last tick and the one before */
+    /* a client waited at a socket that all slots share, at the last tick, and at the tick before */
+    bool all_wait;
     bool all_waited;
     struct watched watched[];
 };
@@ -50,7 +51,10 @@ void unserved_slots_free(struct unserved_slots *unserved)
     free(unserved);
 }
 
-/* Where a stalled worker has a successor already, that one. */
+/*
+ * Returns the row that serves the slot. When a stalled worker has a successor already, that is its
+ * row.
+ */
 static const struct scoreboard_row *serving_row(const struct unserved_slots *unserved, unsigned slot)
 {
     const struct scoreboard_row *rows = &unserved->board->rows[slot * FLEET_SEATS], *found = NULL;
@@ -61,7 +65,7 @@ static const struct scoreboard_row *serving_row(const struct unserved_slots *uns
     return found;
 }
 
-/* Connections that the kernel has made and nobody has accepted. */
+/* Counts connections that the kernel has made and no worker has accepted. */
 static unsigned queue_length(int fd)
 {
     struct tcp_info info;
@@ -81,7 +85,7 @@ static bool somebody_waits(const struct unserved_slots *unserved, unsigned slot)
     return false;
 }
 
-/* Connections at a socket that all slots share: each worker can take them. */
+/* Looks at sockets that all slots share: each worker can take their connections. */
 static bool somebody_waits_for_any(const struct unserved_slots *unserved)
 {
     for (size_t i = 0; i < unserved->address_count; i++) {
@@ -109,13 +113,19 @@ bool unserved_slots_look(struct unserved_slots *unserved)
     return changed;
 }
 
-/* Whether a worker could take a client now, as far as its row tells: its loop has turned, and nothing keeps it from accepting. */
+/*
+ * True: the worker could take a client, as far as its row tells. Its loop has turned, and it
+ * accepts.
+ */
 static bool could_accept(const struct watched *watched, const struct scoreboard_row *row)
 {
     return scoreboard_get(row->progress) != watched->progress && scoreboard_get(row->intake) == INTAKE_OPEN;
 }
 
-/* That the loop turns is no progress for a client: a worker without descriptors turns at each retry. */
+/*
+ * Looks at one slot. A turn of the loop is no progress for a client: a worker without descriptors
+ * turns at each retry.
+ */
 static void look_at(struct unserved_slots *unserved, unsigned slot)
 {
     struct watched *watched = &unserved->watched[slot];
@@ -126,7 +136,10 @@ static void look_at(struct unserved_slots *unserved, unsigned slot)
     }
     uint64_t taken = scoreboard_get(row->accepted) + scoreboard_get(row->adopted);
     bool took_none = taken == watched->taken;
-    /* Siblings empty the queue of a slot that is left to them: there an empty queue says nothing. */
+    /*
+     * The other workers empty the queue of a slot that is left to them: there an empty queue says
+     * nothing.
+     */
     bool waits =
         took_none && ((watched->left && !could_accept(watched, row)) || somebody_waits(unserved, slot));
     watched->left = waits && (watched->left || watched->waited);

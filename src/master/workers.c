@@ -1,4 +1,4 @@
-/* The master's workers: their slots and seats, their messages, their ends, and the fleet's actions. */
+/* The master's workers: slots and seats, messages, ends, and the fleet's actions. */
 #include "master/workers.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "py/stack.h"
 #include "worker/worker.h"
 
-/* Of one seat: a worker has few things to say. */
+/* Messages that the master reads from one seat in a turn: a worker has few to send. */
 enum { MESSAGES_AT_ONCE = 16 };
 
 static unsigned seat_number(struct seat_id seat_id)
@@ -123,7 +123,10 @@ static void kill_worker(void *context, struct seat_id seat_id, enum kill_reason 
     zygote_pool_kill(master->zygotes, seat_number(seat_id), why);
 }
 
-/* The process that imports the application for that seat, which may be a zygote, and where it speaks. False: none does. */
+/*
+ * Finds the process that imports the application for that seat, which may be a zygote, and its
+ * crash pipe. False: there is no process.
+ */
 static bool find_importer(const struct master *master, struct seat_id seat_id, pid_t *pid,
                           const struct crash_pipe **words)
 {
@@ -143,7 +146,7 @@ static void ask_stacks(void *context, struct seat_id seat_id)
         kill(pid, STACKS_SIGNAL);
 }
 
-/* Workers that wait for one zygote are told together: the first has its words. */
+/* Workers that wait for one zygote are told of together: the first takes its words. */
 static void boots_slowly(void *context, struct seat_id seat_id)
 {
     static char text[CRASH_PIPE_MAX];
@@ -159,7 +162,7 @@ static void boots_slowly(void *context, struct seat_id seat_id)
                   seat_id.slot, (int)pid);
 }
 
-/* It is stalled, or a call of it has passed --timeout. */
+/* True: the worker is stalled, or one of its calls has passed --timeout. */
 static bool ails(void *context, struct seat_id seat_id)
 {
     struct master *master = context;
@@ -223,7 +226,7 @@ static void worker_is_ready(struct master *master, struct seat_id seat_id)
     fleet_ready(master->fleet, seat_id, clock_ms());
 }
 
-/* Without --reload no worker of ours asks for it. */
+/* Without --reload none of our workers asks for a reload. */
 static void reload_wanted(struct master *master)
 {
     char message[1024];
@@ -238,7 +241,7 @@ static void messages_arrived(evutil_socket_t fd, short what, void *arg)
     struct master *master = messages->master;
     enum message_kind kind;
     pid_t pid;
-    /* A worker that never stops sending is heard again in the next turn. */
+    /* A worker that never stops sending is read again in the next turn. */
     for (int i = 0; i < MESSAGES_AT_ONCE && worker_channel_receive(fd, &kind, &pid) > 0; i++) {
         zygote_pool_read(master->zygotes);
         if (pid != master->children[seat_number(messages->seat_id)].pid) {
@@ -331,7 +334,7 @@ static int open_seat(struct master *master, struct seat_id seat_id)
     return 0;
 }
 
-/* Of the next slot. Those that are open already are from a try that failed. */
+/* Opens the seats of the next slot. Seats that are open already are from a try that failed. */
 static int open_seats(struct master *master)
 {
     for (unsigned seat = 0; seat < FLEET_SEATS; seat++) {
@@ -361,8 +364,10 @@ int workers_open_slots(struct master *master)
     return 0;
 }
 
-/* The sockets of a slot that has never been used listen from now on. Once one does, clients come: somebody serves them, also when
- * the others fail. */
+/*
+ * Makes the sockets of a slot listen that has never been used. Once a socket listens, clients come.
+ * Some worker serves them, also when the other sockets fail.
+ */
 static int listen_more(struct master *master)
 {
     const struct service *service = &master->service;

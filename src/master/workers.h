@@ -37,7 +37,9 @@ void workers_describe(void *context, unsigned number, unsigned generation, struc
 /* A child has ended. True: the child was a worker, and the fleet knows. */
 bool workers_ended(struct master *master, pid_t pid, int status);
 
-/* One worker more or less (1, -1). 0, or -1 with one sentence in `message`, which is logged here. */
+/*
+ * Adds or retires a worker (1, -1). 0, or -1 with one sentence in `message`, which is logged here.
+ */
 int workers_resize(struct master *master, int change, char *message, size_t size);
 
 /* Adds or retires workers until there are as many as the options of a reload say. */
