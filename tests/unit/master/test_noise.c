@@ -244,5 +244,5 @@ static void add(TCase *tests)
 
 int main(void)
 {
-    return unit_run("proc/noise", add);
+    return unit_run("master/noise", add);
 }
