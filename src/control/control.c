@@ -537,7 +537,7 @@ void control_reloaded(struct control *control, const char *failure, struct slice
         await_leavers(-1, 0, control);
         return;
     }
-    succeed_all(control); /* those clients waited for an earlier reload */
+    succeed_all(control); /* these clients waited for an earlier reload */
     fail_all(control, status.phase >= FLEET_DRAINING ? UINT_MAX : status.reloads, failure, words);
 }
 

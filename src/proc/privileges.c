@@ -21,7 +21,7 @@
 
 /* The user and the groups that the service's processes become. */
 static struct {
-    uid_t user; /* NOBODY_NAMED: they stay as they are */
+    uid_t user; /* or NOBODY_NAMED: the ids stay as they are */
     gid_t group;
     gid_t *
         groups; /* the supplementary groups, looked up once: the user database may be slow, or gone when a worker is forked */

@@ -1,7 +1,7 @@
 """Applications and frameworks as Debian packages them: whether the program's own Python has them.
 
-A test module of such a one begins with `needs`, and is skipped with the reason when the package is missing: it is for whoever
-tests, not for whoever uses the program, to have it (./bootstrap deps ci installs them all).
+A test module of such a one begins with `needs`, and is skipped with the reason when the package is missing: a developer who runs the
+tests needs it, a user of the program does not (./bootstrap deps ci installs them all).
 """
 
 import functools

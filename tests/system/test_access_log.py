@@ -102,7 +102,7 @@ REQUESTS = 300 if SANITIZED else 3000
 
 
 def sent_text(dice):
-    """Any bytes that a field's value may have, and often those that mean something to whoever reads a line."""
+    """Any bytes that a field's value may have, and often those that mean something to the reader of a line."""
     alphabet = SPECIAL if dice.random() < 0.5 else bytes(range(0x21, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t "
     return bytes(dice.choice(alphabet) for _ in range(dice.randrange(1, 60))).strip(b" \t") or b"x"
 

@@ -39,7 +39,7 @@ def application(environ, start_response):
 
 LEAST_RATE_AFTER = 10  # seconds that a body may be slow
 WRITERS = writers(200, "/", ramp=0.5)
-# One thread makes 1 MB in some 3 ms. With more of them a second there would be a queue, whoever is served first.
+# One thread makes 1 MB in some 3 ms. With more of them a second there would be a queue, in whatever order they are served.
 READERS = readers(1000, "/generator", ramp=10)
 FEWER = readers(100, "/generator", ramp=1)
 SECONDS = LEAST_RATE_AFTER + 1.2

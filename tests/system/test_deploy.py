@@ -395,7 +395,7 @@ def test_haproxy_takes_out_what_is_about_to_stop_while_it_serves(start, kind, ba
         leaving.signal(signal.SIGTERM)
         row = wait_until(lambda: (row := counted(gateways)[backend, "one"])["status"] == "DOWN" and row, "it is out")
         assert (row["check_status"], row["check_code"]) == ("L7STS", "503")
-        assert answers_a_balancer(leaving, kind), "whoever asks all the same"
+        assert answers_a_balancer(leaving, kind), "a client that asks all the same"
         assert who_answers(proxy) <= pids_of(*staying)
         leaving.expect_end()
         assert who_answers(proxy) <= pids_of(*staying)

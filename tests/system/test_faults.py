@@ -61,7 +61,7 @@ def raises(error):
 
 
 def close_sockets():
-    """All of them, whoever made them."""
+    """All sockets of the process, the server's among them."""
     for entry in os.listdir("/proc/self/fd"):
         try:
             if "socket" in os.readlink("/proc/self/fd/" + entry):

@@ -1,4 +1,4 @@
-"""The last moments of a service: whoever comes is answered or refused, and load balancers are told in time.
+"""The last moments of a service: each client is answered or refused, and load balancers are told in time.
 
 What went wrong once, in one server or another: clients whose handshake was done, or under way, when the socket
 was closed were reset; a load balancer sent requests for as long as its health check took to notice.

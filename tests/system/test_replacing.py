@@ -1,4 +1,4 @@
-"""One worker after another: whoever takes a worker's place is up before that one leaves.
+"""One worker after another: a worker's successor is up before the worker leaves.
 
 What went wrong once, in one server or another: a worker that was told to leave left the clients in its
 queue to a successor that was still importing; a worker whose call never returned kept its slot for ever, or

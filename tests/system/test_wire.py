@@ -15,7 +15,7 @@ CASES = wire.load()
 
 
 def asks_for_the_close(case):
-    """Whoever sends more behind such a request may meet a reset: that is no case for slow sending."""
+    """A client that sends more behind such a request may meet a reset: that is no case for slow sending."""
     return case.name.startswith("connection/") and not case.expectation.answers[-1].keep_alive
 
 

@@ -285,7 +285,7 @@ START_TEST(without_an_idle_thread_elsewhere_a_request_waits_for_one)
     receive_only(&fixtures[HERE], 1);
     handover_ship(handovers[HERE]);
     ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 1);
-    scoreboard_set(call->since_ns, 0); /* who waits beside is woken to look again */
+    scoreboard_set(call->since_ns, 0); /* the thread that waits beside is woken to look again */
     for (int i = 0; i < 200 && fixtures[HERE].loop->ready_count > 0; i++)
         loop_turn_beside(fixtures[HERE].loop);
     ck_assert_uint_eq(fixtures[HERE].loop->ready_count, 0);
