@@ -113,7 +113,7 @@ size_t path_decode(char *out, struct slice path)
     for (size_t i = 0; i < path.size; i++) {
         char c = path.data[i];
         if (c == '%') {
-            c = (char)(hex_value((unsigned char)path.data[i + 1]) << 4 |
+            c = (char)(hex_value((unsigned char)path.data[i + 1]) * 16 +
                        hex_value((unsigned char)path.data[i + 2]));
             i += 2;
         }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "proc/fork.h"
 #include "unit.h"
+#include "worker/worker.h"
 
 static struct event_base *base;
 static struct scoreboard *board;
