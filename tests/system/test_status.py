@@ -185,7 +185,7 @@ def test_running_requests_are_shown_with_their_age(watch, how):
             assert call["pid"] == watcher.json["workers"][0]["pid"]
             assert watcher.metrics["gateway_threads"]["busy"] == 1
         assert connection.exchange().status == 200
-    assert watcher.json["running"] == []
+    wait_until(lambda: watcher.json["running"] == [], "a call is listed until it has returned, which is after its answer")
 
 
 def test_what_clients_send_stays_text(watch):
