@@ -42,7 +42,7 @@ def reports_of(terminalreporter, *categories):
 def list_slowest_modules(terminalreporter):
     seconds = collections.Counter()
     for report in reports_of(terminalreporter, "", "passed", "failed", "error"):
-        seconds[report.location[0]] += report.duration
+        seconds[report.nodeid.partition("::")[0]] += getattr(report, "duration", 0)  # a module that cannot be collected has none
     terminalreporter.section("slowest modules")
     for module, spent in seconds.most_common(10):
         terminalreporter.line(f"{spent:7.1f} s  {Path(module).name}")
@@ -52,7 +52,7 @@ def save_failures(terminalreporter, file):
     """For tests/run-pytest, which runs them once more. What a sanitizer has found is never run again: a race does not come twice."""
     failed = reports_of(terminalreporter, "failed", "error")
     if not any(re.search(r"Sanitizer|runtime error:", report.longreprtext) for report in failed):
-        names = [f"{Path(terminalreporter.config.rootpath, name)}::{test}" for name, _, test in (report.nodeid.partition("::") for report in failed)]
+        names = [str(Path(terminalreporter.config.rootpath, report.nodeid)) for report in failed]
         Path(file).write_text("".join(f"{name}\n" for name in dict.fromkeys(names)))
 
 
