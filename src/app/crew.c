@@ -53,10 +53,10 @@ struct member {
 struct crew {
     struct crew_setup setup;
     struct baton *baton;
-    /* These belong to the main thread: */
+    /* Fields of the main thread: */
     uint64_t signals_looked_ns;
     atomic_bool signals_due; /* calls have run since the last look */
-    /* These belong to the holder of the baton: */
+    /* Fields of the thread with the baton: */
     struct timer *signals_timer;
     bool signals_timer_is_set;
     bool signals_wanted; /* the main thread is wanted for that look */

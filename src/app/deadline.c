@@ -46,7 +46,7 @@ struct watched {
      * it. */
     _Atomic(struct exchange *) exchange;
     atomic_bool raised;
-    /* These belong to the holder of the baton: */
+    /* Fields of the thread with the baton: */
     uint64_t since_ns; /* the call that `mark` is about */
     enum mark mark;
 };

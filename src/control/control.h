@@ -20,7 +20,8 @@
 struct control;
 struct zygote_child;
 
-/* What the verbs read, and what they make the master do. All of it outlives the control. */
+/* The state that verbs read, and the actions of the master that verbs ask for. All of it outlives the
+ * control. */
 struct control_view {
     struct event_base *base;
     const struct options *options;

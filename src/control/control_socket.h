@@ -22,7 +22,7 @@
 struct control_socket;
 struct control_client; /* lives from its connection to the end of its answer */
 
-/* What a client waits for. */
+/* The event that a client waits for. */
 enum control_wait { CONTROL_NOTHING, CONTROL_CONFIGURATION, CONTROL_RELOAD, CONTROL_STACKS };
 
 /*

@@ -1,4 +1,4 @@
-/* What the service tells systemd. */
+/* Messages of the service to systemd. */
 #include "proc/notify.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * What the service tells systemd, or another service manager with its protocol: datagrams to
+ * Messages of the service to systemd, or to another service manager with its protocol: datagrams to
  * $NOTIFY_SOCKET, see sd_notify(3). Without the variable no function has an effect. The state is
  * the process's own; the master's thread calls.
  */

@@ -55,7 +55,7 @@ struct death {
     bool no_memory;    /* the kernel has killed for want of memory meanwhile */
     uint64_t age_ms;   /* since the fork */
     uint64_t requests; /* answered by it */
-    /* One for each thread. All that ran are named, since any of them may have killed the worker. */
+    /* Calls that ran, one for each thread: any of them may have killed the worker. */
     const struct scoreboard_call *calls;
     unsigned threads;
     uint64_t now_ns; /* clock_ns() */

@@ -25,7 +25,7 @@ struct upgrade;
 
 struct upgrade_setup {
     struct event_base *base;
-    /* What the next program gets. Ownership passes to the upgrade. */
+    /* Makes the state for the next program. Ownership passes to the upgrade. */
     struct upgrade_state *(*save)(void *context);
     void *context;
 };

@@ -1,4 +1,4 @@
-/* What a master leaves to the binary that takes its place. */
+/* The state that a master leaves to the program that takes its place. */
 #include "config.h"
 
 #include "upgrade/upgrade_state.h"

@@ -1,4 +1,4 @@
-/* What a worker or a zygote does before it can serve. */
+/* The start of a worker or a zygote, before it can serve. */
 #include "worker/boot.h"
 
 #include <unistd.h>

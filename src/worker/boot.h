@@ -1,5 +1,5 @@
 /*
- * What a worker or a zygote does before it can serve: the environment, the interpreter, the
+ * The start of a worker or a zygote, before it can serve: the environment, the interpreter, the
  * application. The noted times are the process's own.
  */
 #ifndef WORKER_BOOT_H

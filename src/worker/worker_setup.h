@@ -1,5 +1,5 @@
 /*
- * What the master hands to a worker, and to a zygote. All of it outlives the worker, which changes
+ * The data that the master hands to a worker, and to a zygote. All of it outlives the worker, which changes
  * none of it.
  */
 #ifndef WORKER_WORKER_SETUP_H
