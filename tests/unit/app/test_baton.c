@@ -26,14 +26,14 @@ struct item {
 static struct {
     struct baton *baton;
     atomic_int holders;
-    /* These belong to the loop: */
+    /* Fields of the loop: */
     unsigned due, finished, turns, switches, last_leader;
     unsigned led[MEMBERS_MAX];
     unsigned char seen[ITEMS];
     bool passing;
     unsigned with_thread;
     pthread_t threads[MEMBERS_MAX];
-    /* These may be used from any thread: */
+    /* Fields for any thread: */
     atomic_uint produced, alone;
     _Atomic(struct item *) ended_later;
     pthread_mutex_t lock;
