@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "proc/resources.h"
 
 enum {
     PING_LOOKS = 10,    /* looks without a turn, until the worker is asked to turn */
@@ -63,26 +64,9 @@ static bool somebody_waits(const struct stalls *stalls, unsigned number)
            unserved_slots_wait(stalls->unserved, number / FLEET_SEATS);
 }
 
-/*
- * Returns the state letter of /proc/PID/stat. It follows the program's name, which may contain any
- * character.
- */
-static char process_state(pid_t pid)
-{
-    char path[64], text[512];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    size_t size = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    text[size] = '\0';
-    const char *end = strrchr(text, ')');
-    return end != NULL && end[1] == ' ' ? end[2] : '\0';
-}
-
 static const char *describe_state(pid_t pid)
 {
-    switch (process_state(pid)) {
+    switch (process_stat_read(pid).state) {
     case 'T':
         return "a signal has stopped it (SIGCONT lets it go on)";
     case 't':

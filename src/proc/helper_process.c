@@ -15,31 +15,16 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "proc/fork.h"
+#include "proc/resources.h"
 
 /* The most generations between a helper process and a process that it has started; and rounds,
  * since more may start meanwhile. */
 enum { DEPTH_MAX = 64, ROUNDS = 4 };
 
-/* Reads /proc/PID/stat behind the program's name, which may contain any byte. 0: there is no
- * such process. */
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], text[512];
-    int parent = 0;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    size_t size = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    text[size] = '\0';
-    const char *end = strrchr(text, ')');
-    return end != NULL && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 static bool descends(pid_t pid, pid_t ancestor)
 {
     for (int depth = 0; depth < DEPTH_MAX && pid > 1 && pid != ancestor; depth++)
-        pid = parent_of(pid);
+        pid = process_stat_read(pid).parent;
     return pid == ancestor;
 }
 

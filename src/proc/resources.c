@@ -11,6 +11,23 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
+struct process_stat process_stat_read(pid_t pid)
+{
+    struct process_stat stat = {0};
+    char path[64], text[512];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    size_t size = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[size] = '\0';
+    /* The program's name comes first, and may contain any byte. */
+    const char *end = strrchr(text, ')');
+    if (end == NULL || sscanf(end, ") %c %d", &stat.state, &stat.parent) != 2)
+        return (struct process_stat){0};
+    return stat;
+}
+
 /* True when `name` is among names with commas between them. */
 static bool is_named(const char *names, size_t size, const char *name)
 {

@@ -1,6 +1,6 @@
 /*
  * The processors and the memory that the system lets a process use: by affinity, by its control
- * groups (cgroups(7)), and by /proc. The caller owns all texts. The functions for processors and
+ * groups (cgroups(7)), and by /proc; and the state of a process. The caller owns all texts. The functions for processors and
  * killed processes belong to the master's thread; the memory functions to any.
  */
 #ifndef PROC_RESOURCES_H
@@ -10,6 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* The state and the parent of any process, from /proc/PID/stat. */
+struct process_stat {
+    char state;   /* proc(5): R, S, D, T, t, Z ...; 0: there is no such process */
+    pid_t parent; /* 0 likewise */
+};
+struct process_stat process_stat_read(pid_t pid);
 
 /* The number of processors, at least 1 (--workers auto). `reason` says how it was reached: "4
  * CPUs by affinity", "2 of 4 CPUs by the cgroup's quota of 150 %". */
