@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,26 @@ START_TEST(a_process_that_is_gone_has_none)
 }
 END_TEST
 
+START_TEST(the_state_of_a_process_is_behind_its_name)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_NAME, "a) Z 1 (b", 0, 0, 0);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+    struct process_stat stopped = process_stat_read(pid);
+    ck_assert_int_eq(stopped.state, 'T');
+    ck_assert_int_eq(stopped.parent, getpid());
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    struct process_stat gone = process_stat_read(pid);
+    ck_assert_int_eq(gone.state, 0);
+    ck_assert_int_eq(gone.parent, 0);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     unit_add_rows(tests, a_line_names_a_directory, lines);
@@ -171,6 +192,7 @@ static void add(TCase *tests)
     tcase_add_test(tests, what_a_fork_has_in_common_is_shared);
     tcase_add_test(tests, resident_memory_is_seen);
     tcase_add_test(tests, a_process_that_is_gone_has_none);
+    tcase_add_test(tests, the_state_of_a_process_is_behind_its_name);
 }
 
 int main(void)
