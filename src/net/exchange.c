@@ -462,9 +462,9 @@ void exchange_finish(struct exchange *exchange)
     void (*done)(struct conn * conn, enum ending ending) = exchange->done;
     exchange->duration_ns = count_end(exchange);
     exchange->finished = true;
-    if (let_go)
+    if (let_go) {
         forget_lasting(conn, exchange);
-    if (!let_go) {
+    } else {
         conn->resetting = exchange->cut;
         end_sending(exchange);
     }

@@ -13,13 +13,6 @@ static bool is_old(const struct exchange *exchange)
     return exchange->request.minor == 0;
 }
 
-/* Nothing more can be sent. */
-static bool presence_lose(struct exchange *exchange)
-{
-    exchange->conn->broken = true;
-    return true;
-}
-
 /* The client's side has ended, and nothing tells whether the client has closed. */
 static void presence_ask(struct exchange *exchange)
 {
@@ -37,7 +30,9 @@ bool presence_look(struct exchange *exchange)
     enum conn_peer peer = conn_peer(exchange->conn);
     if (peer == PEER_ENDED)
         presence_ask(exchange);
-    return (peer == PEER_GONE || exchange->conn->broken) && presence_lose(exchange);
+    if (peer == PEER_GONE)
+        exchange->conn->broken = true;
+    return exchange->conn->broken;
 }
 
 /* A preempted exchange has no connection: that may be closed, or have another exchange. */
@@ -54,7 +49,10 @@ bool presence_watch(struct exchange *exchange)
 
 bool presence_give_up(struct exchange *exchange)
 {
-    return clock_ns() - exchange->ready_ns >= UNSURE_NS && presence_lose(exchange);
+    if (clock_ns() - exchange->ready_ns < UNSURE_NS)
+        return false;
+    exchange->conn->broken = true;
+    return true;
 }
 
 static bool is_gone(const struct exchange *exchange)
