@@ -74,3 +74,13 @@ def test_the_program_then_a_unit_test(configured):
     for target in ("gateway", "tests/unit/net/test_conn"):
         run(configured, "make", "-s", "-j2", target)
         assert os.access(configured / target, os.X_OK)
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent.name for path in SOURCES.glob("src/*/*.c")}))
+def test_a_file_of_each_folder_has_tests_that_concern_it(folder):
+    """tests/for has a table of the folders: one that is new, or a test that is renamed, is missing there."""
+    path = min(SOURCES.glob(f"src/{folder}/*.c"))
+    done = subprocess.run([PYTHON, SOURCES / "tests" / "for", "--list", path], capture_output=True, text=True, check=True)
+    tests = done.stdout.split()
+    assert any(test.startswith("tests/system/") for test in tests)
+    assert [test for test in tests if not (SOURCES / test).exists() and not (SOURCES / f"{test}.c").exists()] == []
